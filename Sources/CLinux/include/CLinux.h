@@ -1,0 +1,21 @@
+// Calls that Swift's Glibc module lacks, because glibc shows them with _GNU_SOURCE only. Linux; one .c file.
+#ifndef TRIBUTARY_CLINUX_H
+#define TRIBUTARY_CLINUX_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+// Waits while *word == expected, at most `nanoseconds` (negative: without limit). `shared` != 0: the word lies in memory that
+// several processes map. Returns 0 when woken or when the word differs, else an errno (ETIMEDOUT, EINTR).
+int linux_futex_wait(const uint32_t *_Nonnull word, uint32_t expected, int64_t nanoseconds, int shared);
+
+// Wakes at most `count` waiters; returns how many.
+int linux_futex_wake(const uint32_t *_Nonnull word, int count, int shared);
+
+// Names the calling thread; names over 15 bytes are cut.
+void linux_thread_set_name(const char *_Nonnull name);
+
+// Returns memory that malloc holds to the system.
+void linux_malloc_trim(void);
+
+#endif

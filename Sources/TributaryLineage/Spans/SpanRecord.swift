@@ -1,0 +1,216 @@
+public import TributaryCore
+
+/// Why a span links to another: the attribute `tributary.link`.
+public enum LinkType: UInt8, Sendable, CaseIterable, BitwiseCopyable {
+    /// The row that a write was computed from.
+    case previous
+    /// The other side of a join or look-up.
+    case joined
+    /// Another contribution that a cache, buffer or session folded in.
+    case merged
+    /// A neighbour window's aggregate that seeded this one.
+    case copied
+    /// Read earlier in the same callback; may have contributed.
+    case bound
+    /// The row that a latest-wins write replaced.
+    case superseded
+    /// The row that a table aggregate took out.
+    case retracted
+    /// The row that a tombstone removed.
+    case deleted
+    /// The subscription that sent a foreign-key response.
+    case routed
+    /// What made it happen now.
+    case trigger
+
+    /// The value of `tributary.link`.
+    public var name: String { "\(self)" }
+
+    /// Whether it leads to something that the value came from.
+    public var contributes: Bool { rawValue <= LinkType.bound.rawValue }
+}
+
+/// OpenTelemetry's span kinds, with OTLP's numbers.
+public enum SpanKind: UInt8, Sendable, BitwiseCopyable {
+    /// Inside the application: store operations.
+    case `internal` = 1
+    /// A request to a server.
+    case client = 3
+    /// A record was sent.
+    case producer = 4
+    /// A record was processed.
+    case consumer = 5
+}
+
+/// A value of a span attribute.
+public enum AttributeValue: Sendable, Hashable {
+    /// Text.
+    case string(String)
+    /// A 64-bit integer.
+    case int(Int64)
+    /// A truth value.
+    case bool(Bool)
+    /// A floating-point number.
+    case double(Double)
+}
+
+/// What all spans of one operation share; interned when a topology is built, so that spans carry a number.
+public struct SpanOperation: Sendable, Hashable {
+    /// The span's name, for example `put counts`.
+    public var name: String
+    /// The span's kind.
+    public var kind: SpanKind
+    /// Attributes that are the same for every span of the operation.
+    public var attributes: [String: AttributeValue]
+
+    /// Describes an operation.
+    public init(name: String, kind: SpanKind, attributes: [String: AttributeValue] = [:]) {
+        self.name = name
+        self.kind = kind
+        self.attributes = attributes
+    }
+}
+
+/// One finished span, of fixed size.
+public struct SpanRecord: BitwiseCopyable, Sendable {
+    /// The parent was what triggered the span, not what it came from (`tributary.parent` = `trigger`).
+    public static let parentIsTrigger: UInt8 = 1
+    /// The parent is in another process (it came in a record's header).
+    public static let parentIsRemote: UInt8 = 2
+    /// The operation failed; ``detail`` leads to the error.
+    public static let failed: UInt8 = 4
+    /// The record had a null value (`messaging.kafka.message.tombstone`).
+    public static let tombstone: UInt8 = 8
+    /// ``windowStart`` and ``windowEnd`` are set.
+    public static let windowed: UInt8 = 16
+
+    /// The span's own context.
+    public var context: TraceContext
+    /// The parent's span id; 0 for a root.
+    public var parent: UInt64
+    /// Nanoseconds since the epoch.
+    public var start: Int64
+    /// Nanoseconds since the epoch.
+    public var end: Int64
+    /// Index into the operations of the ``SpanBatch``.
+    public var operation: Int32
+    /// The flags above, or-ed.
+    public var flags: UInt8
+    /// The record's partition; -1 if the span has no coordinate.
+    public var partition: Int32
+    /// The record's offset; -1 if unknown.
+    public var offset: Int64
+    /// The first of its links in the batch.
+    public var firstLink: Int32
+    /// How many links it has there.
+    public var links: Int32
+    /// How many contributions it stands for (`tributary.lineage.contributors`), exact even where links were cut; 0 if not counted.
+    public var contributors: Int64
+    /// Index into the batch's details (error, user's name and attributes); -1 for none.
+    public var detail: Int32
+    /// The start of the row's window, ms.
+    public var windowStart: Int64
+    /// The end of the row's window, ms.
+    public var windowEnd: Int64
+
+    /// A span without links, coordinate or detail.
+    @inlinable
+    public init(context: TraceContext, parent: UInt64, start: Int64, end: Int64, operation: Int32) {
+        self.context = context
+        self.parent = parent
+        self.start = start
+        self.end = end
+        self.operation = operation
+        flags = 0
+        partition = -1
+        offset = -1
+        firstLink = 0
+        links = 0
+        contributors = 0
+        detail = -1
+        windowStart = 0
+        windowEnd = 0
+    }
+}
+
+/// One link of a span.
+public struct LinkRecord: BitwiseCopyable, Sendable {
+    /// The span that is linked.
+    public var context: TraceContext
+    /// Why.
+    public var type: LinkType
+    /// Index of the topic of the row's source record in the batch's topics; -1 unless the row's store is backed by its source topic.
+    public var topic: Int32
+    /// The source record's partition.
+    public var partition: Int32
+    /// The source record's offset.
+    public var offset: Int64
+
+    /// Makes a link without a coordinate.
+    @inlinable
+    public init(_ type: LinkType, _ context: TraceContext) {
+        self.type = type
+        self.context = context
+        topic = -1
+        partition = -1
+        offset = -1
+    }
+}
+
+/// What a span has beyond its fixed part.
+public struct SpanDetail: Sendable {
+    /// The name, if the span is a user's own.
+    public var name: String?
+    /// Attributes of this span alone.
+    public var attributes: [String: AttributeValue]
+    /// `error.type`, if it failed.
+    public var errorType: String?
+    /// The status text, if it failed.
+    public var errorMessage: String?
+
+    /// Makes a detail.
+    public init(
+        name: String? = nil, attributes: [String: AttributeValue] = [:], errorType: String? = nil,
+        errorMessage: String? = nil
+    ) {
+        self.name = name
+        self.attributes = attributes
+        self.errorType = errorType
+        self.errorMessage = errorMessage
+    }
+}
+
+/// Finished spans of one stream thread, handed to an exporter as one.
+public struct SpanBatch: Sendable {
+    /// The operations that spans number; shared by all batches of a thread.
+    public var operations: [SpanOperation]
+    /// The topics that links number.
+    public var topics: [String]
+    /// The spans.
+    public var spans: [SpanRecord]
+    /// The links of all spans.
+    public var links: [LinkRecord]
+    /// The details of all spans.
+    public var details: [SpanDetail]
+
+    /// Makes a batch.
+    public init(
+        operations: [SpanOperation] = [], topics: [String] = [], spans: [SpanRecord] = [], links: [LinkRecord] = [],
+        details: [SpanDetail] = []
+    ) {
+        self.operations = operations
+        self.topics = topics
+        self.spans = spans
+        self.links = links
+        self.details = details
+    }
+}
+
+/// Takes finished spans off a stream thread. `export` must not block: it queues, or drops whole traces and counts them.
+public protocol SpanExporter: Sendable {
+    /// Takes a batch; called on stream threads.
+    func export(_ batch: SpanBatch)
+
+    /// Writes out what is queued, waiting at most `milliseconds`; called at shutdown and by tests.
+    func flush(timeout milliseconds: Int64)
+}

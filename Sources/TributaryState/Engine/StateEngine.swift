@@ -1,0 +1,75 @@
+public import TributaryCore
+
+/// Where the stores of one task keep their bytes: named ordered tables and small metadata, committed as one.
+///
+/// Everything between two commits is one transaction: it is all there after ``commit()``, or, after ``abort()`` or a crash,
+/// none of it. Used by one thread, the one that made it.
+public protocol StateEngine: AnyObject {
+    /// Whether the content survives the process.
+    var isPersistent: Bool { get }
+
+    /// Opens a table, creating it if it isn't there. The same name gives the same table until it is dropped; a handle stays
+    /// usable across commits and aborts.
+    func table(_ name: String) throws(StoreError) -> any StateTable
+
+    /// The names of all tables.
+    func tableNames() throws(StoreError) -> [String]
+
+    /// Deletes a table with its content.
+    func dropTable(_ name: String) throws(StoreError)
+
+    /// A small value kept beside the tables.
+    func metadata(_ key: String) throws(StoreError) -> [UInt8]?
+
+    /// Keeps a small value beside the tables, in the same transaction; nil deletes.
+    func setMetadata(_ key: String, _ value: [UInt8]?) throws(StoreError)
+
+    /// All keys of metadata that begin with `prefix`.
+    func metadataKeys(prefix: String) throws(StoreError) -> [String]
+
+    /// Bytes written since the last commit, roughly: what a crash would lose and memory holds.
+    var dirtyBytes: Int { get }
+
+    /// Makes everything since the last commit durable. Open cursors end.
+    func commit() throws(StoreError)
+
+    /// Takes back everything since the last commit. Open cursors end.
+    func abort()
+
+    /// Gives up what isn't committed and closes.
+    func close()
+}
+
+/// An ordered map of byte strings: keys in unsigned lexicographic order, any length, empty ones included.
+///
+/// A cursor sees the table as it was when the cursor was made; reads by key see every write at once.
+public protocol StateTable: AnyObject {
+    /// Replaces the content of `value` by the value of a key; returns false, with `value` emptied, if there is none.
+    func get(_ key: RawSpan, into value: inout ByteWriter) throws(StoreError) -> Bool
+
+    /// Writes a value. Fastest when keys come in ascending order.
+    func put(_ key: RawSpan, _ value: RawSpan) throws(StoreError)
+
+    /// Deletes a key; returns whether it was there.
+    @discardableResult
+    func delete(_ key: RawSpan) throws(StoreError) -> Bool
+
+    /// Writes a value whose key is greater than all keys in the table: the way to fill an empty one.
+    /// Throws ``StoreError/Code/invalidRequest`` if it is not greater.
+    func append(_ key: RawSpan, _ value: RawSpan) throws(StoreError)
+
+    /// The number of entries.
+    func count() throws(StoreError) -> Int
+
+    /// Begins to walk over the keys from `lower` to `upper`, both included; nil is open-ended. `reverse` begins at the upper end.
+    func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor
+}
+
+/// A walk over a table. Ends at ``close()`` or with the engine's next commit or abort, after which ``next(key:value:)`` throws.
+public protocol StateCursor: AnyObject {
+    /// Replaces `key` and `value` by the next entry; returns false at the end.
+    func next(key: inout ByteWriter, value: inout ByteWriter) throws(StoreError) -> Bool
+
+    /// Ends the walk. Calling it again does nothing.
+    func close()
+}
