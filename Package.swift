@@ -24,7 +24,17 @@ let package = Package(
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
         .target(name: "TributaryCore", swiftSettings: unsafeSettings),
         .target(name: "TributaryLineage", dependencies: ["TributaryCore", "CXXHash"], swiftSettings: unsafeSettings),
+        library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
+        .target(
+            name: "TributaryTelemetry", dependencies: ["TributaryCore", "TributaryLineage", "CZlib"],
+            swiftSettings: unsafeSettings),
         .target(name: "TributaryState", dependencies: ["TributaryCore", "TributaryLineage"], swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
+            exclude: ["Vectors"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryTelemetryTests", dependencies: ["TributaryCore", "TributaryLineage", "TributaryTelemetry"],
+            swiftSettings: settings),
     ]
 )
