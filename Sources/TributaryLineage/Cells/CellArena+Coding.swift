@@ -2,34 +2,35 @@ public import TributaryCore
 
 /// The bytes of a cell: `Docs/Formats.md`, "Cell".
 extension CellArena {
+    /// The most bytes that the fields before the entries take, and that one entry takes.
+    private static let largestHead = 21 + 3 * 10 + 1
+    private static let largestEntry = 4 + 5 + 3 * 10
+
     /// Writes the bytes of a cell, without a version byte.
     public func encode(_ cell: Cell, into writer: inout ByteWriter) {
-        writer.append(cell.flags)
-        writer.append(bigEndian: cell.fingerprint)
-        writer.append(bigEndian: cell.digest)
-        writer.append(varint: cell.count)
-        writer.append(zigZag: cell.earliest)
-        writer.append(varint: UInt64(bitPattern: cell.latest &- cell.earliest))
-        writer.append(varint: UInt64(cell.entries))
-        guard cell.entries > 0 else { return }
-        CellArena.encode(cell.first, into: &writer)
+        unsafe writer.append(upTo: CellArena.largestHead + CellArena.largestEntry) { start in
+            var cursor = unsafe FieldCursor(start)
+            cursor.put(cell.flags)
+            cursor.put(bigEndian: cell.fingerprint)
+            cursor.put(bigEndian: cell.digest)
+            cursor.put(varint: cell.count)
+            cursor.put(zigZag: cell.earliest)
+            cursor.put(varint: UInt64(bitPattern: cell.latest &- cell.earliest))
+            cursor.put(cell.entries)
+            if cell.entries > 0 { cursor.put(cell.first) }
+            return unsafe cursor.next - start
+        }
         if cell.entries > 1 { encodeTail(cell, into: &writer) }
     }
 
     @inline(never)
     private func encodeTail(_ cell: Cell, into writer: inout ByteWriter) {
-        for index in 1..<Int(cell.entries) { CellArena.encode(stack.value.entry(cell, index), into: &writer) }
-    }
-
-    @inline(__always)
-    private static func encode(_ entry: CellEntry, into writer: inout ByteWriter) {
-        writer.append(bigEndian: entry.source)
-        writer.append(zigZag: Int64(entry.partition))
-        if entry.partition >= 0 {
-            writer.append(varint: UInt64(bitPattern: entry.first))
-            writer.append(varint: UInt64(bitPattern: entry.last &- entry.first))
+        let count = Int(cell.entries)
+        unsafe writer.append(upTo: (count - 1) * CellArena.largestEntry) { start in
+            var cursor = unsafe FieldCursor(start)
+            for index in 1..<count { cursor.put(stack.value.entry(cell, index)) }
+            return unsafe cursor.next - start
         }
-        writer.append(varint: entry.count)
     }
 
     /// The number of bytes that ``encode(_:into:)`` writes.
@@ -141,10 +142,19 @@ extension CellArena {
     }
 }
 
-/// The number of bytes of an unsigned LEB128 integer.
-@inline(__always)
-private func varintSize(_ value: UInt64) -> Int { max((70 &- value.leadingZeroBitCount) / 7, 1) }
-
 /// The number of bytes of a zig-zag LEB128 integer.
 @inline(__always)
 private func zigZagSize(_ value: Int64) -> Int { varintSize(UInt64(bitPattern: (value &<< 1) ^ (value &>> 63))) }
+
+extension FieldCursor {
+    @inline(__always)
+    fileprivate mutating func put(_ entry: CellEntry) {
+        put(bigEndian: entry.source)
+        put(zigZag: Int64(entry.partition))
+        if entry.partition >= 0 {
+            put(varint: UInt64(bitPattern: entry.first))
+            put(varint: UInt64(bitPattern: entry.last &- entry.first))
+        }
+        put(varint: entry.count)
+    }
+}

@@ -61,9 +61,18 @@ public enum Envelope {
         if !cell.isEmpty || !elements.isEmpty || !otherSections.isEmpty { flags |= hasSections }
         if timestamp == nil { flags |= noTimestamp }
         if payload == nil { flags |= nullPayload }
-        writer.append(bigEndian: UInt32(magic) << 16 | UInt32(version) << 8 | UInt32(flags))
-        if let timestamp { writer.append(bigEndian: timestamp) }
-        if flags & hasContext != 0 { context.store(into: &writer) }
+        unsafe writer.append(upTo: 4 + 8 + TraceContext.storedSize) { start in
+            var cursor = unsafe FieldCursor(start)
+            cursor.put(bigEndian: UInt32(magic) << 16 | UInt32(version) << 8 | UInt32(flags))
+            if let timestamp { cursor.put(bigEndian: timestamp) }
+            if flags & hasContext != 0 {
+                cursor.put(bigEndian: context.traceHigh)
+                cursor.put(bigEndian: context.traceLow)
+                cursor.put(bigEndian: context.span)
+                cursor.put(context.flags)
+            }
+            return unsafe cursor.next - start
+        }
         if flags & (hasTracestate | hasHeaders | hasSections) != 0 {
             if flags & (hasTracestate | hasHeaders) == 0 && elements.isEmpty && otherSections.isEmpty {
                 // The common shape: one section, a cell of less than 128 bytes or not.

@@ -65,7 +65,20 @@ public struct EnvelopeView: ~Escapable {
         } else {
             context = .none
         }
-        if flags & (Envelope.hasTracestate | Envelope.hasHeaders | Envelope.hasSections) == 0 {
+        let rarer = flags & (Envelope.hasTracestate | Envelope.hasHeaders | Envelope.hasSections)
+        if rarer == Envelope.hasSections, let head = bytes.integer(at: offset, as: UInt32.self), head >> 16 == 0x0101,
+            head & 0x8000 == 0, Int(head >> 8 & 0x7f) <= bytes.byteCount &- offset &- 3
+        {
+            // The common shape: one section, a cell of less than 128 bytes.
+            let end = offset &+ 3 &+ Int(head >> 8 & 0x7f)
+            tracestate = .empty
+            headers = .empty
+            cell = bytes.extracting((offset &+ 3)..<end)
+            elements = .empty
+            sections = bytes.extracting((offset &+ 1)..<end)
+            otherSectionCount = 0
+            offset = end
+        } else if rarer == 0 {
             tracestate = .empty
             headers = .empty
             cell = .empty
