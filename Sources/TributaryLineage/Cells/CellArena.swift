@@ -97,8 +97,9 @@ public final class CellArena {
         return cell
     }
 
-    /// The fingerprint of a combination. Without contributions one says nothing; the larger is kept, so that order can't
-    /// matter.
+    /// The fingerprint of a combination.
+    ///
+    /// Without contributions one says nothing; the larger is kept, so that order can't matter.
     private func mixedFingerprint(_ a: Cell, _ b: Cell) -> UInt32 {
         switch (a.entries == 0, b.entries == 0) {
         case (true, true): max(a.fingerprint, b.fingerprint)
