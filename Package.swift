@@ -17,7 +17,9 @@ func library(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> 
 
 let package = Package(
     name: "tributary",
-    products: [],
+    products: [
+        .library(name: "TributaryTesting", targets: ["TributaryTesting"])
+    ],
     targets: [
         library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
         library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
@@ -25,6 +27,12 @@ let package = Package(
         .target(name: "TributaryCore", swiftSettings: unsafeSettings),
         .target(name: "TributaryLineage", dependencies: ["TributaryCore", "CXXHash"], swiftSettings: unsafeSettings),
         .target(name: "TributaryState", dependencies: ["TributaryCore", "TributaryLineage"], swiftSettings: settings),
+        .target(
+            name: "TributaryTesting", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TributaryStateTests", dependencies: ["TributaryCore", "TributaryState", "TributaryTesting"],
+            swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
     ]
 )
