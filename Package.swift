@@ -25,6 +25,14 @@ let package = Package(
         .target(name: "TributaryCore", swiftSettings: unsafeSettings),
         .target(name: "TributaryLineage", dependencies: ["TributaryCore", "CXXHash"], swiftSettings: unsafeSettings),
         .target(name: "TributaryState", dependencies: ["TributaryCore", "TributaryLineage"], swiftSettings: settings),
+        .target(
+            name: "TributaryLMDB",
+            dependencies: ["TributaryState", "TributaryLineage", "TributaryCore", "CLMDB", "CLinux"],
+            swiftSettings: unsafeSettings),
+        .testTarget(
+            name: "TributaryLMDBTests",
+            dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore"],
+            swiftSettings: unsafeSettings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
     ]
 )
