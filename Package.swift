@@ -33,6 +33,14 @@ let package = Package(
         .testTarget(
             name: "TributaryStateTests", dependencies: ["TributaryCore", "TributaryState", "TributaryTesting"],
             swiftSettings: settings),
+        .target(
+            name: "TributaryLMDB",
+            dependencies: ["TributaryState", "TributaryLineage", "TributaryCore", "CLMDB", "CLinux"],
+            swiftSettings: unsafeSettings),
+        .testTarget(
+            name: "TributaryLMDBTests",
+            dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting"],
+            swiftSettings: unsafeSettings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
     ]
 )

@@ -72,7 +72,9 @@ public final class MemoryEngine: StateEngine {
         state.value.tables.values.reduce(state.value.metadataBytes) { $0 + $1.dirtyBytes }
     }
 
-    /// Keeps everything since the last commit. Open cursors end.
+    /// Keeps everything since the last commit.
+    ///
+    /// Open cursors end.
     public func commit() throws(StoreError) {
         try checkOpen()
         for table in state.value.tables.values { table.commit() }
@@ -80,7 +82,9 @@ public final class MemoryEngine: StateEngine {
         state.value.metadataBytes = 0
     }
 
-    /// Takes back everything since the last commit. Open cursors end.
+    /// Takes back everything since the last commit.
+    ///
+    /// Open cursors end.
     public func abort() {
         for table in state.value.tables.values { table.abort() }
         state.value.metadata = state.value.committedMetadata

@@ -1,7 +1,7 @@
 import TributaryCore
 import TributaryState
 
-/// The keys 0, 2, 4 ... 198, so that there is room between them.
+/// The even keys below 200, so that there is room between them.
 private let evenKeys = (0..<100).map { key($0 * 2) }
 
 extension StateEngineConformance {

@@ -19,7 +19,9 @@ struct ByteTreeSlot: BitwiseCopyable {
     }
 }
 
-/// A node of a ``ByteTree``. A node that is referenced once may be changed in place, any other is copied first.
+/// A node of a ``ByteTree``.
+///
+/// A node that is referenced once may be changed in place, any other is copied first.
 final class ByteTreeNode {
     let page: Owned<ByteTreePage>
 
@@ -33,7 +35,9 @@ struct ByteTreePage: ~Copyable {
 
     let isLeaf: Bool
     private(set) var count = 0
-    /// Inner nodes: one child for each entry. The key of the first is never looked at.
+    /// Inner nodes: one child for each entry.
+    ///
+    /// The key of the first is never looked at.
     var children: [ByteTreeNode] = []
     private var slots: FlatArray<ByteTreeSlot>
     private var heap: ByteWriter
