@@ -17,7 +17,9 @@ func library(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> 
 
 let package = Package(
     name: "tributary",
-    products: [],
+    products: [
+        .library(name: "TributaryTesting", targets: ["TributaryTesting"])
+    ],
     targets: [
         library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
         library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
@@ -29,6 +31,20 @@ let package = Package(
             name: "TributaryTelemetry", dependencies: ["TributaryCore", "TributaryLineage", "CZlib"],
             swiftSettings: unsafeSettings),
         .target(name: "TributaryState", dependencies: ["TributaryCore", "TributaryLineage"], swiftSettings: settings),
+        .target(
+            name: "TributaryTesting", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TributaryStateTests", dependencies: ["TributaryCore", "TributaryState", "TributaryTesting"],
+            swiftSettings: settings),
+        .target(
+            name: "TributaryLMDB",
+            dependencies: ["TributaryState", "TributaryLineage", "TributaryCore", "CLMDB", "CLinux"],
+            swiftSettings: unsafeSettings),
+        .testTarget(
+            name: "TributaryLMDBTests",
+            dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting"],
+            swiftSettings: unsafeSettings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],

@@ -1,0 +1,143 @@
+internal import CLMDB
+internal import Synchronization
+
+/// How an environment is opened.
+package struct LMDBOptions: Sendable {
+    /// The most bytes the file can grow to: a reservation of addresses, not of memory or disk.
+    package var mapSize: Int
+    /// The most named databases.
+    package var maximumDatabases: Int
+    /// The most read transactions of all processes at once.
+    package var maximumReaders: Int
+    /// Opens for reading only; takes the map size from the file.
+    package var readOnly: Bool
+    /// What a commit waits for.
+    package var sync: Sync
+    /// Fails chosen writes, in tests.
+    package var faults: LMDBFaults?
+
+    /// What a commit waits for.
+    package enum Sync: Sendable {
+        /// Data and meta page are on disk.
+        case full
+        /// Data is on disk; the last commit may be undone by a crash of the system, never torn.
+        case data
+        /// Nothing: a crash of the *system* may leave an unreadable file; a crash of the process loses nothing.
+        case none
+    }
+
+    /// Makes options; the defaults are those of a small environment that syncs.
+    package init(
+        mapSize: Int = 1 << 30, maximumDatabases: Int = 64, maximumReaders: Int = 126, readOnly: Bool = false,
+        sync: Sync = .full, faults: LMDBFaults? = nil
+    ) {
+        self.mapSize = mapSize
+        self.maximumDatabases = maximumDatabases
+        self.maximumReaders = maximumReaders
+        self.readOnly = readOnly
+        self.sync = sync
+        self.faults = faults
+    }
+}
+
+/// One open LMDB file; transactions hold it, so it closes after the last of them.
+///
+/// LMDB's manual: an environment may be used by several threads at once; a *write* transaction belongs to the thread that
+/// began it; the same file must not be open twice in one process, which the users of this type see to. Flags are always
+/// NOSUBDIR (the path is a file, the lock lies in `<path>-lock`) and NOTLS (readers belong to transactions, not to threads).
+@safe package final class LMDBEnvironment: Sendable {
+    // MDB_env is thread-safe by LMDB's manual, and this pointer is set once.
+    nonisolated(unsafe) let handle: OpaquePointer
+    /// The file.
+    package let path: String
+    /// Fails chosen writes, in tests.
+    let faults: LMDBFaults?
+    private let transactions = Atomic<UInt64>(0)
+
+    /// Opens or creates the file; the folder must be there.
+    ///
+    /// Clears reader slots that dead processes left.
+    package init(path: String, options: LMDBOptions = LMDBOptions()) throws(LMDBError) {
+        var created: OpaquePointer?
+        var status = unsafe mdb_env_create(&created)
+        guard status == 0, let created = unsafe created else {
+            throw LMDBError(code: status, call: "mdb_env_create", path: path)
+        }
+        var flags = UInt32(MDB_NOSUBDIR | MDB_NOTLS)
+        switch options.sync {
+        case .full: break
+        case .data: flags |= UInt32(MDB_NOMETASYNC)
+        case .none: flags |= UInt32(MDB_NOSYNC | MDB_NOMETASYNC)
+        }
+        var call: StaticString = "mdb_env_set"
+        if options.readOnly {
+            flags |= UInt32(MDB_RDONLY)
+        } else {
+            status = unsafe mdb_env_set_mapsize(created, options.mapSize)
+        }
+        if status == 0 { status = unsafe mdb_env_set_maxdbs(created, UInt32(clamping: options.maximumDatabases)) }
+        if status == 0 { status = unsafe mdb_env_set_maxreaders(created, UInt32(clamping: options.maximumReaders)) }
+        if status == 0 {
+            call = "mdb_env_open"
+            status = unsafe mdb_env_open(created, path, flags, 0o644)
+        }
+        guard status == 0 else {
+            unsafe mdb_env_close(created)  // LMDB wants this after a failed open, too
+            throw LMDBError(code: status, call: call, path: path)
+        }
+        unsafe handle = created
+        self.path = path
+        faults = options.faults
+        clearDeadReaders()
+    }
+
+    deinit { unsafe mdb_env_close(handle) }
+
+    /// Frees the reader slots of processes that died; returns how many.
+    @discardableResult
+    package func clearDeadReaders() -> Int {
+        var dead: Int32 = 0
+        _ = unsafe mdb_reader_check(handle, &dead)
+        return Int(dead)
+    }
+
+    /// Writes everything committed to disk, whatever the sync option.
+    package func sync() throws(LMDBError) { try check("mdb_env_sync", unsafe mdb_env_sync(handle, 1)) }
+
+    /// Begins a read transaction.
+    package func read() throws(LMDBError) -> ReadTransaction { try ReadTransaction(self) }
+
+    /// Begins the one write transaction; waits while another thread or process has one.
+    ///
+    /// Must end on this thread.
+    package func write() throws(LMDBError) -> WriteTransaction { try WriteTransaction(self) }
+
+    /// Bytes that the file's pages take, free ones included.
+    package var usedBytes: Int {
+        var info = unsafe MDB_envinfo()
+        var stat = MDB_stat()
+        guard unsafe mdb_env_info(handle, &info) == 0, unsafe mdb_env_stat(handle, &stat) == 0 else { return 0 }
+        return unsafe (info.me_last_pgno + 1) * Int(stat.ms_psize)
+    }
+
+    /// The map's size.
+    package var mapSize: Int {
+        var info = unsafe MDB_envinfo()
+        return unsafe mdb_env_info(handle, &info) == 0 ? unsafe info.me_mapsize : 0
+    }
+
+    /// The longest key that the file takes.
+    package var maximumKeySize: Int { Int(unsafe mdb_env_get_maxkeysize(handle)) }
+
+    func nextTransactionNumber() -> UInt64 { transactions.add(1, ordering: .relaxed).newValue }
+
+    @inline(__always)
+    func check(_ call: StaticString, _ status: Int32) throws(LMDBError) {
+        if status != 0 { throw failure(call, status) }
+    }
+
+    @inline(never)
+    func failure(_ call: StaticString, _ status: Int32) -> LMDBError {
+        LMDBError(code: status, call: call, path: path)
+    }
+}
