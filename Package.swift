@@ -25,6 +25,10 @@ let package = Package(
         .target(name: "TributaryCore", swiftSettings: unsafeSettings),
         .target(name: "TributaryLineage", dependencies: ["TributaryCore", "CXXHash"], swiftSettings: unsafeSettings),
         .target(name: "TributaryState", dependencies: ["TributaryCore", "TributaryLineage"], swiftSettings: settings),
+        .target(
+            name: "TributaryTesting", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
+            swiftSettings: settings),
+        .testTarget(name: "TributaryTestingTests", dependencies: ["TributaryTesting"], swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
     ]
 )
