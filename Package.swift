@@ -28,7 +28,8 @@ let package = Package(
         .target(
             name: "TributaryTesting", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
             swiftSettings: settings),
-        .testTarget(name: "TributaryTestingTests", dependencies: ["TributaryTesting"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
     ]
 )

@@ -19,7 +19,7 @@
         unsafe mutex.initialize(to: pthread_mutex_t())
         unsafe condition.initialize(to: pthread_cond_t())
         unsafe pthread_mutex_init(mutex, nil)
-        var attributes = unsafe pthread_condattr_t()
+        var attributes = pthread_condattr_t()
         unsafe pthread_condattr_init(&attributes)
         #if canImport(Glibc)
             unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)

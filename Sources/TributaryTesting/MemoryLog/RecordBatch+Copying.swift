@@ -53,6 +53,6 @@ extension RecordBatch {
             if let from = source.baseAddress { unsafe start.copyMemory(from: from, byteCount: source.count) }
         }
         count += bytes.count
-        return unsafe (UnsafeRawPointer(start), Int32(bytes.count))
+        return (UnsafeRawPointer(start), Int32(bytes.count))
     }
 }
