@@ -28,6 +28,8 @@ let package = Package(
         .target(
             name: "TributaryTesting", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
             swiftSettings: settings),
+        .target(
+            name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
