@@ -32,6 +32,9 @@ let package = Package(
             swiftSettings: unsafeSettings),
         .target(name: "TributaryState", dependencies: ["TributaryCore", "TributaryLineage"], swiftSettings: settings),
         .target(
+            name: "TributaryDSL", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
+            swiftSettings: settings),
+        .target(
             name: "TributaryTesting", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
             swiftSettings: settings),
         .testTarget(
@@ -45,6 +48,10 @@ let package = Package(
             name: "TributaryLMDBTests",
             dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting"],
             swiftSettings: unsafeSettings),
+        .target(
+            name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
