@@ -1,5 +1,5 @@
 public import TributaryCore
-public import TributaryLineage
+internal import TributaryLineage
 public import TributaryState
 
 /// Describes a topology, as Kafka Streams' class of the same name: streams and tables from topics, stores, and at the end

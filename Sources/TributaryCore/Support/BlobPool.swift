@@ -18,7 +18,7 @@
 ///
 /// Sizes up to 64 KiB come from size classes (four per power of two) carved out of 256 KiB chunks; larger ones from malloc.
 /// Everything goes back to the system when the pool ends, so a handle must not outlive its pool.
-@safe public struct BlobPool: ~Copyable {
+@safe public final class BlobPool {
     private static let chunkSize = 256 << 10
     private static let largestClass = 64 << 10
     // Raw memory owned by the pool; handles are made here only, so their capacity is true.
@@ -47,7 +47,7 @@
     }
 
     /// Memory for at least `size` bytes.
-    public mutating func allocate(_ size: Int) -> Blob {
+    public func allocate(_ size: Int) -> Blob {
         guard size <= BlobPool.largestClass else {
             let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
             unsafe large.insert(block)
@@ -71,7 +71,7 @@
     }
 
     /// Gives memory back; the handle must not be used afterwards.
-    public mutating func deallocate(_ blob: Blob) {
+    public func deallocate(_ blob: Blob) {
         guard let start = unsafe blob.start else { return }
         if Int(blob.capacity) > BlobPool.largestClass {
             unsafe large.remove(start)
@@ -97,14 +97,14 @@
         }
     }
 
-    /// The bytes of a blob from `offset` on.
+    /// The bytes of a blob from `offset` on; the view ends when the blob is written or given back, which is for the caller to keep.
     ///
     /// - Precondition: they lie inside.
     @inlinable
-    @_lifetime(borrow self)
+    @_lifetime(immortal)
     public func bytes(of blob: Blob, at offset: Int, count: Int) -> RawSpan {
         precondition(offset >= 0 && count >= 0 && offset + count <= Int(blob.capacity))
         guard count > 0, let start = unsafe blob.start else { return RawSpan.empty }
-        return unsafe _overrideLifetime(RawSpan(_unsafeStart: start + offset, byteCount: count), borrowing: self)
+        return unsafe _overrideLifetime(RawSpan(_unsafeStart: start + offset, byteCount: count), copying: ())
     }
 }

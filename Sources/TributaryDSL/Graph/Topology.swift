@@ -1,5 +1,5 @@
-public import TributaryCore
-public import TributaryLineage
+internal import TributaryCore
+internal import TributaryLineage
 public import TributaryState
 
 /// A whole topology: a description, and how to make its typed nodes. Immutable; used from any thread.

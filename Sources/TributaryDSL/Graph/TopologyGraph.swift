@@ -1,4 +1,4 @@
-public import TributaryCore
+internal import TributaryCore
 public import TributaryLineage
 public import TributaryState
 

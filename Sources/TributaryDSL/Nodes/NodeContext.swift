@@ -129,17 +129,3 @@ public final class NodeContext {
     func onClose(_ body: @escaping () -> Void) { closers.append(body) }
     func onStart(_ body: @escaping () throws -> Void) { starters.append(body) }
 }
-
-/// A writer that one node keeps for what it encodes.
-@usableFromInline
-final class Scratch {
-    @usableFromInline let writer = Owned(ByteWriter(capacity: 256))
-    @usableFromInline
-    init() {}
-
-    /// The bytes written, until the next write.
-    @usableFromInline var bytes: RawSpan {
-        @_lifetime(borrow self)
-        get { _overrideLifetime(writer.value.bytes, borrowing: self) }
-    }
-}

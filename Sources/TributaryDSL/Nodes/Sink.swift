@@ -1,4 +1,4 @@
-public import TributaryCore
+internal import TributaryCore
 public import TributaryLineage
 
 /// The receiving end of a node: what a parent calls with each record.
@@ -43,12 +43,20 @@ public final class Sink<Key, Value> {
         let keylessDeletes = sinks.compactMap(\.keylessDelete)
         let bytes = sinks.compactMap(\.bytes)
         let canSkipKey = keyless.count == sinks.count && keylessDeletes.count == sinks.count
+        let keylessAll: (Value, borrowing RecordMeta) throws -> Void = { value, meta in
+            for call in keyless { try call(value, meta) }
+        }
+        let keylessDeleteAll: (borrowing RecordMeta) throws -> Void = { meta in
+            for delete in keylessDeletes { try delete(meta) }
+        }
+        let bytesAll: (RawSpan?, borrowing RecordMeta) throws -> Void = { value, meta in
+            for call in bytes { try call(value, meta) }
+        }
         return Sink(
             call: { key, value, meta in for call in calls { try call(key, value, meta) } },
             delete: { key, meta in for delete in deletes { try delete(key, meta) } },
-            keyless: canSkipKey ? { value, meta in for call in keyless { try call(value, meta) } } : nil,
-            keylessDelete: canSkipKey ? { meta in for delete in keylessDeletes { try delete(meta) } } : nil,
-            bytes: bytes.count == sinks.count ? { value, meta in for call in bytes { try call(value, meta) } } : nil)
+            keyless: canSkipKey ? keylessAll : nil, keylessDelete: canSkipKey ? keylessDeleteAll : nil,
+            bytes: bytes.count == sinks.count ? bytesAll : nil)
     }
 }
 

@@ -108,8 +108,8 @@ final class RecordEncoder<Key, Value> {
     @usableFromInline let key: Serde<Key>
     @usableFromInline let value: Serde<Value>
     @usableFromInline let suffix: Int
-    @usableFromInline let keyBuffer = Scratch()
-    @usableFromInline let valueBuffer = Scratch()
+    @usableFromInline let keyBuffer = ByteBuffer()
+    @usableFromInline let valueBuffer = ByteBuffer()
 
     @usableFromInline
     init(_ name: String, _ key: Serde<Key>, _ value: Serde<Value>, partitionKeySuffix: Int = 0) {
@@ -125,8 +125,8 @@ final class RecordEncoder<Key, Value> {
         _ meta: borrowing RecordMeta
     ) throws {
         guard meta.keyIsStale && meta.hasKey else { return try send(content, to: number, topic, services, meta) }
-        keyBuffer.writer.value.removeAll()
-        do { try key.encode(record, &keyBuffer.writer.value) } catch {
+        keyBuffer.writer.removeAll()
+        do { try key.encode(record, &keyBuffer.writer) } catch {
             return try services.serializationFailed(node: name, topic: topic, error, meta)
         }
         let fresh = meta.with(key: keyBuffer.bytes, timestamp: meta.timestamp, meta.lineage)
@@ -142,8 +142,8 @@ final class RecordEncoder<Key, Value> {
                 topic: number, key: meta.hasKey ? meta.key : nil, partitionKeyCount: meta.key.byteCount - suffix,
                 value: nil, meta)
         }
-        valueBuffer.writer.value.removeAll()
-        do { try value.encode(content, &valueBuffer.writer.value) } catch {
+        valueBuffer.writer.removeAll()
+        do { try value.encode(content, &valueBuffer.writer) } catch {
             return try services.serializationFailed(node: name, topic: topic, error, meta)
         }
         try services.send(
@@ -160,8 +160,8 @@ final class RecordEncoder<Key, Value> {
                 topic: number, key: meta.hasKey ? meta.key : nil, partitionKeyCount: meta.key.byteCount - suffix,
                 value: nil, meta)
         }
-        keyBuffer.writer.value.removeAll()
-        do { try key.encode(record, &keyBuffer.writer.value) } catch {
+        keyBuffer.writer.removeAll()
+        do { try key.encode(record, &keyBuffer.writer) } catch {
             return try services.serializationFailed(node: name, topic: topic, error, meta)
         }
         try services.send(

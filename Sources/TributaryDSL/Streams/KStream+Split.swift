@@ -1,4 +1,4 @@
-public import TributaryCore
+internal import TributaryCore
 public import TributaryLineage
 
 extension KStream {
@@ -14,10 +14,11 @@ extension KStream {
 /// A stream that is being split, as Kafka Streams' `BranchedKStream`. Ends with ``defaultBranch(_:)`` or ``noDefaultBranch()``.
 public final class BranchedKStream<Key, Value> {
     @usableFromInline
-    struct Branch {
+    struct Branch: Sendable {
         @usableFromInline let name: String
         @usableFromInline let predicate: (@Sendable (Key, Value) throws -> Bool)?
-        @usableFromInline let stream: KStream<Key, Value>
+        @usableFromInline let output: Output<Key, Value>
+        @usableFromInline let node: Int
     }
 
     @usableFromInline let stream: KStream<Key, Value>
@@ -57,7 +58,7 @@ public final class BranchedKStream<Key, Value> {
         let name = self.name
         stream.output.attach(node, name) { context in
             let services = context.services
-            let sinks = try branches.map { try $0.stream.output.sink(in: context) }
+            let sinks = try branches.map { try $0.output.sink(in: context) }
             let predicates = branches.map(\.predicate)
             return Sink(
                 call: { key, value, meta in
@@ -75,7 +76,8 @@ public final class BranchedKStream<Key, Value> {
                     for sink in sinks { try sink.delete(key, meta) }
                 })
         }
-        return Dictionary(branches.map { ($0.name, $0.stream) }, uniquingKeysWith: { first, _ in first })
+        return Dictionary(
+            branches.map { ($0.name, stream.same($0.node, $0.output)) }, uniquingKeysWith: { first, _ in first })
     }
 
     @usableFromInline
@@ -84,6 +86,6 @@ public final class BranchedKStream<Key, Value> {
         let child = name + suffix
         _ = graph.newUniqueName("unused-")
         let id = graph.add(child, parents: [node])
-        branches.append(Branch(name: child, predicate: predicate, stream: stream.same(id, Output<Key, Value>())))
+        branches.append(Branch(name: child, predicate: predicate, output: Output<Key, Value>(), node: id))
     }
 }

@@ -11,7 +11,7 @@ final class AggregateStore<Key, Aggregate> {
     @usableFromInline let value: Serde<Aggregate>
     @usableFromInline let isCached: Bool
     @usableFromInline let nulls: Nullability<Aggregate>?
-    @usableFromInline let scratch = Scratch()
+    @usableFromInline let scratch = ByteBuffer()
 
     @inlinable
     init(_ store: StateStore, _ recorder: LineageRecorder, _ key: Serde<Key>?, _ value: Serde<Aggregate>) {
@@ -40,8 +40,8 @@ final class AggregateStore<Key, Aggregate> {
                 key, nil, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
             return (lineage, timestamp)
         }
-        scratch.writer.value.removeAll()
-        try value.encode(aggregate, &scratch.writer.value)
+        scratch.writer.removeAll()
+        try value.encode(aggregate, &scratch.writer)
         let lineage = try store.write(
             key, scratch.bytes, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
         return (lineage, timestamp)

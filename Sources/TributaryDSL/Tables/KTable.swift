@@ -118,7 +118,7 @@ func attachTableSource<Key, Value>(
         let forward = FlushForwarder(next, key, value)
         store.onFlush = { key, value, meta in try forward.send(key, value, meta) }
         let nulls = Nullability<Value>.of()
-        let scratch = Scratch()
+        let scratch = ByteBuffer()
         return Sink(
             call: { record, content, meta in
                 guard table.accepts(meta) else { return }
@@ -127,8 +127,8 @@ func attachTableSource<Key, Value>(
                     if !table.isCached { try next.delete(record, meta.with(lineage)) }
                     return
                 }
-                scratch.writer.value.removeAll()
-                try value.encode(content, &scratch.writer.value)
+                scratch.writer.removeAll()
+                try value.encode(content, &scratch.writer)
                 let lineage = try table.write(scratch.bytes, meta)
                 if !table.isCached { try next.call(record, content, meta.with(lineage)) }
             },

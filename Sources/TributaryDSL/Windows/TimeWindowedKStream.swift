@@ -96,7 +96,7 @@ public struct TimeWindowedKStream<Key, Value> {
                 let short = key.prefix(key.byteCount - 4)
                 try forward.send(short, content, meta.with(key: short, timestamp: meta.timestamp, meta.lineage))
             }
-            let keys = Scratch()
+            let keys = ByteBuffer()
             let time = Owned(Int64(-1))
             let call: (Key, Value, borrowing RecordMeta) throws -> Void = { key, input, meta in
                 guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
@@ -110,10 +110,10 @@ public struct TimeWindowedKStream<Key, Value> {
                         start &+= windows.advance
                         continue
                     }
-                    keys.writer.value.removeAll()
-                    keys.writer.value.append(meta.key)
-                    keys.writer.value.append(bigEndian: start)
-                    keys.writer.value.append(bigEndian: UInt32(0))
+                    keys.writer.removeAll()
+                    keys.writer.append(meta.key)
+                    keys.writer.append(bigEndian: start)
+                    keys.writer.append(bigEndian: UInt32(0))
                     let exists = try store.read(keys.bytes)
                     let rowLineage = exists ? store.valueLineage : .none
                     let rowTime = exists ? store.valueTimestamp : 0

@@ -145,4 +145,7 @@ public struct EnvelopeError: Error, Sendable, Equatable {
         self.offset = offset
         self.message = message
     }
+
+    /// The error of a cell section that is not a cell.
+    public init(cell error: MalformedBytes) { self.init(.malformed, at: 0, "the cell: \(error)") }
 }

@@ -1,5 +1,5 @@
-public import TributaryCore
-public import TributaryLineage
+internal import TributaryCore
+internal import TributaryLineage
 
 /// The byte budget that the caches of one stream thread share.
 public final class CacheBudget {
@@ -70,8 +70,6 @@ final class StoreCache {
         var firstDirty: Int32 = -1
         var lastDirty: Int32 = -1
         var dirtyCount = 0
-        var pool = BlobPool()
-        var cellBytes = ByteWriter(capacity: 512)
     }
 
     /// How many contexts of earlier writes an entry keeps for the links of its flush; the count goes on beyond.
@@ -83,6 +81,8 @@ final class StoreCache {
     let overhead: Int
     let recorder: LineageRecorder
     let table: Owned<Table>
+    private let pool = BlobPool()
+    private let cellBytes = ByteBuffer(capacity: 512)
 
     init(budget: CacheBudget, recorder: LineageRecorder, overhead: Int = 24 + 1 + 20) {
         self.budget = budget
@@ -158,26 +158,26 @@ final class StoreCache {
             table.value.entries[index].second == second
         else { return false }
         if size <= 16 { return true }
-        return table.value.pool.bytes(of: table.value.entries[index].blob, at: 0, count: Int(size)).isEqual(to: key)
+        return pool.bytes(of: table.value.entries[index].blob, at: 0, count: Int(size)).isEqual(to: key)
     }
 
     // MARK: Reading an entry
 
     func copyKey(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
-        writer.append(table.value.pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount)))
+        writer.append(pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount)))
     }
 
     func copyHeaders(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
         writer.append(
-            table.value.pool.bytes(of: entry.blob, at: Int(entry.keyCount), count: Int(entry.headersCount)))
+            pool.bytes(of: entry.blob, at: Int(entry.keyCount), count: Int(entry.headersCount)))
     }
 
     func copyValue(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
         writer.append(
-            table.value.pool.bytes(
+            pool.bytes(
                 of: entry.blob, at: Int(entry.keyCount + entry.headersCount), count: Int(max(entry.valueCount, 0))))
     }
 
@@ -196,7 +196,7 @@ final class StoreCache {
     @inline(never)
     private func manySources(_ kept: EntryLineage) -> Lineage {
         var lineage = kept.lineage
-        let bytes = table.value.pool.bytes(of: kept.cellBlob, at: 0, count: Int(kept.cellCount))
+        let bytes = pool.bytes(of: kept.cellBlob, at: 0, count: Int(kept.cellCount))
         lineage.cell = (try? recorder.arena.decode(bytes)) ?? .empty
         return lineage
     }
@@ -211,16 +211,16 @@ final class StoreCache {
 
     @inline(never)
     private func keepCell(_ index: Int32, _ cell: Cell) {
-        table.value.cellBytes.removeAll()
-        recorder.arena.encode(cell, into: &table.value.cellBytes)
-        let size = table.value.cellBytes.count
+        cellBytes.writer.removeAll()
+        recorder.arena.encode(cell, into: &cellBytes.writer)
+        let size = cellBytes.count
         var blob = table.value.lineage[Int(index)].cellBlob
         if Int(blob.capacity) < size {
-            table.value.pool.deallocate(blob)
-            blob = table.value.pool.allocate(size)
+            pool.deallocate(blob)
+            blob = pool.allocate(size)
             table.value.lineage[Int(index)].cellBlob = blob
         }
-        table.value.pool.write(table.value.cellBytes.bytes, to: blob, at: 0)
+        pool.write(cellBytes.bytes, to: blob, at: 0)
         table.value.lineage[Int(index)].cellCount = Int32(size)
     }
 
@@ -262,8 +262,8 @@ final class StoreCache {
         let needed = key.byteCount &+ headers.byteCount &+ valueCount
         if Int(table.value.entries[Int(index)].blob.capacity) < needed { enlarge(index, key, needed) }
         let blob = table.value.entries[Int(index)].blob
-        if !headers.isEmpty { table.value.pool.write(headers, to: blob, at: key.byteCount) }
-        if let value { table.value.pool.write(value, to: blob, at: key.byteCount &+ headers.byteCount) }
+        if !headers.isEmpty { pool.write(headers, to: blob, at: key.byteCount) }
+        if let value { pool.write(value, to: blob, at: key.byteCount &+ headers.byteCount) }
         let charge = key.byteCount &+ overhead &+ (value == nil ? 0 : valueCount &+ timestampSize) &+ topicSize
             &+ headers.byteCount
         let before = table.value.entries[Int(index)].charged
@@ -342,8 +342,8 @@ final class StoreCache {
         entry.keyCount = Int32(key.byteCount)
         entry.first = key.prefixWord(at: 0)
         entry.second = key.byteCount > 8 ? key.prefixWord(at: 8) : 0
-        entry.blob = table.value.pool.allocate(key.byteCount + 16)
-        table.value.pool.write(key, to: entry.blob, at: 0)
+        entry.blob = pool.allocate(key.byteCount + 16)
+        pool.write(key, to: entry.blob, at: 0)
         table.value.entries[Int(index)] = entry
         if keepsLineage { table.value.lineage[Int(index)] = EntryLineage() }
         place(hash, index)
@@ -355,9 +355,9 @@ final class StoreCache {
     @inline(never)
     private func enlarge(_ index: Int32, _ key: RawSpan, _ size: Int) {
         let old = table.value.entries[Int(index)].blob
-        let blob = table.value.pool.allocate(size)
-        table.value.pool.write(key, to: blob, at: 0)
-        table.value.pool.deallocate(old)
+        let blob = pool.allocate(size)
+        pool.write(key, to: blob, at: 0)
+        pool.deallocate(old)
         table.value.entries[Int(index)].blob = blob
     }
 
@@ -474,10 +474,10 @@ final class StoreCache {
     /// Gives back the memory of an entry that ``remove(_:)`` took out.
     func release(_ index: Int32) {
         dropContributors(index)
-        table.value.pool.deallocate(table.value.entries[Int(index)].blob)
+        pool.deallocate(table.value.entries[Int(index)].blob)
         table.value.entries[Int(index)].blob = .none
         if keepsLineage {
-            table.value.pool.deallocate(table.value.lineage[Int(index)].cellBlob)
+            pool.deallocate(table.value.lineage[Int(index)].cellBlob)
             table.value.lineage[Int(index)].cellBlob = .none
         }
         table.value.entries[Int(index)].older = table.value.freeEntry
@@ -490,7 +490,7 @@ final class StoreCache {
         var index = table.value.newest
         while index >= 0 {
             let entry = table.value.entries[Int(index)]
-            let key = table.value.pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount))
+            let key = pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount))
             var inside = true
             if let lower { inside = key.compare(to: lower) >= 0 }
             if inside, let upper { inside = key.compare(to: upper) <= 0 }
@@ -505,7 +505,7 @@ final class StoreCache {
         let one = table.value.entries[Int(left)]
         let other = table.value.entries[Int(right)]
         if one.first != other.first { return one.first < other.first ? -1 : 1 }
-        return table.value.pool.bytes(of: one.blob, at: 0, count: Int(one.keyCount)).compare(
-            to: table.value.pool.bytes(of: other.blob, at: 0, count: Int(other.keyCount)))
+        return pool.bytes(of: one.blob, at: 0, count: Int(one.keyCount)).compare(
+            to: pool.bytes(of: other.blob, at: 0, count: Int(other.keyCount)))
     }
 }

@@ -1,4 +1,4 @@
-public import TributaryCore
+internal import TributaryCore
 
 /// The engine side of a window store: one table per segment of time, so that expiry drops whole tables.
 ///

@@ -14,6 +14,8 @@ public protocol TopicNames: AnyObject {
 public final class StateStore {
     /// What the topology says about it.
     public let description: StoreDescription
+    /// Whether writes are collected before they reach what follows.
+    public var isCached: Bool { cache != nil }
     /// The store's name.
     public var name: String { description.name }
     /// Called for each entry of a flush, in the order of the last writes, with the key, the new value (nil: a delete) and the
@@ -40,14 +42,17 @@ public final class StateStore {
         let scan: Int32
     }
 
-    struct State: ~Copyable {
-        var found = StoredEntry()
-        var previous = StoredEntry()
-        var envelope = ByteWriter(capacity: 512)
-        var cell = ByteWriter(capacity: 512)
-        var sorter = RadixSorter()
+    struct State: BitwiseCopyable {
+        var start = 0  // where the value begins in what a read found
+        var timestamp: Int64 = 0
+        var lineage = Lineage.none
         var isFlushing = false
     }
+
+    // Reused buffers: what a read found, the envelope and cell being written.
+    let found = ByteBuffer(capacity: 256)
+    private let envelope = ByteBuffer(capacity: 512)
+    private let cell = ByteBuffer(capacity: 512)
 
     /// Composes a store.
     ///
@@ -79,8 +84,8 @@ public final class StateStore {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
                 attributes: [
-                    AttributeNames.dbSystem: .string("tributary"), AttributeNames.dbCollection: .string(description.name),
-                    AttributeNames.dbOperation: .string(name),
+                    AttributeNames.dbSystemName: .string("tributary"), AttributeNames.dbCollectionName: .string(description.name),
+                    AttributeNames.dbOperationName: .string(name),
                 ])
         }
         operations = Operations(
@@ -109,11 +114,11 @@ public final class StateStore {
         cache.touch(index)
         let entry = cache.entry(index)
         guard entry.valueCount >= 0 else { return false }
-        state.value.found.buffer.removeAll()
-        state.value.found.start = 0
-        cache.copyValue(index, into: &state.value.found.buffer)
-        state.value.found.timestamp = entry.timestamp
-        state.value.found.lineage = cache.lineage(index)
+        found.writer.removeAll()
+        state.value.start = 0
+        cache.copyValue(index, into: &found.writer)
+        state.value.timestamp = entry.timestamp
+        state.value.lineage = cache.lineage(index)
         return true
     }
 
@@ -129,31 +134,33 @@ public final class StateStore {
     }
 
     func readInner(_ key: RawSpan) throws(StoreError) -> Bool {
-        guard try inner.get(key, into: &state.value.found.buffer) else { return false }
-        try decode(&state.value.found, key)
+        guard try inner.get(key, into: &found.writer) else { return false }
+        try decode(key)
         return true
     }
 
-    private func decode(_ entry: inout StoredEntry, _ key: RawSpan) throws(StoreError) {
+    private func decode(_ key: RawSpan) throws(StoreError) {
         do throws(EnvelopeError) {
-            let view = try EnvelopeView(entry.buffer.bytes)
-            entry.timestamp = view.timestamp ?? 0
-            entry.start = entry.buffer.count - (view.payload?.byteCount ?? 0)
-            entry.isNull = view.payload == nil
-            entry.lineage.context = view.context
-            if recorder.mode == .cells {
-                entry.lineage.cell =
-                    view.cell.isEmpty ? gapCell : try cell(view.cell)
-            } else {
-                entry.lineage.cell = .empty
-            }
+            let parts = try parts(found.bytes)
+            state.value.timestamp = parts.timestamp
+            state.value.lineage = parts.lineage
+            state.value.start = found.count - parts.size
         } catch {
             throw StoreError(.corrupt, "\(error)", store: name, key: key.hexadecimal)
         }
     }
 
-    private func cell(_ bytes: RawSpan) throws(EnvelopeError) -> Cell {
-        do throws(MalformedBytes) { return try recorder.arena.decode(bytes) } catch { throw EnvelopeError(malformed: error) }
+    private func parts(_ bytes: RawSpan) throws(EnvelopeError) -> (timestamp: Int64, lineage: Lineage, size: Int) {
+        let view = try EnvelopeView(bytes)
+        let lineage = Lineage(context: view.context, cell: try readCell(view.cell))
+        return (view.timestamp ?? 0, lineage, view.payload?.byteCount ?? 0)
+    }
+
+    // A row written without cells has a gap, never a silent "complete".
+    private func readCell(_ bytes: RawSpan) throws(EnvelopeError) -> Cell {
+        guard recorder.mode == .cells else { return .empty }
+        if bytes.isEmpty { return gapCell }
+        do throws(MalformedBytes) { return try recorder.arena.decode(bytes) } catch { throw EnvelopeError(cell: error) }
     }
 
     private var gapCell: Cell {
@@ -164,15 +171,15 @@ public final class StateStore {
 
     /// The value that the last ``read(_:)`` found.
     public var value: RawSpan {
-        @_lifetime(borrow self)
-        get { _overrideLifetime(state.value.found.value, borrowing: self) }
+        @_lifetime(immortal)
+        get { found.bytes(from: state.value.start) }
     }
 
     /// The timestamp of the value that the last ``read(_:)`` found, ms.
-    @inline(__always) public var valueTimestamp: Int64 { state.value.found.timestamp }
+    @inline(__always) public var valueTimestamp: Int64 { state.value.timestamp }
 
     /// The lineage of the value that the last ``read(_:)`` found: the context and cell of its write.
-    @inline(__always) public var valueLineage: Lineage { state.value.found.lineage }
+    @inline(__always) public var valueLineage: Lineage { state.value.lineage }
 
     /// Makes the span of a read that found a row, linked to the write that made it, and returns its context.
     @inline(__always)
@@ -250,38 +257,38 @@ public final class StateStore {
 
     @inline(__always)
     private func encodeCell(_ lineage: Lineage) {
-        state.value.cell.removeAll()
+        cell.writer.removeAll()
         if recorder.mode == .off { return }
-        state.value.cell.append(CellHeader.version)
-        if recorder.mode == .cells { recorder.arena.encode(lineage.cell, into: &state.value.cell) }
+        cell.writer.append(CellHeader.version)
+        if recorder.mode == .cells { recorder.arena.encode(lineage.cell, into: &cell.writer) }
     }
 
     // The cell's bytes are in state.cell: version byte, then the cell.
     private func writeEngine(
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, _ lineage: Lineage
     ) throws(StoreError) {
-        state.value.envelope.removeAll()
+        envelope.writer.removeAll()
         guard let value else {
             _ = try inner.delete(key)
             if let graves {
                 Envelope.encode(
                     timestamp: recordTime, context: lineage.context, tracestate: RawSpan.empty, headers: RawSpan.empty,
-                    cell: state.value.cell.bytes(from: 1), elements: RawSpan.empty, payload: nil,
-                    into: &state.value.envelope)
-                try graves.put(key, state.value.envelope.bytes)
+                    cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: nil,
+                    into: &envelope.writer)
+                try graves.put(key, envelope.bytes)
             }
             return
         }
         Envelope.encode(
             timestamp: timestamp, context: lineage.context, tracestate: RawSpan.empty, headers: RawSpan.empty,
-            cell: state.value.cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &state.value.envelope)
-        if try !inner.put(key, state.value.envelope.bytes) { onExpired?() }
+            cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
+        if try !inner.put(key, envelope.bytes) { onExpired?() }
     }
 
     private func log(_ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage) throws {
         guard let changelog else { return }
         try changelog.append(
-            key: key, value: value, timestamp: timestamp, context: lineage.context, cell: state.value.cell.bytes)
+            key: key, value: value, timestamp: timestamp, context: lineage.context, cell: cell.bytes)
     }
 
     // MARK: Restoring
@@ -298,28 +305,28 @@ public final class StateStore {
             _ = try inner.delete(key)
             if let graves {
                 encodeRestored(nil, timestamp: timestamp, context: context, cell: cell)
-                try graves.put(key, state.value.envelope.bytes)
+                try graves.put(key, envelope.bytes)
             }
             return
         }
         encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
-        _ = try inner.put(key, state.value.envelope.bytes)
+        _ = try inner.put(key, envelope.bytes)
     }
 
     /// Makes the envelope of a changelog record; the bytes are the store's until its next call.
-    @_lifetime(borrow self)
+    @_lifetime(immortal)
     public func restoredEnvelope(
         _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan
     ) -> RawSpan {
         encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
-        return _overrideLifetime(state.value.envelope.bytes, borrowing: self)
+        return envelope.bytes
     }
 
     private func encodeRestored(_ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) {
-        state.value.envelope.removeAll()
+        envelope.writer.removeAll()
         Envelope.encode(
             timestamp: timestamp, context: context, tracestate: RawSpan.empty, headers: RawSpan.empty,
-            cell: cell.dropping(1), elements: RawSpan.empty, payload: value, into: &state.value.envelope)
+            cell: cell.dropping(1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
     }
 }
 
@@ -358,29 +365,29 @@ extension StateStore {
         defer { state.value.isFlushing = false }
         let mark = recorder.arena.mark
         var live = list
-        var key = ByteWriter(capacity: 256)
-        var value = ByteWriter(capacity: 256)
+        let key = ByteBuffer(capacity: 256)
+        let value = ByteBuffer(capacity: 256)
         // A delete of what neither store nor changelog ever had vanishes (semantics 4.6, rule 4).
         live = try list.filter { index throws(StoreError) in
             guard cache.entry(index).valueCount < 0 else { return true }
-            key.removeAll()
-            cache.copyKey(index, into: &key)
-            if try inner.get(key.bytes, into: &state.value.previous.buffer) { return true }
+            key.writer.removeAll()
+            cache.copyKey(index, into: &key.writer)
+            if try inner.get(key.bytes, into: &found.writer) { return true }
             cache.flushed(index)
             return false
         }
         if recorder.isRecording { for index in live { makeFlushSpan(cache, index) } }
-        try writeSorted(cache, live, &key, &value)
+        try writeSorted(cache, live, key, value)
         for index in live {
             let entry = cache.entry(index)
             let lineage = cache.lineage(index)
             cache.flushed(index)
-            key.removeAll()
-            cache.copyKey(index, into: &key)
+            key.writer.removeAll()
+            cache.copyKey(index, into: &key.writer)
             let keySize = key.count
-            cache.copyHeaders(index, into: &key)
-            value.removeAll()
-            cache.copyValue(index, into: &value)
+            cache.copyHeaders(index, into: &key.writer)
+            value.writer.removeAll()
+            cache.copyValue(index, into: &value.writer)
             let isDelete = entry.valueCount < 0
             let time = isDelete || !description.isTimestamped ? entry.recordTime : entry.timestamp
             encodeCell(lineage)
@@ -408,21 +415,20 @@ extension StateStore {
     }
 
     private func writeSorted(
-        _ cache: StoreCache, _ list: [Int32], _ key: inout ByteWriter, _ value: inout ByteWriter
+        _ cache: StoreCache, _ list: [Int32], _ key: ByteBuffer, _ value: ByteBuffer
     ) throws {
         let mark = recorder.arena.mark
         var order = list
         if inner.takesSortedWrites && list.count > 2 {
-            state.value.sorter.sort(
-                &order, word: { cache.entry($0).first }, areInIncreasingOrder: { cache.compareKeys($0, $1) < 0 })
+            order.sort { cache.compareKeys($0, $1) < 0 }
         }
         for index in order {
             let entry = cache.entry(index)
             let lineage = cache.lineage(index)
-            key.removeAll()
-            cache.copyKey(index, into: &key)
-            value.removeAll()
-            cache.copyValue(index, into: &value)
+            key.writer.removeAll()
+            cache.copyKey(index, into: &key.writer)
+            value.writer.removeAll()
+            cache.copyValue(index, into: &value.writer)
             encodeCell(lineage)
             try writeEngine(
                 key.bytes, entry.valueCount < 0 ? nil : value.bytes, timestamp: entry.timestamp,

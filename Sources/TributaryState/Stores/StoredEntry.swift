@@ -1,19 +1,4 @@
 public import TributaryCore
-public import TributaryLineage
-
-/// What a read found: a reusable buffer, so that reads allocate nothing.
-struct StoredEntry: ~Copyable {
-    var buffer = ByteWriter(capacity: 256)
-    var start = 0
-    var timestamp: Int64 = 0
-    var lineage = Lineage.none
-    var isNull = true
-
-    var value: RawSpan {
-        @_lifetime(borrow self)
-        get { buffer.bytes(from: start) }
-    }
-}
 
 /// Takes what a store writes, to be appended to its changelog.
 public protocol ChangelogWriter: AnyObject {
