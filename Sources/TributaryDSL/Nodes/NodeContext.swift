@@ -126,6 +126,8 @@ public final class NodeContext {
         return new
     }
 
+    @usableFromInline
     func onClose(_ body: @escaping () -> Void) { closers.append(body) }
+    @usableFromInline
     func onStart(_ body: @escaping () throws -> Void) { starters.append(body) }
 }

@@ -88,6 +88,8 @@ final class SegmentedStore: InnerStore {
         return table
     }
 
+    func segment(ofStart start: Int64) -> Int64 { start / width }
+
     /// The table that takes a window; nil if it is too old.
     private func table(forStart start: Int64) throws(StoreError) -> (any StateTable)? {
         if start > streamTime {

@@ -47,6 +47,7 @@ public final class StateStore {
         var timestamp: Int64 = 0
         var lineage = Lineage.none
         var isFlushing = false
+        var sequence: UInt32 = 0
     }
 
     // Reused buffers: what a read found, the envelope and cell being written.
@@ -139,7 +140,7 @@ public final class StateStore {
         return true
     }
 
-    private func decode(_ key: RawSpan) throws(StoreError) {
+    func decode(_ key: RawSpan) throws(StoreError) {
         do throws(EnvelopeError) {
             let parts = try parts(found.bytes)
             state.value.timestamp = parts.timestamp
