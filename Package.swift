@@ -30,6 +30,14 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
+        .executableTarget(
+            name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryConformanceTests", dependencies: ["TributaryConformance", "TributaryCore"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ConformanceTests", dependencies: ["TributaryConformance"], exclude: ["Data"], swiftSettings: settings
+        ),
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
