@@ -18,7 +18,7 @@ package import TributaryConformance
     ]
 
     @Test(arguments: values)
-    func `value functions give what the format says`(name: String, key: CaseKey, value: String?, expected: String?) throws {
+    func `values are made`(name: String, key: CaseKey, value: String?, expected: String?) throws {
         #expect(try ValueFunction(name)(key, CaseValue(value)) == CaseValue(expected))
     }
 
@@ -35,7 +35,7 @@ package import TributaryConformance
     ]
 
     @Test(arguments: keys)
-    func `key functions give what the format says`(name: String, key: CaseKey, value: String?, expected: String?) throws {
+    func `keys are made`(name: String, key: CaseKey, value: String?, expected: String?) throws {
         #expect(try KeyFunction(name)(key, CaseValue(value)) == CaseKey(expected))
     }
 
@@ -50,7 +50,7 @@ package import TributaryConformance
     ]
 
     @Test(arguments: predicates)
-    func `predicates give what the format says`(name: String, key: CaseKey, value: String?, expected: Bool) throws {
+    func `predicates work`(name: String, key: CaseKey, value: String?, expected: Bool) throws {
         #expect(try PredicateFunction(name)(key, CaseValue(value)) == expected)
     }
 
@@ -62,7 +62,7 @@ package import TributaryConformance
     ]
 
     @Test(arguments: splitters)
-    func `splitters give what the format says`(name: String, value: String?, expected: [String?]?) throws {
+    func `splitters work`(name: String, value: String?, expected: [String?]?) throws {
         #expect(try SplitterFunction(name)(CaseValue(value)) == expected?.map { CaseValue($0) })
     }
 
@@ -81,7 +81,9 @@ package import TributaryConformance
     ]
 
     @Test(arguments: aggregators)
-    func `aggregators give what the format says`(name: String, key: CaseKey, value: String?, aggregate: String?, expected: String?) throws {
+    func `aggregators work`(name: String, key: CaseKey, value: String?, aggregate: String?, expected: String?)
+        throws
+    {
         let result = try AggregatorFunction(name)(key, CaseValue(value), CaseValue(aggregate))
         #expect(result == CaseValue(expected))
     }
@@ -95,7 +97,7 @@ package import TributaryConformance
     ]
 
     @Test(arguments: joiners)
-    func `joiners give what the format says`(name: String, key: CaseKey, left: String?, right: String?, expected: String?) throws {
+    func `joiners work`(name: String, key: CaseKey, left: String?, right: String?, expected: String?) throws {
         #expect(try JoinerFunction(name)(key, CaseValue(left), CaseValue(right)) == CaseValue(expected))
     }
 

@@ -24,7 +24,9 @@ public enum Feature: String, Sendable, CaseIterable {
     case tableTableJoin = "table-table joins"
     case foreignKeyJoin = "foreign-key joins"
 
-    /// What the runner lacks. Take a line out when its operator works: its cases then run.
+    /// What the runner lacks.
+    ///
+    /// Take a line out when its operator works: its cases then run.
     public static let missing: Set<Feature> = [
         .optimization,
         .headersFormat,
