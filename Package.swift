@@ -50,6 +50,14 @@ let package = Package(
             swiftSettings: unsafeSettings),
         .target(
             name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
+        .executableTarget(
+            name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryConformanceTests", dependencies: ["TributaryConformance", "TributaryCore"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ConformanceTests", dependencies: ["TributaryConformance"], exclude: ["Data"], swiftSettings: settings
+        ),
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),

@@ -40,18 +40,11 @@ enum FileSystem {
         }
     }
 
-    static func write(_ text: String, to path: String) throws(CaseError) {
-        guard let file = fopen(path, "wb") else { throw CaseError(lastError()).inFile(path) }
-        let bytes = Array(text.utf8)
-        let written = fwrite(bytes, 1, bytes.count, file)
-        guard fclose(file) == 0, written == bytes.count else { throw CaseError(lastError()).inFile(path) }
-    }
-
-    private static func lastError() -> String { String(cString: strerror(errno)) }
+    static func lastError() -> String { String(cString: strerror(errno)) }
 }
 
 extension CaseError {
-    fileprivate func inFile(_ path: String) -> CaseError {
+    func inFile(_ path: String) -> CaseError {
         var error = self
         error.file = path
         return error

@@ -52,7 +52,9 @@ public struct JSONObject: Sendable, Hashable {
     /// An object of fields.
     public init(_ fields: [(name: String, value: JSONValue)] = []) { self.fields = fields }
 
-    /// The value of a field; nil if it is missing, which is not null. Of two fields of one name the last counts.
+    /// The value of a field; nil if it is missing, which is not null.
+    ///
+    /// Of two fields of one name the last counts.
     public subscript(_ name: String) -> JSONValue? { fields.last { $0.name == name }?.value }
 
     /// Appends a field.

@@ -122,7 +122,9 @@ public final class MemoryLog: Log {
         }
     }
 
-    /// The ends of a partition. Records of open transactions are not in the log yet, so both kinds of readers see the same.
+    /// The ends of a partition.
+    ///
+    /// Records of open transactions are not in the log yet, so both kinds of readers see the same.
     public func watermarks(_ partition: TopicPartition, committed: Bool) throws(LogError) -> Watermarks {
         try monitor.withLock { (state) throws(LogError) in
             try state.checkOpen()
