@@ -47,7 +47,9 @@ internal import TributaryCore
         }
         if first { return .assigned(Array(0..<tasks)) }
         // Nothing ever changes here; whoever waits is waited with.
-        if milliseconds != 0 { word.wait(seen, nanoseconds: milliseconds < 0 ? -1 : min(milliseconds, 1 << 40) &* 1_000_000) }
+        if milliseconds != 0 {
+            word.wait(seen, nanoseconds: milliseconds < 0 ? -1 : min(milliseconds, 1 << 40) &* 1_000_000)
+        }
         try checkMember()
         return nil
     }

@@ -136,7 +136,10 @@ struct Compactor: ~Copyable {
         }
         guard try flush(row) else { return }
         _ = try translating { () throws(LMDBError) in
-            try change(row) { row in row.cleanOffset = max(row.cleanOffset, end) } work: { _ throws(LMDBError) in }
+            try change(row) { row in
+                row.cleanOffset = max(row.cleanOffset, end)
+            } work: { _ throws(LMDBError) in
+            }
         }
     }
 

@@ -36,7 +36,8 @@ internal import Synchronization
     func announce() {
         _ = unsafe words[0].add(1, ordering: .sequentiallyConsistent)
         if unsafe words[1].load(ordering: .sequentiallyConsistent) != 0 {
-            _ = unsafe linux_futex_wake(UnsafeRawPointer(words).assumingMemoryBound(to: UInt32.self), Int32.max, shared ? 1 : 0)
+            _ = unsafe linux_futex_wake(
+                UnsafeRawPointer(words).assumingMemoryBound(to: UInt32.self), Int32.max, shared ? 1 : 0)
         }
     }
 

@@ -69,7 +69,8 @@ struct LogFileCheck {
             // Pages that were taken and given back in one transaction are never written. If free ones are all that is
             // missing, the file is whole.
             let missing = (size / pageSize)...newest.lastPage
-            let free = try FreePages(descriptor: descriptor, pageSize: newest.pageSize, size: size, root: newest.roots[0])
+            let free = try FreePages(
+                descriptor: descriptor, pageSize: newest.pageSize, size: size, root: newest.roots[0])
             guard missing.count <= 1 << 20, missing.allSatisfy({ free.contains($0) }) else {
                 throw corrupt("the file is cut short: \(size) bytes of \(end)")
             }
@@ -83,7 +84,9 @@ struct LogFileCheck {
         }
         guard quarter(bytes, 20) == 1 else { throw LogError(.unknownFormat, "\(path): another version of LMDB") }
         let pageSize = Int(quarter(bytes, 40))
-        guard pageSize >= 512, pageSize <= 65536, pageSize.nonzeroBitCount == 1 else { throw corrupt("a bad meta page") }
+        guard pageSize >= 512, pageSize <= 65536, pageSize.nonzeroBitCount == 1 else {
+            throw corrupt("a bad meta page")
+        }
         let transaction = word(bytes, 144)
         guard transaction == 0 || transaction & 1 == page else { throw corrupt("a bad meta page: its transaction") }
         return Meta(
@@ -160,6 +163,8 @@ struct FreePages {
 
     private mutating func add(_ bytes: [UInt8], _ at: Int, _ count: Int) {
         guard count >= 8 else { return }
-        for index in 0..<min(word(bytes, at), UInt64(count / 8 - 1)) { pages.insert(word(bytes, at + 8 + Int(index) * 8)) }
+        for index in 0..<min(word(bytes, at), UInt64(count / 8 - 1)) {
+            pages.insert(word(bytes, at + 8 + Int(index) * 8))
+        }
     }
 }

@@ -121,7 +121,8 @@ extension LogStore {
                 }
             } catch {
                 throw LogError(
-                    .corrupt, error.rawValue, topic: partition.topic, partition: partition.partition, offset: batch.base)
+                    .corrupt, error.rawValue, topic: partition.topic, partition: partition.partition, offset: batch.base
+                )
             }
             if let result { return result }
             from = batch.base + 1
