@@ -109,3 +109,12 @@ extension EmbeddedLog {
         }
     }
 }
+
+extension EmbeddedLog {
+    /// What a walk over everything finds wrong.
+    func verify() throws -> [LogError] {
+        var verifier = EmbeddedLogVerifier(self)
+        try verifier.run()
+        return verifier.findings
+    }
+}

@@ -34,32 +34,39 @@ public final class EmbeddedLog: Log {
         return EmbeddedLog(try LogHandle(core))
     }
 
+    /// The random identity made with the folder.
     public var clusterID: String { handle.core.clusterID }
 
+    /// Exactly-once with a commit each 100 ms, and state in `<folder>/state`.
     public var defaults: LogDefaults {
         LogDefaults(guarantee: .exactlyOnce, stateDirectory: handle.core.directory + "/state")
     }
 
+    /// All topics, by name.
     public func topics() throws(LogError) -> [TopicDescription] {
         try handle.check()
         return try handle.core.store.topics().map { $0.row.description(name: $0.name) }
     }
 
+    /// One topic, or nil if there is none of that name.
     public func topic(_ name: String) throws(LogError) -> TopicDescription? {
         try handle.check()
         return try handle.core.store.topic(name)?.description(name: name)
     }
 
+    /// Creates topics, those before the first that can't be made.
     public func createTopics(_ specifications: [TopicSpecification]) throws(LogError) {
         try handle.check()
         try handle.core.store.createTopics(specifications)
     }
 
+    /// Deletes topics with their records and the offsets committed for them.
     public func deleteTopics(_ names: [String]) throws(LogError) {
         try handle.check()
         for name in names { try handle.core.store.deleteTopic(name) }
     }
 
+    /// Deletes all records before an offset in each partition; -1 stands for the end.
     public func deleteRecords(before offsets: [TopicPartition: Int64]) throws(LogError) {
         try handle.check()
         for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) {
@@ -67,11 +74,13 @@ public final class EmbeddedLog: Log {
         }
     }
 
+    /// The ends of a partition; all that is in the log is committed.
     public func watermarks(_ partition: TopicPartition, committed: Bool) throws(LogError) -> Watermarks {
         try handle.check()
         return try handle.core.store.watermarks(partition)  // nothing uncommitted is ever in the log
     }
 
+    /// For each partition the offset of the first record at or after a time, found by the headers of its batches.
     public func offsets(atOrAfter times: [TopicPartition: Int64]) throws(LogError) -> [TopicPartition: Int64] {
         try handle.check()
         var found: [TopicPartition: Int64] = [:]
@@ -81,21 +90,25 @@ public final class EmbeddedLog: Log {
         return found
     }
 
+    /// Makes a reader; it takes one of the log's 1024 reader slots as long as it lives.
     public func makeConsumer(_ configuration: ConsumerConfiguration) throws(LogError) -> any LogConsumer {
         try handle.check()
         return try EmbeddedConsumer(handle, configuration)
     }
 
+    /// Makes a writer; one with a transactional id fences those that had it before.
     public func makeProducer(_ configuration: ProducerConfiguration) throws(LogError) -> any LogProducer {
         try handle.check()
         return try EmbeddedProducer(handle, configuration)
     }
 
+    /// Joins a group as its only member; throws `inUse` with the process id of another.
     public func joinGroup(_ configuration: GroupConfiguration) throws(LogError) -> any LogGroup {
         try handle.check()
         return try EmbeddedGroup(handle, configuration)
     }
 
+    /// What a group has committed, without joining it.
     public func committedOffsets(group: String) throws(LogError) -> [TopicPartition: CommittedOffset] {
         try handle.check()
         return try handle.core.store.committed(group)
@@ -119,6 +132,7 @@ public final class EmbeddedLog: Log {
         try handle.core.maintenance.runNow()
     }
 
+    /// Writes what producers have handed over and closes the log for all they, consumers and groups may ask.
     public func close() { handle.close() }
 }
 

@@ -39,7 +39,9 @@ internal import TributaryCore
     }
 }
 
-/// Memory of ended batches, for the next ones. One per consumer; batches may end on any thread.
+/// Memory of ended batches, for the next ones.
+///
+/// One per consumer; batches may end on any thread.
 @safe final class BatchPool: Sendable {
     // Pointers that nobody else has while they lie here.
     @safe private struct Free: @unchecked Sendable {

@@ -57,8 +57,12 @@ struct LogFileCheck {
         let pageSize = UInt64(newest.pageSize)
         let (end, overflow) = (newest.lastPage &+ 1).multipliedReportingOverflow(by: pageSize)
         guard !overflow, newest.lastPage >= 1 else { throw corrupt("a bad meta page") }
+        for meta in [first, second] {
+            guard meta.roots.allSatisfy({ $0 == Self.none || $0 <= meta.lastPage }) else {
+                throw corrupt("a bad meta page: a root beyond the last page")
+            }
+        }
         for root in newest.roots where root != Self.none {
-            guard root <= newest.lastPage else { throw corrupt("a bad meta page: a root beyond the last page") }
             guard (root + 1) * pageSize <= size else { throw corrupt("the file is cut short") }
             let header = try read(at: root * pageSize, count: 16)
             guard word(header, 0) == root, half(header, 10) & 3 != 0 else {

@@ -39,7 +39,9 @@ internal import CLinux
         self.id = id
     }
 
-    /// Waits until it has ended. Once only, and not from the thread itself.
+    /// Waits until it has ended.
+    ///
+    /// Once only, and not from the thread itself.
     func join() { _ = pthread_join(id, nil) }
 }
 

@@ -50,7 +50,9 @@ final class LogWriter: Sendable {
         thread.join()
     }
 
-    /// Hands over a set. Whoever waits for it is told by its own word.
+    /// Hands over a set.
+    ///
+    /// Whoever waits for it is told by its own word.
     func submit(_ set: WriteSet) {
         let taken = queue.withLock { queue -> Bool in
             guard queue.thread != nil else { return false }

@@ -1,8 +1,9 @@
 internal import Synchronization
 internal import TributaryCore
 
-/// Retention, compaction and the removal of deleted topics, on a thread of its own: none of it holds up a commit for more
-/// than one bounded transaction. One process of a log does it at a time.
+/// Retention, compaction and the removal of deleted topics, on a thread of its own.
+///
+/// None of it holds up a commit for more than one bounded transaction. One process of a log does it at a time.
 final class Maintenance: Sendable {
     private let store: LogStore
     private let lockPath: String

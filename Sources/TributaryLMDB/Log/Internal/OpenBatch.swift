@@ -39,7 +39,9 @@ internal import TributaryLineage
         nextDelta = 0
     }
 
-    /// Adds a record. The caller has made room for ``overhead`` and all bytes of the record.
+    /// Adds a record.
+    ///
+    /// The caller has made room for ``overhead`` and all bytes of the record.
     @inline(__always)
     mutating func append(
         gap: UInt32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan, context: TraceContext,

@@ -129,7 +129,9 @@ extension LogStore {
         }
     }
 
-    /// The first batch from an offset on with a record at or after a time, by the headers only. Several read transactions.
+    /// The first batch from an offset on with a record at or after a time, by the headers only.
+    ///
+    /// Several read transactions.
     private func firstBatch(
         _ topic: UInt32, _ partition: Int32, from: inout Int64, reaching time: Int64
     ) throws(LMDBError) -> Int64? {
