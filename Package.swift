@@ -65,6 +65,12 @@ let package = Package(
         ),
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryDSLTests",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime", "TributaryTesting",
+            ],
+            swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],

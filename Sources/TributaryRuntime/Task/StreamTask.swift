@@ -103,7 +103,20 @@ public final class StreamTask {
     // MARK: Processing
 
     /// Hands over a batch of a source partition.
-    func add(_ batch: RecordBatch, to queue: PartitionQueue) { queue.add(batch) }
+    public func add(_ batch: RecordBatch, to partition: TopicPartition) throws {
+        guard let queue = queues.first(where: { $0.partition == partition }) else {
+            throw LogError(
+                .invalidRequest, "task \(taskID) does not read this partition", topic: partition.topic,
+                partition: partition.partition)
+        }
+        queue.add(batch)
+    }
+
+    /// Where a source partition begins: where the group left off, or at its first record.
+    public func startPosition(_ committed: CommittedOffset?) -> (offset: Int64, partitionTime: Int64) {
+        guard let committed else { return (0, -1) }
+        return (committed.offset, OffsetMetadata.partitionTime(committed.metadata))
+    }
 
     /// Processes the record with the lowest timestamp among the heads of all queues; returns false if there is none.
     public func processNext() throws -> Bool {
