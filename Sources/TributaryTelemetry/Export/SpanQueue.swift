@@ -3,9 +3,10 @@ internal import TributaryLineage
 
 /// Spans on their way from stream threads to an exporter's own, bounded in bytes; whole traces are dropped when it is full.
 ///
-/// A value without I/O or locks. When a batch doesn't fit, a threshold on the last 56 bits of the trace id rises until what is
-/// left of the batch does; batches that wait are filtered when they are taken. Each time the queue runs empty the threshold
-/// falls by half. A trace that lost a span loses all later ones too, as long as the table of traces remembers it.
+/// A value without I/O or locks. When a batch doesn't fit, a threshold on the last 56 bits of the trace id rises, and the spans
+/// of traces below it leave batch and queue, until it does: each time half of what waits, so that this costs O(1) a span that
+/// was queued. When the queue is empty the threshold falls, by a factor of two each time. A trace that lost a span loses all
+/// later ones too, as long as the table of traces remembers it.
 struct SpanQueue: Sendable {
     /// What has happened so far, in spans and traces.
     struct Counts: Sendable, Equatable {
@@ -38,9 +39,11 @@ struct SpanQueue: Sendable {
 
     /// Takes a batch in, or what of it fits.
     mutating func add(_ batch: SpanBatch) {
+        if isEmpty { fall() }
         var kept = filtered(batch)
         while !kept.spans.isEmpty && bytes + SpanQueue.size(kept) > limit {
             raise()
+            purge()
             kept = filtered(kept)
         }
         guard !kept.spans.isEmpty else { return }
@@ -48,28 +51,24 @@ struct SpanQueue: Sendable {
         batches.append(kept)
     }
 
-    /// The oldest batch, without the spans of traces that have been dropped since; nil if the queue is empty.
+    /// The oldest batch; nil if the queue is empty.
     mutating func take() -> SpanBatch? {
-        while !isEmpty {
-            let batch = batches[first]
-            batches[first] = SpanBatch()
-            first += 1
-            bytes -= SpanQueue.size(batch)
-            let kept = filtered(batch)
-            if isEmpty {
-                batches.removeAll(keepingCapacity: true)
-                first = 0
-                fall()
-            } else if first > 64 && first > batches.count / 2 {
-                batches.removeFirst(first)
-                first = 0
-            }
-            guard !kept.spans.isEmpty else { continue }
-            for span in kept.spans { left.insert(span.context) }
-            counts.taken += kept.spans.count
-            return kept
+        guard !isEmpty else { return nil }
+        let batch = batches[first]
+        batches[first] = SpanBatch()
+        first += 1
+        bytes -= SpanQueue.size(batch)
+        if isEmpty {
+            batches.removeAll(keepingCapacity: true)
+            first = 0
+            fall()
+        } else if first > 64 && first > batches.count / 2 {
+            batches.removeFirst(first)
+            first = 0
         }
-        return nil
+        for span in batch.spans { left.insert(span.context) }
+        counts.taken += batch.spans.count
+        return batch
     }
 
     /// Counts spans that came when nothing is taken any more.
@@ -77,15 +76,45 @@ struct SpanQueue: Sendable {
         for span in batch.spans { drop(span) }
     }
 
+    /// Takes the spans of dropped traces out of what waits.
+    private mutating func purge() {
+        var kept: [SpanBatch] = []
+        bytes = 0
+        for batch in batches[first...] {
+            let batch = filtered(batch)
+            guard !batch.spans.isEmpty else { continue }
+            bytes += SpanQueue.size(batch)
+            kept.append(batch)
+        }
+        batches = kept
+        first = 0
+    }
+
+    /// The batch without the spans of dropped traces, nor their links and details.
     private mutating func filtered(_ batch: SpanBatch) -> SpanBatch {
         guard threshold > 0 || counts.dropped > 0 else { return batch }
-        var kept = batch
-        kept.spans.removeAll { span in
-            let goes = span.context.traceLow & SpanQueue.mask < threshold || dropped.contains(span.context)
-            if goes { drop(span) }
-            return goes
+        var spans: [SpanRecord] = []
+        for span in batch.spans {
+            if span.context.traceLow & SpanQueue.mask < threshold || dropped.contains(span.context) {
+                drop(span)
+            } else {
+                spans.append(span)
+            }
         }
-        return kept.spans.count == batch.spans.count ? batch : kept
+        guard spans.count < batch.spans.count else { return batch }
+        var kept = SpanBatch(operations: batch.operations, topics: batch.topics)
+        for var span in spans {
+            let first = min(max(Int(span.firstLink), 0), batch.links.count)
+            let count = min(max(Int(span.links), 0), batch.links.count - first)
+            span.firstLink = Int32(truncatingIfNeeded: kept.links.count)
+            kept.links += batch.links[first..<(first + count)]
+            if let detail = batch.detail(of: span) {
+                span.detail = Int32(truncatingIfNeeded: kept.details.count)
+                kept.details.append(detail)
+            }
+            kept.spans.append(span)
+        }
+        return kept
     }
 
     private mutating func drop(_ span: SpanRecord) {
