@@ -1,5 +1,5 @@
 internal import TributaryCore
-internal import TributaryLineage
+package import TributaryLineage
 
 /// Spans on their way from stream threads to an exporter's own, bounded in bytes; whole traces are dropped when it is full.
 ///
@@ -7,38 +7,45 @@ internal import TributaryLineage
 /// of traces below it leave batch and queue, until it does: each time half of what waits, so that this costs O(1) a span that
 /// was queued. When the queue is empty the threshold falls, by a factor of two each time. A trace that lost a span loses all
 /// later ones too, as long as the table of traces remembers it.
-struct SpanQueue: Sendable {
+package struct SpanQueue: Sendable {
     /// What has happened so far, in spans and traces.
-    struct Counts: Sendable, Equatable {
+    package struct Counts: Sendable, Equatable {
         /// Spans that left the queue.
-        var taken = 0
+        package var taken = 0
         /// Spans that were dropped.
-        var dropped = 0
+        package var dropped = 0
         /// Traces that were dropped: an estimate, since the table forgets.
-        var droppedTraces = 0
+        package var droppedTraces = 0
         /// Those of them that some spans of had already left.
-        var cut = 0
+        package var cut = 0
+
+        /// Nothing has happened.
+        package init() {}
     }
 
     private static let mask: UInt64 = (1 << 56) - 1
     private static let all: UInt64 = 1 << 56
 
     let limit: Int
-    private(set) var counts = Counts()
-    private(set) var bytes = 0
-    private(set) var threshold: UInt64 = 0
+    /// What has happened so far.
+    package private(set) var counts = Counts()
+    /// How many bytes wait.
+    package private(set) var bytes = 0
+    /// The trace ids below this are dropped.
+    package private(set) var threshold: UInt64 = 0
     private var batches: [SpanBatch] = []
     private var first = 0
     private var left = TraceTable()
     private var dropped = TraceTable()
 
     /// A queue of at most `limit` bytes of batches.
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
-    var isEmpty: Bool { first == batches.count }
+    /// Whether nothing waits.
+    package var isEmpty: Bool { first == batches.count }
 
     /// Takes a batch in, or what of it fits.
-    mutating func add(_ batch: SpanBatch) {
+    package mutating func add(_ batch: SpanBatch) {
         if isEmpty { fall() }
         var kept = filtered(batch)
         while !kept.spans.isEmpty && bytes + SpanQueue.size(kept) > limit {
@@ -52,7 +59,7 @@ struct SpanQueue: Sendable {
     }
 
     /// The oldest batch; nil if the queue is empty.
-    mutating func take() -> SpanBatch? {
+    package mutating func take() -> SpanBatch? {
         guard !isEmpty else { return nil }
         let batch = batches[first]
         batches[first] = SpanBatch()
@@ -72,7 +79,7 @@ struct SpanQueue: Sendable {
     }
 
     /// Counts spans that came when nothing is taken any more.
-    mutating func refuse(_ batch: SpanBatch) {
+    package mutating func refuse(_ batch: SpanBatch) {
         for span in batch.spans { drop(span) }
     }
 
@@ -139,32 +146,34 @@ struct SpanQueue: Sendable {
     }
 
     /// About how many bytes a batch takes; its operations are shared by all.
-    static func size(_ batch: SpanBatch) -> Int {
+    package static func size(_ batch: SpanBatch) -> Int {
         64 + batch.spans.count * MemoryLayout<SpanRecord>.stride
             + (batch.spans.isEmpty
                 ? 0 : batch.links.count * MemoryLayout<LinkRecord>.stride + batch.details.count * 256)
     }
 }
 
-/// Remembers traces in a table of fixed size: a newer trace takes the place of an older one with the same slot.
+/// Remembers traces in a table of fixed size: a newer trace takes the place of the older of two with the same slots.
 private struct TraceTable: Sendable {
-    private var slots = [UInt64](repeating: 0, count: 1 << 14)
+    private static let bits: UInt64 = 15
+    private var slots = [UInt64](repeating: 0, count: 1 << Int(bits))
 
     mutating func insert(_ context: TraceContext) {
-        let hash = TraceTable.hash(context)
-        slots[Int(hash & 0x3fff)] = hash
+        let (hash, slot) = TraceTable.place(context)
+        guard slots[slot] != hash else { return }
+        slots[slot + 1] = slots[slot]
+        slots[slot] = hash
     }
 
     func contains(_ context: TraceContext) -> Bool {
-        let hash = TraceTable.hash(context)
-        return slots[Int(hash & 0x3fff)] == hash
+        let (hash, slot) = TraceTable.place(context)
+        return slots[slot] == hash || slots[slot + 1] == hash
     }
 
-    /// A trace's number in the table, never 0, which marks an empty slot.
-    ///
-    /// Trace ids are random, or nearly: one multiplication mixes their two halves.
-    private static func hash(_ context: TraceContext) -> UInt64 {
-        let mixed = (context.traceLow ^ context.traceHigh &* 0x9e37_79b9_7f4a_7c15) &* 0xd6e8_feb8_6659_fd93
-        return (mixed ^ mixed >> 32) | 1 << 63
+    /// A trace's number, never 0, which marks an empty slot, and the first of its two slots.
+    private static func place(_ context: TraceContext) -> (hash: UInt64, slot: Int) {
+        var mixed = (context.traceLow ^ context.traceHigh &* 0x9e37_79b9_7f4a_7c15) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ mixed &>> 29) &* 0x94d0_49bb_1331_11eb
+        return (mixed | 1, Int(mixed &>> (64 - bits)) & ~1)
     }
 }
