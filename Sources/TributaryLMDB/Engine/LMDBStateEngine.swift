@@ -35,6 +35,7 @@ public final class LMDBStateEngine: StateEngine {
     /// that another boot of the system did not write to disk: delete it with ``delete(directory:)`` and rebuild.
     public convenience init(directory: String, options: LMDBStateOptions = LMDBStateOptions()) throws(StoreError) {
         try self.init(directory: directory, fileName: Self.fileName, options: options)
+        try Self.deleteRebuild(path)
     }
 
     init(directory: String, fileName: String, options: LMDBStateOptions) throws(StoreError) {
@@ -59,10 +60,9 @@ public final class LMDBStateEngine: StateEngine {
     /// Deletes the state in a task's directory; nothing may have it open.
     public static func delete(directory: String) throws(StoreError) {
         let path = directory + "/" + fileName
+        try deleteRebuild(path)
         // The mark goes last: without the file it says nothing.
-        for suffix in ["", "-lock", ".rebuild", ".rebuild-lock", ".rebuild-unsynced", "-unsynced"] {
-            try StateFiles.delete(path + suffix)
-        }
+        for suffix in ["", "-lock", "-unsynced"] { try StateFiles.delete(path + suffix) }
     }
 
     static func open(_ path: String, _ options: LMDBStateOptions) throws(StoreError) -> LMDBEnvironment {
