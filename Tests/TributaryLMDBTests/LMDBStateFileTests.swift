@@ -333,6 +333,49 @@ import TributaryState
         #expect(code { _ = try find(reader, "missing", [1], &value) } == .unknownStore)
     }
 
+    @Test func `a reader on another thread sees whole commits only, while tables come and go`() async throws {
+        let engine = try open()
+        let table = try engine.table("store")
+        try put(table, [1], [0])
+        try put(table, [2], [0])
+        try engine.commit()
+        let reader = engine.makeReader()
+        async let reading = Self.readPairs(reader)
+        // No await in here: a write transaction ends on the thread that began it.
+        for round in 0..<300 {
+            let value = [UInt8](repeating: UInt8(round & 0xff), count: round)
+            try put(table, [1], value)
+            try put(try engine.table("other"), [1], value)
+            try put(table, [2], value)
+            if round % 7 == 0 { try engine.dropTable("other") }
+            if round % 5 == 0 { engine.abort() } else { try engine.commit() }
+        }
+        #expect(try await reading == 0)
+        engine.close()
+    }
+
+    /// Walks over pairs that are always written together; returns how often they differed.
+    @concurrent
+    private static func readPairs(_ reader: LMDBStateReader) async throws -> Int {
+        var torn = 0
+        for _ in 0..<2000 {
+            var values: [[UInt8]] = []
+            try reader.forEach("store", from: nil, through: nil) { (_, value) throws(StoreError) in
+                values.append([UInt8](copying: value))
+                return true
+            }
+            if values.count != 2 || values[0] != values[1] { torn += 1 }
+            do throws(StoreError) {
+                var value = ByteWriter()
+                let key: [UInt8] = [1]
+                _ = try reader.get("other", unsafe key.span.bytes, into: &value)
+            } catch {
+                guard error.code == .unknownStore else { throw error }
+            }
+        }
+        return torn
+    }
+
     @Test func `a state directory has one owner, and says who`() throws {
         do {
             let lock = try StateDirectoryLock(directory: directory)

@@ -141,6 +141,8 @@ final class LMDBTable: StateTable {
 
     private func dropDatabase() throws(StoreError) {
         let database = try state.value.requireDatabase()
+        // LMDB closes the database for everyone at once, whether or not the transaction is committed.
+        core.shared.publish([databaseName: nil])
         do throws(LMDBError) {
             if let cursor = state.value.writeCursor.take() { core.state.value.transaction?.close(cursor) }
             try core.state.value.transaction?.drop(database)
