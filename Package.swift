@@ -29,9 +29,13 @@ let package = Package(
             name: "TributaryLMDB",
             dependencies: ["TributaryState", "TributaryLineage", "TributaryCore", "CLMDB", "CLinux"],
             swiftSettings: unsafeSettings),
+        // A second process for the tests of the log: produces, waits, dies when told.
+        .executableTarget(
+            name: "log-test-process", dependencies: ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess",
+            swiftSettings: unsafeSettings),
         .testTarget(
             name: "TributaryLMDBTests",
-            dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore"],
+            dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "log-test-process"],
             swiftSettings: unsafeSettings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
     ]
