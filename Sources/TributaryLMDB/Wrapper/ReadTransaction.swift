@@ -40,6 +40,20 @@ internal import TributaryCore
         return LMDBDatabase(index: index)
     }
 
+    /// The names of all databases.
+    package func databaseNames() throws(LMDBError) -> [String] {
+        var index: UInt32 = 0
+        try environment.check("mdb_dbi_open", unsafe mdb_dbi_open(handle, nil, 0, &index))
+        let cursor = try cursor(LMDBDatabase(index: index))
+        var names: [String] = []
+        var entry = try cursor.move(.first)
+        while let found = entry {
+            names.append(String(decoding: [UInt8](copying: found.key), as: UTF8.self))
+            entry = try cursor.move(.next)
+        }
+        return names
+    }
+
     /// The value of a key; nil if it isn't there.
     @_lifetime(borrow self)
     package func value(_ database: LMDBDatabase, _ key: RawSpan) throws(LMDBError) -> RawSpan? {

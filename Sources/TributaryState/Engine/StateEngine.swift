@@ -65,7 +65,9 @@ public protocol StateTable: AnyObject {
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor
 }
 
-/// A walk over a table. Ends at ``close()`` or with the engine's next commit or abort, after which ``next(key:value:)`` throws.
+/// A walk over a table.
+///
+/// Ends at ``close()`` or with the engine's next commit or abort, after which ``next(key:value:)`` throws.
 public protocol StateCursor: AnyObject {
     /// Replaces `key` and `value` by the next entry; returns false at the end.
     func next(key: inout ByteWriter, value: inout ByteWriter) throws(StoreError) -> Bool

@@ -1,0 +1,28 @@
+/// How a state engine on LMDB is opened.
+public struct LMDBStateOptions: Sendable {
+    /// What a commit waits for.
+    public enum Durability: Sendable, Hashable {
+        /// Data is on disk when a commit returns; a crash of the system may undo the last commit, never tear one.
+        case standard
+        /// Data and the commit itself are on disk.
+        case full
+        /// Nothing is waited for: a crash of the *system* means a rebuild, which is noticed at the next open.
+        case fast
+    }
+
+    /// The most bytes the file can grow to: a reservation of addresses, not of memory or disk.
+    public var mapSize: Int
+    /// The most tables at once.
+    public var maximumTables: Int
+    /// What a commit waits for.
+    public var durability: Durability
+    /// Fails chosen writes, in tests.
+    package var faults: LMDBFaults?
+
+    /// Makes options; the defaults are 64 GiB, 1024 tables and ``Durability/standard``.
+    public init(mapSize: Int = 64 << 30, maximumTables: Int = 1024, durability: Durability = .standard) {
+        self.mapSize = mapSize
+        self.maximumTables = maximumTables
+        self.durability = durability
+    }
+}

@@ -1,0 +1,42 @@
+public import TributaryState
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Keeps other processes off a state directory, as long as this value lives.
+///
+/// An `flock` on the file `.lock` in the directory: gone with the process however it ends, and refused to a second taker in
+/// the same process, too. The file says who holds it.
+public struct StateDirectoryLock: ~Copyable, Sendable {
+    private let file: Int32
+
+    /// Takes the lock, making the directory if it isn't there; throws ``StoreError/Code/inUse`` at once if another has it.
+    public init(directory: String) throws(StoreError) {
+        try StateFiles.makeFolder(directory)
+        let path = directory + "/.lock"
+        let opened = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard opened >= 0 else { throw StateFiles.failure("open", path) }
+        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+            let isHeld = errno == EWOULDBLOCK
+            let failure = StateFiles.failure("flock", path)
+            let holder = try? StateFiles.read(path, limit: 64)
+            close(opened)
+            guard isHeld else { throw failure }
+            let name = holder.map { String(decoding: $0, as: UTF8.self) } ?? ""
+            throw StoreError(.inUse, "\(directory) is in use by \(name.isEmpty ? "another process" : name)")
+        }
+        file = opened
+        // Only to tell others: the lock holds whether or not this can be written.
+        let holder = Array("process \(getpid())".utf8)
+        _ = ftruncate(opened, 0)
+        _ = unsafe holder.withUnsafeBytes { unsafe pwrite(opened, $0.baseAddress, $0.count, 0) }
+    }
+
+    deinit {
+        _ = ftruncate(file, 0)
+        close(file)
+    }
+}

@@ -1,0 +1,192 @@
+public import TributaryCore
+
+/// Sorts indices by 64-bit words, which are the first 8 bytes of the keys that the indices stand for.
+///
+/// Made for flushes and restores: least-significant digit first, 11 bits at a time, digits that are the same everywhere are skipped, and
+/// only runs of equal words are looked at again. Stable: what compares equal stays in the order of ``append(word:index:)``. Memory is
+/// kept from use to use.
+///
+/// ```swift
+/// sorter.removeAll()
+/// for index in 0..<count { sorter.append(word: key(index).prefixWord(), index: UInt32(index)) }
+/// sorter.sort { key($0).compare(to: key($1)) < 0 }
+/// for place in 0..<sorter.count { use(sorter[place]) }
+/// ```
+public struct RadixSorter: ~Copyable {
+    @usableFromInline
+    struct Pair: BitwiseCopyable {
+        @usableFromInline var word: UInt64
+        @usableFromInline var index: UInt32
+
+        @usableFromInline init(word: UInt64, index: UInt32) {
+            self.word = word
+            self.index = index
+        }
+    }
+
+    private static let digitBits = 11
+    private static let digits = 6
+    private static let buckets = 1 << digitBits
+    /// Below this many a radix sort costs more than it saves.
+    private static let smallCount = 256
+    private static let insertionCount = 24
+    /// How many words of a key are looked at before comparisons take over.
+    private static let maximumDepth = 64
+
+    @usableFromInline var pairs: FlatArray<Pair>
+    @usableFromInline var used = 0
+    private var other = FlatArray<Pair>(repeating: Pair(word: 0, index: 0), count: 1)
+    private var counts = FlatArray<UInt32>(repeating: 0, count: 1)
+
+    /// Makes an empty sorter with room for `capacity` pairs.
+    public init(capacity: Int = 1024) {
+        pairs = FlatArray(repeating: Pair(word: 0, index: 0), count: max(capacity, 16))
+    }
+
+    /// The number of pairs.
+    @inlinable public var count: Int { used }
+
+    /// The index at a place; in order after a sort.
+    ///
+    /// - Precondition: the place is below ``count``.
+    @inlinable
+    public subscript(place: Int) -> UInt32 {
+        precondition(place < used)
+        return pairs[place].index
+    }
+
+    /// Forgets all pairs and keeps the memory.
+    @inlinable
+    public mutating func removeAll() { used = 0 }
+
+    /// Adds a pair.
+    @inlinable
+    public mutating func append(word: UInt64, index: UInt32) {
+        if used == pairs.count { pairs.grow(to: used * 2, filling: Pair(word: 0, index: 0)) }
+        pairs[used] = Pair(word: word, index: index)
+        used &+= 1
+    }
+
+    /// Sorts by word, and by the closure where words are equal.
+    public mutating func sort(isBefore: (UInt32, UInt32) -> Bool) {
+        sort(word: { _, _ in nil }, isBefore: isBefore)
+    }
+
+    /// Sorts by word, then by further words where many are equal, and by the closure in the end.
+    ///
+    /// - Parameters:
+    ///   - word: the word of a key from a byte offset on, or nil if the key ends at it or before.
+    ///   - isBefore: whether the first key comes before the second, for keys with the same words so far.
+    public mutating func sort(
+        word: (_ index: UInt32, _ offset: Int) -> UInt64?, isBefore: (UInt32, UInt32) -> Bool
+    ) {
+        sort(0..<used, depth: 0, word, isBefore)
+    }
+
+    private mutating func sort(
+        _ range: Range<Int>, depth: Int, _ word: (UInt32, Int) -> UInt64?, _ isBefore: (UInt32, UInt32) -> Bool
+    ) {
+        guard range.count > 1 else { return }
+        if range.count < Self.smallCount {
+            sortByComparing(range) { left, right in
+                left.word != right.word ? left.word < right.word : isBefore(left.index, right.index)
+            }
+            return
+        }
+        sortByDigits(range)
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let first = pairs[start].word
+            var end = start + 1
+            while end < range.upperBound && pairs[end].word == first { end += 1 }
+            if end - start > 1 { sortRun(start..<end, depth: depth, word, isBefore) }
+            start = end
+        }
+    }
+
+    /// Sorts pairs whose words are equal.
+    private mutating func sortRun(
+        _ range: Range<Int>, depth: Int, _ word: (UInt32, Int) -> UInt64?, _ isBefore: (UInt32, UInt32) -> Bool
+    ) {
+        // The sort so far was stable: many writes of one key are in order already.
+        var isSorted = true
+        for place in (range.lowerBound + 1)..<range.upperBound where isSorted {
+            isSorted = !isBefore(pairs[place].index, pairs[place - 1].index)
+        }
+        if isSorted { return }
+        if range.count >= Self.smallCount && depth < Self.maximumDepth && readWords(range, at: (depth + 1) * 8, word) {
+            sort(range, depth: depth + 1, word, isBefore)
+        } else {
+            sortByComparing(range) { isBefore($0.index, $1.index) }
+        }
+    }
+
+    /// Replaces the words by those at an offset; returns false, with some replaced, if a key has none.
+    private mutating func readWords(_ range: Range<Int>, at offset: Int, _ word: (UInt32, Int) -> UInt64?) -> Bool {
+        for place in range {
+            guard let next = word(pairs[place].index, offset) else { return false }
+            pairs[place].word = next
+        }
+        return true
+    }
+
+    private mutating func sortByComparing(_ range: Range<Int>, _ isBefore: (Pair, Pair) -> Bool) {
+        guard range.count > Self.insertionCount else {
+            for place in (range.lowerBound + 1)..<range.upperBound {
+                let moved = pairs[place]
+                var target = place
+                while target > range.lowerBound && isBefore(moved, pairs[target - 1]) {
+                    pairs[target] = pairs[target - 1]
+                    target -= 1
+                }
+                pairs[target] = moved
+            }
+            return
+        }
+        // The standard library's sort is stable.
+        var copy: [Pair] = []
+        copy.reserveCapacity(range.count)
+        for place in range { copy.append(pairs[place]) }
+        copy.sort(by: isBefore)
+        for (offset, pair) in copy.enumerated() { pairs[range.lowerBound + offset] = pair }
+    }
+
+    private mutating func sortByDigits(_ range: Range<Int>) {
+        if counts.count < Self.digits * Self.buckets {
+            counts.grow(to: Self.digits * Self.buckets, filling: 0)
+        }
+        if other.count < pairs.count { other.grow(to: pairs.count, filling: Pair(word: 0, index: 0)) }
+        let mask = UInt64(Self.buckets - 1)
+        for index in 0..<(Self.digits * Self.buckets) { counts[index] = 0 }
+        for place in range {
+            var word = pairs[place].word
+            for digit in 0..<Self.digits {
+                counts[digit * Self.buckets + Int(word & mask)] += 1
+                word >>= UInt64(Self.digitBits)
+            }
+        }
+        let first = pairs[range.lowerBound].word
+        for digit in 0..<Self.digits {
+            let shift = UInt64(digit * Self.digitBits)
+            let base = digit * Self.buckets
+            guard Int(counts[base + Int((first >> shift) & mask)]) < range.count else { continue }
+            var sum = UInt32(range.lowerBound)
+            for bucket in base..<(base + Self.buckets) {
+                let size = counts[bucket]
+                counts[bucket] = sum
+                sum += size
+            }
+            for place in range {
+                let pair = pairs[place]
+                let bucket = base + Int((pair.word >> shift) & mask)
+                other[Int(counts[bucket])] = pair
+                counts[bucket] += 1
+            }
+            if range.count == used {
+                swap(&pairs, &other)
+            } else {
+                pairs.copy(from: other, at: range.lowerBound, to: range.lowerBound, count: range.count)
+            }
+        }
+    }
+}
