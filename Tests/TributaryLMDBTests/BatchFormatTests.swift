@@ -14,7 +14,9 @@ import TributaryLineage
         full.cell = [1, 2]
         full.extras = Headers([("tracestate", Array("a=1".utf8))])
         full.headers = Headers([("h", nil)])
-        let records = [TestRecord("k1", "v1", at: 1_700_000_000_000), full, TestRecord(nil, nil, at: 1_699_999_999_999)]
+        let records = [
+            TestRecord("k1", "v1", at: 1_700_000_000_000), full, TestRecord(nil, nil, at: 1_699_999_999_999),
+        ]
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: "tx"))
         let topic = try producer.number(ofTopic: "t")
         try producer.beginTransaction()
@@ -49,7 +51,8 @@ import TributaryLineage
             var bytes = bytes
             for _ in 0..<(1 + random.next() % 3) {
                 let at = 20 + Int(random.next() % UInt64(bytes.count - 20))
-                bytes[at] = [0, 0x7f, 0x80, 0xff, UInt8(truncatingIfNeeded: random.next())].randomElement(using: &random) ?? 0
+                bytes[at] =
+                    [0, 0x7f, 0x80, 0xff, UInt8(truncatingIfNeeded: random.next())].randomElement(using: &random) ?? 0
             }
             if random.next() % 4 == 0 { bytes.removeLast(Int(random.next() % 30)) }
             var sum = unsafe checksum64(bytes.span.bytes.dropping(20))
@@ -77,7 +80,8 @@ import TributaryLineage
     private func changeBatches(
         _ folder: TemporaryFolder, _ change: ([UInt8]) -> [UInt8]?
     ) throws -> [[UInt8]] {
-        let environment = try LMDBEnvironment(path: folder.path + "/log/log.mdb", options: LMDBOptions(mapSize: 1 << 30))
+        let environment = try LMDBEnvironment(
+            path: folder.path + "/log/log.mdb", options: LMDBOptions(mapSize: 1 << 30))
         var write = try environment.write()
         let records = try write.openDatabase("records")
         var all: [([UInt8], [UInt8])] = []

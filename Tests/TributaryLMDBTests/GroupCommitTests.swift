@@ -117,5 +117,5 @@ final class TestThread {
             }, context)
     }
 
-    func join() { _ = unsafe pthread_join(id, nil) }
+    func join() { _ = pthread_join(id, nil) }
 }
