@@ -49,9 +49,16 @@ let package = Package(
             name: "TributaryLMDB",
             dependencies: ["TributaryState", "TributaryLineage", "TributaryCore", "CLMDB", "CLinux"],
             swiftSettings: unsafeSettings),
+        // A second process for the tests of the log: produces, waits, dies when told.
+        .executableTarget(
+            name: "log-test-process", dependencies: ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess",
+            swiftSettings: unsafeSettings),
         .testTarget(
             name: "TributaryLMDBTests",
-            dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting"],
+            dependencies: [
+                "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
+                "log-test-process",
+            ],
             swiftSettings: unsafeSettings),
         .target(
             name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
