@@ -49,7 +49,11 @@ let package = Package(
             dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting"],
             swiftSettings: unsafeSettings),
         .target(
-            name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
+            name: "TributaryConformance",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
+                "TributaryTelemetry", "TributaryLMDB",
+            ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
         .testTarget(
