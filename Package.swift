@@ -35,7 +35,12 @@ let package = Package(
             name: "TributaryDSL", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
             swiftSettings: settings),
         .target(
-            name: "TributaryTesting", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
+            name: "TributaryRuntime",
+            dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"],
+            swiftSettings: settings),
+        .target(
+            name: "TributaryTesting",
+            dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime"],
             swiftSettings: settings),
         .testTarget(
             name: "TributaryStateTests", dependencies: ["TributaryCore", "TributaryState", "TributaryTesting"],
