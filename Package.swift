@@ -61,7 +61,11 @@ let package = Package(
             ],
             swiftSettings: unsafeSettings),
         .target(
-            name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
+            name: "TributaryConformance",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
+                "TributaryTelemetry", "TributaryLMDB",
+            ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
         .testTarget(
