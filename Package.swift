@@ -18,6 +18,7 @@ func library(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> 
 let package = Package(
     name: "tributary",
     products: [
+        .library(name: "Tributary", targets: ["Tributary"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"])
     ],
     targets: [
@@ -38,6 +39,13 @@ let package = Package(
             name: "TributaryRuntime",
             dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"],
             swiftSettings: settings),
+        .target(name: "TributaryFoundation", dependencies: ["TributaryCore"], swiftSettings: settings),
+        .target(
+            name: "Tributary",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            ], swiftSettings: settings),
         .target(
             name: "TributaryTesting",
             dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime"],
