@@ -85,6 +85,9 @@ let package = Package(
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
         .testTarget(
+            name: "TributaryTests", dependencies: ["Tributary", "TributaryLMDB", "TributaryTesting"],
+            swiftSettings: settings),
+        .testTarget(
             name: "TributaryDSLTests",
             dependencies: [
                 "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime", "TributaryTesting",
