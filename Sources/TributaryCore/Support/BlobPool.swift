@@ -34,8 +34,8 @@
     }
 
     deinit {
-        for unsafe chunk in unsafe chunks { unsafe chunk.deallocate() }
-        for unsafe block in unsafe large { unsafe block.deallocate() }
+        for unsafechunk in unsafe chunks { unsafe chunk.deallocate() }
+        for unsafeblock in unsafe large { unsafe block.deallocate() }
     }
 
     private static func sizeClass(_ size: Int) -> (index: Int, size: Int) {
