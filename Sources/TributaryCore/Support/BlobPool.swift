@@ -34,8 +34,8 @@
     }
 
     deinit {
-        for unsafechunk in unsafe chunks { unsafe chunk.deallocate() }
-        for unsafeblock in unsafe large { unsafe block.deallocate() }
+        unsafe chunks.forEach { unsafe $0.deallocate() }
+        unsafe large.forEach { unsafe $0.deallocate() }
     }
 
     private static func sizeClass(_ size: Int) -> (index: Int, size: Int) {
