@@ -18,6 +18,7 @@ func library(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> 
 let package = Package(
     name: "tributary",
     products: [
+        .library(name: "Tributary", targets: ["Tributary"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"])
     ],
     targets: [
@@ -38,6 +39,13 @@ let package = Package(
             name: "TributaryRuntime",
             dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"],
             swiftSettings: settings),
+        .target(name: "TributaryFoundation", dependencies: ["TributaryCore"], swiftSettings: settings),
+        .target(
+            name: "Tributary",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            ], swiftSettings: settings),
         .target(
             name: "TributaryTesting",
             dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime"],
@@ -61,7 +69,11 @@ let package = Package(
             ],
             swiftSettings: unsafeSettings),
         .target(
-            name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
+            name: "TributaryConformance",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
+                "TributaryTelemetry", "TributaryLMDB",
+            ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
         .testTarget(
@@ -72,6 +84,15 @@ let package = Package(
         ),
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryTests", dependencies: ["Tributary", "TributaryLMDB", "TributaryTesting"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TributaryDSLTests",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime", "TributaryTesting",
+            ],
+            swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
