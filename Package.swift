@@ -26,9 +26,21 @@ let package = Package(
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
         .target(name: "TributaryCore", swiftSettings: unsafeSettings),
         .target(name: "TributaryLineage", dependencies: ["TributaryCore", "CXXHash"], swiftSettings: unsafeSettings),
+        library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
+        .target(
+            name: "TributaryTelemetry", dependencies: ["TributaryCore", "TributaryLineage", "CZlib"],
+            swiftSettings: unsafeSettings),
         .target(name: "TributaryState", dependencies: ["TributaryCore", "TributaryLineage"], swiftSettings: settings),
         .target(
-            name: "TributaryTesting", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
+            name: "TributaryDSL", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
+            swiftSettings: settings),
+        .target(
+            name: "TributaryRuntime",
+            dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"],
+            swiftSettings: settings),
+        .target(
+            name: "TributaryTesting",
+            dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime"],
             swiftSettings: settings),
         .testTarget(
             name: "TributaryStateTests", dependencies: ["TributaryCore", "TributaryState", "TributaryTesting"],
@@ -37,10 +49,35 @@ let package = Package(
             name: "TributaryLMDB",
             dependencies: ["TributaryState", "TributaryLineage", "TributaryCore", "CLMDB", "CLinux"],
             swiftSettings: unsafeSettings),
+        // A second process for the tests of the log: produces, waits, dies when told.
+        .executableTarget(
+            name: "log-test-process", dependencies: ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess",
+            swiftSettings: unsafeSettings),
         .testTarget(
             name: "TributaryLMDBTests",
-            dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting"],
+            dependencies: [
+                "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
+                "log-test-process",
+            ],
             swiftSettings: unsafeSettings),
+        .target(
+            name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
+        .executableTarget(
+            name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryConformanceTests", dependencies: ["TributaryConformance", "TributaryCore"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ConformanceTests", dependencies: ["TributaryConformance"], exclude: ["Data"], swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
+            exclude: ["Vectors"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryTelemetryTests", dependencies: ["TributaryCore", "TributaryLineage", "TributaryTelemetry"],
+            swiftSettings: settings),
     ]
 )

@@ -78,6 +78,19 @@ public struct ByteReader: ~Escapable {
     @_lifetime(self: copy self)
     mutating func longVarint() throws(MalformedBytes) -> UInt64 {
         let start = offset
+        if let word = bytes.integer(at: start, as: UInt64.self)?.byteSwapped {
+            // All of up to 8 bytes at once: the first byte without the top bit is the last one.
+            let ends = ~word & 0x8080_8080_8080_8080
+            if ends != 0 {
+                let bits = UInt64(ends.trailingZeroBitCount &+ 1)
+                var value = word & (UInt64.max &>> (64 &- bits)) & 0x7f7f_7f7f_7f7f_7f7f
+                value = (value & 0x7f00_7f00_7f00_7f00) &>> 1 | (value & 0x007f_007f_007f_007f)
+                value = (value & 0x3fff_0000_3fff_0000) &>> 2 | (value & 0x0000_3fff_0000_3fff)
+                value = (value & 0x0fff_ffff_0000_0000) &>> 4 | (value & 0x0000_0000_0fff_ffff)
+                advance(Int(bits &>> 3))
+                return value
+            }
+        }
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while true {

@@ -140,14 +140,19 @@
     }
 
     @usableFromInline
-    @inline(never)
     mutating func appendLong(varint value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
+        reserve(10)
+        unsafe base.storeBytes(of: spreadVarint(value).littleEndian, toByteOffset: length, as: UInt64.self)
+        if value < 1 << 56 {
+            length &+= varintSize(value)
+            return
         }
-        append(UInt8(truncatingIfNeeded: rest))
+        // The ninth byte holds bits 56 to 62, the tenth bit 63.
+        let high = UInt8(truncatingIfNeeded: value >> 56)
+        unsafe base.storeBytes(of: (0x8080_8080_8080_8080 | spreadVarint(value)).littleEndian, toByteOffset: length, as: UInt64.self)
+        length &+= 8
+        append(high)
+        if high & 0x80 != 0 { append(1) }
     }
 
     /// Appends a signed integer as zig-zag LEB128.
@@ -165,6 +170,18 @@
         unsafe (base + length).initializeMemory(as: UInt8.self, repeating: 0, count: count)
         length &+= count
         return start
+    }
+
+    /// Appends what `body` writes to the address it is given: at most `count` bytes, as many as it returns.
+    ///
+    /// For formats of many small fields, which then need one check of the room for all.
+    @inlinable
+    @inline(__always)
+    @unsafe public mutating func append(upTo count: Int, _ body: (UnsafeMutableRawPointer) -> Int) {
+        reserve(count)
+        let written = unsafe body(base + length)
+        precondition(written >= 0 && written <= count, "more bytes written than there was room for")
+        length &+= written
     }
 
     /// Replaces the bytes at `offset` by `value`, big-endian.
@@ -190,4 +207,21 @@
 
     /// A copy of the bytes written.
     public func copy() -> [UInt8] { [UInt8](copying: bytes) }
+}
+
+/// The number of bytes of an unsigned LEB128 integer, 1 to 10.
+@inlinable
+@inline(__always)
+public func varintSize(_ value: UInt64) -> Int { max((70 &- value.leadingZeroBitCount) / 7, 1) }
+
+/// The low 56 bits of `value` as 8 groups of 7, lowest first, with the continuation bits that a varint of its length has.
+@inlinable
+@inline(__always)
+public func spreadVarint(_ value: UInt64) -> UInt64 {
+    var word = value & 0x00ff_ffff_ffff_ffff
+    word = (word & 0x00ff_ffff_f000_0000) &<< 4 | (word & 0x0000_0000_0fff_ffff)
+    word = (word & 0x0fff_c000_0fff_c000) &<< 2 | (word & 0x0000_3fff_0000_3fff)
+    word = (word & 0x3f80_3f80_3f80_3f80) &<< 1 | (word & 0x007f_007f_007f_007f)
+    let following = min(varintSize(value) &- 1, 8)
+    return word | (0x8080_8080_8080_8080 & ~(following == 8 ? 0 : UInt64.max &<< UInt64(following &* 8)))
 }

@@ -22,8 +22,8 @@
     /// The value.
     @inlinable
     public var value: Value {
-        @inline(__always) _read { yield unsafe pointer.pointee }
-        @inline(__always) nonmutating _modify { yield unsafe &pointer.pointee }
+        @inline(__always) unsafeAddress { unsafe UnsafePointer(pointer) }
+        @inline(__always) nonmutating unsafeMutableAddress { unsafe pointer }
     }
 }
 
@@ -75,5 +75,59 @@
         unsafe base.deallocate()
         unsafe base = next
         size = count
+    }
+}
+
+/// A ``ByteWriter`` that a class keeps and hands views of, without exclusivity checks.
+///
+/// The views end at the next write, as a writer's do. The compiler can't check that through a class's field without a
+/// reference count per view, so it is a contract: whoever holds a view must not write, and must keep the buffer.
+@safe public final class ByteBuffer {
+    @usableFromInline let pointer: UnsafeMutablePointer<ByteWriter>
+
+    /// Makes an empty buffer.
+    @inlinable
+    public init(capacity: Int = 256) {
+        unsafe pointer = UnsafeMutablePointer<ByteWriter>.allocate(capacity: 1)
+        unsafe pointer.initialize(to: ByteWriter(capacity: capacity))
+    }
+
+    @inlinable
+    deinit {
+        unsafe pointer.deinitialize(count: 1)
+        unsafe pointer.deallocate()
+    }
+
+    /// The writer.
+    @inlinable public var writer: ByteWriter {
+        @inline(__always) unsafeAddress { unsafe UnsafePointer(pointer) }
+        @inline(__always) unsafeMutableAddress { unsafe pointer }
+    }
+
+    /// The number of bytes written.
+    @inlinable public var count: Int { unsafe pointer.pointee.length }
+
+    /// The bytes written so far.
+    @inlinable public var bytes: RawSpan {
+        @_lifetime(immortal)
+        get { bytes(from: 0) }
+    }
+
+    /// The bytes from `start` up to the end; empty if `start` is beyond it.
+    @inlinable
+    @_lifetime(immortal)
+    public func bytes(from start: Int) -> RawSpan {
+        let end = unsafe pointer.pointee.length
+        return bytes(in: min(max(start, 0), end)..<end)
+    }
+
+    /// The bytes in `range`, clamped to what was written.
+    @inlinable
+    @_lifetime(immortal)
+    public func bytes(in range: Range<Int>) -> RawSpan {
+        let from = unsafe min(max(range.lowerBound, 0), pointer.pointee.length)
+        let to = unsafe min(max(range.upperBound, from), pointer.pointee.length)
+        let span = unsafe RawSpan(_unsafeStart: pointer.pointee.base + from, byteCount: to - from)
+        return unsafe _overrideLifetime(span, copying: ())
     }
 }

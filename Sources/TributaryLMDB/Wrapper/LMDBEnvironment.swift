@@ -15,6 +15,8 @@ package struct LMDBOptions: Sendable {
     package var sync: Sync
     /// Fails chosen writes, in tests.
     package var faults: LMDBFaults?
+    /// Called once when the environment has been closed.
+    package var onClose: (@Sendable () -> Void)?
 
     /// What a commit waits for.
     package enum Sync: Sendable {
@@ -53,6 +55,7 @@ package struct LMDBOptions: Sendable {
     /// Fails chosen writes, in tests.
     let faults: LMDBFaults?
     private let transactions = Atomic<UInt64>(0)
+    private let onClose: (@Sendable () -> Void)?
 
     /// Opens or creates the file; the folder must be there.
     ///
@@ -88,10 +91,14 @@ package struct LMDBOptions: Sendable {
         unsafe handle = created
         self.path = path
         faults = options.faults
+        onClose = options.onClose
         clearDeadReaders()
     }
 
-    deinit { unsafe mdb_env_close(handle) }
+    deinit {
+        unsafe mdb_env_close(handle)
+        onClose?()
+    }
 
     /// Frees the reader slots of processes that died; returns how many.
     @discardableResult

@@ -1,0 +1,6 @@
+// If this header is missing: apt-get install zlib1g-dev, or brew install zlib.
+#define ZLIB_CONST
+#include <zlib.h>
+
+// inflateInit2 is a macro, which Swift does not import. 15 + 16 window bits: gzip.
+static inline int zlib_inflate_gzip(z_stream *stream) { return inflateInit2(stream, 15 + 16); }

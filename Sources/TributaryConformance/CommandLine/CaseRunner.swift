@@ -1,0 +1,24 @@
+/// Runs cases: builds the topology on the public DSL and does the steps.
+public protocol CaseRunner {
+    /// Runs one case and returns all that was observed.
+    ///
+    /// An error of the topology or of a step is part of the result. What this throws is a defect of the runner or the case.
+    func run(_ conformanceCase: ConformanceCase) throws -> CaseRun
+}
+
+/// What a runner brings back from one case.
+public struct CaseRun: Sendable {
+    /// What is compared.
+    public var result: ActualResult
+    /// The lines for `--lineage`.
+    public var lineage: [JSONValue]
+    /// The lines for `--spans`.
+    public var spans: [JSONValue]
+
+    /// Makes the outcome of a run.
+    public init(_ result: ActualResult, lineage: [JSONValue] = [], spans: [JSONValue] = []) {
+        self.result = result
+        self.lineage = lineage
+        self.spans = spans
+    }
+}

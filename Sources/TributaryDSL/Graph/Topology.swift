@@ -1,0 +1,198 @@
+internal import TributaryCore
+internal import TributaryLineage
+public import TributaryState
+
+/// A whole topology: a description, and how to make its typed nodes. Immutable; used from any thread.
+public struct Topology: Sendable {
+    /// One connected part: nodes that share edges or stores. Its tasks are one per partition.
+    public struct SubTopology: Sendable {
+        /// The number, as in task ids.
+        public let id: Int
+        /// Its nodes, by number.
+        public let nodes: [Int]
+        /// The topics it reads, repartition topics without the application's prefix.
+        public let sourceTopics: [String]
+        /// The stores it uses, in the order in which caches are flushed.
+        public let stores: [String]
+    }
+
+    /// A source topic and how its timestamps are found.
+    public struct Source: Sendable {
+        /// The topic, repartition topics without the application's prefix.
+        public let topic: String
+        /// The node's name.
+        public let node: String
+        /// Whether it is a repartition topic.
+        public let isInternal: Bool
+        /// The source's own timestamp extractor.
+        public let timestamps: TimestampExtractor?
+    }
+
+    /// All nodes; numbers elsewhere are indices here.
+    public let nodes: [NodeDescription]
+    /// All stores that exist, by name.
+    public let stores: [String: StoreDescription]
+    /// The connected parts.
+    public let subTopologies: [SubTopology]
+    /// Topics that the application makes for itself.
+    public let internalTopics: [InternalTopic]
+    /// Groups of topics that must have equally many partitions.
+    public let copartitionGroups: [[String]]
+    /// All source topics.
+    public let sources: [Source]
+    /// The low 4 bytes of XXH3-64 of the description and the stores: cells carry it.
+    public let fingerprint: UInt32
+    let makers: [SourceNode]
+
+    /// Makes the nodes of sub-topologies for a task: for each source topic what to call with its records.
+    public func instantiate(_ subTopologies: [SubTopology], in context: NodeContext) throws -> [String: SourceEntry] {
+        let wanted = Set(subTopologies.flatMap(\.nodes))
+        var entries: [String: [SourceEntry]] = [:]
+        for maker in makers where wanted.contains(maker.node) {
+            let entry = try maker.make(context)
+            for topic in maker.topics { entries[topic, default: []].append(entry) }
+        }
+        for start in context.starters { try start() }
+        return entries.mapValues(SourceEntry.all)
+    }
+}
+
+extension TopologyGraph {
+    /// Checks everything and freezes it.
+    @usableFromInline
+    func freeze(explicitNames: Bool) throws -> Topology {
+        if let firstError { throw firstError }
+        mergeEqualSources()
+        markNullKeyFilters()
+        try checkSources()
+        let existing = stores.filter { $0.value.isNeeded }
+        for node in nodes.indices { nodes[node].stores.removeAll { existing[$0] == nil } }
+        for (name, store) in existing where store.nodes.isEmpty && !userStores.contains(name) {
+            throw TopologyError("store '\(name)' is connected to no node")
+        }
+        var topics = repartitions
+        for name in storeOrder {
+            guard let store = existing[name], store.description.isLogged, !store.nodes.isEmpty else { continue }
+            topics.append(
+                InternalTopic(
+                    name: "\(name)-changelog", kind: .changelog, partitions: nil,
+                    settings: store.description.changelogConfiguration, store: name,
+                    hasGeneratedName: store.description.hasGeneratedName))
+        }
+        if explicitNames {
+            let names =
+                existing.values.filter(\.description.hasGeneratedName).map { "store \($0.description.name)" }
+                + topics.filter(\.hasGeneratedName).map { "topic \($0.name)" }
+            guard names.isEmpty else {
+                throw TopologyError(
+                    "explicit names are required, but these are generated: \(names.sorted().joined(separator: ", "))")
+            }
+        }
+        let parts = subTopologies(existing)
+        let internalNames = Set(repartitions.map(\.name))
+        var sourceList: [Topology.Source] = []
+        for source in sources {
+            for topic in source.topics where !sourceList.contains(where: { $0.topic == topic }) {
+                sourceList.append(
+                    Topology.Source(
+                        topic: topic, node: nodes[source.node].name, isInternal: internalNames.contains(topic),
+                        timestamps: source.timestamps))
+            }
+        }
+        let groups = copartitions.map { list in topicsOfGroup(list) }
+        let storeList = existing.mapValues(\.description)
+        let text = text(ofNodes: nodes, parts)
+        return Topology(
+            nodes: nodes, stores: storeList, subTopologies: parts, internalTopics: topics, copartitionGroups: groups,
+            sources: sourceList, fingerprint: fingerprint(text, storeList), makers: sources)
+    }
+
+    private func topicsOfGroup(_ list: [Int]) -> [String] {
+        Array(Set(topics(ofSources: Set(list)))).sorted()
+    }
+
+    // Several streams of exactly the same topics share the first one's node.
+    private func mergeEqualSources() {
+        var kept: [[String]: Int] = [:]
+        var replaced: [Int: Int] = [:]
+        for source in sources where !source.isTable {
+            let key = source.topics.sorted()
+            if let first = kept[key] { replaced[source.node] = first } else { kept[key] = source.node }
+        }
+        guard !replaced.isEmpty else { return }
+        for node in nodes.indices {
+            nodes[node].parents = nodes[node].parents.map { replaced[$0] ?? $0 }
+        }
+        copartitions = copartitions.map { $0.map { replaced[$0] ?? $0 } }
+        sources = sources.map { source in
+            guard let first = replaced[source.node] else { return source }
+            return SourceNode(
+                node: first, topics: source.topics, isTable: false, timestamps: source.timestamps, make: source.make)
+        }
+        removed = Set(replaced.keys)
+    }
+
+    private func checkSources() throws {
+        var owners: [String: Int] = [:]
+        for source in sources {
+            for topic in source.topics {
+                if let other = owners[topic], other != source.node {
+                    throw TopologyError(
+                        "topic '\(topic)' is read by both '\(nodes[other].name)' and '\(nodes[source.node].name)': "
+                            + "read it once and use the stream or table twice")
+                }
+                owners[topic] = source.node
+            }
+        }
+    }
+
+    private func fingerprint(_ text: String, _ stores: [String: StoreDescription]) -> UInt32 {
+        var writer = ByteWriter()
+        writer.append(utf8: text)
+        for name in stores.keys.sorted() {
+            guard let store = stores[name] else { continue }
+            writer.append(utf8: "\n\(name) \(store.kind) \(store.serdes)")
+        }
+        let low = UInt32(truncatingIfNeeded: checksum64(writer.bytes))
+        return low == 0 ? 1 : low
+    }
+
+    // MARK: Connected parts
+
+    private func subTopologies(_ existing: [String: Store]) -> [Topology.SubTopology] {
+        var root = Array(nodes.indices)
+        func find(_ node: Int) -> Int {
+            var node = node
+            while root[node] != node { node = root[node] }
+            return node
+        }
+        func join(_ left: Int, _ right: Int) { root[find(left)] = find(right) }
+        for (index, node) in nodes.enumerated() { for parent in node.parents { join(index, parent) } }
+        for store in existing.values {
+            for node in store.nodes.dropFirst() { join(node, store.nodes[0]) }
+        }
+        // Ids go by the names of source nodes first, as Kafka Streams gives them.
+        let live = nodes.indices.filter { !removed.contains($0) }
+        let sourceNodes = live.filter { if case .source = nodes[$0].kind { true } else { false } }
+            .sorted { nodes[$0].name < nodes[$1].name }
+        var groups: [Int: Int] = [:]
+        var order: [Int] = []
+        for node in sourceNodes + live {
+            let top = find(node)
+            if groups[top] == nil {
+                groups[top] = order.count
+                order.append(top)
+            }
+        }
+        return order.enumerated().map { id, top in
+            let members = live.filter { find($0) == top }
+            let topics = members.flatMap { node -> [String] in
+                if case .source(let topics) = nodes[node].kind { topics } else { [] }
+            }
+            let names = Set(members.flatMap { nodes[$0].stores })
+            return Topology.SubTopology(
+                id: id, nodes: members, sourceTopics: topics,
+                stores: storeOrder.filter { names.contains($0) && existing[$0] != nil })
+        }
+    }
+}

@@ -1,0 +1,205 @@
+internal import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+/// A topology while it is being described: nodes, stores and names in the order of the calls, which fixes generated names.
+///
+/// Used by one thread. Not a type that users name: streams and tables hold it.
+public final class TopologyGraph {
+    struct Store {
+        var description: StoreDescription
+        var nodes: [Int] = []
+        var isNeeded = true
+    }
+
+    var counter = 0
+    var storesInMemory = false
+    @usableFromInline var nodes: [NodeDescription] = []
+    var stores: [String: Store] = [:]
+    var storeOrder: [String] = []
+    var sources: [SourceNode] = []
+    var repartitions: [InternalTopic] = []
+    var copartitions: [[Int]] = []
+    var firstError: TopologyError?
+    /// Stores that the user added by hand: no error if nothing uses them.
+    var userStores: Set<String> = []
+    /// Source nodes that another of the same topics replaced.
+    var removed: Set<Int> = []
+
+    /// The filter node in front of each repartition source.
+    var repartitionFilters: [Int: Int] = [:]
+    /// Left joins: records with null keys come to them.
+    @usableFromInline var relaxedJoins: [Int] = []
+    @usableFromInline let letsNullKeysPass = FilterSet()
+
+    @usableFromInline
+    init() {}
+
+    // MARK: Names
+
+    func newName(_ prefix: String) -> String {
+        let digits = String(counter)
+        counter += 1
+        return prefix + String(repeating: "0", count: max(0, 10 - digits.utf8.count)) + digits
+    }
+
+    /// A user's name, or a generated one; the index is used up in either case.
+    @usableFromInline
+    func name(_ prefix: String, _ named: String?) -> String {
+        let generated = newName(prefix)
+        guard let named else { return generated }
+        check(name: named)
+        return named
+    }
+
+    @usableFromInline
+    func check(name: String) {
+        let fits = name.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+                || byte == 0x2e || byte == 0x5f || byte == 0x2d
+        }
+        guard fits, !name.isEmpty, name.utf8.count <= 249, name != ".", name != ".." else {
+            fail("the name '\(name)' is not 1-249 characters of [A-Za-z0-9._-], or is '.' or '..'")
+            return
+        }
+    }
+
+    /// Keeps the first error; `build()` throws it.
+    @usableFromInline
+    func fail(_ message: String) {
+        if firstError == nil { firstError = TopologyError(message) }
+    }
+
+    // MARK: Nodes
+
+    @usableFromInline
+    func add(_ name: String, _ kind: NodeDescription.Kind = .processor, parents: [Int] = [], stores: [String] = [])
+        -> Int
+    {
+        if nodes.contains(where: { $0.name == name }) {
+            fail("a node named '\(name)' is there already: give one of the two another name")
+        }
+        nodes.append(NodeDescription(name: name, kind: kind, parents: parents, stores: []))
+        let node = nodes.count - 1
+        for store in stores { connect(store, to: node) }
+        return node
+    }
+
+    @usableFromInline
+    func connect(_ store: String, to node: Int) {
+        if !nodes[node].stores.contains(store) { nodes[node].stores.append(store) }
+        stores[store]?.nodes.append(node)
+        stores[store]?.isNeeded = true
+    }
+
+    // MARK: Stores
+
+    @usableFromInline
+    func addStore(_ description: StoreDescription, needed: Bool = true) {
+        check(name: description.name)
+        if let other = stores[description.name] {
+            if other.description != description {
+                fail("two different stores are named '\(description.name)': give one of them another name")
+            }
+            return
+        }
+        stores[description.name] = Store(description: description, isNeeded: needed)
+        storeOrder.append(description.name)
+    }
+
+    @usableFromInline
+    func updateStore(_ name: String, _ change: (inout StoreDescription) -> Void) {
+        guard var store = stores[name] else { return }
+        change(&store.description)
+        stores[name] = store
+    }
+
+    // MARK: Sources
+
+    func addSource(_ source: SourceNode) { sources.append(source) }
+
+    func topics(ofSources list: Set<Int>) -> [String] {
+        list.sorted().flatMap { node -> [String] in
+            if case .source(let topics) = nodes[node].kind { topics } else { [] }
+        }
+    }
+}
+
+/// Reads topics and decodes their records: the typed top of a sub-topology.
+struct SourceNode: Sendable {
+    let node: Int
+    let topics: [String]
+    let isTable: Bool
+    let timestamps: TimestampExtractor?
+    /// Makes what the task calls with each record's bytes.
+    let make: @Sendable (NodeContext) throws -> SourceEntry
+}
+
+/// What a task calls with each record of a source.
+public final class SourceEntry {
+    /// Takes key bytes are in the metadata, and the value's bytes (nil: null).
+    public let process: (RawSpan?, borrowing RecordMeta) throws -> Void
+
+    /// Makes an entry.
+    @inlinable
+    public init(_ process: @escaping (RawSpan?, borrowing RecordMeta) throws -> Void) { self.process = process }
+
+    static func all(_ entries: [SourceEntry]) -> SourceEntry {
+        if entries.count == 1, let only = entries.first { return only }
+        return SourceEntry { value, meta in for entry in entries { try entry.process(value, meta) } }
+    }
+}
+
+/// Says when a record happened, if not at its own timestamp.
+public struct TimestampExtractor: Sendable {
+    /// The name, for messages.
+    public let name: String
+    /// Gives ms since the epoch from the record's timestamp, its value's bytes and the partition's greatest time so far (-1 if
+    /// unknown); below 0 drops the record.
+    public let extract: @Sendable (_ timestamp: Int64, _ value: RawSpan?, _ partitionTime: Int64) throws -> Int64
+
+    /// Makes an extractor.
+    public init(
+        name: String,
+        _ extract: @escaping @Sendable (_ timestamp: Int64, _ value: RawSpan?, _ partitionTime: Int64) throws -> Int64
+    ) {
+        self.name = name
+        self.extract = extract
+    }
+
+    /// The record's own timestamp; one below 0 fails the task (Kafka Streams' default).
+    public static var failOnInvalid: TimestampExtractor {
+        TimestampExtractor(name: "failOnInvalid") { timestamp, _, _ in
+            guard timestamp >= 0 else { throw InvalidTimestamp(timestamp: timestamp) }
+            return timestamp
+        }
+    }
+
+    /// The record's own timestamp; records with one below 0 are dropped and counted.
+    public static var logAndSkip: TimestampExtractor {
+        TimestampExtractor(name: "logAndSkip") { timestamp, _, _ in timestamp }
+    }
+
+    /// The record's own timestamp, or the partition's greatest so far if that is below 0; fails if none is known.
+    public static var usePartitionTime: TimestampExtractor {
+        TimestampExtractor(name: "usePartitionTime") { timestamp, _, partitionTime in
+            if timestamp >= 0 { return timestamp }
+            guard partitionTime >= 0 else { throw InvalidTimestamp(timestamp: timestamp) }
+            return partitionTime
+        }
+    }
+}
+
+/// A record's timestamp is below 0, and no handler lets it pass.
+public struct InvalidTimestamp: Error, CustomStringConvertible {
+    /// The timestamp, ms.
+    public let timestamp: Int64
+
+    /// Makes the error.
+    public init(timestamp: Int64) { self.timestamp = timestamp }
+
+    /// One sentence.
+    public var description: String {
+        "the timestamp \(timestamp) is below 0: use another timestamp extractor, or correct the producer"
+    }
+}

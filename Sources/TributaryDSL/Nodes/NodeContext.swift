@@ -1,0 +1,133 @@
+public import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+/// Why a record was not processed: counted by reason, and logged with coordinates.
+public enum DropReason: String, Sendable, CaseIterable {
+    /// A null key where the operator needs one.
+    case nullKey
+    /// A null value where the operator needs one.
+    case nullValue
+    /// Older than its window's grace, or than the store keeps.
+    case expired
+    /// A timestamp below 0.
+    case invalidTimestamp
+    /// Bytes that the serde refused, and the handler said continue.
+    case deserialization
+    /// A closure that threw, and the handler said continue.
+    case processing
+    /// A record that the log refused, and the handler said continue.
+    case production
+}
+
+/// What a task gives to its nodes. Implemented by the runtime.
+public protocol TaskServices: AnyObject {
+    /// The application's id.
+    var applicationID: String { get }
+    /// The task, `<sub-topology>_<partition>`.
+    var taskID: String { get }
+    /// The greatest timestamp taken for processing by the task, ms; -1 before the first.
+    var streamTime: Int64 { get }
+    /// The wall clock as cached when this record or punctuation began, ms.
+    var wallClock: Int64 { get }
+    /// A store of the task.
+    func store(_ name: String) throws -> StateStore
+    /// The number of an output topic; asked once per sink.
+    func outputTopic(_ name: String) throws -> Int
+    /// Sends a record; `partitionKeyCount` is how many of the key's first bytes decide its partition.
+    func send(
+        topic: Int, key: RawSpan?, partitionKeyCount: Int, value: RawSpan?, _ meta: borrowing RecordMeta
+    ) throws
+    /// A node's closure threw: counts and returns if the handler says continue, else throws what ends the task.
+    func processingFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws
+    /// A serde could not write a record that a sink was to send.
+    func serializationFailed(node: String, topic: String, _ error: any Error, _ meta: borrowing RecordMeta) throws
+    /// A source's bytes were refused by a serde.
+    func deserializationFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws
+    /// A record was left out.
+    func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta)
+    /// Coordinates of the record being processed; nil topic in punctuations.
+    func coordinate(of origin: RecordOrigin) -> (topic: String?, partition: Int32, offset: Int64)
+    /// Calls back by stream time or wall clock until cancelled.
+    func schedule(
+        every interval: Int64, _ clock: PunctuationClock, node: String, _ callback: @escaping (Int64) throws -> Void
+    ) -> Punctuation
+    /// Asks for a commit at the next opportunity.
+    func requestCommit()
+}
+
+/// Which clock drives a punctuation.
+public enum PunctuationClock: String, Sendable {
+    /// The task's stream time.
+    case streamTime
+    /// The wall clock.
+    case wallClock
+}
+
+/// A schedule of punctuations; ends when cancelled. Used on the task's thread.
+public final class Punctuation {
+    /// Whether it has been cancelled.
+    public private(set) var isCancelled = false
+
+    /// Makes a schedule that is running.
+    public init() {}
+
+    /// Ends the schedule; from inside the callback too.
+    public func cancel() { isCancelled = true }
+}
+
+/// What ends a task: an error that no handler let pass, with where it happened.
+public struct TaskFailure: Error, CustomStringConvertible {
+    /// The node whose closure threw.
+    public let node: String
+    /// The task.
+    public let task: String
+    /// The record's coordinate; nil in a punctuation.
+    public let coordinate: RecordCoordinate?
+    /// What was thrown.
+    public let cause: any Error
+
+    /// Makes a failure.
+    public init(node: String, task: String, coordinate: RecordCoordinate?, cause: any Error) {
+        self.node = node
+        self.task = task
+        self.coordinate = coordinate
+        self.cause = cause
+    }
+
+    /// One sentence with the coordinates.
+    public var description: String {
+        "task \(task) failed at node \(node)\(coordinate.map { ", record \($0)" } ?? ""): \(cause)"
+    }
+}
+
+/// What nodes are given when a task makes them: the task's services, and the nodes that were made already.
+public final class NodeContext {
+    /// The task.
+    public let services: any TaskServices
+    /// The task's recorder.
+    public let recorder: LineageRecorder
+    private var made: [Int: AnyObject] = [:]
+    /// Called when the task ends.
+    public private(set) var closers: [() -> Void] = []
+    /// Called once all nodes of the task are made.
+    public private(set) var starters: [() throws -> Void] = []
+
+    /// Makes a context for a task that is being made.
+    public init(services: any TaskServices, recorder: LineageRecorder) {
+        self.services = services
+        self.recorder = recorder
+    }
+
+    func shared<Node: AnyObject>(_ node: Int, _ make: () throws -> Node) throws -> Node {
+        if let node = made[node] as? Node { return node }
+        let new = try make()
+        made[node] = new
+        return new
+    }
+
+    @usableFromInline
+    func onClose(_ body: @escaping () -> Void) { closers.append(body) }
+    @usableFromInline
+    func onStart(_ body: @escaping () throws -> Void) { starters.append(body) }
+}

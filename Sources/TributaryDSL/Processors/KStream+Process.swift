@@ -1,0 +1,114 @@
+public import TributaryCore
+public import TributaryLineage
+
+extension KStream {
+    /// Gives every record to a processor of the user's own, which may forward records under other keys.
+    ///
+    /// - Parameters:
+    ///   - stores: names of the stores that it uses, added by ``StreamsBuilder/addStateStore(_:)`` or made for tables.
+    ///   - key: serde of the keys that it forwards, where something below needs one.
+    ///   - value: serde of the values that it forwards.
+    ///   - make: makes an instance; called once per task.
+    @inlinable
+    @discardableResult
+    public func process<P: Processor>(
+        named: String? = nil, stores: [String] = [], key: Serde<P.KeyOut>? = nil, value: Serde<P.ValueOut>? = nil,
+        _ make: @escaping @Sendable () throws -> P
+    ) -> KStream<P.KeyOut, P.ValueOut> where P.KeyIn == Key, P.ValueIn == Value {
+        let name = graph.processorName("KSTREAM-PROCESSOR-", named)
+        let id = graph.addProcessor(name, parent: node, stores: stores)
+        let output = Output<P.KeyOut, P.ValueOut>()
+        self.output.attach(id, name) { context in
+            let core = ProcessorCore(context, name, stores: stores)
+            let processor = try make()
+            let services = context.services
+            let processorContext = ProcessorContext(core, try output.named(in: context))
+            context.onStart { try processor.initialize(processorContext) }
+            context.onClose { processor.close() }
+            return Sink(
+                call: { key, value, meta in
+                    core.begin(meta)
+                    do {
+                        try processor.process(
+                            Record(
+                                key: key, value: value, timestamp: meta.timestamp,
+                                headers: meta.headers.isEmpty ? Headers() : Headers(checked: meta.headers)))
+                    } catch {
+                        guard !(error is TaskFailure) else { throw error }
+                        try services.processingFailed(node: name, error, meta)
+                    }
+                },
+                delete: { key, meta in
+                    core.begin(meta)
+                    do {
+                        try processor.processTombstone(
+                            Record(
+                                key: key, value: (), timestamp: meta.timestamp,
+                                headers: meta.headers.isEmpty ? Headers() : Headers(checked: meta.headers)))
+                    } catch {
+                        guard !(error is TaskFailure) else { throw error }
+                        try services.processingFailed(node: name, error, meta)
+                    }
+                })
+        }
+        return KStream<P.KeyOut, P.ValueOut>(
+            graph: graph, node: id, output: output, keySerde: key, valueSerde: value, needsRepartition: true,
+            sources: sources)
+    }
+
+    /// Gives every record to a processor of the user's own that keeps the key.
+    @inlinable
+    @discardableResult
+    public func processValues<P: FixedKeyProcessor>(
+        named: String? = nil, stores: [String] = [], value: Serde<P.ValueOut>? = nil,
+        _ make: @escaping @Sendable () throws -> P
+    ) -> KStream<Key, P.ValueOut> where P.Key == Key, P.ValueIn == Value {
+        let name = graph.processorName("KSTREAM-PROCESSVALUES-", named)
+        let id = graph.addProcessor(name, parent: node, stores: stores)
+        let output = Output<Key, P.ValueOut>()
+        self.output.attach(id, name) { context in
+            let core = ProcessorCore(context, name, stores: stores)
+            let processor = try make()
+            let services = context.services
+            let processorContext = FixedKeyProcessorContext(core, try output.named(in: context))
+            let next = try output.sink(in: context)
+            context.onStart { try processor.initialize(processorContext) }
+            context.onClose { processor.close() }
+            return Sink(
+                call: { key, value, meta in
+                    core.begin(meta)
+                    do {
+                        try processor.process(
+                            Record(
+                                key: key, value: value, timestamp: meta.timestamp,
+                                headers: meta.headers.isEmpty ? Headers() : Headers(checked: meta.headers)))
+                    } catch {
+                        guard !(error is TaskFailure) else { throw error }
+                        try services.processingFailed(node: name, error, meta)
+                    }
+                },
+                delete: { key, meta in try next.delete(key, meta) })
+        }
+        return KStream<Key, P.ValueOut>(
+            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: value,
+            needsRepartition: needsRepartition, sources: sources)
+    }
+}
+
+extension TopologyGraph {
+    /// Processors are the only nodes whose own name uses up no index (semantics 6.1).
+    @usableFromInline
+    func processorName(_ prefix: String, _ named: String?) -> String {
+        guard let named else { return newName(prefix) }
+        check(name: named)
+        return named
+    }
+
+    @usableFromInline
+    func addProcessor(_ name: String, parent: Int, stores list: [String]) -> Int {
+        for store in list where stores[store] == nil {
+            fail("processor '\(name)' uses the store '\(store)', which does not exist: add it before")
+        }
+        return add(name, parents: [parent], stores: list.filter { stores[$0] != nil })
+    }
+}

@@ -1,0 +1,148 @@
+internal import TributaryCore
+public import TributaryLineage
+internal import TributaryState
+
+/// The part of a processor's context that doesn't depend on its types: the record being processed, its lineage, what was read.
+@usableFromInline
+final class ProcessorCore {
+    let services: any TaskServices
+    let recorder: LineageRecorder
+    let node: String
+    let stores: [String]
+    @usableFromInline var lineage = Lineage.none
+    var origin = RecordOrigin.none
+    var timestamp: Int64 = 0
+    var isPunctuating = false
+    let headers = ByteBuffer()
+    let key = ByteBuffer()
+    var hasKey = false
+    private var reads: [Lineage] = []
+    private let forwardOperation: Int32
+    private let punctuateOperation: Int32
+    /// Counts callbacks: an entry of an earlier one is refused.
+    private(set) var callback = 0
+
+    @usableFromInline
+    init(_ context: NodeContext, _ node: String, stores: [String]) {
+        services = context.services
+        recorder = context.recorder
+        self.node = node
+        self.stores = stores
+        forwardOperation = recorder.operation("forward \(node)", kind: .internal)
+        punctuateOperation = recorder.operation("punctuate \(node)", kind: .internal)
+    }
+
+    @usableFromInline
+    func begin(_ meta: borrowing RecordMeta) {
+        lineage = meta.lineage
+        origin = meta.origin
+        timestamp = meta.timestamp
+        isPunctuating = false
+        headers.writer.removeAll()
+        headers.writer.append(meta.headers)
+        key.writer.removeAll()
+        key.writer.append(meta.key)
+        hasKey = meta.hasKey
+        callback &+= 1
+        if !reads.isEmpty { reads.removeAll(keepingCapacity: true) }
+    }
+
+    /// Runs a punctuation: a root of its own, without record.
+    func punctuate(_ time: Int64, _ body: (Int64) throws -> Void) throws {
+        let mark = recorder.arena.mark
+        defer { recorder.arena.release(to: mark) }
+        var context = recorder.root()
+        var span: SpanRecord?
+        if recorder.makesSpan(context) {
+            let open = recorder.begin(punctuateOperation, parent: context, origin: .none)
+            context = open.context
+            span = open
+        }
+        lineage = Lineage(context: context, cell: .empty)
+        origin = .none
+        timestamp = time
+        isPunctuating = true
+        headers.writer.removeAll()
+        key.writer.removeAll()
+        hasKey = false
+        callback &+= 1
+        reads.removeAll(keepingCapacity: true)
+        do {
+            try body(time)
+        } catch {
+            if let span { recorder.end(span, error: error) }
+            guard !(error is TaskFailure) else { throw error }
+            return try services.processingFailed(node: node, error, meta(lineage))
+        }
+        if let span { recorder.end(span) }
+    }
+
+    @_lifetime(immortal)
+    func meta(_ lineage: Lineage) -> RecordMeta {
+        RecordMeta(
+            key: key.bytes, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers.bytes,
+            lineage: lineage)
+    }
+
+    /// Notes that the callback read a row.
+    func noteRead(_ row: Lineage) {
+        guard recorder.mode != .off else { return }
+        reads.append(row)
+    }
+
+    /// The lineage of a write or forward, its links waiting for the span that comes next: exact with `from`, bound without.
+    func derived(from entries: [EntryLineage]?) throws -> Lineage {
+        guard recorder.mode != .off else { return lineage }
+        guard let entries else { return bound() }
+        var result = lineage
+        for entry in entries {
+            guard entry.callback == callback else {
+                throw ProcessorError(
+                    "an entry that was read in an earlier callback of '\(node)' can't be given as from:, since its "
+                        + "lineage has ended: read it again")
+            }
+            result.cell = recorder.add(result.cell, entry.lineage.cell)
+        }
+        if isPunctuating, let first = entries.first {
+            result.context = first.lineage.context
+            if recorder.makesSpan(result.context) {
+                recorder.link(.trigger, lineage.context)
+                for entry in entries.dropFirst() { recorder.link(.joined, entry.lineage.context) }
+            }
+        } else if recorder.makesSpan(result.context) {
+            for entry in entries { recorder.link(.joined, entry.lineage.context) }
+        }
+        return result
+    }
+
+    private func bound() -> Lineage {
+        guard !reads.isEmpty else { return lineage }
+        var result = lineage
+        for row in reads { result.cell = recorder.add(result.cell, row.cell) }
+        if recorder.mode == .cells { result.cell.flags |= Cell.bound }
+        if recorder.makesSpan(result.context) { for row in reads.prefix(64) { recorder.link(.bound, row.context) } }
+        return result
+    }
+
+    /// The lineage to forward: a span of its own only where links need one.
+    func forwarded(from entries: [EntryLineage]?) throws -> Lineage {
+        var result = try derived(from: entries)
+        let links = entries.map { !$0.isEmpty } ?? !reads.isEmpty
+        if links { result.context = recorder.span(forwardOperation, parent: result.context) }
+        return result
+    }
+
+    func store(_ name: String) throws -> StateStore {
+        guard stores.contains(name) else {
+            throw ProcessorError(
+                "processor '\(node)' is not connected to store '\(name)': name it in stores: where the processor is added")
+        }
+        return try services.store(name)
+    }
+}
+
+/// The lineage of an entry that was read, and the callback that read it.
+struct EntryLineage {
+    let lineage: Lineage
+    let callback: Int
+}

@@ -1,0 +1,256 @@
+public import TributaryCore
+public import TributaryLineage
+
+extension KStream {
+    /// Replaces each key. What groups or joins by the new key repartitions first.
+    @inlinable
+    public func selectKey<NewKey>(
+        named: String? = nil, key serde: Serde<NewKey>? = nil,
+        _ select: @escaping @Sendable (Key, Value) throws -> NewKey
+    ) -> KStream<NewKey, Value> {
+        selectKey(graph.name("KSTREAM-KEY-SELECT-", named), serde, select)
+    }
+
+    @inlinable
+    func selectKey<NewKey>(
+        _ name: String, _ serde: Serde<NewKey>?, _ select: @escaping @Sendable (Key, Value) throws -> NewKey
+    ) -> KStream<NewKey, Value> {
+        let id = graph.add(name, parents: [node])
+        let output = Output<NewKey, Value>()
+        let nulls = Nullability<NewKey>.of()
+        let nullValues = Nullability<Value>.of()
+        self.output.attach(id, name) { context in
+            let next = try output.sink(in: context)
+            let services = context.services
+            return Sink(
+                call: { key, value, meta in
+                    let result: NewKey
+                    do { result = try select(key, value) } catch {
+                        return try services.processingFailed(node: name, error, meta)
+                    }
+                    try next.call(result, value, meta.withChangedKey(isNull: nulls?.isNull(result) ?? false))
+                },
+                delete: { key, meta in
+                    // A tombstone has no value to select by: only types with a null can re-key it.
+                    guard let nullValues else { return services.dropped(.nullValue, node: name, meta) }
+                    let result = try select(key, nullValues.null())
+                    try next.delete(result, meta.withChangedKey(isNull: nulls?.isNull(result) ?? false))
+                })
+        }
+        return KStream<NewKey, Value>(
+            graph: graph, node: id, output: output, keySerde: serde, valueSerde: valueSerde, needsRepartition: true,
+            sources: sources)
+    }
+
+    /// Replaces each record by another.
+    @inlinable
+    public func map<NewKey, NewValue>(
+        named: String? = nil, key keySerde: Serde<NewKey>? = nil, value valueSerde: Serde<NewValue>? = nil,
+        _ transform: @escaping @Sendable (Key, Value) throws -> (NewKey, NewValue)
+    ) -> KStream<NewKey, NewValue> {
+        let name = graph.name("KSTREAM-MAP-", named)
+        let id = graph.add(name, parents: [node])
+        let output = Output<NewKey, NewValue>()
+        let nulls = Nullability<NewKey>.of()
+        self.output.attach(id, name) { context in
+            let next = try output.sink(in: context)
+            let services = context.services
+            return Sink(
+                call: { key, value, meta in
+                    let result: (NewKey, NewValue)
+                    do { result = try transform(key, value) } catch {
+                        return try services.processingFailed(node: name, error, meta)
+                    }
+                    try next.call(result.0, result.1, meta.withChangedKey(isNull: nulls?.isNull(result.0) ?? false))
+                },
+                delete: { _, meta in services.dropped(.nullValue, node: name, meta) })
+        }
+        return KStream<NewKey, NewValue>(
+            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: valueSerde, needsRepartition: true,
+            sources: sources)
+    }
+
+    /// Replaces each record by any number of others, in order; each has its timestamp and headers.
+    @inlinable
+    public func flatMap<NewKey, NewValue, Results: Sequence>(
+        named: String? = nil, key keySerde: Serde<NewKey>? = nil, value valueSerde: Serde<NewValue>? = nil,
+        _ transform: @escaping @Sendable (Key, Value) throws -> Results
+    ) -> KStream<NewKey, NewValue> where Results.Element == (NewKey, NewValue) {
+        let name = graph.name("KSTREAM-FLATMAP-", named)
+        let id = graph.add(name, parents: [node])
+        let output = Output<NewKey, NewValue>()
+        let nulls = Nullability<NewKey>.of()
+        self.output.attach(id, name) { context in
+            let next = try output.sink(in: context)
+            let services = context.services
+            return Sink(
+                call: { key, value, meta in
+                    let results: Results
+                    do { results = try transform(key, value) } catch {
+                        return try services.processingFailed(node: name, error, meta)
+                    }
+                    for (newKey, newValue) in results {
+                        try next.call(newKey, newValue, meta.withChangedKey(isNull: nulls?.isNull(newKey) ?? false))
+                    }
+                },
+                delete: { _, meta in services.dropped(.nullValue, node: name, meta) })
+        }
+        return KStream<NewKey, NewValue>(
+            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: valueSerde, needsRepartition: true,
+            sources: sources)
+    }
+
+    /// Groups by the key that the stream has.
+    ///
+    /// - Parameters:
+    ///   - named: the name of the repartition topic, if one is needed (Kafka Streams' `Grouped.as`).
+    ///   - key: replaces the key's serde; needed if the stream lost it by changing the key.
+    ///   - value: replaces the value's serde; needed if the stream lost it by changing the value and repartitions.
+    public func groupByKey(
+        named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil
+    ) -> KGroupedStream<Key, Value> {
+        KGroupedStream(
+            stream: KStream(
+                graph: graph, node: node, output: output, keySerde: key ?? keySerde, valueSerde: value ?? valueSerde,
+                needsRepartition: needsRepartition, sources: sources), name: named)
+    }
+
+    /// Groups by a new key; repartitions.
+    @inlinable
+    public func groupBy<NewKey>(
+        named: String? = nil, key: Serde<NewKey>? = nil, value: Serde<Value>? = nil,
+        _ select: @escaping @Sendable (Key, Value) throws -> NewKey
+    ) -> KGroupedStream<NewKey, Value> {
+        let name = graph.name("KSTREAM-KEY-SELECT-", named)
+        let keyed = selectKey(name, key, select)
+        return keyed.groupByKey(named: named, key: key, value: value)
+    }
+
+    /// Sends every record through a repartition topic, so that records of one key come to one task.
+    ///
+    /// - Parameters:
+    ///   - named: begins the topic's name.
+    ///   - partitions: how many; as many as the sources by default.
+    @inlinable
+    public func repartition(
+        named: String? = nil, partitions: Int32? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil
+    ) -> KStream<Key, Value> {
+        if let named { graph.check(name: named) }
+        let prefix = named ?? graph.newUniqueName("KSTREAM-REPARTITION-")
+        return repartitioned(
+            prefix, partitions: partitions, key: key ?? keySerde, value: value ?? valueSerde,
+            hasGeneratedName: named == nil)
+    }
+
+    /// The stream behind a repartition topic called `<prefix>-repartition`.
+    @inlinable
+    func repartitioned(
+        _ prefix: String, partitions: Int32? = nil, key keySerde: Serde<Key>?, value valueSerde: Serde<Value>?,
+        hasGeneratedName: Bool
+    ) -> KStream<Key, Value> {
+        let names = graph.repartitionNames(prefix)
+        guard let keySerde, let valueSerde else {
+            graph.fail(
+                "the repartition topic '\(names.topic)' needs serdes for key and value, and an operator before it "
+                    + "changed the type: give key: and value: where the stream is grouped, joined or repartitioned")
+            return self
+        }
+        graph.addRepartition(names.topic, partitions: partitions, hasGeneratedName: hasGeneratedName)
+        let filter = graph.add(names.filter, parents: [node])
+        let sink = graph.add(names.sink, .sink(topic: names.topic), parents: [filter])
+        let lets = graph.letsNullKeysPass
+        let filterOutput = Output<Key, Value>()
+        self.output.attach(filter, names.filter) { context in
+            let next = try filterOutput.sink(in: context)
+            let passesNulls = lets.contains(filter)
+            return Sink(
+                call: { key, value, meta in if meta.hasKey || passesNulls { try next.call(key, value, meta) } },
+                delete: { key, meta in if meta.hasKey || passesNulls { try next.delete(key, meta) } })
+        }
+        attachSink(
+            filterOutput, sink, names.sink, topic: names.topic, key: keySerde, value: valueSerde,
+            partitionKeySuffix: 0)
+        let source = graph.add(names.source, .source(topics: [names.topic]))
+        graph.pair(source: source, filter: filter)
+        let output = Output<Key, Value>()
+        addSourceNode(
+            graph, source, topics: [names.topic], name: names.source, isTable: false, timestamps: nil, output: output,
+            key: keySerde, value: valueSerde)
+        return KStream(
+            graph: graph, node: source, output: output, keySerde: keySerde, valueSerde: valueSerde,
+            needsRepartition: false, sources: [source])
+    }
+}
+
+/// Names of the nodes that repartition.
+@usableFromInline
+struct RepartitionNames {
+    @usableFromInline let topic: String
+    @usableFromInline let sink: String
+    @usableFromInline let filter: String
+    @usableFromInline let source: String
+}
+
+/// Filters of repartition topics that let null keys pass, because a left join follows (semantics 1.2a).
+@usableFromInline
+final class FilterSet: Sendable {
+    private let nodes = BuildBox<Set<Int>>([])
+    func insert(_ node: Int) { nodes.withValue { _ = $0.insert(node) } }
+    @usableFromInline
+    func contains(_ node: Int) -> Bool { nodes.withValue { $0.contains(node) } }
+}
+
+extension TopologyGraph {
+    @usableFromInline
+    func newUniqueName(_ prefix: String) -> String { newName(prefix) }
+
+    // Indices are used up in either case; nodes are named after the topic if the user named it (semantics 6.1).
+    @usableFromInline
+    func repartitionNames(_ prefix: String) -> RepartitionNames {
+        let sink = newName("KSTREAM-SINK-")
+        let filter = newName("KSTREAM-FILTER-")
+        let source = newName("KSTREAM-SOURCE-")
+        let topic = prefix.hasSuffix("-repartition") ? prefix : "\(prefix)-repartition"
+        if isGenerated(prefix) { return RepartitionNames(topic: topic, sink: sink, filter: filter, source: source) }
+        return RepartitionNames(
+            topic: topic, sink: "\(topic)-sink", filter: "\(topic)-filter", source: "\(topic)-source")
+    }
+
+    @usableFromInline
+    func pair(source: Int, filter: Int) { repartitionFilters[source] = filter }
+
+    /// Null keys pass the repartition filters above a left join (semantics 1.2a).
+    func markNullKeyFilters() {
+        var waiting = relaxedJoins
+        var seen: Set<Int> = []
+        while let node = waiting.popLast() {
+            guard seen.insert(node).inserted else { continue }
+            waiting += nodes[node].parents
+            if let filter = repartitionFilters[node] {
+                letsNullKeysPass.insert(filter)
+                waiting.append(filter)
+            }
+        }
+    }
+
+    func isGenerated(_ name: String) -> Bool {
+        guard name.hasPrefix("KSTREAM") else { return false }
+        let tail = name.utf8.suffix(11)
+        return tail.count == 11 && tail.first == 0x2d && tail.dropFirst().allSatisfy { (0x30...0x39).contains($0) }
+    }
+
+    @usableFromInline
+    func addRepartition(_ topic: String, partitions: Int32?, hasGeneratedName: Bool) {
+        if repartitions.contains(where: { $0.name == topic }) {
+            fail("two repartition topics are named '\(topic)': give one of the groupings or joins another name")
+            return
+        }
+        repartitions.append(
+            InternalTopic(
+                name: topic, kind: .repartition, partitions: partitions,
+                settings: [
+                    "cleanup.policy": "delete", "retention.ms": "-1", "segment.bytes": "52428800",
+                    "message.timestamp.type": "CreateTime",
+                ], store: nil, hasGeneratedName: hasGeneratedName))
+    }
+}

@@ -1,0 +1,188 @@
+public import TributaryCore
+public import TributaryLineage
+
+/// What a closure that chooses a topic knows of the record.
+public struct RecordMetadata: Sendable {
+    /// The topic of the input record being processed; nil in a punctuation.
+    public let topic: String?
+    /// The partition of the input record; -1 in a punctuation.
+    public let partition: Int32
+    /// The offset of the input record; -1 in a punctuation.
+    public let offset: Int64
+    /// The record's timestamp, ms.
+    public let timestamp: Int64
+    /// The record's headers.
+    public let headers: Headers
+
+    @usableFromInline
+    init(_ services: any TaskServices, _ meta: borrowing RecordMeta) {
+        let coordinate = services.coordinate(of: meta.origin)
+        topic = coordinate.topic
+        partition = coordinate.partition
+        offset = coordinate.offset
+        timestamp = meta.timestamp
+        headers = Headers(checked: meta.headers)
+    }
+}
+
+extension KStream {
+    /// Sends every record to a topic, which must exist.
+    ///
+    /// - Parameters:
+    ///   - key: replaces the key's serde; needed if the stream lost it.
+    ///   - value: replaces the value's serde; needed if the stream lost it.
+    @inlinable
+    public func to(_ topic: String, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil) {
+        let name = graph.name("KSTREAM-SINK-", named)
+        let id = graph.add(name, .sink(topic: topic), parents: [node])
+        guard let key = key ?? keySerde, let value = value ?? valueSerde else {
+            return graph.fail("the sink to '\(topic)' needs serdes for key and value: give key: and value:")
+        }
+        attachSink(output, id, name, topic: topic, key: key, value: value, partitionKeySuffix: key.windowSuffix)
+    }
+
+    /// Sends every record to the topic that `choose` names for it. Such topics must exist.
+    @inlinable
+    public func to(
+        named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
+        topic choose: @escaping @Sendable (Key, Value, RecordMetadata) throws -> String
+    ) {
+        let name = graph.name("KSTREAM-SINK-", named)
+        let id = graph.add(name, .sink(topic: nil), parents: [node])
+        guard let key = key ?? keySerde, let value = value ?? valueSerde else {
+            return graph.fail("the sink '\(name)' needs serdes for key and value: give key: and value:")
+        }
+        let nulls = Nullability<Value>.of()
+        output.attach(id, name) { context in
+            let services = context.services
+            let encoder = RecordEncoder(name, key, value)
+            let topics = TopicNumbers(services)
+            return Sink(
+                call: { record, content, meta in
+                    let topic: String
+                    do { topic = try choose(record, content, RecordMetadata(services, meta)) } catch {
+                        return try services.processingFailed(node: name, error, meta)
+                    }
+                    try encoder.send(record, content, to: topics.number(topic), topic, services, meta)
+                },
+                delete: { record, meta in
+                    guard let nulls else { return services.dropped(.nullValue, node: name, meta) }
+                    let topic = try choose(record, nulls.null(), RecordMetadata(services, meta))
+                    try encoder.sendTombstone(record, to: topics.number(topic), topic, services, meta)
+                })
+        }
+    }
+}
+
+/// Attaches a node that sends records to one topic.
+@inlinable
+func attachSink<Key, Value>(
+    _ output: Output<Key, Value>, _ id: Int, _ name: String, topic: String, key: Serde<Key>, value: Serde<Value>,
+    partitionKeySuffix: Int
+) {
+    output.attach(id, name) { context in
+        let services = context.services
+        let encoder = RecordEncoder(name, key, value, partitionKeySuffix: partitionKeySuffix)
+        let number = try services.outputTopic(topic)
+        return Sink(
+            call: { key, value, meta in try encoder.send(key, value, to: number, topic, services, meta) },
+            delete: { key, meta in try encoder.sendTombstone(key, to: number, topic, services, meta) },
+            keyless: { value, meta in try encoder.send(value, to: number, topic, services, meta) },
+            keylessDelete: { meta in
+                try services.send(
+                    topic: number, key: meta.hasKey ? meta.key : nil,
+                    partitionKeyCount: meta.key.byteCount - partitionKeySuffix, value: nil, meta)
+            },
+            bytes: { value, meta in
+                try services.send(
+                    topic: number, key: meta.hasKey ? meta.key : nil,
+                    partitionKeyCount: meta.key.byteCount - partitionKeySuffix, value: value, meta)
+            })
+    }
+}
+
+/// Writes records for a sink into buffers of its own.
+@usableFromInline
+final class RecordEncoder<Key, Value> {
+    @usableFromInline let name: String
+    @usableFromInline let key: Serde<Key>
+    @usableFromInline let value: Serde<Value>
+    @usableFromInline let suffix: Int
+    @usableFromInline let keyBuffer = ByteBuffer()
+    @usableFromInline let valueBuffer = ByteBuffer()
+
+    @usableFromInline
+    init(_ name: String, _ key: Serde<Key>, _ value: Serde<Value>, partitionKeySuffix: Int = 0) {
+        self.name = name
+        self.key = key
+        self.value = value
+        suffix = partitionKeySuffix
+    }
+
+    @inlinable
+    func send(
+        _ record: Key, _ content: Value, to number: Int, _ topic: String, _ services: any TaskServices,
+        _ meta: borrowing RecordMeta
+    ) throws {
+        guard meta.keyIsStale && meta.hasKey else { return try send(content, to: number, topic, services, meta) }
+        keyBuffer.writer.removeAll()
+        do { try key.encode(record, &keyBuffer.writer) } catch {
+            return try services.serializationFailed(node: name, topic: topic, error, meta)
+        }
+        let fresh = meta.with(key: keyBuffer.bytes, timestamp: meta.timestamp, meta.lineage)
+        try send(content, to: number, topic, services, fresh)
+    }
+
+    @inlinable
+    func send(
+        _ content: Value, to number: Int, _ topic: String, _ services: any TaskServices, _ meta: borrowing RecordMeta
+    ) throws {
+        if let nulls = value.nullability, nulls.isNull(content) {
+            return try services.send(
+                topic: number, key: meta.hasKey ? meta.key : nil, partitionKeyCount: meta.key.byteCount - suffix,
+                value: nil, meta)
+        }
+        valueBuffer.writer.removeAll()
+        do { try value.encode(content, &valueBuffer.writer) } catch {
+            return try services.serializationFailed(node: name, topic: topic, error, meta)
+        }
+        try services.send(
+            topic: number, key: meta.hasKey ? meta.key : nil, partitionKeyCount: meta.key.byteCount - suffix,
+            value: valueBuffer.bytes, meta)
+    }
+
+    @inlinable
+    func sendTombstone(
+        _ record: Key, to number: Int, _ topic: String, _ services: any TaskServices, _ meta: borrowing RecordMeta
+    ) throws {
+        guard meta.keyIsStale && meta.hasKey else {
+            return try services.send(
+                topic: number, key: meta.hasKey ? meta.key : nil, partitionKeyCount: meta.key.byteCount - suffix,
+                value: nil, meta)
+        }
+        keyBuffer.writer.removeAll()
+        do { try key.encode(record, &keyBuffer.writer) } catch {
+            return try services.serializationFailed(node: name, topic: topic, error, meta)
+        }
+        try services.send(
+            topic: number, key: keyBuffer.bytes, partitionKeyCount: keyBuffer.bytes.byteCount - suffix, value: nil, meta)
+    }
+}
+
+/// The numbers of topics that a closure chooses, asked once each.
+@usableFromInline
+final class TopicNumbers {
+    private let services: any TaskServices
+    private var numbers: [String: Int] = [:]
+
+    @usableFromInline
+    init(_ services: any TaskServices) { self.services = services }
+
+    @usableFromInline
+    func number(_ topic: String) throws -> Int {
+        if let number = numbers[topic] { return number }
+        let number = try services.outputTopic(topic)
+        numbers[topic] = number
+        return number
+    }
+}

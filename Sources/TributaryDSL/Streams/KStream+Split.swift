@@ -1,0 +1,91 @@
+internal import TributaryCore
+public import TributaryLineage
+
+extension KStream {
+    /// Begins to split the stream: each record goes to the first branch whose predicate is true.
+    @inlinable
+    public func split(named: String? = nil) -> BranchedKStream<Key, Value> {
+        let name = graph.name("KSTREAM-BRANCH-", named)
+        let id = graph.add(name, parents: [node])
+        return BranchedKStream(stream: self, node: id, name: name)
+    }
+}
+
+/// A stream that is being split, as Kafka Streams' `BranchedKStream`. Ends with ``defaultBranch(_:)`` or ``noDefaultBranch()``.
+public final class BranchedKStream<Key, Value> {
+    @usableFromInline
+    struct Branch: Sendable {
+        @usableFromInline let name: String
+        @usableFromInline let predicate: (@Sendable (Key, Value) throws -> Bool)?
+        @usableFromInline let output: Output<Key, Value>
+        @usableFromInline let node: Int
+    }
+
+    @usableFromInline let stream: KStream<Key, Value>
+    @usableFromInline let node: Int
+    @usableFromInline let name: String
+    @usableFromInline var branches: [Branch] = []
+
+    @usableFromInline
+    init(stream: KStream<Key, Value>, node: Int, name: String) {
+        self.stream = stream
+        self.node = node
+        self.name = name
+    }
+
+    /// Adds a branch; branches are tried in the order in which they were added.
+    ///
+    /// - Parameter name: of the branch, behind the splitter's name; its number by default.
+    @inlinable
+    public func branch(
+        _ name: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
+    ) -> BranchedKStream<Key, Value> {
+        add(name ?? String(branches.count + 1), predicate)
+        return self
+    }
+
+    /// Ends the split: records of no branch go to one more. Returns the branches by name.
+    @inlinable
+    public func defaultBranch(_ name: String? = nil) -> [String: KStream<Key, Value>] {
+        add(name ?? "0", nil)
+        return noDefaultBranch()
+    }
+
+    /// Ends the split: records of no branch end here. Returns the branches by name.
+    @inlinable
+    public func noDefaultBranch() -> [String: KStream<Key, Value>] {
+        let branches = self.branches
+        let name = self.name
+        stream.output.attach(node, name) { context in
+            let services = context.services
+            let sinks = try branches.map { try $0.output.sink(in: context) }
+            let predicates = branches.map(\.predicate)
+            return Sink(
+                call: { key, value, meta in
+                    for index in predicates.indices {
+                        if let predicate = predicates[index] {
+                            do { guard try predicate(key, value) else { continue } } catch {
+                                return try services.processingFailed(node: name, error, meta)
+                            }
+                        }
+                        return try sinks[index].call(key, value, meta)
+                    }
+                },
+                delete: { key, meta in
+                    // A tombstone has no value to choose by: it goes to every branch that could hold its key.
+                    for sink in sinks { try sink.delete(key, meta) }
+                })
+        }
+        return Dictionary(
+            branches.map { ($0.name, stream.same($0.node, $0.output)) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    @usableFromInline
+    func add(_ suffix: String, _ predicate: (@Sendable (Key, Value) throws -> Bool)?) {
+        let graph = stream.graph
+        let child = name + suffix
+        _ = graph.newUniqueName("unused-")
+        let id = graph.add(child, parents: [node])
+        branches.append(Branch(name: child, predicate: predicate, output: Output<Key, Value>(), node: id))
+    }
+}

@@ -1,0 +1,170 @@
+public import TributaryCore
+internal import TributaryLineage
+public import TributaryState
+
+/// Describes a topology, as Kafka Streams' class of the same name: streams and tables from topics, stores, and at the end
+/// ``build(explicitNames:)``.
+///
+/// Used by one thread. Generated names depend on the order of the calls.
+public final class StreamsBuilder {
+    @usableFromInline let graph = TopologyGraph()
+
+    /// Begins an empty topology.
+    ///
+    /// - Parameter inMemoryStores: whether tables whose settings don't say otherwise are kept in memory.
+    public init(inMemoryStores: Bool = false) { graph.storesInMemory = inMemoryStores }
+
+    /// A stream of a topic's records.
+    ///
+    /// - Parameters:
+    ///   - key: the key's serde; `.optional` if null keys are data.
+    ///   - value: the value's serde; `.optional` if null values are data.
+    ///   - named: the source node's name.
+    ///   - timestamps: says when a record happened, if not at its own timestamp.
+    @inlinable
+    public func stream<Key, Value>(
+        _ topic: String, key: Serde<Key>, value: Serde<Value>, named: String? = nil,
+        timestamps: TimestampExtractor? = nil
+    ) -> KStream<Key, Value> {
+        stream([topic], key: key, value: value, named: named, timestamps: timestamps)
+    }
+
+    /// A stream of the records of several topics.
+    @inlinable
+    public func stream<Key, Value>(
+        _ topics: [String], key: Serde<Key>, value: Serde<Value>, named: String? = nil,
+        timestamps: TimestampExtractor? = nil
+    ) -> KStream<Key, Value> {
+        let name = graph.name("KSTREAM-SOURCE-", named)
+        let node = graph.add(name, .source(topics: topics))
+        let output = Output<Key, Value>()
+        addSourceNode(
+            graph, node, topics: topics, name: name, isTable: false, timestamps: timestamps, output: output, key: key,
+            value: value)
+        return KStream(
+            graph: graph, node: node, output: output, keySerde: key, valueSerde: value, needsRepartition: false,
+            sources: [node])
+    }
+
+    /// A table of a topic: the latest value of each key, a null value deleting it.
+    ///
+    /// - Parameters:
+    ///   - as: the store's name, which makes the table queryable.
+    ///   - materialized: the store's settings, if more than its name is to be said.
+    @inlinable
+    public func table<Key, Value>(
+        _ topic: String, key: Serde<Key>, value: Serde<Value>, as name: String? = nil,
+        materialized: Materialized<Key, Value>? = nil, named: String? = nil, timestamps: TimestampExtractor? = nil
+    ) -> KTable<Key, Value> {
+        let settings = materialized ?? Materialized(as: name)
+        let store = graph.storeName("\(topic)-", settings.name)
+        let sourceName = graph.name("KSTREAM-SOURCE-", named.map { "\($0)-source" })
+        let tableName = graph.name("KTABLE-SOURCE-", named)
+        let source = graph.add(sourceName, .source(topics: [topic]))
+        let output = Output<Key, Value>()
+        let sourceOutput = Output<Key, Value>()
+        addSourceNode(
+            graph, source, topics: [topic], name: sourceName, isTable: true, timestamps: timestamps,
+            output: sourceOutput, key: key, value: value)
+        let node = graph.add(tableName, parents: [source])
+        let state = TableStoreState(
+            settings.description(
+                graph, store, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
+                serdes: "\(key.name) \(value.name)"),
+            node: node, graph: graph, isMaterialized: settings.name != nil)
+        attachTableSource(sourceOutput, node, tableName, state, output, key: key, value: value)
+        return KTable(
+            graph: graph, node: node, output: output, keySerde: key, valueSerde: value, store: state,
+            sources: [source])
+    }
+
+    /// Adds a store for processors, which name it when they are connected.
+    public func addStateStore(_ store: StoreDescription) {
+        graph.addStore(store)
+        graph.userStores.insert(store.name)
+    }
+
+    /// Checks the topology and freezes it.
+    ///
+    /// - Parameter explicitNames: refuses generated names of stores and internal topics, so that editing can't orphan state.
+    /// - Throws: ``TopologyError`` with what is wrong and what to change.
+    public func build(explicitNames: Bool = false) throws -> Topology {
+        try graph.freeze(explicitNames: explicitNames)
+    }
+}
+
+extension TopologyGraph {
+    /// A user's store name, or a generated one; only then an index is used up.
+    @usableFromInline
+    func storeName(_ prefix: String, _ named: String?) -> String {
+        guard let named else { return newName("\(prefix)STATE-STORE-") }
+        check(name: named)
+        return named
+    }
+}
+
+/// Settings of the store that holds a table, as Kafka Streams' class of the same name.
+public struct Materialized<Key, Value>: Sendable {
+    /// Where the store keeps its entries.
+    public enum StoreType: Sendable {
+        /// In LMDB: survives the process.
+        case persistent
+        /// In memory: rebuilt from the changelog.
+        case inMemory
+    }
+
+    /// The store's name; nil for a generated one.
+    public var name: String?
+    /// The key's serde; nil for the stream's.
+    public var key: Serde<Key>?
+    /// The value's serde; nil for the stream's.
+    public var value: Serde<Value>?
+    /// Where entries are kept; nil for the application's default.
+    public var type: StoreType?
+    /// Whether writes are collected in the cache.
+    public var caching: Bool
+    /// Whether there is a changelog.
+    public var logging: Bool
+    /// Settings of the changelog topic.
+    public var changelogSettings: [String: String]
+    /// How long windows are kept, ms of stream time; at least size and grace.
+    public var retention: Int64?
+
+    /// Makes settings.
+    public init(
+        as name: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil, type: StoreType? = nil,
+        caching: Bool = true, logging: Bool = true, changelogSettings: [String: String] = [:],
+        retention: Duration? = nil
+    ) {
+        self.name = name
+        self.key = key
+        self.value = value
+        self.type = type
+        self.caching = caching
+        self.logging = logging
+        self.changelogSettings = changelogSettings
+        self.retention = retention?.milliseconds
+    }
+
+    @usableFromInline
+    func description(
+        _ graph: TopologyGraph, _ store: String, _ kind: StoreDescription.Kind, latestWins: Bool = false, generated: Bool, serdes: String
+    ) -> StoreDescription {
+        var description = StoreDescription(
+            name: store, kind: kind, isPersistent: type.map { $0 == .persistent } ?? !graph.storesInMemory, isCached: caching, isLogged: logging)
+        description.changelogSettings = changelogSettings
+        description.isLatestWins = latestWins
+        description.hasGeneratedName = generated
+        description.serdes = serdes
+        return description
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded towards zero.
+    public var milliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        return overflow ? (seconds < 0 ? Int64.min : Int64.max) : product + attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,180 @@
+public import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+/// An aggregate's store, as aggregation nodes use it: reads the old aggregate, writes the new one, forwards what isn't cached.
+@usableFromInline
+final class AggregateStore<Key, Aggregate> {
+    @usableFromInline let store: StateStore
+    @usableFromInline let recorder: LineageRecorder
+    @usableFromInline let key: Serde<Key>?
+    @usableFromInline let value: Serde<Aggregate>
+    @usableFromInline let isCached: Bool
+    @usableFromInline let nulls: Nullability<Aggregate>?
+    @usableFromInline let scratch = ByteBuffer()
+
+    @inlinable
+    init(_ store: StateStore, _ recorder: LineageRecorder, _ key: Serde<Key>?, _ value: Serde<Aggregate>) {
+        self.store = store
+        self.recorder = recorder
+        self.key = key
+        self.value = value
+        isCached = store.isCached
+        nulls = value.nullability
+    }
+
+    /// Writes the new aggregate of the record's key and returns the lineage and timestamp to forward.
+    ///
+    /// - Parameter row: what ``StateStore/read(_:)`` found before: the old aggregate's lineage and time; nil if nothing.
+    @inlinable
+    @inline(__always)
+    func write(
+        _ key: RawSpan, _ aggregate: Aggregate, exists: Bool, rowLineage: Lineage, rowTime: Int64,
+        window: (start: Int64, end: Int64)? = nil, _ meta: borrowing RecordMeta
+    ) throws -> (lineage: Lineage, timestamp: Int64) {
+        let timestamp = exists ? max(meta.timestamp, rowTime) : meta.timestamp
+        let cell = exists ? recorder.add(rowLineage.cell, meta.lineage.cell) : meta.lineage.cell
+        let row = exists ? rowLineage.context : TraceContext.none
+        if let nulls, nulls.isNull(aggregate) {
+            let lineage = try store.write(
+                key, nil, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
+            return (lineage, timestamp)
+        }
+        scratch.writer.removeAll()
+        try value.encode(aggregate, &scratch.writer)
+        let lineage = try store.write(
+            key, scratch.bytes, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
+        return (lineage, timestamp)
+    }
+
+    /// Forwards a new aggregate that wasn't cached.
+    @inlinable
+    func forward(
+        _ next: Sink<Key, Aggregate>, _ key: Key, _ aggregate: Aggregate, _ meta: borrowing RecordMeta
+    ) throws {
+        if let nulls, nulls.isNull(aggregate) { return try next.delete(key, meta) }
+        try next.call(key, aggregate, meta)
+    }
+
+    /// Forwards a new aggregate that wasn't cached, when the key has not been decoded.
+    @inlinable
+    func forwardKeyless(
+        _ next: Sink<Key, Aggregate>, _ aggregate: Aggregate, _ meta: borrowing RecordMeta
+    ) throws {
+        let isNull = nulls?.isNull(aggregate) ?? false
+        if let keyless = next.keyless, let keylessDelete = next.keylessDelete {
+            return isNull ? try keylessDelete(meta) : try keyless(aggregate, meta)
+        }
+        guard let key else {
+            throw TopologyError("a node below an aggregation needs the key's serde: give key: where the stream is grouped")
+        }
+        let record = try key.decode(meta.key)
+        if isNull { try next.delete(record, meta) } else { try next.call(record, aggregate, meta) }
+    }
+}
+
+/// Makes the receiving ends of unwindowed aggregations. Each is specialised where the DSL function is called.
+@usableFromInline
+enum AggregateSinks {
+    // Counting asks neither for key nor for value: it works on bytes alone.
+    @inlinable
+    static func count<Key, Value>(
+        _ aggregate: AggregateStore<Key, Int64>, _ next: Sink<Key, Int64>, _ services: any TaskServices, _ name: String
+    ) -> Sink<Key, Value> {
+        let nulls = Nullability<Value>.of()
+        let store = aggregate.store
+        let isCached = aggregate.isCached
+        let bytes: (RawSpan?, borrowing RecordMeta) throws -> Void = { content, meta in
+            guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
+            guard content != nil else { return services.dropped(.nullValue, node: name, meta) }
+            let exists = try store.read(meta.key)
+            let old = exists ? store.value.integer(at: 0, as: Int64.self) ?? 0 : 0
+            let rowLineage = exists ? store.valueLineage : .none
+            if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
+            let written = try aggregate.write(
+                meta.key, old &+ 1, exists: exists, rowLineage: rowLineage, rowTime: exists ? store.valueTimestamp : 0, meta)
+            if !isCached {
+                try aggregate.forwardKeyless(next, old &+ 1, meta.with(timestamp: written.timestamp, written.lineage))
+            }
+        }
+        let empty: (borrowing RecordMeta) -> Void = { meta in
+            services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
+        }
+        return Sink(
+            call: { _, value, meta in
+                if let nulls, nulls.isNull(value) { return empty(meta) }
+                try bytes(RawSpan.empty, meta)
+            },
+            delete: { _, meta in empty(meta) },
+            keyless: { value, meta in
+                if let nulls, nulls.isNull(value) { return empty(meta) }
+                try bytes(RawSpan.empty, meta)
+            },
+            keylessDelete: { meta in empty(meta) }, bytes: bytes)
+    }
+
+    @inlinable
+    static func reduce<Key, Value>(
+        _ aggregate: AggregateStore<Key, Value>, _ next: Sink<Key, Value>, _ services: any TaskServices,
+        _ name: String, _ reducer: @escaping @Sendable (Value, Value) throws -> Value
+    ) -> Sink<Key, Value> {
+        let nulls = Nullability<Value>.of()
+        let store = aggregate.store
+        let keyless: (Value, borrowing RecordMeta) throws -> Void = { value, meta in
+            guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
+            if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
+            let exists = try store.read(meta.key)
+            var result = value
+            let rowLineage = exists ? store.valueLineage : .none
+            let rowTime = exists ? store.valueTimestamp : 0
+            if exists {
+                _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context)
+                let old = try aggregate.value.decode(store.value)
+                do { result = try reducer(old, value) } catch {
+                    return try services.processingFailed(node: name, error, meta)
+                }
+            }
+            let written = try aggregate.write(
+                meta.key, result, exists: exists, rowLineage: rowLineage, rowTime: rowTime, meta)
+            if !aggregate.isCached {
+                try aggregate.forwardKeyless(next, result, meta.with(timestamp: written.timestamp, written.lineage))
+            }
+        }
+        let empty: (borrowing RecordMeta) -> Void = { meta in
+            services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
+        }
+        return Sink(
+            call: { _, value, meta in try keyless(value, meta) }, delete: { _, meta in empty(meta) }, keyless: keyless,
+            keylessDelete: { meta in empty(meta) })
+    }
+
+    @inlinable
+    static func aggregate<Key, Value, Aggregate>(
+        _ aggregate: AggregateStore<Key, Aggregate>, _ next: Sink<Key, Aggregate>, _ services: any TaskServices,
+        _ name: String, _ initial: @escaping @Sendable () -> Aggregate,
+        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
+    ) -> Sink<Key, Value> {
+        let nulls = Nullability<Value>.of()
+        let store = aggregate.store
+        return Sink(
+            call: { key, value, meta in
+                guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
+                if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
+                let exists = try store.read(meta.key)
+                let rowLineage = exists ? store.valueLineage : .none
+                let rowTime = exists ? store.valueTimestamp : 0
+                if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
+                var result = exists ? try aggregate.value.decode(store.value) : initial()
+                do { try aggregator(key, value, &result) } catch {
+                    return try services.processingFailed(node: name, error, meta)
+                }
+                let written = try aggregate.write(
+                    meta.key, result, exists: exists, rowLineage: rowLineage, rowTime: rowTime, meta)
+                if !aggregate.isCached {
+                    try aggregate.forward(
+                        next, key, result, meta.with(timestamp: written.timestamp, written.lineage))
+                }
+            },
+            delete: { _, meta in services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta) })
+    }
+}

@@ -1,0 +1,144 @@
+public import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+extension KStream {
+    /// A table of the stream: the latest value of each key; a null value deletes it.
+    @inlinable
+    public func toTable(
+        as name: String? = nil, materialized: Materialized<Key, Value>? = nil, named: String? = nil
+    ) -> KTable<Key, Value> {
+        let settings = materialized ?? Materialized(as: name)
+        let name = graph.name("KSTREAM-TOTABLE-", named)
+        let storeName = graph.storeName("KSTREAM-TOTABLE-", settings.name)
+        let key = settings.key ?? keySerde
+        let value = settings.value ?? valueSerde
+        let input =
+            needsRepartition ? repartitioned(name, key: key, value: value, hasGeneratedName: named == nil) : self
+        let id = graph.add(name, parents: [input.node])
+        let output = Output<Key, Value>()
+        let state = TableStoreState(
+            settings.description(
+                graph, storeName, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
+                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
+            node: id, graph: graph, isMaterialized: settings.name != nil)
+        if settings.name != nil && value == nil {
+            graph.fail("the table '\(storeName)' needs a serde for its values: give materialized: with value:")
+        }
+        attachTableSource(input.output, id, name, state, output, key: key, value: value)
+        return KTable(
+            graph: graph, node: id, output: output, keySerde: key, valueSerde: value, store: state,
+            sources: input.sources)
+    }
+
+    /// Joins each record with the table's row of the same key; records without a row are left out.
+    ///
+    /// The row is the one that the table holds when the record is processed. Null keys and values are dropped and counted.
+    @inlinable
+    public func join<Other, Result>(
+        _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
+        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Value, Other) throws -> Result
+    ) -> KStream<Key, Result> {
+        joined(
+            "KSTREAM-JOIN-", table, named, key, value, result, matched: { _, left, right in try joiner(left, right) },
+            missed: nil)
+    }
+
+    /// Joins each record with the table's row of the same key, the key given to the closure too.
+    @inlinable
+    public func join<Other, Result>(
+        _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
+        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
+    ) -> KStream<Key, Result> {
+        joined("KSTREAM-JOIN-", table, named, key, value, result, matched: joiner, missed: nil)
+    }
+
+    /// Joins each record with the table's row of the same key, or with nil if there is none.
+    ///
+    /// Records with a null key join with nil; null values are dropped and counted.
+    @inlinable
+    public func leftJoin<Other, Result>(
+        _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
+        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
+    ) -> KStream<Key, Result> {
+        joined(
+            "KSTREAM-LEFTJOIN-", table, named, key, value, result,
+            matched: { _, left, right in try joiner(left, right) }, missed: { _, left in try joiner(left, nil) })
+    }
+
+    /// Joins each record with the table's row of the same key, or with nil; the key given to the closure too.
+    @inlinable
+    public func leftJoin<Other, Result>(
+        _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
+        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
+    ) -> KStream<Key, Result> {
+        joined(
+            "KSTREAM-LEFTJOIN-", table, named, key, value, result, matched: { try joiner($0, $1, $2) },
+            missed: { try joiner($0, $1, nil) })
+    }
+
+    @inlinable
+    func joined<Other, Result>(
+        _ prefix: String, _ table: KTable<Key, Other>, _ named: String?, _ key: Serde<Key>?, _ value: Serde<Value>?,
+        _ result: Serde<Result>?, matched: @escaping @Sendable (Key, Value, Other) throws -> Result,
+        missed: (@Sendable (Key, Value) throws -> Result)?
+    ) -> KStream<Key, Result> {
+        var input = self
+        let key = key ?? keySerde
+        if needsRepartition {
+            input = repartitioned(
+                named ?? nodeName, key: key, value: value ?? valueSerde, hasGeneratedName: named == nil)
+        }
+        let name = graph.name(prefix, named)
+        table.store.require(graph)
+        let id = graph.add(name, parents: [input.node], stores: [table.store.name])
+        if missed != nil { graph.relaxedJoins.append(id) }
+        graph.copartition(input.sources.union(table.sources))
+        let output = Output<Key, Result>()
+        let storeName = table.store.name
+        let tableSerde = table.valueSerde
+        let nulls = Nullability<Value>.of()
+        if tableSerde == nil { graph.fail("the join '\(name)' needs the serde of the table's values") }
+        input.output.attach(id, name) { context in
+            guard let tableSerde else { throw TopologyError("the join '\(name)' has no serde for the table's values") }
+            let next = try output.sink(in: context)
+            let services = context.services
+            let recorder = context.recorder
+            let store = try services.store(storeName)
+            return Sink(
+                call: { key, left, meta in
+                    if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
+                    if meta.hasKey, try store.read(meta.key) {
+                        let row = store.valueLineage
+                        let joined: Result
+                        let right = try tableSerde.decode(store.value)
+                        do { joined = try matched(key, left, right) } catch {
+                            return try services.processingFailed(node: name, error, meta)
+                        }
+                        let context = store.readSpan(meta.lineage.context, link: .joined, row.context)
+                        return try next.call(
+                            key, joined, meta.with(recorder.combine(context, meta.lineage.cell, row.cell)))
+                    }
+                    guard let missed else {
+                        if !meta.hasKey { services.dropped(.nullKey, node: name, meta) }
+                        return
+                    }
+                    if meta.hasKey { store.missSpan(meta.lineage.context) }
+                    let alone: Result
+                    do { alone = try missed(key, left) } catch {
+                        return try services.processingFailed(node: name, error, meta)
+                    }
+                    try next.call(key, alone, meta)
+                },
+                delete: { _, meta in services.dropped(.nullValue, node: name, meta) })
+        }
+        return KStream<Key, Result>(
+            graph: graph, node: id, output: output, keySerde: key, valueSerde: result, needsRepartition: false,
+            sources: input.sources.union(table.sources))
+    }
+}
+
+extension TopologyGraph {
+    @usableFromInline
+    func copartition(_ sources: Set<Int>) { copartitions.append(sources.sorted()) }
+}

@@ -1,0 +1,147 @@
+public import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+/// A changing table: the latest value of each key, as Kafka Streams' `KTable`.
+public struct KTable<Key, Value> {
+    @usableFromInline let graph: TopologyGraph
+    @usableFromInline let node: Int
+    @usableFromInline let output: Output<Key, Value>
+    @usableFromInline let keySerde: Serde<Key>?
+    @usableFromInline let valueSerde: Serde<Value>?
+    @usableFromInline let store: TableStoreState
+    @usableFromInline let sources: Set<Int>
+
+    @usableFromInline
+    init(
+        graph: TopologyGraph, node: Int, output: Output<Key, Value>, keySerde: Serde<Key>?, valueSerde: Serde<Value>?,
+        store: TableStoreState, sources: Set<Int>
+    ) {
+        self.graph = graph
+        self.node = node
+        self.output = output
+        self.keySerde = keySerde
+        self.valueSerde = valueSerde
+        self.store = store
+        self.sources = sources
+    }
+
+    /// The name under which the table can be queried; nil if it was given none.
+    public var queryableStoreName: String? { store.isQueryable ? store.name : nil }
+
+    /// A stream of the table's changes: new values, and tombstones for deletes.
+    @inlinable
+    public func toStream(named: String? = nil) -> KStream<Key, Value> {
+        let name = graph.name("KTABLE-TOSTREAM-", named)
+        let id = graph.add(name, parents: [node])
+        let output = Output<Key, Value>()
+        let nulls = Nullability<Value>.of()
+        self.output.attach(id, name) { context in
+            let next = try output.sink(in: context)
+            guard let nulls else { return next }
+            // In a stream null is data.
+            var keylessDelete: ((borrowing RecordMeta) throws -> Void)?
+            if let keyless = next.keyless { keylessDelete = { meta in try keyless(nulls.null(), meta) } }
+            return Sink(
+                call: next.call, delete: { key, meta in try next.call(key, nulls.null(), meta) },
+                keyless: next.keyless, keylessDelete: keylessDelete, bytes: next.bytes)
+        }
+        return KStream(
+            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: valueSerde,
+            needsRepartition: false, sources: sources)
+    }
+
+    /// A stream of the table's changes under new keys.
+    @inlinable
+    public func toStream<NewKey>(
+        named: String? = nil, key: Serde<NewKey>? = nil,
+        _ select: @escaping @Sendable (Key, Value) throws -> NewKey
+    ) -> KStream<NewKey, Value> {
+        toStream(named: named).selectKey(key: key, select)
+    }
+}
+
+/// The store of a table while a topology is built: made only if something needs it.
+@usableFromInline
+final class TableStoreState: Sendable {
+    @usableFromInline let name: String
+    private let node: Int
+    let isQueryable: Bool
+    private let materialized: BuildBox<Bool>
+
+    @usableFromInline
+    init(_ description: StoreDescription, node: Int, graph: TopologyGraph, isMaterialized: Bool) {
+        name = description.name
+        self.node = node
+        isQueryable = !description.hasGeneratedName
+        materialized = BuildBox(isMaterialized)
+        graph.addStore(description, needed: isMaterialized)
+        if isMaterialized { graph.connect(name, to: node) }
+    }
+
+    /// Makes the store exist, since a join or an aggregation reads it.
+    @usableFromInline
+    func require(_ graph: TopologyGraph) {
+        materialized.withValue { materialized in
+            if !materialized { graph.connect(name, to: node) }
+            materialized = true
+        }
+    }
+
+    @usableFromInline var isMaterialized: Bool { materialized.withValue { $0 } }
+}
+
+/// Attaches the node that keeps the latest value of each key.
+@inlinable
+func attachTableSource<Key, Value>(
+    _ input: Output<Key, Value>, _ node: Int, _ name: String, _ state: TableStoreState, _ output: Output<Key, Value>,
+    key: Serde<Key>?, value: Serde<Value>?
+) {
+    input.attach(node, name) { context in
+        let next = try output.sink(in: context)
+        let services = context.services
+        guard state.isMaterialized, let value else {
+            let nulls = Nullability<Value>.of()
+            return Sink(
+                call: { key, value, meta in
+                    guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
+                    if let nulls, nulls.isNull(value) { return try next.delete(key, meta) }
+                    try next.call(key, value, meta)
+                },
+                delete: { key, meta in
+                    guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
+                    try next.delete(key, meta)
+                })
+        }
+        let store = try services.store(state.name)
+        let table = LatestValueTable(store, name, services, context.recorder)
+        let forward = FlushForwarder(next, key, value)
+        store.onFlush = { key, value, meta in try forward.send(key, value, meta) }
+        let nulls = Nullability<Value>.of()
+        let scratch = ByteBuffer()
+        return Sink(
+            call: { record, content, meta in
+                guard table.accepts(meta) else { return }
+                if let nulls, nulls.isNull(content) {
+                    let lineage = try table.write(nil, meta)
+                    if !table.isCached { try next.delete(record, meta.with(lineage)) }
+                    return
+                }
+                scratch.writer.removeAll()
+                try value.encode(content, &scratch.writer)
+                let lineage = try table.write(scratch.bytes, meta)
+                if !table.isCached { try next.call(record, content, meta.with(lineage)) }
+            },
+            delete: { record, meta in
+                guard table.accepts(meta) else { return }
+                let lineage = try table.write(nil, meta)
+                if !table.isCached { try next.delete(record, meta.with(lineage)) }
+            },
+            keyless: nil, keylessDelete: nil,
+            bytes: { content, meta in
+                guard table.accepts(meta) else { return }
+                let lineage = try table.write(content, meta)
+                if !table.isCached { try forward.send(meta.key, content, meta.with(lineage)) }
+            })
+    }
+}

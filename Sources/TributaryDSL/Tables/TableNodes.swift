@@ -1,0 +1,69 @@
+public import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+/// The part of a latest-value table that does not depend on its types: drops null keys and writes the store.
+@usableFromInline
+final class LatestValueTable {
+    private let store: StateStore
+    private let name: String
+    private let services: any TaskServices
+    private let recorder: LineageRecorder
+    @usableFromInline let isCached: Bool
+
+    @usableFromInline
+    init(_ store: StateStore, _ name: String, _ services: any TaskServices, _ recorder: LineageRecorder) {
+        self.store = store
+        self.name = name
+        self.services = services
+        self.recorder = recorder
+        isCached = store.isCached
+    }
+
+    @usableFromInline
+    func accepts(_ meta: borrowing RecordMeta) -> Bool {
+        if meta.hasKey { return true }
+        services.dropped(.nullKey, node: name, meta)
+        return false
+    }
+
+    /// Writes the value (nil: deletes) and returns the lineage to forward.
+    @usableFromInline
+    func write(_ value: RawSpan?, _ meta: borrowing RecordMeta) throws -> Lineage {
+        // The row that is replaced is only looked up where a span will link to it.
+        var row = TraceContext.none
+        if recorder.makesSpan(meta.lineage.context), try store.read(meta.key) { row = store.valueLineage.context }
+        return try store.write(
+            meta.key, value, timestamp: meta.timestamp, cell: meta.lineage.cell, link: .superseded, row: row, meta)
+    }
+}
+
+/// Forwards what a store's flush gives, decoding only what the nodes below ask for.
+@usableFromInline
+final class FlushForwarder<Key, Value> {
+    private let next: Sink<Key, Value>
+    private let key: Serde<Key>?
+    private let value: Serde<Value>
+
+    @usableFromInline
+    init(_ next: Sink<Key, Value>, _ key: Serde<Key>?, _ value: Serde<Value>) {
+        self.next = next
+        self.key = key
+        self.value = value
+    }
+
+    @usableFromInline
+    func send(_ keyBytes: RawSpan, _ content: RawSpan?, _ meta: borrowing RecordMeta) throws {
+        if let bytes = next.bytes { return try bytes(content, meta) }
+        if let keyless = next.keyless, let keylessDelete = next.keylessDelete {
+            guard let content else { return try keylessDelete(meta) }
+            return try keyless(try value.decode(content), meta)
+        }
+        guard let key else {
+            throw TopologyError("a node below a table needs the key's serde: give key: where the table is made")
+        }
+        let record = try key.decode(keyBytes)
+        guard let content else { return try next.delete(record, meta) }
+        try next.call(record, try value.decode(content), meta)
+    }
+}

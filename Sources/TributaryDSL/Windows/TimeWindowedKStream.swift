@@ -1,0 +1,182 @@
+public import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+/// A grouped stream cut into windows of time, to be aggregated, as Kafka Streams' `TimeWindowedKStream`.
+///
+/// Records with a null key are dropped and counted; null values are not (semantics 1.4). A window takes records until stream
+/// time has passed its end by the grace.
+public struct TimeWindowedKStream<Key, Value> {
+    @usableFromInline let grouped: KGroupedStream<Key, Value>
+    @usableFromInline let windows: TimeWindows
+
+    @usableFromInline
+    init(grouped: KGroupedStream<Key, Value>, windows: TimeWindows) {
+        self.grouped = grouped
+        self.windows = windows
+    }
+
+    /// How many records each key has had in each window.
+    @inlinable
+    public func count(
+        as name: String? = nil, materialized: Materialized<Key, Int64>? = nil, named: String? = nil
+    ) -> KTable<Windowed<Key>, Int64> {
+        if let materialized, materialized.name == nil { _ = grouped.stream.graph.newUniqueName("unused-") }
+        return aggregation("KSTREAM-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named, 0) {
+            _, _, count, _ in count &+= 1
+        }
+    }
+
+    /// Combines the values of each key in each window; the first value is the first aggregate.
+    @inlinable
+    public func reduce(
+        as name: String? = nil, materialized: Materialized<Key, Value>? = nil, named: String? = nil,
+        _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
+    ) -> KTable<Windowed<Key>, Value> {
+        let settings = materialized ?? Materialized(as: name)
+        return aggregation("KSTREAM-REDUCE-", settings, settings.value ?? grouped.stream.valueSerde, named, nil) {
+            _, value, aggregate, exists in aggregate = exists ? try reducer(aggregate, value) : value
+        }
+    }
+
+    /// Aggregates the values of each key in each window.
+    ///
+    /// - Parameters:
+    ///   - value: the aggregate's serde.
+    ///   - initial: the aggregate before the first record.
+    ///   - aggregator: changes the aggregate; one that is null afterwards is deleted.
+    @inlinable
+    public func aggregate<Aggregate>(
+        as name: String? = nil, value: Serde<Aggregate>? = nil,
+        materialized: Materialized<Key, Aggregate>? = nil, named: String? = nil,
+        initial: @autoclosure @escaping @Sendable () -> Aggregate,
+        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
+    ) -> KTable<Windowed<Key>, Aggregate> {
+        let settings = materialized ?? Materialized(as: name)
+        return aggregation("KSTREAM-AGGREGATE-", settings, settings.value ?? value, named, initial()) {
+            key, value, aggregate, _ in try aggregator(key, value, &aggregate)
+        }
+    }
+
+    @inlinable
+    func aggregation<Aggregate>(
+        _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
+        _ initial: @autoclosure @escaping @Sendable () -> Aggregate?,
+        _ step: @escaping @Sendable (Key, Value, inout Aggregate, _ exists: Bool) throws -> Void
+    ) -> KTable<Windowed<Key>, Aggregate> {
+        let graph = grouped.stream.graph
+        let windows = self.windows
+        let retention = graph.checkWindows(windows, retention: settings.retention)
+        let storeName = graph.storeName(prefix, settings.name)
+        let name = graph.name(prefix, named)
+        let input = grouped.repartitioned(storeName, generated: settings.name == nil)
+        let id = graph.add(name, parents: [input.node])
+        let output = Output<Windowed<Key>, Aggregate>()
+        let key = settings.key ?? input.keySerde
+        let windowedKey = key.map { Serde<Windowed<Key>>.timeWindowed($0, size: windows.size) }
+        let kind = StoreDescription.Kind.window(
+            retention: retention, size: windows.size, retainsDuplicates: false, timestamped: true)
+        let state = TableStoreState(
+            settings.description(
+                graph, storeName, kind, generated: settings.name == nil,
+                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
+            node: id, graph: graph, isMaterialized: true)
+        if value == nil {
+            graph.fail("the aggregation '\(name)' needs a serde for its values: give value:")
+        }
+        input.output.attach(id, name) { context in
+            guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
+            let next = try output.sink(in: context)
+            let services = context.services
+            let store = try services.store(state.name)
+            let aggregate = AggregateStore<Windowed<Key>, Aggregate>(store, context.recorder, windowedKey, value)
+            let forward = FlushForwarder(next, windowedKey, value)
+            // The store's key has a sequence number behind the window's start; the topic's has not.
+            store.onFlush = { key, content, meta in
+                let short = key.prefix(key.byteCount - 4)
+                try forward.send(short, content, meta.with(key: short, timestamp: meta.timestamp, meta.lineage))
+            }
+            let keys = ByteBuffer()
+            let time = Owned(Int64(-1))
+            let call: (Key, Value, borrowing RecordMeta) throws -> Void = { key, input, meta in
+                guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
+                time.value = max(time.value, meta.timestamp)
+                let close = time.value &- windows.grace
+                var start = windows.firstStart(of: meta.timestamp)
+                while start <= meta.timestamp {
+                    let end = windows.end(ofStart: start)
+                    guard end > close else {
+                        services.dropped(.expired, node: name, meta)
+                        start &+= windows.advance
+                        continue
+                    }
+                    keys.writer.removeAll()
+                    keys.writer.append(meta.key)
+                    keys.writer.append(bigEndian: start)
+                    keys.writer.append(bigEndian: UInt32(0))
+                    let exists = try store.read(keys.bytes)
+                    let rowLineage = exists ? store.valueLineage : .none
+                    let rowTime = exists ? store.valueTimestamp : 0
+                    if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
+                    var result: Aggregate
+                    do {
+                        if exists {
+                            result = try aggregate.value.decode(store.value)
+                            try step(key, input, &result, true)
+                        } else if let initial = initial() {
+                            result = initial
+                            try step(key, input, &result, false)
+                        } else if let first = input as? Aggregate {
+                            result = first
+                        } else {
+                            return
+                        }
+                    } catch {
+                        return try services.processingFailed(node: name, error, meta)
+                    }
+                    let written = try aggregate.write(
+                        keys.bytes, result, exists: exists, rowLineage: rowLineage, rowTime: rowTime,
+                        window: (start, end), meta)
+                    if !aggregate.isCached {
+                        let forwarded = meta.with(
+                            key: keys.bytes.prefix(keys.bytes.byteCount - 4), timestamp: written.timestamp,
+                            written.lineage)
+                        try aggregate.forward(
+                            next, Windowed(key: key, window: Window(start: start, end: end)), result, forwarded)
+                    }
+                    start &+= windows.advance
+                }
+            }
+            let nulls = Nullability<Value>.of()
+            return Sink(
+                call: call,
+                delete: { key, meta in
+                    // Null values count in windows (semantics 1.4), where the type has one.
+                    if let nulls { try call(key, nulls.null(), meta) } else {
+                        services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
+                    }
+                })
+        }
+        return KTable(
+            graph: graph, node: id, output: output, keySerde: windowedKey, valueSerde: value, store: state,
+            sources: input.sources)
+    }
+}
+
+extension TopologyGraph {
+    /// Checks windows and retention; returns how long the store keeps them.
+    @usableFromInline
+    func checkWindows(_ windows: TimeWindows, retention: Int64?) -> Int64 {
+        if let problem = windows.problem {
+            fail(problem)
+            return 0
+        }
+        let least = windows.size.addingReportingOverflow(windows.grace)
+        let needed = least.overflow ? Int64.max : least.partialValue
+        guard let retention else { return needed }
+        if retention < needed {
+            fail("the retention of \(retention) ms is below the windows' size and grace of \(needed) ms: raise it")
+        }
+        return retention
+    }
+}

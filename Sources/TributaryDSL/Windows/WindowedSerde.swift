@@ -1,0 +1,40 @@
+public import TributaryCore
+
+extension Serde {
+    /// The layout of Kafka Streams' `TimeWindowedSerde`: the key's bytes, then the window's start (8 bytes, big-endian).
+    ///
+    /// - Parameter size: of the windows in ms, since only the start is stored.
+    @inlinable
+    public static func timeWindowed<Key>(_ inner: Serde<Key>, size: Int64) -> Serde<Windowed<Key>>
+    where Value == Windowed<Key> {
+        Serde<Windowed<Key>>(
+            name: "\(windowedPrefix)\(inner.name),\(size)", size: inner.windowedSize,
+            decode: { (bytes) throws(SerdeError) in
+                let count = bytes.byteCount - 8
+                guard count >= 0, let start = bytes.integer(at: count, as: Int64.self) else {
+                    throw SerdeError(.malformed, serde: inner.name, "a windowed key has at least 8 bytes")
+                }
+                let end = start.addingReportingOverflow(size)
+                return Windowed(
+                    key: try inner.decode(bytes.prefix(count)),
+                    window: Window(start: start, end: end.overflow ? Int64.max : end.partialValue))
+            },
+            encode: { (windowed, writer) throws(SerdeError) in
+                try inner.encode(windowed.key, &writer)
+                writer.append(bigEndian: windowed.window.start)
+            })
+    }
+
+    @usableFromInline var windowedSize: EncodedSize<Windowed<Value>> {
+        switch size {
+        case .fixed(let count): .fixed(count + 8)
+        case .computed(let count): .computed { count($0.key) + 8 }
+        case .unknown: .unknown
+        }
+    }
+
+    /// How many of a key's last bytes say the window, and so don't decide the partition.
+    @usableFromInline var windowSuffix: Int { name.hasPrefix(windowedPrefix) ? 8 : 0 }
+}
+
+@usableFromInline let windowedPrefix = "timeWindowed:"

@@ -1,0 +1,43 @@
+public import TributaryCore
+
+/// Settings of an embedded log.
+///
+/// All opens of one directory in one process share the settings of the first; ``EmbeddedLog/open(at:configuration:)`` throws
+/// if a later one asks for another durability or map size.
+public struct EmbeddedLogConfiguration: Sendable {
+    /// What a commit waits for.
+    public enum Durability: Sendable, Hashable {
+        /// The commit is on disk when the call returns: nothing committed is lost, whatever fails. Costs a disk sync
+        /// (0.1-10 ms) for each group of commits.
+        case synced
+        /// The commit is with the operating system when the call returns: a killed process loses nothing, but a crash of the
+        /// *machine* may lose the last commits or leave a log that is refused as damaged. Saves the disk sync.
+        case relaxed
+    }
+
+    /// What a commit waits for.
+    public var durability: Durability = .synced
+    /// The most bytes the log's file can grow to, a reservation of addresses only.
+    ///
+    /// Every process that opens a log should use the same. Valgrind can't run above 48 GiB.
+    public var mapSize: Int = 256 << 30
+    /// How long a producer without transactions collects records before they are written, in milliseconds.
+    public var lingerMilliseconds: Int64 = 5
+    /// How many bytes a producer without transactions collects before they are written.
+    public var lingerBytes: Int = 1 << 20
+    /// How many bytes of records are stored as one batch, roughly; larger records have a batch of their own.
+    public var batchBytes: Int = 31 * 4096 - 16  // 31 pages of LMDB with their header: no page is left half empty
+    /// The most bytes that one record or transaction may hold.
+    public var maximumTransactionBytes: Int = 1 << 30
+    /// How often retention and compaction run, in milliseconds; 0 for never.
+    public var maintenanceIntervalMilliseconds: Int64 = 30_000
+    /// Where the time of day comes from: it decides retention.
+    public var time: TimeSource = .system
+    /// Where log lines go.
+    public var logs: LogSink = .none
+    /// Fails chosen writes, in tests.
+    package var faults: LMDBFaults?
+
+    /// Makes the default settings.
+    public init() {}
+}

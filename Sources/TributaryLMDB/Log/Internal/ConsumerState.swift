@@ -1,0 +1,59 @@
+internal import TributaryCore
+
+/// A partition that a consumer reads.
+struct Assignment {
+    let name: TopicPartition
+    let topic: UInt32
+    var position: Int64
+    var knownEnd: Int64
+    var isPaused = false
+    var isActive = true
+
+    init(name: TopicPartition, topic: UInt32, position: Int64, knownEnd: Int64) {
+        self.name = name
+        self.topic = topic
+        self.position = position
+        self.knownEnd = knownEnd
+    }
+}
+
+/// What a consumer reads, and its reader.
+struct ConsumerState: ~Copyable {
+    var reader: ReadTransaction
+    private var assignments: [Assignment] = []
+    private var next = 0
+    private(set) var isClosed = false
+
+    init(_ reader: consuming ReadTransaction) { self.reader = reader }
+
+    var count: Int { assignments.count }
+
+    mutating func add(_ assignment: Assignment) -> Int {
+        if let free = assignments.firstIndex(where: { !$0.isActive }) {
+            assignments[free] = assignment
+            return free
+        }
+        assignments.append(assignment)
+        return assignments.count - 1
+    }
+
+    func assignment(_ index: Int) -> Assignment? {
+        assignments.indices.contains(index) && assignments[index].isActive ? assignments[index] : nil
+    }
+
+    mutating func change(_ index: Int, _ body: (inout Assignment) -> Void) {
+        if assignments.indices.contains(index) { body(&assignments[index]) }
+    }
+
+    /// Whose turn it is: each partition once, then the first again.
+    mutating func turn() -> Int {
+        let index = next < assignments.count ? next : 0
+        next = index + 1
+        return index
+    }
+
+    mutating func close() {
+        isClosed = true
+        assignments.removeAll()
+    }
+}

@@ -1,0 +1,138 @@
+internal import TributaryCore
+
+/// Writes sets: as many as wait in one LMDB transaction, each one whole or not at all.
+struct GroupWriter: ~Copyable {
+    private let store: LogStore
+    private var key = LogKey()
+    private var value = ByteWriter()
+
+    init(_ store: LogStore) { self.store = store }
+
+    /// Writes sets and finishes each with its own result.
+    mutating func write(_ sets: [WriteSet]) {
+        let databases = store.databases
+        do throws(LMDBError) {
+            var transaction = try store.environment.write()
+            let before = try lastCommit(transaction, databases)
+            var last = before
+            for set in sets {
+                if let refusal = try refusal(set, transaction, databases) {
+                    set.failure = refusal
+                } else {
+                    set.failure = nil
+                    try put(set, &last, &transaction, databases)
+                }
+            }
+            if last != before {
+                key.text("commit")
+                value.removeAll()
+                value.append(bigEndian: last)
+                try transaction.put(databases.meta, key.bytes, value.bytes)
+            }
+            try commit(transaction, id: last, changed: last != before)
+            if last != before { store.wake.word.announce() }
+            for set in sets { set.finish() }
+        } catch {
+            // Nothing of this transaction exists. If one of several sets was too much, the others must not fail with it.
+            if sets.count > 1 {
+                for set in sets { write([set]) }
+            } else {
+                sets.first?.failure = LogError(error)
+                sets.first?.finish()
+            }
+        }
+    }
+
+    /// Commits; a failed commit is asked after in the file, since its outcome is what the file says.
+    private mutating func commit(
+        _ transaction: consuming WriteTransaction, id: Int64, changed: Bool
+    ) throws(LMDBError) {
+        do throws(LMDBError) { try transaction.commit() } catch {
+            guard changed, error.kind == .io, (try? storedCommit()) == id else { throw error }
+        }
+    }
+
+    private mutating func storedCommit() throws(LMDBError) -> Int64 {
+        let reader = try store.environment.read()
+        key.text("commit")
+        return try reader.value(store.databases.meta, key.bytes)?.integer(at: 0, as: Int64.self) ?? 0
+    }
+
+    private mutating func lastCommit(
+        _ transaction: borrowing WriteTransaction, _ databases: LogDatabases
+    ) throws(LMDBError) -> Int64 {
+        key.text("commit")
+        return try transaction.value(databases.meta, key.bytes)?.integer(at: 0, as: Int64.self) ?? 0
+    }
+
+    /// Why a set can't be written; looked at before any of it is.
+    private mutating func refusal(
+        _ set: WriteSet, _ transaction: borrowing WriteTransaction, _ databases: LogDatabases
+    ) throws(LMDBError) -> LogError? {
+        if let writer = set.transaction {
+            key.text(writer.id)
+            let epoch = try transaction.value(databases.commits, key.bytes)?.integer(at: 0, as: UInt64.self)
+            guard epoch == writer.epoch else {
+                return LogError(.fenced, "a newer producer has the transactional id \(writer.id)")
+            }
+        }
+        for index in set.batches.indices {
+            let batch = set.batches[index]
+            key.partition(batch.topic, batch.partition)
+            if try transaction.value(databases.partitions, key.bytes) == nil {
+                return LogError(.unknownTopic, "the topic was deleted", partition: batch.partition)
+            }
+        }
+        return nil
+    }
+
+    private mutating func put(
+        _ set: WriteSet, _ last: inout Int64, _ transaction: inout WriteTransaction, _ databases: LogDatabases
+    ) throws(LMDBError) {
+        guard !set.isEmpty else {
+            set.commit = last
+            return
+        }
+        last += 1
+        set.commit = last
+        for index in set.batches.indices { try put(set, index, &transaction, databases) }
+        if let group = set.group {
+            let now = store.configuration.time.milliseconds
+            for (partition, offset) in set.offsets {
+                key.group(group, partition)
+                value.removeAll()
+                value.append(bigEndian: offset.offset)
+                value.append(bigEndian: now)
+                value.append(bigEndian: last)
+                value.append(utf8: offset.metadata)
+                try transaction.put(databases.groups, key.bytes, value.bytes)
+            }
+        }
+        if let writer = set.transaction {
+            key.text(writer.id)
+            value.removeAll()
+            value.append(bigEndian: writer.epoch)
+            value.append(bigEndian: last)
+            try transaction.put(databases.commits, key.bytes, value.bytes)
+        }
+    }
+
+    private mutating func put(
+        _ set: WriteSet, _ index: Int, _ transaction: inout WriteTransaction, _ databases: LogDatabases
+    ) throws(LMDBError) {
+        let sealed = set.batches[index]
+        key.partition(sealed.topic, sealed.partition)
+        guard var row = try partitionRow(transaction, databases, key) else {
+            throw store.environment.malformed("a partition's row")
+        }
+        let base = row.nextOffset
+        sealed.batch.setBaseOffset(base)
+        set.batches[index].baseOffset = base
+        row.nextOffset += Int64(sealed.batch.nextDelta)
+        row.bytes += Int64(sealed.batch.length)
+        row.store(into: &value)
+        try transaction.put(databases.partitions, key.bytes, value.bytes)
+        key.record(sealed.topic, sealed.partition, base)
+        try transaction.put(databases.records, key.bytes, sealed.batch.bytes)
+    }
+}

@@ -1,0 +1,205 @@
+internal import Synchronization
+internal import TributaryCore
+
+/// One open log of this process: what all ``EmbeddedLog`` values of one directory share.
+final class LogCore: Sendable {
+    let directory: String
+    let configuration: EmbeddedLogConfiguration
+    let environment: LMDBEnvironment
+    let databases: LogDatabases
+    let clusterID: String
+    let wakePage: WakePage
+    let writer: LogWriter
+    let maintenance: Maintenance
+
+    static let format: UInt32 = 1
+    static let readers = 1024
+
+    /// Opens the files of a directory that no other part of this process has open.
+    init(
+        directory: String, configuration: EmbeddedLogConfiguration, onClose: @escaping @Sendable () -> Void
+    ) throws(LogError) {
+        self.directory = directory
+        self.configuration = configuration
+        try makeFolders(directory + "/groups")
+        let opened = try Self.openFiles(directory, configuration, onClose)
+        environment = opened.0
+        databases = opened.1
+        clusterID = opened.2
+        wakePage = try WakePage(directory: directory)
+        let store = LogStore(
+            environment: environment, databases: databases, wake: wakePage, configuration: configuration)
+        writer = LogWriter(store)
+        maintenance = Maintenance(store, directory: directory)
+    }
+
+    var store: LogStore { writer.store }
+
+    /// Counts one more user; the log's threads run as long as there are any.
+    func retain() throws(LogError) {
+        try writer.retain()
+        maintenance.retain()
+    }
+
+    /// Counts one user less.
+    func release() {
+        maintenance.release()
+        writer.release()
+    }
+
+    private static func openFiles(
+        _ directory: String, _ configuration: EmbeddedLogConfiguration, _ onClose: @escaping @Sendable () -> Void
+    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String) {
+        let path = directory + "/log.mdb"
+        // One process opens at a time: the file is whole or not begun while it is checked.
+        let turn = try FileLock.waiting(directory + "/open.lock")
+        defer { turn.keep() }
+        try LogFileCheck.run(path)
+        try prepareLockFile(path + "-lock", readers: readers)
+        var options = LMDBOptions(mapSize: configuration.mapSize, maximumDatabases: 16, maximumReaders: readers)
+        options.sync = configuration.durability == .synced ? .full : .none
+        options.faults = configuration.faults
+        options.onClose = onClose
+        return try translatingStart(path, options)
+    }
+
+    private static func translatingStart(
+        _ path: String, _ options: LMDBOptions
+    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String) {
+        var found: UInt32 = 0
+        let opened: (LMDBEnvironment, LogDatabases, String)?
+        do throws(LMDBError) {
+            let environment = try LMDBEnvironment(path: path, options: options)
+            var transaction = try environment.write()
+            let databases = try LogDatabases(&transaction)
+            let cluster: String
+            (found, cluster) = try readFormat(&transaction, databases.meta)
+            if found == format {
+                try transaction.commit()
+                opened = (environment, databases, cluster)
+            } else {
+                transaction.abort()
+                opened = nil
+            }
+        } catch { throw LogError(error) }
+        guard let opened else {
+            throw LogError(
+                .unknownFormat, "\(path) has format \(found), this library knows \(format): use a newer library")
+        }
+        return opened
+    }
+
+    /// The format and cluster id of the file; makes them if it is new.
+    private static func readFormat(
+        _ transaction: inout WriteTransaction, _ meta: LMDBDatabase
+    ) throws(LMDBError) -> (UInt32, String) {
+        var key = LogKey()
+        key.text("format")
+        if let value = try transaction.value(meta, key.bytes) {
+            let found = value.integer(at: 0, as: UInt32.self) ?? 0
+            key.text("cluster")
+            guard let cluster = try transaction.value(meta, key.bytes) else { return (found, "") }
+            return (found, String(decoding: [UInt8](copying: cluster), as: UTF8.self))
+        }
+        let cluster = randomIdentity()
+        var value = ByteWriter()
+        value.append(bigEndian: format)
+        try transaction.put(meta, key.bytes, value.bytes)
+        key.text("cluster")
+        value.removeAll()
+        value.append(utf8: cluster)
+        try transaction.put(meta, key.bytes, value.bytes)
+        return (format, cluster)
+    }
+}
+
+/// 32 random hexadecimal digits.
+func randomIdentity() -> String {
+    var system = SystemRandomNumberGenerator()
+    var writer = ByteWriter()
+    writer.append(bigEndian: system.next() as UInt64)
+    writer.append(bigEndian: system.next() as UInt64)
+    return writer.bytes.hexadecimal
+}
+
+/// What the log's threads and handles need of its files.
+final class LogStore: Sendable {
+    let environment: LMDBEnvironment
+    let databases: LogDatabases
+    let wake: WakePage
+    let configuration: EmbeddedLogConfiguration
+
+    init(
+        environment: LMDBEnvironment, databases: LogDatabases, wake: WakePage, configuration: EmbeddedLogConfiguration
+    ) {
+        self.environment = environment
+        self.databases = databases
+        self.wake = wake
+        self.configuration = configuration
+    }
+}
+
+/// Which directories this process has open, so that each is opened once: two environments on one file would drop each
+/// other's locks.
+final class LogRegistry: Sendable {
+    static let shared = LogRegistry()
+
+    private struct Entry {
+        let opening: UInt64
+        weak var core: LogCore?
+    }
+    private let entries = Mutex<[String: Entry]>([:])
+    private let changed = FutexWord()
+    private let openings = Atomic<UInt64>(0)
+
+    /// The open log of a directory, opened if it isn't.
+    func core(_ directory: String, _ configuration: EmbeddedLogConfiguration) throws(LogError) -> LogCore {
+        while true {
+            let seen = changed.now
+            let opening = openings.add(1, ordering: .relaxed).newValue
+            let found = entries.withLock { entries -> (core: LogCore?, closing: Bool) in
+                guard let entry = entries[directory] else {
+                    entries[directory] = Entry(opening: opening, core: nil)  // this caller opens; others wait
+                    return (nil, false)
+                }
+                return (entry.core, entry.core == nil)
+            }
+            if let core = found.core {
+                guard
+                    core.configuration.mapSize == configuration.mapSize,
+                    core.configuration.durability == configuration.durability
+                else {
+                    throw LogError(
+                        .configuration, "\(directory) is open in this process with another map size or durability")
+                }
+                return core
+            }
+            if found.closing {
+                changed.wait(seen, nanoseconds: 10_000_000)
+                continue
+            }
+            return try open(directory, configuration, opening)
+        }
+    }
+
+    private func open(
+        _ directory: String, _ configuration: EmbeddedLogConfiguration, _ opening: UInt64
+    ) throws(LogError) -> LogCore {
+        do throws(LogError) {
+            let core = try LogCore(directory: directory, configuration: configuration) { [self] in
+                forget(directory, opening)
+            }
+            entries.withLock { $0[directory] = Entry(opening: opening, core: core) }
+            changed.announce()
+            return core
+        } catch {
+            forget(directory, opening)
+            throw error
+        }
+    }
+
+    private func forget(_ directory: String, _ opening: UInt64) {
+        entries.withLock { if $0[directory]?.opening == opening { $0[directory] = nil } }
+        changed.announce()
+    }
+}

@@ -1,0 +1,97 @@
+internal import TributaryCore
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Makes a folder and those above it.
+func makeFolders(_ path: String) throws(LogError) {
+    var made = path.hasPrefix("/") ? "" : "."
+    for part in path.split(separator: "/") {
+        made += "/" + part
+        if unsafe mkdir(made, 0o755) != 0 && errno != EEXIST { throw systemError("mkdir", made) }
+    }
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { throw systemError("stat", path) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw LogError(.configuration, "\(path) is not a folder") }
+}
+
+/// The path without links and dots.
+func resolvedPath(_ path: String) throws(LogError) -> String {
+    guard let resolved = unsafe realpath(path, nil) else { throw systemError("realpath", path) }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
+}
+
+/// A lock on a file that ends with the process that holds it, whatever ends that.
+///
+/// Two of them conflict inside one process, too.
+struct FileLock: ~Copyable {
+    private let descriptor: Int32
+
+    private init(descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    /// Does nothing: called last where the lock must be held so long.
+    borrowing func keep() {}
+
+    /// Takes the lock, waiting for it.
+    static func waiting(_ path: String) throws(LogError) -> FileLock {
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw systemError("open", path) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else {
+                let error = systemError("flock", path)
+                close(descriptor)
+                throw error
+            }
+        }
+        return FileLock(descriptor: descriptor)
+    }
+
+    /// Takes the lock and writes this process's id into it; nil if another has it.
+    static func ifFree(_ path: String) throws(LogError) -> FileLock? {
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw systemError("open", path) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let refused = errno == EWOULDBLOCK
+            let error = systemError("flock", path)
+            close(descriptor)
+            if refused { return nil }
+            throw error
+        }
+        let text = Array("\(getpid())\n".utf8)
+        // For messages only: that a full disk keeps it from being written changes nothing.
+        if ftruncate(descriptor, 0) == 0 { _ = unsafe pwrite(descriptor, text, text.count, 0) }
+        return FileLock(descriptor: descriptor)
+    }
+
+    /// The process id that the holder of a lock wrote into it.
+    static func holder(_ path: String) -> String? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 32)
+        let count = unsafe pread(descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else { return nil }
+        let digits = bytes.prefix(count).prefix { (0x30...0x39).contains($0) }
+        return digits.isEmpty ? nil : String(decoding: digits, as: UTF8.self)
+    }
+}
+
+/// Gives LMDB's lock file its size on disk before LMDB maps it, since a hole in it would be a SIGBUS on a full disk.
+///
+/// Only while no process can have it open: when it isn't there.
+func prepareLockFile(_ path: String, readers: Int) throws(LogError) {
+    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw systemError("open", path) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { throw systemError("fstat", path) }
+    guard status.st_size == 0 else { return }
+    let zeros = [UInt8](repeating: 0, count: (readers + 64) * 64)
+    guard unsafe pwrite(descriptor, zeros, zeros.count, 0) == zeros.count else { throw systemError("write", path) }
+}

@@ -1,0 +1,199 @@
+internal import CLMDB
+internal import TributaryCore
+
+/// The databases of a log.
+struct LogDatabases: Sendable {
+    /// Format, cluster id, counters: name -> bytes.
+    let meta: LMDBDatabase
+    /// Topic name -> ``TopicRow``.
+    let topics: LMDBDatabase
+    /// Topic id, partition -> ``PartitionRow``.
+    let partitions: LMDBDatabase
+    /// Topic id, partition, base offset -> batch.
+    let records: LMDBDatabase
+    /// Group, topic, partition -> committed offset.
+    let groups: LMDBDatabase
+    /// Transactional id -> epoch, last commit id.
+    let commits: LMDBDatabase
+    /// Topic id -> partitions: topics whose records are still to be deleted.
+    let deletions: LMDBDatabase
+
+    init(_ transaction: inout WriteTransaction) throws(LMDBError) {
+        meta = try transaction.openDatabase("meta")
+        topics = try transaction.openDatabase("topics")
+        partitions = try transaction.openDatabase("partitions")
+        records = try transaction.openDatabase("records")
+        groups = try transaction.openDatabase("groups")
+        commits = try transaction.openDatabase("commits")
+        deletions = try transaction.openDatabase("deletions")
+    }
+}
+
+/// Where keys of the log are built; made once and reused.
+struct LogKey: ~Copyable {
+    private var writer = ByteWriter(capacity: 512)
+
+    /// The key's bytes.
+    var bytes: RawSpan {
+        @_lifetime(borrow self)
+        get { writer.bytes }
+    }
+
+    mutating func text(_ name: String) {
+        writer.removeAll()
+        writer.append(utf8: name)
+    }
+
+    mutating func topic(_ id: UInt32) {
+        writer.removeAll()
+        writer.append(bigEndian: id)
+    }
+
+    mutating func partition(_ id: UInt32, _ partition: Int32) {
+        writer.removeAll()
+        writer.append(bigEndian: id)
+        writer.append(bigEndian: partition)
+    }
+
+    mutating func record(_ id: UInt32, _ partition: Int32, _ offset: Int64) {
+        writer.removeAll()
+        writer.append(bigEndian: id)
+        writer.append(bigEndian: partition)
+        writer.append(bigEndian: max(offset, 0))
+    }
+
+    // The group's length comes first, so that no group's keys lie among another's.
+    mutating func group(_ name: String) {
+        writer.removeAll()
+        writer.append(bigEndian: UInt16(clamping: name.utf8.count))
+        writer.append(utf8: name)
+    }
+
+    mutating func group(_ name: String, _ partition: TopicPartition) {
+        group(name)
+        writer.append(utf8: partition.topic)
+        writer.append(bigEndian: partition.partition)
+    }
+}
+
+/// The base offset in a key of `records`, if it is one of this partition.
+@inline(__always)
+func baseOffset(_ key: RawSpan, _ id: UInt32, _ partition: Int32) -> Int64? {
+    guard key.byteCount == 16, key.integer(at: 0, as: UInt32.self) == id,
+        key.integer(at: 4, as: Int32.self) == partition
+    else { return nil }
+    return key.integer(at: 8, as: Int64.self)
+}
+
+/// What the log knows of a partition, 32 bytes.
+struct PartitionRow: BitwiseCopyable {
+    /// The offset that the next record gets.
+    var nextOffset: Int64 = 0
+    /// The first offset that may be read.
+    var startOffset: Int64 = 0
+    /// The sum of the sizes of its batches.
+    var bytes: Int64 = 0
+    /// Everything below was compacted once.
+    var cleanOffset: Int64 = 0
+
+    init() {}
+
+    init?(_ row: RawSpan) {
+        guard row.byteCount == 32, let next = row.integer(at: 0, as: Int64.self),
+            let start = row.integer(at: 8, as: Int64.self), let bytes = row.integer(at: 16, as: Int64.self),
+            let clean = row.integer(at: 24, as: Int64.self), start >= 0, start <= next
+        else { return nil }
+        nextOffset = next
+        startOffset = start
+        self.bytes = bytes
+        cleanOffset = clean
+    }
+
+    func store(into writer: inout ByteWriter) {
+        writer.removeAll()
+        writer.append(bigEndian: nextOffset)
+        writer.append(bigEndian: startOffset)
+        writer.append(bigEndian: bytes)
+        writer.append(bigEndian: cleanOffset)
+    }
+}
+
+/// What the log knows of a topic.
+struct TopicRow: Sendable {
+    var id: UInt32
+    var identity: String
+    var partitions: Int32
+    var settings: [String: String]
+
+    init(id: UInt32, identity: String, partitions: Int32, settings: [String: String]) {
+        self.id = id
+        self.identity = identity
+        self.partitions = partitions
+        self.settings = settings
+    }
+
+    init?(_ row: RawSpan) {
+        var reader = ByteReader(row)
+        do throws(MalformedBytes) {
+            id = try reader.integer(UInt32.self)
+            identity = try reader.span(16).hexadecimal
+            partitions = try reader.integer(Int32.self)
+            settings = [:]
+            var count = try reader.varint()
+            while count > 0 {
+                count -= 1
+                let name = try reader.lengthPrefixed()
+                let value = try reader.lengthPrefixed()
+                guard let name = String(strictUTF8: name), let value = String(strictUTF8: value) else { return nil }
+                settings[name] = value
+            }
+        } catch { return nil }
+        guard partitions > 0 else { return nil }
+    }
+
+    func store(into writer: inout ByteWriter) {
+        writer.removeAll()
+        writer.append(bigEndian: id)
+        writer.append([UInt8](hexadecimal: identity) ?? [])
+        writer.append(bigEndian: partitions)
+        writer.append(varint: UInt64(settings.count))
+        for (name, value) in settings.sorted(by: { $0.key < $1.key }) {
+            writer.append(varint: UInt64(name.utf8.count))
+            writer.append(utf8: name)
+            writer.append(varint: UInt64(value.utf8.count))
+            writer.append(utf8: value)
+        }
+    }
+
+    func description(name: String) -> TopicDescription {
+        TopicDescription(name: name, identity: identity, partitions: partitions, settings: settings)
+    }
+}
+
+extension LMDBEnvironment {
+    /// The error for a row that isn't what this library writes.
+    func malformed(_ what: StaticString) -> LMDBError { failure(what, MDB_CORRUPTED) }
+}
+
+extension LogError {
+    /// What a failed call of LMDB means to a user of the log.
+    init(_ error: LMDBError) {
+        switch error.kind {
+        case .mapFull:
+            self.init(.mapFull, "the log's map is at its limit; open it with a larger map size. \(error)")
+        case .diskFull: self.init(.diskFull, "\(error)")
+        case .corrupt: self.init(.corrupt, "\(error)")
+        case .unknownFormat: self.init(.unknownFormat, "\(error)")
+        case .readersFull: self.init(.io, "too many readers of the log at once. \(error)")
+        case .badKey, .badTransaction, .notFound, .io: self.init(.io, "\(error)")
+        }
+    }
+}
+
+/// Runs calls of LMDB, translating what they throw.
+@inline(__always)
+func translating<Result: ~Copyable>(
+    _ body: () throws(LMDBError) -> Result
+) throws(LogError) -> Result {
+    do throws(LMDBError) { return try body() } catch { throw LogError(error) }
+}

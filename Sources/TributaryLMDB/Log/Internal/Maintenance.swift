@@ -1,0 +1,136 @@
+internal import Synchronization
+internal import TributaryCore
+
+/// Retention, compaction and the removal of deleted topics, on a thread of its own.
+///
+/// None of it holds up a commit for more than one bounded transaction. One process of a log does it at a time.
+final class Maintenance: Sendable {
+    private let store: LogStore
+    private let lockPath: String
+    private let word = FutexWord()
+
+    private struct State {
+        var users = 0
+        var thread: LogThread?
+    }
+    private let state = Mutex(State())
+    private let stopping = Atomic<Bool>(false)
+
+    init(_ store: LogStore, directory: String) {
+        self.store = store
+        lockPath = directory + "/maintenance.lock"
+    }
+
+    /// Counts one more user; the thread runs as long as there are any.
+    func retain() {
+        guard store.configuration.maintenanceIntervalMilliseconds > 0 else { return }
+        state.withLock { state in
+            state.users += 1
+            guard state.thread == nil else { return }
+            stopping.store(false, ordering: .relaxed)
+            // Without a thread the log works, and grows; the next open tries again.
+            state.thread = LogThread(name: "tributary-clean") { [self] in run() }
+        }
+    }
+
+    /// Counts one user less; the last one waits for the piece of work at hand.
+    func release() {
+        guard store.configuration.maintenanceIntervalMilliseconds > 0 else { return }
+        let thread = state.withLock { state -> LogThread? in
+            state.users -= 1
+            guard state.users == 0 else { return nil }
+            stopping.store(true, ordering: .relaxed)
+            return state.thread.take()
+        }
+        guard let thread else { return }
+        word.announce()
+        thread.join()
+    }
+
+    private func run() {
+        var due = monotonicNanoseconds()
+        while true {
+            let seen = word.now
+            if stopping.load(ordering: .relaxed) { return }
+            due += store.configuration.maintenanceIntervalMilliseconds * 1_000_000
+            while !stopping.load(ordering: .relaxed) {
+                let left = due - monotonicNanoseconds()
+                if left <= 0 { break }
+                word.wait(seen, nanoseconds: left)
+            }
+            if stopping.load(ordering: .relaxed) { return }
+            do throws(LogError) {
+                if let lock = try FileLock.ifFree(lockPath) {
+                    try work(all: false)
+                    lock.keep()
+                }
+            } catch {
+                store.configuration.logs(
+                    .warning, "maintenance of the log failed", [("error", "\(error)")], source: "TributaryLMDB")
+            }
+        }
+    }
+
+    /// Does everything there is to do, however little it is.
+    func runNow() throws(LogError) {
+        let lock = try FileLock.waiting(lockPath)
+        defer { lock.keep() }
+        try work(all: true)
+    }
+
+    private func work(all: Bool) throws(LogError) {
+        store.environment.clearDeadReaders()
+        try translating { () throws(LMDBError) in try store.finishDeletions() }
+        for (name, row) in try store.topics() {
+            let settings = try TopicSettings(row.settings, topic: name)
+            for partition in 0..<row.partitions {
+                if stopping.load(ordering: .relaxed) && !all { return }
+                if settings.deletes { try retain(name, row.id, partition, settings) }
+                if settings.compacts {
+                    var compactor = Compactor(store, name, row.id, partition, settings)
+                    try compactor.run(all: all)
+                }
+            }
+        }
+    }
+
+    /// Deletes what is too old or too much.
+    private func retain(
+        _ topic: String, _ id: UInt32, _ partition: Int32, _ settings: TopicSettings
+    ) throws(LogError) {
+        guard settings.retentionMilliseconds >= 0 || settings.retentionBytes >= 0 else { return }
+        let now = store.configuration.time.milliseconds
+        try translating { () throws(LMDBError) in
+            if let start = try newStart(id, partition, settings, now) {
+                while try store.advanceStart(id, partition, to: start) {}
+            }
+        }
+    }
+
+    /// Where a partition begins once retention is through with it; nil if nothing changes.
+    private func newStart(
+        _ id: UInt32, _ partition: Int32, _ settings: TopicSettings, _ now: Int64
+    ) throws(LMDBError) -> Int64? {
+        let transaction = try store.environment.read()
+        guard let row = try partitionRow(transaction, store.databases, id, partition) else { return nil }
+        let cursor = try transaction.cursor(store.databases.records)
+        var key = LogKey()
+        key.record(id, partition, 0)
+        var bytes = row.bytes
+        var start = row.startOffset
+        var entry = try cursor.seek(key.bytes)
+        while let here = entry, let base = baseOffset(here.key, id, partition),
+            let delta = here.value.integer(at: 20, as: UInt32.self),
+            let latest = here.value.integer(at: 36, as: Int64.self)
+        {
+            let size = Int64(here.value.byteCount)
+            let isOld = settings.retentionMilliseconds >= 0 && latest < now - settings.retentionMilliseconds
+            let isTooMuch = settings.retentionBytes >= 0 && bytes - size >= settings.retentionBytes
+            guard isOld || isTooMuch else { break }
+            bytes -= size
+            start = base + Int64(delta) + 1
+            entry = try cursor.move(.next)
+        }
+        return start > row.startOffset ? start : nil
+    }
+}

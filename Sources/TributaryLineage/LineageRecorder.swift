@@ -1,0 +1,313 @@
+public import TributaryCore
+
+/// How much lineage is kept with records and stored values.
+public enum LineageMode: String, Sendable, CaseIterable {
+    /// None.
+    case off
+    /// The trace context: which operations ran.
+    case context
+    /// The context and the cell: which source records a value came from.
+    case cells
+}
+
+/// Which operations get a span, where the trace is sampled.
+public enum SpanLevel: Int, Sendable, Comparable {
+    /// None.
+    case none
+    /// Processing and sending.
+    case log
+    /// Those and the operations of state stores.
+    case storage
+    /// Those and every operator.
+    case full
+
+    /// Fewer spans come first.
+    public static func < (left: SpanLevel, right: SpanLevel) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// Makes spans and lineage for one task: the verbs behind *pass on*, *derive* and *combine*.
+///
+/// Used by one thread. Spans go into plain arrays that are handed to the exporter when a batch of records is done. Without an
+/// exporter, or for a trace that isn't sampled, every verb returns the context that it was given.
+public final class LineageRecorder {
+    /// What is kept.
+    public let mode: LineageMode
+    /// Which spans are made where the trace is sampled.
+    public let level: SpanLevel
+    /// The cells of the record being processed.
+    public let arena: CellArena
+    /// Where time comes from.
+    public let time: TimeSource
+    /// The fingerprint of the topology, written into cells.
+    public let fingerprint: UInt32
+    /// Whether spans are made at all.
+    public let isRecording: Bool
+    private let sampler: Sampler
+    private let exporter: (any SpanExporter)?
+    @usableFromInline let state: Owned<State>
+
+    @usableFromInline
+    struct State: ~Copyable {
+        var random: FastRandom
+        var batch: SpanBatch
+        var firstLink: Int32 = 0
+        var pendingLinks: Int32 = 0
+        var contributors: Int64 = 0
+        var window: (start: Int64, end: Int64)?
+    }
+
+    /// Makes a recorder.
+    ///
+    /// - Parameters:
+    ///   - mode: what is kept.
+    ///   - level: which spans are made; ignored without an exporter.
+    ///   - sampler: decides for traces that begin here.
+    ///   - exporter: takes finished spans; nil for none.
+    ///   - fingerprint: of the topology.
+    ///   - time: where time comes from.
+    ///   - random: makes ids; seeded by tests.
+    public init(
+        mode: LineageMode, level: SpanLevel = .storage, sampler: Sampler = .parentBased(root: .alwaysOn),
+        exporter: (any SpanExporter)? = nil, fingerprint: UInt32 = 0, time: TimeSource = .system,
+        random: FastRandom = .seededBySystem()
+    ) {
+        self.mode = mode
+        self.level = level
+        self.sampler = sampler
+        self.exporter = mode == .off ? nil : exporter
+        self.fingerprint = fingerprint
+        self.time = time
+        isRecording = self.exporter != nil && level > .none
+        arena = CellArena()
+        state = Owned(State(random: random, batch: SpanBatch()))
+    }
+
+    // MARK: Made once, when a topology is instantiated
+
+    /// Numbers an operation, so that its spans carry the number.
+    public func operation(
+        _ name: String, kind: SpanKind, attributes: [String: AttributeValue] = [:]
+    ) -> Int32 {
+        let operation = SpanOperation(name: name, kind: kind, attributes: attributes)
+        if let index = state.value.batch.operations.firstIndex(of: operation) { return Int32(index) }
+        state.value.batch.operations.append(operation)
+        return Int32(state.value.batch.operations.count - 1)
+    }
+
+    /// Numbers a topic, so that links carry the number.
+    public func topic(_ name: String) -> Int32 {
+        if let index = state.value.batch.topics.firstIndex(of: name) { return Int32(index) }
+        state.value.batch.topics.append(name)
+        return Int32(state.value.batch.topics.count - 1)
+    }
+
+    // MARK: Records
+
+    /// The context of a record that was read: its own, or a new root if it has none, with the sampler's decision.
+    @inlinable
+    public func received(_ header: TraceContext, key: RawSpan) -> TraceContext {
+        if mode == .off { return .none }
+        if header.isValid && !isRecording { return header }
+        return decided(header, key: key)
+    }
+
+    @usableFromInline
+    func decided(_ header: TraceContext, key: RawSpan) -> TraceContext {
+        if header.isValid {
+            guard !header.isSampled, sampler.isSampled(parent: header, traceLow: header.traceLow, key: key) else {
+                return header
+            }
+            var context = header
+            context.flags |= 1
+            return context
+        }
+        var context = TraceContext(traceHigh: id(), traceLow: id(), span: 0, flags: 2)
+        if isRecording, sampler.isSampled(parent: .none, traceLow: context.traceLow, key: key) {
+            context.flags |= 1
+        } else {
+            context.span = id()
+        }
+        return context
+    }
+
+    /// Begins the span that processes a record; `parent` is the record's context as ``received(_:key:)`` gave it.
+    ///
+    /// A parent without span id makes a root.
+    public func begin(_ operation: Int32, parent: TraceContext, origin: RecordOrigin, flags: UInt8 = 0) -> SpanRecord {
+        var context = parent
+        context.span = id()
+        let now = time.nanoseconds()
+        var span = SpanRecord(context: context, parent: parent.span, start: now, end: now, operation: operation)
+        span.flags = flags
+        span.partition = origin.partition
+        span.offset = origin.offset
+        takeLinks(into: &span)
+        return span
+    }
+
+    /// Ends a span that ``begin(_:parent:origin:flags:)`` began.
+    public func end(_ span: SpanRecord, error: (any Error)? = nil) {
+        var span = span
+        span.end = time.nanoseconds()
+        if let error { fail(&span, error) }
+        state.value.batch.spans.append(span)
+    }
+
+    // MARK: Operations
+
+    /// Whether an operation of `level` whose input has this context gets a span.
+    @inlinable
+    @inline(__always)
+    public func makesSpan(_ context: TraceContext, _ level: SpanLevel = .storage) -> Bool {
+        isRecording && context.isSampled && level <= self.level
+    }
+
+    /// Adds a link to the span made next. Only where ``makesSpan(_:_:)``.
+    public func link(_ type: LinkType, _ context: TraceContext) {
+        guard context.isValid, context.isSampled else { return }
+        append(LinkRecord(type, context))
+    }
+
+    /// Adds a link to a row whose store is backed by its source topic, with the record's coordinate.
+    public func link(_ type: LinkType, _ context: TraceContext, origin: RecordOrigin) {
+        guard context.isValid || origin.offset >= 0 else { return }
+        var link = LinkRecord(type, context)
+        link.topic = origin.topic
+        link.partition = origin.partition
+        link.offset = origin.offset
+        append(link)
+    }
+
+    private func append(_ link: LinkRecord) {
+        if state.value.pendingLinks == 0 { state.value.firstLink = Int32(state.value.batch.links.count) }
+        state.value.batch.links.append(link)
+        state.value.pendingLinks += 1
+    }
+
+    /// Says how many contributions the span made next stands for, links that were cut included.
+    public func contributors(_ count: Int64) { state.value.contributors = count }
+
+    /// Says which window the span made next writes.
+    public func window(start: Int64, end: Int64) { state.value.window = (start, end) }
+
+    /// Makes the span of an operation that is over when this returns, and returns its context. Where ``makesSpan(_:_:)`` is
+    /// false the parent is returned.
+    @inlinable
+    public func span(
+        _ operation: Int32, parent: TraceContext, flags: UInt8 = 0, origin: RecordOrigin = .none,
+        level: SpanLevel = .storage
+    ) -> TraceContext {
+        guard makesSpan(parent, level) else { return parent }
+        return make(operation, parent: parent, flags: flags, origin: origin)
+    }
+
+    @usableFromInline
+    @inline(never)
+    func make(_ operation: Int32, parent: TraceContext, flags: UInt8, origin: RecordOrigin) -> TraceContext {
+        var context = parent
+        context.span = id()
+        let now = time.nanoseconds()
+        var span = SpanRecord(context: context, parent: parent.span, start: now, end: now, operation: operation)
+        span.flags = flags
+        span.partition = origin.partition
+        span.offset = origin.offset
+        takeLinks(into: &span)
+        state.value.batch.spans.append(span)
+        return context
+    }
+
+    /// Makes a root context for work that no record caused, for example a punctuation; sampled by the root sampler.
+    public func root() -> TraceContext {
+        if mode == .off { return .none }
+        var context = TraceContext(traceHigh: id(), traceLow: id(), span: 0, flags: 2)
+        if isRecording, sampler.isSampled(parent: .none, traceLow: context.traceLow, key: RawSpan.empty) {
+            context.flags |= 1
+        } else {
+            context.span = id()
+        }
+        return context
+    }
+
+    private func takeLinks(into span: inout SpanRecord) {
+        if state.value.pendingLinks > 0 {
+            span.firstLink = state.value.firstLink
+            span.links = state.value.pendingLinks
+            state.value.pendingLinks = 0
+        }
+        span.contributors = state.value.contributors
+        state.value.contributors = 0
+        if let window = state.value.window {
+            span.flags |= SpanRecord.windowed
+            span.windowStart = window.start
+            span.windowEnd = window.end
+            state.value.window = nil
+        }
+    }
+
+    private func fail(_ span: inout SpanRecord, _ error: any Error) {
+        span.flags |= SpanRecord.failed
+        addDetail(
+            SpanDetail(errorType: String(describing: type(of: error)), errorMessage: String(describing: error)),
+            to: &span)
+    }
+
+    private func addDetail(_ detail: SpanDetail, to span: inout SpanRecord) {
+        span.detail = Int32(state.value.batch.details.count)
+        state.value.batch.details.append(detail)
+    }
+
+    /// Writes a user's own span.
+    func finish(
+        _ name: String, context: TraceContext, parent: TraceContext, start: Int64,
+        attributes: [String: AttributeValue], error: (any Error)?
+    ) {
+        var span = SpanRecord(
+            context: context, parent: parent.span, start: start, end: time.nanoseconds(), operation: -1)
+        var detail = SpanDetail(name: name, attributes: attributes)
+        if let error {
+            span.flags |= SpanRecord.failed
+            detail.errorType = String(describing: type(of: error))
+            detail.errorMessage = String(describing: error)
+        }
+        addDetail(detail, to: &span)
+        state.value.batch.spans.append(span)
+    }
+
+    /// A new id, never 0.
+    @inline(__always)
+    func id() -> UInt64 {
+        let id = state.value.random.next()
+        return id == 0 ? 1 : id
+    }
+
+    // MARK: Cells
+
+    /// The sum of two cells; only with ``LineageMode/cells``.
+    @inlinable
+    @inline(__always)
+    public func add(_ left: Cell, _ right: Cell) -> Cell {
+        mode == .cells ? arena.add(left, right) : .empty
+    }
+
+    /// A lineage whose context is `context` and whose cell is the sum of two.
+    @inlinable
+    @inline(__always)
+    public func combine(_ context: TraceContext, _ left: Cell, _ right: Cell) -> Lineage {
+        Lineage(context: context, cell: add(left, right))
+    }
+
+    // MARK: Export
+
+    /// Hands finished spans to the exporter: after a batch of records, and at a commit.
+    public func export() {
+        guard isRecording, !state.value.batch.spans.isEmpty, let exporter else { return }
+        exporter.export(state.value.batch)
+        state.value.batch.spans.removeAll(keepingCapacity: false)
+        state.value.batch.links.removeAll(keepingCapacity: false)
+        state.value.batch.details.removeAll(keepingCapacity: false)
+        state.value.pendingLinks = 0
+    }
+
+    /// How many finished spans wait for ``export()``.
+    public var waitingSpans: Int { state.value.batch.spans.count }
+}

@@ -1,0 +1,88 @@
+/// The names of all record headers that lineage uses.
+public enum HeaderNames {
+    /// W3C trace context.
+    public static let traceparent = "traceparent"
+    /// W3C trace context: what vendors add.
+    public static let tracestate = "tracestate"
+    /// Version and cell; marks a changelog record as ours.
+    public static let cell = "tributary-cell"
+    /// Context and cell of each record of a value that holds several.
+    public static let elements = "tributary-elements"
+    /// What the names of our own headers begin with.
+    public static let prefix = "tributary-"
+}
+
+/// The names of all attributes of spans, links and resources, and the fixed values of some.
+///
+/// OpenTelemetry's semantic conventions 1.44 where they have a name; `tributary.*` where they have none.
+public enum AttributeNames {
+    // Resource.
+    /// The application id.
+    public static let serviceName = "service.name"
+    /// One process of a service.
+    public static let serviceInstanceID = "service.instance.id"
+    /// The name of this library.
+    public static let telemetrySDKName = "telemetry.sdk.name"
+    /// `swift`.
+    public static let telemetrySDKLanguage = "telemetry.sdk.language"
+    /// The version of this library.
+    public static let telemetrySDKVersion = "telemetry.sdk.version"
+    /// The conformance case that spans belong to.
+    public static let testCase = "tributary.case"
+
+    // Messaging.
+    /// `kafka`.
+    public static let messagingSystem = "messaging.system"
+    /// `process`, `send`, `poll`, `commit`.
+    public static let messagingOperationName = "messaging.operation.name"
+    /// `process`, `send`, `receive`, `settle`.
+    public static let messagingOperationType = "messaging.operation.type"
+    /// The topic.
+    public static let messagingDestinationName = "messaging.destination.name"
+    /// The partition, as text.
+    public static let messagingDestinationPartition = "messaging.destination.partition.id"
+    /// The application id.
+    public static let messagingConsumerGroup = "messaging.consumer.group.name"
+    /// How many records a batch operation covers.
+    public static let messagingBatchCount = "messaging.batch.message_count"
+    /// The record's offset.
+    public static let messagingKafkaOffset = "messaging.kafka.offset"
+    /// Whether the record has a null value.
+    public static let messagingKafkaTombstone = "messaging.kafka.message.tombstone"
+    /// The log's cluster id.
+    public static let messagingKafkaCluster = "messaging.kafka.cluster.id"
+
+    // State stores.
+    /// The store's engine.
+    public static let dbSystemName = "db.system.name"
+    /// The application id.
+    public static let dbNamespace = "db.namespace"
+    /// The store.
+    public static let dbCollectionName = "db.collection.name"
+    /// `get`, `put`, `delete`, `range`, `flush`.
+    public static let dbOperationName = "db.operation.name"
+
+    // Errors.
+    /// The name of an error, or its type.
+    public static let errorType = "error.type"
+
+    // Ours.
+    /// Why a span links to another: ``LinkType/name``.
+    public static let link = "tributary.link"
+    /// `trigger` if the parent is what made the span happen and not what it came from.
+    public static let parent = "tributary.parent"
+    /// How many contributions a span stands for, also where links were cut.
+    public static let contributors = "tributary.lineage.contributors"
+    /// Whether links of contributions are missing.
+    public static let truncated = "tributary.lineage.truncated"
+    /// The start of a row's window, ms.
+    public static let windowStart = "tributary.window.start_ms"
+    /// The end of a row's window, ms.
+    public static let windowEnd = "tributary.window.end_ms"
+    /// `kv`, `window`, `session`, `versioned`.
+    public static let storeType = "tributary.store.type"
+    /// The task.
+    public static let task = "tributary.task.id"
+    /// The processor's name in the topology.
+    public static let processor = "tributary.processor.name"
+}

@@ -1,0 +1,124 @@
+public import TributaryCore
+public import TributaryDSL
+public import TributaryLineage
+
+/// What a handler decides about a record that failed.
+public enum ErrorResponse: Sendable, Equatable {
+    /// Leave the record out, count it, go on.
+    case `continue`
+    /// Stop the task with the error.
+    case fail
+}
+
+/// A record that failed, and why.
+public struct FailedRecord: Sendable {
+    /// The steps at which a record can fail.
+    public enum Step: String, Sendable {
+        /// A serde refused the bytes of a record or of a stored value.
+        case deserialization
+        /// A closure or processor threw.
+        case processing
+        /// A record could not be written or sent.
+        case production
+    }
+
+    /// Where it failed.
+    public let step: Step
+    /// The node.
+    public let node: String
+    /// The task.
+    public let task: String
+    /// The input record's coordinate; nil in a punctuation.
+    public let coordinate: RecordCoordinate?
+    /// What was thrown.
+    public let error: any Error
+}
+
+/// How lineage is kept and shown.
+public struct LineageConfiguration: Sendable {
+    /// What is kept with records and stored values.
+    public var mode: LineageMode
+    /// Which operations get a span in sampled traces.
+    public var spans: SpanLevel
+    /// Which traces are sampled.
+    public var sampler: Sampler
+    /// Takes finished spans; without one no span is made.
+    public var exporter: (any SpanExporter)?
+    /// Whether records for topics that aren't the application's own carry their cell.
+    public var sendsCells: Bool
+
+    /// Makes settings: cells are kept, spans of storage operations are made where an exporter is given.
+    public init(
+        mode: LineageMode = .cells, spans: SpanLevel = .storage, sampler: Sampler = .parentBased(root: .alwaysOn),
+        exporter: (any SpanExporter)? = nil, sendsCells: Bool = false
+    ) {
+        self.mode = mode
+        self.spans = spans
+        self.sampler = sampler
+        self.exporter = exporter
+        self.sendsCells = sendsCells
+    }
+}
+
+/// Settings of an application's running, under Kafka Streams' meanings where it has them.
+public struct RuntimeConfiguration: Sendable {
+    /// The application's id: the group, and the prefix of internal topics.
+    public var applicationID: String
+    /// Whether results may be doubled by a failure.
+    public var guarantee: ProcessingGuarantee
+    /// How often offsets, outputs and caches are committed, ms.
+    public var commitInterval: Int64
+    /// The byte budget of all caches of the application; 0 removes them.
+    public var cacheBytes: Int
+    /// How many stream threads share the tasks.
+    public var threads: Int
+    /// How many records a partition may have buffered before it is paused.
+    public var bufferedRecords: Int
+    /// How long a task waits for records of an empty partition that is at its end, ms; -1 never waits.
+    public var maximumIdle: Int64
+    /// How often the state is made durable, ms; a crash replays at most that much changelog.
+    public var stateFlushInterval: Int64
+    /// How many bytes of state may be dirty in all tasks before it is made durable.
+    public var stateDirtyBytes: Int
+    /// How many bytes one transaction may hold before it is committed early.
+    public var transactionBytes: Int
+    /// Lineage.
+    public var lineage: LineageConfiguration
+    /// For sources without a timestamp extractor of their own.
+    public var timestamps: TimestampExtractor
+    /// Decides about records whose bytes a serde refuses. Fails by default.
+    public var deserializationHandler: @Sendable (FailedRecord) -> ErrorResponse
+    /// Decides about records that a closure or processor threw on. Fails by default.
+    public var processingHandler: @Sendable (FailedRecord) -> ErrorResponse
+    /// Decides about records that cannot be written or sent. Fails by default.
+    public var productionHandler: @Sendable (FailedRecord) -> ErrorResponse
+    /// Where records go that handlers saw, with the cause in headers.
+    public var deadLetterTopic: String?
+    /// Where log lines go.
+    public var log: LogSink
+    /// Where time comes from.
+    public var time: TimeSource
+    /// The seed of trace and span ids; nil for a random one.
+    public var seed: UInt64?
+
+    /// Makes settings with Kafka Streams' defaults.
+    public init(applicationID: String, guarantee: ProcessingGuarantee = .exactlyOnce, commitInterval: Int64 = 100) {
+        self.applicationID = applicationID
+        self.guarantee = guarantee
+        self.commitInterval = commitInterval
+        cacheBytes = 10 << 20
+        threads = 1
+        bufferedRecords = 1000
+        maximumIdle = 0
+        stateFlushInterval = 10_000
+        stateDirtyBytes = 64 << 20
+        transactionBytes = 64 << 20
+        lineage = LineageConfiguration()
+        timestamps = .failOnInvalid
+        deserializationHandler = { _ in .fail }
+        processingHandler = { _ in .fail }
+        productionHandler = { _ in .fail }
+        log = .none
+        time = .system
+    }
+}

@@ -1,0 +1,412 @@
+public import TributaryCore
+public import TributaryDSL
+public import TributaryLineage
+public import TributaryState
+
+/// Some sub-topologies on one partition: their nodes, stores, queues and clocks. Used by one thread.
+public final class StreamTask {
+    /// The id, `<sub-topology>_<partition>`.
+    public let taskID: String
+    /// The partition of every source topic and changelog.
+    public let partition: Int32
+    /// The application's id.
+    public var applicationID: String { configuration.applicationID }
+    /// The task's recorder.
+    public let recorder: LineageRecorder
+    /// What closures see of the record being processed.
+    public let box: LineageBox
+    /// The greatest timestamp taken for processing, ms; -1 before the first.
+    public internal(set) var streamTime: Int64 = -1
+    /// The wall clock when this record or punctuation began, ms.
+    public private(set) var wallClock: Int64 = 0
+    /// How many records were left out, by reason.
+    public private(set) var dropped: [DropReason: Int64] = [:]
+    /// How many records were processed.
+    public private(set) var processedRecords: Int64 = 0
+
+    let configuration: RuntimeConfiguration
+    let topology: Topology
+    let subTopologies: [Topology.SubTopology]
+    let collector: RecordCollector
+    let topics = TopicRegistry()
+    let stores: TaskStores
+    private(set) var queues: [PartitionQueue] = []
+    private let streamPunctuations = PunctuationQueue()
+    private let wallPunctuations = PunctuationQueue()
+    private var closers: [() -> Void] = []
+    private var sendOperations: [Int: Int32] = [:]
+    private var current: (batch: RecordBatch, index: Int)?
+    private var spanError: (any Error)?
+    /// Whether something was done since the last commit.
+    public private(set) var needsCommit = false
+    /// Whether a node asked for a commit.
+    public private(set) var commitRequested = false
+    private var isClosed = false
+
+    /// Makes a task with its nodes and stores; processors are initialised by ``start()``.
+    public init(
+        _ topology: Topology, _ subTopologies: [Topology.SubTopology], id: String, partition: Int32,
+        configuration: RuntimeConfiguration, collector: RecordCollector, engines: any EngineFactory,
+        budget: CacheBudget?, recorder: LineageRecorder
+    ) throws {
+        taskID = id
+        self.partition = partition
+        self.configuration = configuration
+        self.topology = topology
+        self.subTopologies = subTopologies
+        self.collector = collector
+        self.recorder = recorder
+        box = LineageBox(recorder)
+        wallClock = configuration.time.milliseconds
+        stores = try TaskStores(
+            topology, subTopologies, task: id, partition: partition, configuration: configuration,
+            collector: collector, engines: engines, budget: budget, recorder: recorder, topics: topics)
+        stores.onExpired = { [unowned self] store in self.count(.expired, node: store, coordinate: nil) }
+    }
+
+    /// Makes the nodes, initialises processors and prepares the queues. Stores must be restored.
+    ///
+    /// - Parameter positions: where each source partition begins, and its partition time.
+    public func start(cluster: String, positions: [TopicPartition: (offset: Int64, partitionTime: Int64)]) throws {
+        let context = NodeContext(services: self, recorder: recorder)
+        let entries = try topology.instantiate(subTopologies, in: context)
+        closers = context.closers
+        for subTopology in subTopologies {
+            for name in subTopology.sourceTopics {
+                guard let entry = entries[name], let source = topology.sources.first(where: { $0.topic == name }) else {
+                    continue
+                }
+                let topic = source.isInternal ? "\(applicationID)-\(name)" : name
+                let place = TopicPartition(topic, partition)
+                guard let position = positions[place] else { continue }
+                let queue = PartitionQueue(
+                    place, topic: topics.number(topic), cluster: cluster, isInternal: source.isInternal, entry: entry,
+                    timestamps: source.isInternal ? .failOnInvalid : source.timestamps ?? configuration.timestamps,
+                    usesOwnTimestamps: source.isInternal || source.timestamps == nil,
+                    operation: recorder.operation(
+                        "process \(topic)", kind: .consumer,
+                        attributes: [
+                            AttributeNames.messagingSystem: .string("kafka"),
+                            AttributeNames.messagingOperationName: .string("process"),
+                            AttributeNames.messagingOperationType: .string("process"),
+                            AttributeNames.messagingDestinationName: .string(topic),
+                            AttributeNames.messagingConsumerGroup: .string(applicationID),
+                            AttributeNames.task: .string(taskID),
+                        ]), nextOffset: position.offset)
+                queue.partitionTime = position.partitionTime
+                streamTime = max(streamTime, position.partitionTime)
+                queues.append(queue)
+            }
+        }
+    }
+
+    // MARK: Processing
+
+    /// Hands over a batch of a source partition.
+    func add(_ batch: RecordBatch, to queue: PartitionQueue) { queue.add(batch) }
+
+    /// Processes the record with the lowest timestamp among the heads of all queues; returns false if there is none.
+    public func processNext() throws -> Bool {
+        guard let queue = try chooseQueue(), let head = queue.head else { return false }
+        try process(head.batch, head.index, queue)
+        return true
+    }
+
+    private func chooseQueue() throws -> PartitionQueue? {
+        var best: PartitionQueue?
+        for queue in queues {
+            if !queue.hasHead {
+                try queue.prepareHead { batch, index, time in
+                    current = (batch, index)
+                    needsCommit = true
+                    let origin = RecordOrigin(
+                        topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
+                    count(.invalidTimestamp, node: queue.partition.topic, coordinate: coordinates(origin))
+                }
+            }
+            if queue.hasHead, best == nil || queue.headTimestamp < best?.headTimestamp ?? 0 { best = queue }
+        }
+        return best
+    }
+
+    private func process(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) throws {
+        let timestamp = queue.headTimestamp
+        if timestamp > queue.partitionTime { queue.partitionTime = timestamp }
+        if timestamp > streamTime { streamTime = timestamp }
+        current = (batch, index)
+        needsCommit = true
+        processedRecords &+= 1
+        let mark = recorder.arena.mark
+        let offset = batch.offset(index)
+        let origin = RecordOrigin(topic: queue.topic, partition: queue.partition.partition, offset: offset)
+        if batch.headers(index).isEmpty {
+            try process(
+                batch, index, queue, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
+                header: batch.context(index))
+        } else {
+            let stripped = StrippedHeaders(batch.headers(index))
+            let context = batch.context(index)
+            try process(
+                batch, index, queue, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
+                header: context.isValid ? context : stripped.context)
+        }
+        recorder.arena.release(to: mark)
+        queue.removeHead()
+    }
+
+    @inline(__always)
+    private func process(
+        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, timestamp: Int64, origin: RecordOrigin,
+        headers: RawSpan, header: TraceContext
+    ) throws {
+        var key = RawSpan.empty
+        var hasKey = false
+        if let bytes = batch.key(index) {
+            key = bytes
+            hasKey = true
+        }
+        var lineage = Lineage(context: recorder.received(header, key: key), cell: .empty)
+        if recorder.mode == .cells { lineage.cell = try cell(batch, index, queue, timestamp) }
+        guard recorder.makesSpan(lineage.context, .log) else {
+            box.set(lineage)
+            let meta = RecordMeta(
+                key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
+            return try queue.entry.process(batch.value(index), meta)
+        }
+        let isNull = batch.value(index) == nil
+        var flags: UInt8 = isNull ? SpanRecord.tombstone : 0
+        if header.isValid && !queue.isInternal { flags |= SpanRecord.parentIsRemote }
+        let span = recorder.begin(queue.operation, parent: lineage.context, origin: origin, flags: flags)
+        lineage.context = span.context
+        box.set(lineage)
+        spanError = nil
+        do {
+            let meta = RecordMeta(
+                key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
+            try queue.entry.process(batch.value(index), meta)
+        } catch {
+            recorder.end(span, error: error)
+            throw error
+        }
+        recorder.end(span, error: spanError)
+    }
+
+    // A source begins a cell of its own; an internal topic is transparent: the header's cell goes through.
+    private func cell(
+        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ timestamp: Int64
+    ) throws -> Cell {
+        let own = recorder.arena.source(
+            queue.source, offset: batch.offset(index), timestamp: batch.timestamp(index),
+            fingerprint: recorder.fingerprint)
+        guard queue.isInternal else { return own }
+        do {
+            if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) { return cell }
+        } catch {
+            configuration.log(
+                .warning, "a record's cell can't be read", [
+                    ("record", "\(coordinates(origin(queue, batch, index)).map { "\($0)" } ?? "")"),
+                    ("error", "\(error)"),
+                ], source: "TributaryRuntime")
+        }
+        return own.with(flags: Cell.gap)
+    }
+
+    private func origin(_ queue: PartitionQueue, _ batch: RecordBatch, _ index: Int) -> RecordOrigin {
+        RecordOrigin(topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
+    }
+
+    // MARK: Punctuation
+
+    /// Takes the wall clock for what comes next.
+    public func update(wallClock now: Int64) { wallClock = now }
+
+    /// Runs punctuations that stream time has made due.
+    public func punctuateStreamTime() throws -> Bool {
+        guard streamTime >= 0 else { return false }
+        return try punctuated(streamPunctuations.run(at: streamTime))
+    }
+
+    /// Runs punctuations that the wall clock has made due.
+    public func punctuateWallClock() throws -> Bool { try punctuated(wallPunctuations.run(at: wallClock)) }
+
+    private func punctuated(_ ran: Bool) -> Bool {
+        if ran { needsCommit = true }
+        return ran
+    }
+
+    // MARK: Commit
+
+    /// Flushes the caches, which forwards what they held. The first step of a commit.
+    public func flush() throws {
+        current = nil
+        for store in stores.inOrder { try store.flush() }
+    }
+
+    /// The offsets to commit, with the partition times as metadata.
+    public func offsets() -> [TopicPartition: CommittedOffset] {
+        var offsets: [TopicPartition: CommittedOffset] = [:]
+        for queue in queues {
+            offsets[queue.partition] = CommittedOffset(
+                queue.nextOffset, metadata: OffsetMetadata.encode(partitionTime: queue.partitionTime))
+        }
+        return offsets
+    }
+
+    /// The log has committed: the state now belongs to that commit.
+    public func committed(_ commitID: Int64, force: Bool) throws {
+        needsCommit = false
+        commitRequested = false
+        try stores.committed(commitID, force: force)
+        recorder.export()
+    }
+
+    // MARK: End
+
+    /// Ends the task: processors close, what isn't committed is given up.
+    public func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        for close in closers { close() }
+        closers = []
+        for queue in queues { queue.clear() }
+        queues = []
+        stores.close()
+        recorder.export()
+        current = nil
+    }
+}
+
+extension StreamTask: TaskServices {
+    /// A store of the task.
+    public func store(_ name: String) throws -> StateStore { try stores.store(name) }
+
+    /// The number of an output topic.
+    public func outputTopic(_ name: String) throws -> Int {
+        let isInternal = topology.internalTopics.contains { $0.kind == .repartition && $0.name == name }
+        let topic = isInternal ? "\(applicationID)-\(name)" : name
+        let number = try collector.topic(topic, isInternal: isInternal)
+        if sendOperations[number] == nil {
+            sendOperations[number] = recorder.operation(
+                "send \(topic)", kind: .producer,
+                attributes: [
+                    AttributeNames.messagingSystem: .string("kafka"),
+                    AttributeNames.messagingOperationName: .string("send"),
+                    AttributeNames.messagingOperationType: .string("send"),
+                    AttributeNames.messagingDestinationName: .string(topic),
+                    AttributeNames.task: .string(taskID),
+                ])
+        }
+        return number
+    }
+
+    /// Sends a record.
+    public func send(
+        topic: Int, key: RawSpan?, partitionKeyCount: Int, value: RawSpan?, _ meta: borrowing RecordMeta
+    ) throws {
+        do {
+            try collector.send(
+                topic, key: key, partitionKeyCount: partitionKeyCount, value: value, meta, recorder,
+                operation: sendOperations[topic] ?? 0)
+        } catch let error as LogError where error.code == .tooLarge || error.code == .invalidRequest {
+            try serializationFailed(node: collector.name(topic), topic: collector.name(topic), error, meta)
+        }
+    }
+
+    /// A node's closure threw.
+    public func processingFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws {
+        try failed(.processing, .processing, node, error, meta, configuration.processingHandler)
+    }
+
+    /// A sink could not write or send a record.
+    public func serializationFailed(
+        node: String, topic: String, _ error: any Error, _ meta: borrowing RecordMeta
+    ) throws {
+        try failed(.production, .production, node, error, meta, configuration.productionHandler)
+    }
+
+    /// A source's bytes were refused.
+    public func deserializationFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws {
+        try failed(.deserialization, .deserialization, node, error, meta, configuration.deserializationHandler)
+    }
+
+    private func failed(
+        _ step: FailedRecord.Step, _ reason: DropReason, _ node: String, _ error: any Error,
+        _ meta: borrowing RecordMeta, _ handler: @Sendable (FailedRecord) -> ErrorResponse
+    ) throws {
+        if let failure = error as? TaskFailure { throw failure }
+        let coordinate = coordinates(meta.origin)
+        let failure = TaskFailure(node: node, task: taskID, coordinate: coordinate, cause: error)
+        // The state and the log themselves failed: no handler can let that pass.
+        if error is StoreError || (error is LogError && step != .production) { throw failure }
+        let response = handler(
+            FailedRecord(step: step, node: node, task: taskID, coordinate: coordinate, error: error))
+        if let topic = configuration.deadLetterTopic { try sendDeadLetter(to: topic, error, coordinate, meta) }
+        guard response == .continue else { throw failure }
+        spanError = error
+        count(reason, node: node, coordinate: coordinate, error: error)
+    }
+
+    // The source record's bytes, the failing record's timestamp and headers, and the cause (semantics 12.2).
+    private func sendDeadLetter(
+        to topic: String, _ error: any Error, _ coordinate: RecordCoordinate?, _ meta: borrowing RecordMeta
+    ) throws {
+        guard let current else { return }
+        let number = try outputTopic(topic)
+        var headers = Headers(checked: meta.headers)
+        let kind = String(describing: type(of: error))
+        headers.append("__streams.errors.exception", Array(kind.utf8))
+        headers.append("__streams.errors.message", Array(String(describing: error).utf8))
+        headers.append("__streams.errors.stacktrace", Array("\(kind): \(error)".utf8))
+        headers.append("__streams.errors.topic", Array((coordinate?.topic ?? "").utf8))
+        headers.append("__streams.errors.partition", Array(String(coordinate?.partition ?? -1).utf8))
+        headers.append("__streams.errors.offset", Array(String(coordinate?.offset ?? -1).utf8))
+        let list = headers.encoded
+        let letter = RecordMeta(
+            key: RawSpan.empty, hasKey: false, timestamp: meta.timestamp, origin: meta.origin,
+            headers: list.span.bytes, lineage: meta.lineage)
+        let key = current.batch.key(current.index)
+        try send(
+            topic: number, key: key, partitionKeyCount: key?.byteCount ?? 0, value: current.batch.value(current.index),
+            letter)
+    }
+
+    /// A record was left out.
+    public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
+        count(reason, node: node, coordinate: coordinates(meta.origin))
+    }
+
+    private func count(
+        _ reason: DropReason, node: String, coordinate: RecordCoordinate?, error: (any Error)? = nil
+    ) {
+        dropped[reason, default: 0] += 1
+        configuration.log(
+            .warning, "a record was left out",
+            [("reason", reason.rawValue), ("node", node), ("task", taskID)]
+                + (coordinate.map { [("record", "\($0)")] } ?? []) + (error.map { [("error", "\($0)")] } ?? []),
+            source: "TributaryRuntime")
+    }
+
+    private func coordinates(_ origin: RecordOrigin) -> RecordCoordinate? {
+        topics.name(origin.topic).map {
+            RecordCoordinate(topic: $0, partition: origin.partition, offset: origin.offset)
+        }
+    }
+
+    /// Coordinates of the record being processed.
+    public func coordinate(of origin: RecordOrigin) -> (topic: String?, partition: Int32, offset: Int64) {
+        (topics.name(origin.topic), origin.partition, origin.offset)
+    }
+
+    /// Calls back by stream time or wall clock.
+    public func schedule(
+        every interval: Int64, _ clock: PunctuationClock, node: String, _ callback: @escaping (Int64) throws -> Void
+    ) -> Punctuation {
+        switch clock {
+        case .streamTime: streamPunctuations.add(every: interval, firstDue: 0, callback)
+        case .wallClock: wallPunctuations.add(every: interval, firstDue: wallClock + interval, callback)
+        }
+    }
+
+    /// Asks for a commit.
+    public func requestCommit() { commitRequested = true }
+}

@@ -1,0 +1,160 @@
+internal import TributaryCore
+internal import TributaryDSL
+internal import TributaryLineage
+public import TributaryState
+
+/// Makes the engines that a task keeps its stores in.
+public protocol EngineFactory: Sendable {
+    /// The engine of a task's persistent stores, opened or made.
+    func persistentEngine(task: String) throws -> any StateEngine
+    /// A new engine in memory.
+    func memoryEngine(task: String) throws -> any StateEngine
+    /// Makes the engine of persistent stores anew, empty, beside the old one and in its place: what was there is gone.
+    func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine
+}
+
+/// The stores of one task with their engines, changelogs and positions.
+public final class TaskStores {
+    /// In the order in which caches are flushed.
+    public private(set) var inOrder: [StateStore] = []
+    var onExpired: ((String) -> Void)?
+    private var byName: [String: StateStore] = [:]
+    private var changelogs: [String: StoreChangelog] = [:]
+    private(set) var persistent: (any StateEngine)?
+    private(set) var memory: (any StateEngine)?
+    private let configuration: RuntimeConfiguration
+    private let topology: Topology
+    private let partition: Int32
+    private let topics: any TopicNames
+    private let recorder: LineageRecorder
+    private let task: String
+    private var lastStateCommit: Int64
+
+    init(
+        _ topology: Topology, _ subTopologies: [Topology.SubTopology], task: String, partition: Int32,
+        configuration: RuntimeConfiguration, collector: RecordCollector, engines: any EngineFactory,
+        budget: CacheBudget?, recorder: LineageRecorder, topics: any TopicNames
+    ) throws {
+        self.configuration = configuration
+        self.topology = topology
+        self.partition = partition
+        self.task = task
+        self.recorder = recorder
+        self.topics = topics
+        lastStateCommit = configuration.time.milliseconds
+        let names = subTopologies.flatMap(\.stores)
+        let descriptions = names.compactMap { topology.stores[$0] }
+        if descriptions.contains(where: \.isPersistent) { persistent = try engines.persistentEngine(task: task) }
+        if descriptions.contains(where: { !$0.isPersistent }) { memory = try engines.memoryEngine(task: task) }
+        for description in descriptions {
+            guard let engine = description.isPersistent ? persistent : memory else { continue }
+            var changelog: StoreChangelog?
+            if description.isLogged {
+                changelog = try StoreChangelog(
+                    "\(configuration.applicationID)-\(description.name)-changelog", partition, collector)
+                changelogs[description.name] = changelog
+            }
+            let store = try StateStore(
+                description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics)
+            store.onExpired = { [unowned self] in self.onExpired?(description.name) }
+            byName[description.name] = store
+            inOrder.append(store)
+        }
+    }
+
+    func store(_ name: String) throws -> StateStore {
+        guard let store = byName[name] else {
+            throw StoreError(.unknownStore, "task \(task) has no such store", store: name)
+        }
+        return store
+    }
+
+    func changelog(_ store: String) -> StoreChangelog? { changelogs[store] }
+
+    // MARK: Positions
+
+    /// Notes the positions of one log commit beside the rows, and makes the state durable if it is time.
+    func committed(_ commitID: Int64, force: Bool) throws {
+        try memory?.commit()
+        guard let persistent else { return }
+        let now = configuration.time.milliseconds
+        let isDue =
+            force || now - lastStateCommit >= configuration.stateFlushInterval
+            || persistent.dirtyBytes >= configuration.stateDirtyBytes
+        guard isDue else { return }
+        try savePositions(commitID, now)
+        for store in inOrder { try store.prepareCommit() }
+        try persistent.commit()
+        lastStateCommit = now
+    }
+
+    private func savePositions(_ commitID: Int64, _ now: Int64) throws {
+        guard let persistent else { return }
+        for (name, changelog) in changelogs {
+            guard topology.stores[name]?.isPersistent == true, let offset = changelog.position else { continue }
+            try StorePosition(
+                next: offset + 1, last: offset, lastHash: changelog.lastHash, commitID: commitID, wallTime: now
+            ).save(store: name, in: persistent)
+        }
+        try persistent.setMetadata("commit", Array("\(commitID) \(now)".utf8))
+    }
+
+    func close() {
+        for store in inOrder { store.onFlush = nil }
+        persistent?.close()
+        memory?.close()
+        persistent = nil
+        memory = nil
+        inOrder = []
+        byName = [:]
+    }
+}
+
+/// How far a store has applied its changelog: kept with the rows, in the same transaction.
+struct StorePosition: Equatable {
+    /// The offset of the next record to apply.
+    var next: Int64
+    /// The offset of the last record applied; -1 if there was none.
+    var last: Int64
+    /// XXH3-64 of that record.
+    var lastHash: UInt64
+    /// The log commit that the rows belong to.
+    var commitID: Int64
+    /// When the rows were made durable, ms.
+    var wallTime: Int64
+
+    func save(store: String, in engine: any StateEngine) throws(StoreError) {
+        var writer = ByteWriter(capacity: 64)
+        writer.append(1)
+        writer.append(bigEndian: next)
+        writer.append(bigEndian: last)
+        writer.append(bigEndian: lastHash)
+        writer.append(bigEndian: commitID)
+        writer.append(bigEndian: wallTime)
+        try engine.setMetadata("position/\(store)", writer.copy())
+    }
+
+    init(next: Int64, last: Int64, lastHash: UInt64, commitID: Int64, wallTime: Int64) {
+        self.next = next
+        self.last = last
+        self.lastHash = lastHash
+        self.commitID = commitID
+        self.wallTime = wallTime
+    }
+
+    init?(store: String, in engine: any StateEngine) throws(StoreError) {
+        guard let bytes = try engine.metadata("position/\(store)") else { return nil }
+        do throws(MalformedBytes) {
+            var reader = ByteReader(bytes.span.bytes)
+            let version = try reader.byte()
+            guard version == 1 else { return nil }
+            next = try reader.integer()
+            last = try reader.integer()
+            lastHash = try reader.integer()
+            commitID = try reader.integer()
+            wallTime = try reader.integer()
+        } catch {
+            throw StoreError(.corrupt, "the store's position: \(error)", store: store)
+        }
+    }
+}

@@ -1,0 +1,145 @@
+internal import TributaryCore
+
+/// The engine side of a window store: one table per segment of time, so that expiry drops whole tables.
+///
+/// Logical keys are Kafka Streams' (semantics 4.4): key, window start (8 bytes), sequence (4 bytes). Segment width and what is
+/// visible are Kafka Streams' too (semantics 4.2, 4.3): `max(retention / 2, 60 s)`; entries with
+/// `start >= stream time - retention + 1`.
+final class SegmentedStore: InnerStore {
+    let store: String
+    let retention: Int64
+    let takesSortedWrites = true
+    private let engine: any StateEngine
+    private let width: Int64
+    private let isPersistent: Bool
+    private(set) var segments: [Int64: any StateTable] = [:]
+    private var lastSegment: (id: Int64, table: any StateTable)?
+    /// The greatest window start put so far; -1 before the first.
+    private(set) var streamTime: Int64 = -1
+    private var savedTime: Int64 = -1
+
+    /// The bytes behind the key in a logical key.
+    static let suffixSize = 12
+
+    init(_ store: String, engine: any StateEngine, retention: Int64) throws(StoreError) {
+        self.store = store
+        self.retention = retention
+        self.engine = engine
+        width = max(retention / 2, 60_000)
+        isPersistent = engine.isPersistent
+        for name in try engine.tableNames() {
+            guard let id = SegmentedStore.segment(of: name, store: store) else { continue }
+            segments[id] = try engine.table(name)
+        }
+        if let saved = try engine.metadata(timeKey), let time = saved.span.bytes.integer(at: 0, as: Int64.self) {
+            streamTime = time
+            savedTime = time
+        }
+    }
+
+    private var timeKey: String { "time/\(store)" }
+
+    private static func segment(of table: String, store: String) -> Int64? {
+        guard table.hasPrefix(store + "@"), let id = UInt64(table.dropFirst(store.utf8.count + 1), radix: 16) else {
+            return nil
+        }
+        return Int64(bitPattern: id)
+    }
+
+    private func tableName(_ segment: Int64) -> String {
+        let digits = String(UInt64(bitPattern: segment), radix: 16)
+        return store + "@" + String(repeating: "0", count: max(0, 16 - digits.utf8.count)) + digits
+    }
+
+    @inline(__always)
+    static func start(ofKey key: RawSpan) -> Int64 {
+        key.integer(at: key.byteCount - suffixSize, as: Int64.self) ?? 0
+    }
+
+    /// The earliest window start that reads still see.
+    var earliestVisible: Int64 {
+        streamTime < 0 ? Int64.min : streamTime.subtractingReportingOverflow(retention).partialValue + 1
+    }
+
+    func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        let start = SegmentedStore.start(ofKey: key)
+        guard start >= earliestVisible, let table = existing(start / width) else {
+            envelope.removeAll()
+            return false
+        }
+        return try table.get(key, into: &envelope)
+    }
+
+    func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool {
+        guard let table = try table(forStart: SegmentedStore.start(ofKey: key)) else { return false }
+        try table.put(key, envelope)
+        return true
+    }
+
+    func delete(_ key: RawSpan) throws(StoreError) -> Bool {
+        guard let table = try table(forStart: SegmentedStore.start(ofKey: key)) else { return false }
+        return try table.delete(key)
+    }
+
+    private func existing(_ id: Int64) -> (any StateTable)? {
+        if let lastSegment, lastSegment.id == id { return lastSegment.table }
+        guard let table = segments[id] else { return nil }
+        lastSegment = (id, table)
+        return table
+    }
+
+    func segment(ofStart start: Int64) -> Int64 { start / width }
+
+    /// The table that takes a window; nil if it is too old.
+    private func table(forStart start: Int64) throws(StoreError) -> (any StateTable)? {
+        if start > streamTime {
+            streamTime = start
+            try expire()
+        }
+        let id = start / width
+        if isPersistent {
+            guard id >= earliestSegment else { return nil }
+        } else {
+            guard start >= earliestVisible else { return nil }
+        }
+        if let table = existing(id) { return table }
+        let table = try engine.table(tableName(id))
+        segments[id] = table
+        lastSegment = (id, table)
+        return table
+    }
+
+    private var earliestSegment: Int64 {
+        let bound = streamTime.subtractingReportingOverflow(retention)
+        guard !bound.overflow else { return Int64.min }
+        // Kafka Streams divides towards zero; below 0 nothing is expired.
+        return bound.partialValue < 0 ? Int64.min : bound.partialValue / width
+    }
+
+    private func expire() throws(StoreError) {
+        let earliest = earliestSegment
+        guard earliest > 0 else { return }
+        for id in segments.keys.filter({ $0 < earliest }) {
+            try engine.dropTable(tableName(id))
+            segments[id] = nil
+            if lastSegment?.id == id { lastSegment = nil }
+        }
+    }
+
+    /// Keeps the stream time beside the tables; called before each commit of the engine.
+    func saveTime() throws(StoreError) {
+        guard streamTime != savedTime else { return }
+        var writer = ByteWriter(capacity: 16)
+        writer.append(bigEndian: streamTime)
+        try engine.setMetadata(timeKey, writer.copy())
+        savedTime = streamTime
+    }
+
+    /// The tables that can hold windows starting in a range, ascending.
+    func tables(from first: Int64, through last: Int64) -> [any StateTable] {
+        segments.keys.sorted().filter { id in
+            let end = id.multipliedReportingOverflow(by: width).partialValue &+ (width - 1)
+            return end >= first && id.multipliedReportingOverflow(by: width).partialValue <= last
+        }.compactMap { segments[$0] }
+    }
+}

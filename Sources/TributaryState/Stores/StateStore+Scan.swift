@@ -1,0 +1,213 @@
+internal import TributaryCore
+public import TributaryLineage
+
+/// One row of a scan, copied out of the store.
+public struct StoreRow: Sendable {
+    /// The key in the store's layout.
+    public var key: [UInt8]
+    /// The value's bytes.
+    public var value: [UInt8]
+    /// The value's timestamp, ms.
+    public var timestamp: Int64
+    /// The context and cell of the write that made it; the cell is valid during the callback only.
+    public var lineage: Lineage
+}
+
+/// A walk over a store: the rows as they were when it began.
+public final class StoreScan {
+    private let store: StateStore
+    private var cursors: [any StateCursor]
+    private var rows: [StoreRow]
+    private var position = 0
+    private let keep: (RawSpan) -> Bool
+    private let key = ByteBuffer()
+
+    init(
+        _ store: StateStore, cursors: [any StateCursor], rows: [StoreRow] = [],
+        keep: @escaping (RawSpan) -> Bool = { _ in true }
+    ) {
+        self.store = store
+        self.cursors = cursors
+        self.rows = rows
+        self.keep = keep
+    }
+
+    /// The next row; nil at the end.
+    public func next() throws -> StoreRow? {
+        if position < rows.count {
+            position += 1
+            return rows[position - 1]
+        }
+        while let cursor = cursors.first {
+            while try cursor.next(key: &key.writer, value: &store.found.writer) {
+                guard keep(key.bytes) else { continue }
+                return try store.row([UInt8](copying: key.bytes))
+            }
+            cursor.close()
+            cursors.removeFirst()
+        }
+        return nil
+    }
+
+    /// A walk over rows that were taken out of this one.
+    public func replaced(by rows: [StoreRow]) -> StoreScan { StoreScan(store, cursors: [], rows: rows) }
+
+    /// Ends the walk. Scans that are not walked to the end must be closed.
+    public func close() {
+        for cursor in cursors { cursor.close() }
+        cursors = []
+        rows = []
+        position = 0
+    }
+
+    deinit { close() }
+}
+
+extension StateStore {
+    /// Walks over the keys from `lower` through `upper` (nil: open-ended) of a key-value store, in byte order.
+    public func scan(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> StoreScan {
+        guard let inner = inner as? TableStore else {
+            throw StoreError(.invalidRequest, "a range of keys of a window store needs times", store: name)
+        }
+        if let lower, let upper, lower.compare(to: upper) > 0 { return StoreScan(self, cursors: []) }
+        let cursor = try inner.table.cursor(from: lower, through: upper, reverse: reverse)
+        guard let cache else { return StoreScan(self, cursors: [cursor]) }
+        let rows = try merged(
+            cache.indices(from: lower, through: upper), [cursor], { _ in true }, cached: { _ in true })
+        let sorted = rows.sorted { $0.key.span.bytes.compare(to: $1.key.span.bytes) < 0 }
+        return StoreScan(self, cursors: [], rows: reverse ? sorted.reversed() : sorted)
+    }
+
+    /// Walks over the windows of one key whose starts lie in a range, by start; or of all keys between two, in the order of
+    /// Kafka Streams' stores: by segment and key if persistent, by start if in memory (semantics 4.2).
+    ///
+    /// - Parameters:
+    ///   - key: one key; nil for all keys between `lower` and `upper` (nil: open-ended).
+    public func scanWindows(
+        key: [UInt8]?, from lower: [UInt8]? = nil, through upper: [UInt8]? = nil, start first: Int64, end last: Int64,
+        reverse: Bool
+    ) throws(StoreError) -> StoreScan {
+        guard let inner = inner as? SegmentedStore else {
+            throw StoreError(.invalidRequest, "a key-value store has no windows", store: name)
+        }
+        let earliest = inner.earliestVisible
+        let from = max(first, 0)
+        func inside(_ full: RawSpan, isCached: Bool) -> Bool {
+            let start = SegmentedStore.start(ofKey: full)
+            guard start >= from, start <= last, isCached || start >= earliest else { return false }
+            let plain = full.prefix(full.byteCount - SegmentedStore.suffixSize)
+            if let key { return plain.isEqual(to: key.span.bytes) }
+            if let lower, plain.compare(to: lower.span.bytes) < 0 { return false }
+            if let upper, plain.compare(to: upper.span.bytes) > 0 { return false }
+            return true
+        }
+        var tables = inner.tables(from: from, through: last)
+        if reverse { tables.reverse() }
+        var cursors: [any StateCursor] = []
+        for table in tables {
+            if let key {
+                var low = ByteWriter()
+                low.append(key)
+                low.append(bigEndian: from)
+                low.append(bigEndian: UInt32(0))
+                var high = ByteWriter()
+                high.append(key)
+                high.append(bigEndian: last)
+                high.append(bigEndian: UInt32.max)
+                cursors.append(try table.cursor(from: low.bytes, through: high.bytes, reverse: reverse))
+            } else {
+                cursors.append(try table.cursor(from: lower?.span.bytes, through: nil, reverse: reverse))
+            }
+        }
+        if cache == nil && (description.isPersistent || key != nil) {
+            return StoreScan(self, cursors: cursors) { inside($0, isCached: false) }
+        }
+        var rows = try merged(
+            cache.map { $0.indices(from: nil, through: nil) } ?? [], cursors, { inside($0, isCached: false) },
+            cached: { inside($0, isCached: true) })
+        let isPersistent = description.isPersistent
+        rows.sort { one, other in
+            let left = SegmentedStore.start(ofKey: one.key.span.bytes)
+            let right = SegmentedStore.start(ofKey: other.key.span.bytes)
+            if !isPersistent || key != nil {
+                if left != right { return left < right }
+            } else if inner.segment(ofStart: left) != inner.segment(ofStart: right) {
+                return left < right
+            }
+            return one.key.span.bytes.compare(to: other.key.span.bytes) < 0
+        }
+        return StoreScan(self, cursors: [], rows: reverse ? rows.reversed() : rows)
+    }
+
+    /// What a cursor's value, left in the store's buffer, says.
+    func row(_ key: [UInt8]) throws(StoreError) -> StoreRow {
+        try decode(key.span.bytes)
+        return StoreRow(
+            key: key, value: [UInt8](copying: value), timestamp: valueTimestamp, lineage: valueLineage)
+    }
+
+    private func merged(
+        _ indices: [Int32], _ cursors: [any StateCursor], _ keep: (RawSpan) -> Bool,
+        cached isInside: (RawSpan) -> Bool
+    ) throws(StoreError) -> [StoreRow] {
+        var rows: [StoreRow] = []
+        var seen: Set<[UInt8]> = []
+        if let cache {
+            for index in indices {
+                let key = ByteBuffer()
+                cache.copyKey(index, into: &key.writer)
+                guard isInside(key.bytes) else { continue }
+                let bytes = [UInt8](copying: key.bytes)
+                seen.insert(bytes)
+                let entry = cache.entry(index)
+                guard entry.valueCount >= 0 else { continue }
+                let value = ByteBuffer()
+                cache.copyValue(index, into: &value.writer)
+                rows.append(
+                    StoreRow(
+                        key: bytes, value: [UInt8](copying: value.bytes), timestamp: entry.timestamp,
+                        lineage: cache.lineage(index)))
+            }
+        }
+        let key = ByteBuffer()
+        for cursor in cursors {
+            while try cursor.next(key: &key.writer, value: &found.writer) {
+                let bytes = [UInt8](copying: key.bytes)
+                guard keep(key.bytes), !seen.contains(bytes) else { continue }
+                rows.append(try row(bytes))
+            }
+            cursor.close()
+        }
+        return rows
+    }
+
+    /// The number of rows, roughly: what the engine holds.
+    public func approximateCount() throws(StoreError) -> Int {
+        switch inner {
+        case let table as TableStore: return try table.table.count()
+        case let segments as SegmentedStore:
+            var total = 0
+            for table in segments.segments.values { total += try table.count() }
+            return total
+        default: return 0
+        }
+    }
+
+    /// The tombstone that a delete left, while it is kept: its time and lineage. Nil if there is none.
+    public func grave(_ key: RawSpan) throws(StoreError) -> (timestamp: Int64, lineage: Lineage)? {
+        guard let graves, try graves.get(key, into: &found.writer) else { return nil }
+        try decode(key)
+        return (valueTimestamp, valueLineage)
+    }
+
+    /// The sequence number of the next put of a store that keeps duplicates: from 1, 31 bits (semantics 4.4).
+    public func nextSequence() -> UInt32 {
+        state.value.sequence = (state.value.sequence &+ 1) & 0x7fff_ffff
+        return state.value.sequence
+    }
+
+    /// Keeps what the store knows beside its rows; called before each commit of the engine.
+    public func prepareCommit() throws(StoreError) {
+        try (inner as? SegmentedStore)?.saveTime()
+    }
+}

@@ -1,0 +1,167 @@
+public import TributaryCore
+public import TributaryLineage
+
+/// OTLP in JSON, one `ExportTraceServiceRequest` a line, as a collector's file exporter writes it.
+///
+/// Ids are hexadecimal, enums are integers, 64-bit integers are strings (opentelemetry-proto 1.11, "JSON Protobuf Encoding").
+public enum OTLPJSON {
+    /// Writes the spans of a batch as one line; nothing if there are none.
+    public static func appendLine(_ batch: SpanBatch, resource: TelemetryResource, to writer: inout ByteWriter) {
+        guard !batch.spans.isEmpty else { return }
+        writer.append(ascii: #"{"resourceSpans":[{"resource":{"attributes":["#)
+        append(sorted: resource.attributes, to: &writer)
+        writer.append(ascii: #"]},"scopeSpans":[{"scope":{"name":"tributary","version":"#)
+        writer.append(json: TelemetryResource.libraryVersion)
+        writer.append(ascii: #"},"spans":["#)
+        // What spans of one operation share is written once and copied.
+        var shared = ByteWriter()
+        var ranges: [Int32: Range<Int>] = [:]
+        for (index, span) in batch.spans.enumerated() {
+            if index > 0 { writer.append(0x2c) }
+            if ranges[span.operation] == nil {
+                let start = shared.count
+                append(sorted: batch.operation(of: span).attributes, to: &shared)
+                ranges[span.operation] = start..<shared.count
+            }
+            append(span, of: batch, shared: shared.bytes(in: ranges[span.operation] ?? 0..<0), to: &writer)
+        }
+        writer.append(ascii: "]}]}]}\n")
+    }
+
+    private static func append(
+        _ span: SpanRecord, of batch: SpanBatch, shared: RawSpan, to writer: inout ByteWriter
+    ) {
+        let operation = batch.operation(of: span)
+        let detail = batch.detail(of: span)
+        writer.append(0x7b)
+        append(ids: span.context, to: &writer)
+        if span.parent != 0 {
+            writer.append(ascii: #","parentSpanId":""#)
+            writer.append(hex: span.parent, digits: 16)
+            writer.append(0x22)
+        }
+        let remote: UInt64 = span.flags & SpanRecord.parentIsRemote != 0 ? 0x200 : 0
+        writer.append(ascii: #","flags":"#)
+        writer.append(decimal: UInt64(span.context.flags) | 0x100 | remote)
+        writer.append(ascii: #","name":"#)
+        writer.append(json: detail?.name ?? operation.name)
+        writer.append(ascii: #","kind":"#)
+        writer.append(decimal: UInt64(operation.kind.rawValue))
+        writer.append(ascii: #","startTimeUnixNano":""#)
+        writer.append(decimal: span.start)
+        writer.append(ascii: #"","endTimeUnixNano":""#)
+        writer.append(decimal: span.end)
+        writer.append(ascii: #"","attributes":["#)
+        appendAttributes(of: span, in: batch, operation, detail, shared: shared, to: &writer)
+        writer.append(0x5d)
+        appendLinks(of: span, in: batch, to: &writer)
+        if span.flags & SpanRecord.failed != 0 {
+            writer.append(ascii: #","status":{"#)
+            if let message = detail?.errorMessage {
+                writer.append(ascii: #""message":"#)
+                writer.append(json: message)
+                writer.append(0x2c)
+            }
+            writer.append(ascii: #""code":2}"#)
+        } else {
+            writer.append(ascii: #","status":{}"#)
+        }
+        writer.append(0x7d)
+    }
+
+    private static func appendAttributes(
+        of span: SpanRecord, in batch: SpanBatch, _ operation: SpanOperation, _ detail: SpanDetail?, shared: RawSpan,
+        to writer: inout ByteWriter
+    ) {
+        var some = false
+        if let detail, !detail.attributes.isEmpty {
+            // A span's own attributes win; a key must not come twice.
+            var all = operation.attributes.merging(detail.attributes) { $1 }
+            batch.forEachOwnAttribute(of: span) { name, _ in all[name] = nil }
+            append(sorted: all, to: &writer)
+            some = !all.isEmpty
+        } else {
+            writer.append(shared)
+            some = !shared.isEmpty
+        }
+        batch.forEachOwnAttribute(of: span) { name, value in
+            if some { writer.append(0x2c) }
+            some = true
+            append(name, value, to: &writer)
+        }
+    }
+
+    private static func appendLinks(of span: SpanRecord, in batch: SpanBatch, to writer: inout ByteWriter) {
+        let links = batch.links(of: span)
+        if !links.isEmpty {
+            writer.append(ascii: #","links":["#)
+            for (index, link) in links.enumerated() {
+                if index > 0 { writer.append(0x2c) }
+                let coordinate = batch.coordinate(of: link)
+                writer.append(0x7b)
+                append(ids: link.context, to: &writer)
+                writer.append(ascii: #","attributes":["#)
+                append(AttributeNames.link, .string(link.type.name), to: &writer)
+                if let coordinate {
+                    writer.append(0x2c)
+                    append(AttributeNames.messagingDestinationName, .string(coordinate.topic), to: &writer)
+                    writer.append(0x2c)
+                    append(
+                        AttributeNames.messagingDestinationPartition, .string(String(coordinate.partition)), to: &writer
+                    )
+                    writer.append(0x2c)
+                    append(AttributeNames.messagingKafkaOffset, .int(coordinate.offset), to: &writer)
+                }
+                // A row with a coordinate came through a log: its context is another process's, or may be.
+                writer.append(ascii: #"],"flags":"#)
+                writer.append(decimal: UInt64(link.context.flags) | (coordinate == nil ? 0x100 : 0x300))
+                writer.append(0x7d)
+            }
+            writer.append(0x5d)
+        }
+        if Int(span.links) > links.count {
+            writer.append(ascii: #","droppedLinksCount":"#)
+            writer.append(decimal: UInt64(Int(span.links) - links.count))
+        }
+    }
+
+    private static func append(ids context: TraceContext, to writer: inout ByteWriter) {
+        writer.append(ascii: #""traceId":""#)
+        writer.append(hex: context.traceHigh, digits: 16)
+        writer.append(hex: context.traceLow, digits: 16)
+        writer.append(ascii: #"","spanId":""#)
+        writer.append(hex: context.span, digits: 16)
+        writer.append(0x22)
+    }
+
+    private static func append(sorted attributes: [String: AttributeValue], to writer: inout ByteWriter) {
+        for (index, (name, value)) in attributes.sorted(by: { $0.key < $1.key }).enumerated() {
+            if index > 0 { writer.append(0x2c) }
+            append(name, value, to: &writer)
+        }
+    }
+
+    private static func append(_ name: String, _ value: AttributeValue, to writer: inout ByteWriter) {
+        writer.append(ascii: #"{"key":"#)
+        writer.append(json: name)
+        writer.append(ascii: #","value":{"#)
+        switch value {
+        case .string(let text):
+            writer.append(ascii: #""stringValue":"#)
+            writer.append(json: text)
+        case .int(let number):
+            writer.append(ascii: #""intValue":""#)
+            writer.append(decimal: number)
+            writer.append(0x22)
+        case .bool(let flag): writer.append(ascii: flag ? #""boolValue":true"# : #""boolValue":false"#)
+        case .double(let number):
+            writer.append(ascii: #""doubleValue":"#)
+            if number.isFinite {
+                writer.append(utf8: "\(number)")
+            } else {
+                writer.append(json: number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
+            }
+        }
+        writer.append(ascii: "}}")
+    }
+}

@@ -1,0 +1,56 @@
+internal import TributaryCore
+internal import TributaryLineage
+
+/// What the spans of a batch mean, with every index checked: batches come from other modules.
+extension SpanBatch {
+    /// The most links that a span is exported with: OpenTelemetry's default limit.
+    static let maximumLinks = 128
+
+    /// The operation of a span; a nameless one if its number is wrong.
+    func operation(of span: SpanRecord) -> SpanOperation {
+        operations.indices.contains(Int(span.operation))
+            ? operations[Int(span.operation)] : SpanOperation(name: "unknown", kind: .internal)
+    }
+
+    /// What a span has beyond its fixed part.
+    func detail(of span: SpanRecord) -> SpanDetail? {
+        details.indices.contains(Int(span.detail)) ? details[Int(span.detail)] : nil
+    }
+
+    /// The links of a span that are exported.
+    func links(of span: SpanRecord) -> ArraySlice<LinkRecord> {
+        let first = min(max(Int(span.firstLink), 0), links.count)
+        let count = min(max(Int(span.links), 0), SpanBatch.maximumLinks, links.count - first)
+        return links[first..<(first + count)]
+    }
+
+    /// The source record that a link leads to, where it is known.
+    func coordinate(of link: LinkRecord) -> RecordCoordinate? {
+        guard topics.indices.contains(Int(link.topic)) else { return nil }
+        return RecordCoordinate(topic: topics[Int(link.topic)], partition: link.partition, offset: link.offset)
+    }
+
+    /// Calls `body` with each attribute that comes from a span's fixed part.
+    func forEachOwnAttribute(of span: SpanRecord, _ body: (String, AttributeValue) -> Void) {
+        if span.partition >= 0 {
+            body(AttributeNames.messagingDestinationPartition, .string(String(span.partition)))
+        }
+        if span.offset >= 0 { body(AttributeNames.messagingKafkaOffset, .int(span.offset)) }
+        if span.flags & SpanRecord.tombstone != 0 { body(AttributeNames.messagingKafkaTombstone, .bool(true)) }
+        if span.flags & SpanRecord.parentIsTrigger != 0 {
+            body(AttributeNames.parent, .string(LinkType.trigger.name))
+        }
+        if span.contributors > 0 { body(AttributeNames.contributors, .int(span.contributors)) }
+        // One contribution may be the parent; the others are links.
+        if Int64(span.links) + 1 < span.contributors || Int(span.links) > SpanBatch.maximumLinks {
+            body(AttributeNames.truncated, .bool(true))
+        }
+        if span.flags & SpanRecord.windowed != 0 {
+            body(AttributeNames.windowStart, .int(span.windowStart))
+            body(AttributeNames.windowEnd, .int(span.windowEnd))
+        }
+        if span.flags & SpanRecord.failed != 0 {
+            body(AttributeNames.errorType, .string(detail(of: span)?.errorType ?? "_OTHER"))
+        }
+    }
+}

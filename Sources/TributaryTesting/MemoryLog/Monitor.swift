@@ -1,0 +1,84 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// One value behind a lock, with a condition to wait on: `Mutex` has none.
+///
+/// Unchecked: `state` is touched only while the pthread mutex is held.
+@safe final class Monitor<State>: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private var state: State
+
+    init(_ state: State) {
+        self.state = state
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe condition = .allocate(capacity: 1)
+        unsafe mutex.initialize(to: pthread_mutex_t())
+        unsafe condition.initialize(to: pthread_cond_t())
+        unsafe pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        #if canImport(Glibc)
+            unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        #endif
+        unsafe pthread_cond_init(condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe condition.deallocate()
+        unsafe mutex.deallocate()
+    }
+
+    /// Looks at or changes the value without waking anybody.
+    func withLock<Result, Failure: Error>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return try body(&state)
+    }
+
+    /// Changes the value and wakes all that wait.
+    func change<Result, Failure: Error>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer {
+            unsafe pthread_cond_broadcast(condition)
+            unsafe pthread_mutex_unlock(mutex)
+        }
+        return try body(&state)
+    }
+
+    /// Calls `body` now and after each change until it has an answer or `milliseconds` have passed; never waits for 0.
+    func wait<Result, Failure: Error>(
+        milliseconds: Int64, _ body: (inout State) throws(Failure) -> Result?
+    ) throws(Failure) -> Result? {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        if let result = try body(&state) { return result }
+        guard milliseconds > 0 else { return nil }
+        var deadline = Self.deadline(after: milliseconds)
+        while true {
+            let ended = unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT
+            if let result = try body(&state) { return result }
+            if ended { return nil }
+        }
+    }
+
+    private static func deadline(after milliseconds: Int64) -> timespec {
+        var time = timespec()
+        #if canImport(Glibc)
+            unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        #else
+            unsafe clock_gettime(CLOCK_REALTIME, &time)
+        #endif
+        // A day at most, so that no sum overflows.
+        let nanoseconds = Int64(time.tv_nsec) + min(milliseconds, 86_400_000) * 1_000_000
+        time.tv_sec += Int(nanoseconds / 1_000_000_000)
+        time.tv_nsec = Int(nanoseconds % 1_000_000_000)
+        return time
+    }
+}

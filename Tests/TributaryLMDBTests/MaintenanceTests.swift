@@ -1,0 +1,127 @@
+import Synchronization
+import Testing
+import TributaryCore
+import TributaryLMDB
+
+/// A clock that stands until it is told.
+private final class TestTime: Sendable {
+    private let now = Atomic<Int64>(0)
+    var source: TimeSource { TimeSource { self.now.load(ordering: .relaxed) * 1_000_000 } }
+    func set(_ milliseconds: Int64) { now.store(milliseconds, ordering: .relaxed) }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct MaintenanceTests {
+    @Test func `retention by time takes whole batches from the front`() throws {
+        let folder = try TemporaryFolder()
+        let time = TestTime()
+        let log = try openLog(folder) { $0.time = time.source }
+        try log.createTopics([TopicSpecification("t", settings: ["retention.ms": "1000"])])
+        for index in 0..<5 { try log.write([TestRecord("k", "\(index)", at: Int64(index) * 1000)], to: "t") }
+        time.set(3500)
+        try log.performMaintenance()
+        let place = TopicPartition("t", 0)
+        #expect(try log.watermarks(place, committed: true) == Watermarks(low: 3, high: 5))
+        #expect(try log.texts("t") == ["3 k=3", "4 k=4"])
+        #expect(code { _ = try log.read("t", from: 2) } == .offsetOutOfRange)
+        time.set(100_000)
+        try log.performMaintenance()
+        #expect(try log.watermarks(place, committed: true) == Watermarks(low: 5, high: 5))
+        try log.write([TestRecord("k", "5", at: 100_000)], to: "t")
+        #expect(try log.texts("t") == ["5 k=5"])
+        #expect(try log.verify().isEmpty)
+    }
+
+    @Test func `retention by bytes keeps at least so much`() throws {
+        let folder = try TemporaryFolder()
+        let time = TestTime()
+        let log = try openLog(folder) { $0.time = time.source }
+        try log.createTopics([TopicSpecification("t", settings: ["retention.bytes": "10000"])])
+        let value = String(repeating: "x", count: 3000)
+        for _ in 0..<20 { try log.write([TestRecord("k", value)], to: "t") }
+        try log.performMaintenance()
+        #expect(try log.watermarks(TopicPartition("t", 0), committed: true) == Watermarks(low: 16, high: 20))
+        #expect(try log.verify().isEmpty)
+    }
+
+    @Test func `records before an offset are deleted, also inside a batch`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder)
+        try log.createTopics([TopicSpecification("t")])
+        for start in [0, 5] { try log.write((0..<5).map { TestRecord("k", "\(start + $0)") }, to: "t") }
+        let place = TopicPartition("t", 0)
+        try log.deleteRecords(before: [place: 7])
+        #expect(try log.texts("t") == ["7 k=7", "8 k=8", "9 k=9"])
+        #expect(code { try log.deleteRecords(before: [place: 11]) } == .offsetOutOfRange)
+        try log.deleteRecords(before: [place: -1])
+        #expect(try log.watermarks(place, committed: true) == Watermarks(low: 10, high: 10))
+        #expect(try log.verify().isEmpty)
+    }
+
+    @Test func `compaction keeps the newest of each key and leaves the last batch alone`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder)
+        try log.createTopics([TopicSpecification("t", settings: ["cleanup.policy": "compact"])])
+        try log.write([TestRecord("a", "1"), TestRecord("b", "1"), TestRecord("c", "1")], to: "t")
+        try log.write([TestRecord("a", "2"), TestRecord("b", "2")], to: "t")
+        try log.write([TestRecord("a", "3"), TestRecord("a", "4")], to: "t")
+        try log.performMaintenance()
+        #expect(try log.texts("t") == ["2 c=1", "3 a=2", "4 b=2", "5 a=3", "6 a=4"])
+        try log.performMaintenance()
+        #expect(try log.texts("t") == ["2 c=1", "3 a=2", "4 b=2", "5 a=3", "6 a=4"])
+        try log.write([TestRecord("d", "1")], to: "t")
+        try log.performMaintenance()
+        #expect(try log.texts("t") == ["2 c=1", "4 b=2", "6 a=4", "7 d=1"])
+        for start in 0...8 {
+            let kept = [2, 4, 6, 7].filter { $0 >= start }
+            #expect(try log.read("t", from: Int64(start)).map(\.offset) == kept.map(Int64.init))
+        }
+        #expect(try log.verify().isEmpty)
+    }
+
+    @Test func `a tombstone stays for its delay after compaction saw it`() throws {
+        let folder = try TemporaryFolder()
+        let time = TestTime()
+        let log = try openLog(folder) { $0.time = time.source }
+        try log.createTopics([
+            TopicSpecification("t", settings: ["cleanup.policy": "compact", "delete.retention.ms": "1000"])
+        ])
+        try log.write([TestRecord("a", "1"), TestRecord("b", "1")], to: "t")
+        try log.write([TestRecord("a", nil)], to: "t")
+        try log.write([TestRecord("end", "1")], to: "t")
+        time.set(10_000)
+        try log.performMaintenance()
+        #expect(try log.texts("t") == ["1 b=1", "2 a=-", "3 end=1"])
+        time.set(10_999)
+        try log.performMaintenance()
+        #expect(try log.texts("t") == ["1 b=1", "2 a=-", "3 end=1"])
+        time.set(11_000)
+        try log.performMaintenance()
+        #expect(try log.texts("t") == ["1 b=1", "3 end=1"])
+        #expect(try log.verify().isEmpty)
+    }
+
+    @Test func `compaction of many batches keeps lineage, headers and timestamps, and says less bytes`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder) { $0.batchBytes = 2048 }
+        try log.createTopics([TopicSpecification("t", settings: ["cleanup.policy": "compact"])])
+        var newest: [String: TestRecord] = [:]
+        var records: [TestRecord] = []
+        for index in 0..<5000 {
+            let key = "key \((index &* 7919) % 97)"
+            var record = TestRecord(key, "value \(index)", at: Int64(index * 3 % 1000))
+            record.offset = Int64(index)
+            record.context = TraceContext(traceHigh: UInt64(index), traceLow: 2, span: 3, flags: 1)
+            record.cell = [1, UInt8(index & 255)]
+            record.headers = Headers([("h", [UInt8(index & 255)])])
+            records.append(record)
+            newest[key] = record
+        }
+        try log.write(records, to: "t")
+        var end = TestRecord("end", "1")
+        end.offset = 5000
+        try log.write([end], to: "t")
+        try log.performMaintenance()
+        #expect(try log.read("t") == newest.values.sorted { $0.offset < $1.offset } + [end])
+        #expect(try log.verify().isEmpty)
+    }
+}
