@@ -61,7 +61,11 @@ let package = Package(
             ],
             swiftSettings: unsafeSettings),
         .target(
-            name: "TributaryConformance", dependencies: ["TributaryCore", "TributaryTesting"], swiftSettings: settings),
+            name: "TributaryConformance",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
+                "TributaryTelemetry", "TributaryLMDB",
+            ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
         .testTarget(
@@ -72,6 +76,12 @@ let package = Package(
         ),
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryDSLTests",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime", "TributaryTesting",
+            ],
+            swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],

@@ -85,7 +85,7 @@ extension LogConformance {
                 var found: [Int: [String]] = [:]
                 while found.values.reduce(0, { $0 + $1.count }) < 12 {
                     guard let batch = try consumer.poll(timeout: fixture.patience) else {
-                        throw Unmet(message: "no batch came, so far: \(found)")
+                        throw Unexpected("no batch came, so far: \(found)")
                     }
                     try expect(batch.count > 0, "an empty batch")
                     for index in 0..<batch.count {
@@ -112,7 +112,7 @@ extension LogConformance {
                 let consumer = try fixture.consumer()
                 _ = try consumer.assign(place, from: 0)
                 guard let batch = try consumer.poll(timeout: fixture.patience) else {
-                    throw Unmet(message: "no batch came")
+                    throw Unexpected("no batch came")
                 }
                 consumer.close()
                 try fixture.log.deleteRecords(before: [place: 1])

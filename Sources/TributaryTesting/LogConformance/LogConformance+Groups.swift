@@ -7,7 +7,7 @@ extension LogConformance {
                 let group = try fixture.group(tasks: 3)
                 let change = try group.nextChange(timeout: fixture.patience)
                 guard case .assigned(let tasks) = change else {
-                    throw Unmet(message: "expected tasks, got \(String(describing: change))")
+                    throw Unexpected("expected tasks, got \(String(describing: change))")
                 }
                 try expect(tasks.sorted(), equals: [0, 1, 2], "tasks")
                 try expect(try group.nextChange(timeout: 0), equals: nil, "another change")

@@ -68,25 +68,16 @@ public struct LogConformance: Sendable {
             let log = try makeLog()
             defer { log.close() }
             try check.body(LogFixture(log: log, patience: patience))
-        } catch let unmet as Unmet {
-            throw Failure(check: check.name, message: unmet.message)
+        } catch let unmet as Unexpected {
+            throw Failure(check: check.name, message: unmet.description)
         } catch {
             throw Failure(check: check.name, message: "threw \(error)")
         }
     }
 }
 
-/// An expectation of a check that was not met.
-struct Unmet: Error {
-    var message: String
-}
-
-func expect(_ condition: Bool, _ message: @autoclosure () -> String) throws {
-    guard condition else { throw Unmet(message: message()) }
-}
-
 func expect<Value: Equatable>(_ value: Value, equals expected: Value, _ what: String) throws {
-    guard value == expected else { throw Unmet(message: "\(what): expected \(expected), got \(value)") }
+    guard value == expected else { throw Unexpected("\(what): expected \(expected), got \(value)") }
 }
 
 /// Expects `body` to throw a ``LogError`` with `code`.
@@ -97,5 +88,5 @@ func expect(_ code: LogError.Code, _ what: String, _ body: () throws -> Void) th
         try expect(error.code == code, "\(what): expected \(code.rawValue), got \(error)")
         return
     }
-    throw Unmet(message: "\(what): expected the error \(code.rawValue), got none")
+    throw Unexpected("\(what): expected the error \(code.rawValue), got none")
 }

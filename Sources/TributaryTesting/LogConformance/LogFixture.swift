@@ -64,7 +64,7 @@ struct LogFixture {
         while records.count < count {
             let left = end - TimeSource.system.milliseconds
             guard left > 0 else {
-                throw Unmet(message: "expected \(count) records, got \(records.count) in \(patience) ms")
+                throw Unexpected("expected \(count) records, got \(records.count) in \(patience) ms")
             }
             guard let batch = try consumer.poll(timeout: left) else { continue }
             for index in 0..<batch.count { records.append(LoggedRecord(batch, index)) }
@@ -75,7 +75,7 @@ struct LogFixture {
 
     func expectSilence(_ consumer: any LogConsumer) throws {
         if let batch = try consumer.poll(timeout: 0) {
-            throw Unmet(message: "expected no more records, got \(batch.count) more")
+            throw Unexpected("expected no more records, got \(batch.count) more")
         }
     }
 

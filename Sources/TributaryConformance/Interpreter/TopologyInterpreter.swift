@@ -1,0 +1,173 @@
+internal import TributaryCore
+internal import TributaryDSL
+internal import TributaryState
+
+/// Makes a topology of statements, each one call of the DSL in order, since the order fixes generated names.
+struct TopologyInterpreter {
+    private let builder: StreamsBuilder
+    private var objects: [String: CaseObject] = [:]
+    private var integerStores: Set<String> = []
+    /// How the records of output topics are read.
+    let formats = OutputFormats()
+    /// What `peek` and `foreach` see.
+    let seen = SeenRecords()
+
+    private init(_ config: CaseConfig) { builder = StreamsBuilder(inMemoryStores: config.inMemoryStores) }
+
+    /// An interpreted topology, and what is needed to read its records.
+    struct Built {
+        let topology: Topology
+        let formats: OutputFormats
+        let seen: SeenRecords
+    }
+
+    /// Builds a case's topology.
+    ///
+    /// - Throws: ``CaseError`` if the case can't be interpreted; what the DSL throws if it refuses the topology.
+    static func build(_ item: ConformanceCase) throws -> Built {
+        var interpreter = TopologyInterpreter(item.config)
+        for statement in item.topology {
+            do { try interpreter.run(statement) } catch let error as CaseError {
+                throw error.inside("topology[\(statement.index)]")
+            }
+        }
+        let topology = try interpreter.builder.build(explicitNames: item.config.explicitNames)
+        return Built(topology: topology, formats: interpreter.formats, seen: interpreter.seen)
+    }
+
+    private mutating func run(_ statement: Statement) throws {
+        guard let result = try object(statement), let id = try statement.id else { return }
+        objects[id] = result
+    }
+
+    private func object(_ id: String, _ field: String) throws -> CaseObject {
+        guard let object = objects[id] else { throw CaseError("no statement before has the id '\(id)'").inside(field) }
+        return object
+    }
+
+    private func stream(_ statement: Statement) throws -> any StreamObject {
+        guard case .stream(let stream) = try object(try statement.input, "in") else { throw Self.notInterpreted }
+        return stream
+    }
+
+    private static var notInterpreted: CaseError { CaseError("the operation on this kind of input is not interpreted") }
+
+    private mutating func object(_ statement: Statement) throws -> CaseObject? {
+        switch statement.operation {
+        case .stream, .table, .store: return try source(statement)
+        case .filter: return .stream(try stream(statement).filter(statement, keeps: true))
+        case .filterNot: return .stream(try stream(statement).filter(statement, keeps: false))
+        case .mapValues: return .stream(try stream(statement).mapValues(statement))
+        case .map: return .stream(try stream(statement).map(statement))
+        case .flatMap: return .stream(try stream(statement).flatMap(statement))
+        case .flatMapValues: return .stream(try stream(statement).flatMapValues(statement))
+        case .selectKey: return .stream(try stream(statement).selectKey(statement))
+        case .peek: return .stream(try stream(statement).peek(statement, seen))
+        case .repartition: return .stream(try stream(statement).repartition(statement))
+        case .foreach:
+            try stream(statement).forEach(statement, seen)
+            return nil
+        case .split:
+            for (id, branch) in try stream(statement).split(statement) { objects[id] = .stream(branch) }
+            return nil
+        case .merge:
+            guard case .stream(let other) = try object(try statement.secondInput, "in2") else {
+                throw Self.notInterpreted
+            }
+            return .stream(try stream(statement).merge(statement, other))
+        case .toTable: return .table(try stream(statement).toTable(statement))
+        case .toStream:
+            guard case .table(let table) = try object(try statement.input, "in") else { throw Self.notInterpreted }
+            return .stream(try table.toStream(statement))
+        case .groupByKey: return .grouped(try stream(statement).groupByKey(statement))
+        case .groupBy: return .grouped(try stream(statement).groupBy(statement))
+        case .windowedBy:
+            guard case .grouped(let grouped) = try object(try statement.input, "in") else { throw Self.notInterpreted }
+            return .windowed(try grouped.windowedBy(statement))
+        case .count, .reduce, .aggregate: return .table(try aggregation(statement))
+        case .join:
+            guard case .table(let table) = try object(try statement.secondInput, "in2") else {
+                throw Self.notInterpreted
+            }
+            return .stream(try stream(statement).join(statement, table))
+        case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
+        case .processValues:
+            return .stream(try stream(statement).processValues(statement, integerStores: integerStores))
+        case .to:
+            try stream(statement).to(statement, formats)
+            return nil
+        case .globalTable, .transformValues, .cogroup, .fkJoin, .suppress: throw Self.notInterpreted
+        }
+    }
+
+    private mutating func aggregation(_ statement: Statement) throws -> any TableObject {
+        let input = try object(try statement.input, "in")
+        if statement.operation == .count, let name = try statement.materialized?.name { integerStores.insert(name) }
+        switch (statement.operation, input) {
+        case (.count, .grouped(let grouped)): return try grouped.count(statement)
+        case (.count, .windowed(let windowed)): return try windowed.count(statement)
+        case (.reduce, .grouped(let grouped)): return try grouped.reduce(statement)
+        case (.reduce, .windowed(let windowed)): return try windowed.reduce(statement)
+        case (_, .grouped(let grouped)): return try grouped.aggregate(statement)
+        case (_, .windowed(let windowed)): return try windowed.aggregate(statement)
+        default: throw Self.notInterpreted
+        }
+    }
+}
+
+// MARK: Sources and stores
+
+extension TopologyInterpreter {
+    private func source(_ statement: Statement) throws -> CaseObject? {
+        let fields = statement.fields
+        switch statement.operation {
+        case .stream:
+            guard let topics = try fields.texts("topics") else { throw CaseError("sources by pattern are not interpreted") }
+            let extractor = try fields.choice("extractor", ["fromValue": TimestampExtractor.fromValue])
+            let stream = builder.stream(
+                topics, key: .caseKey, value: .caseText, named: try statement.named, timestamps: extractor)
+            return .stream(StreamHandle(stream: stream, key: .caseKey, keyFormat: .text))
+        case .table:
+            let table = builder.table(
+                try fields.requiredText("topic"), key: .caseKey, value: .caseText,
+                materialized: try statement.materialized?.materialized(.caseKey, .caseText),
+                named: try statement.named)
+            return .table(TableHandle(table: table, key: .caseKey, keyFormat: .text))
+        default:
+            try store(statement)
+            return nil
+        }
+    }
+
+    private func store(_ statement: Statement) throws {
+        let fields = statement.fields
+        let kind: StoreDescription.Kind
+        switch try fields.requiredText("type") {
+        case "kv": kind = .keyValue
+        case "timestampedKv": kind = .timestampedKeyValue
+        case "window":
+            kind = .window(
+                retention: try fields.requiredInteger("retentionMs"), size: try fields.requiredInteger("sizeMs"),
+                retainsDuplicates: try fields.bool("duplicates") ?? false, timestamped: false)
+        case let other: throw CaseError("stores of type '\(other)' are not interpreted").inside("type")
+        }
+        builder.addStateStore(
+            StoreDescription(
+                name: try fields.requiredText("name"), kind: kind, isPersistent: try fields.bool("inMemory") != true,
+                isCached: try fields.bool("cache") ?? false, isLogged: try fields.bool("log") ?? true))
+    }
+}
+
+extension TimestampExtractor {
+    /// What a value says behind its last `@`, else the record's own timestamp.
+    fileprivate static var fromValue: TimestampExtractor {
+        TimestampExtractor(name: "fromValue") { timestamp, value, _ in
+            guard let value, let text = String(validating: [UInt8](copying: value), as: UTF8.self),
+                let mark = text.lastIndex(of: "@")
+            else { return timestamp }
+            let digits = text[text.index(after: mark)...]
+            guard digits.drop(while: { $0 == "-" }).allSatisfy({ $0.isASCII && $0.isNumber }) else { return timestamp }
+            return Int64(digits) ?? timestamp
+        }
+    }
+}
