@@ -49,9 +49,16 @@ let package = Package(
             name: "TributaryLMDB",
             dependencies: ["TributaryState", "TributaryLineage", "TributaryCore", "CLMDB", "CLinux"],
             swiftSettings: unsafeSettings),
+        // A second process for the tests of the log: produces, waits, dies when told.
+        .executableTarget(
+            name: "log-test-process", dependencies: ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess",
+            swiftSettings: unsafeSettings),
         .testTarget(
             name: "TributaryLMDBTests",
-            dependencies: ["TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting"],
+            dependencies: [
+                "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
+                "log-test-process",
+            ],
             swiftSettings: unsafeSettings),
         .target(
             name: "TributaryConformance",
@@ -69,6 +76,12 @@ let package = Package(
         ),
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryDSLTests",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime", "TributaryTesting",
+            ],
+            swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],

@@ -8,7 +8,8 @@ import TributaryTelemetry
         let exporter = InMemorySpanExporter()
         exporter.export(Sample.count())
         let spans = exporter.spans()
-        #expect(spans.map { $0.name } == ["process orders", "put counts", "process orders", "put counts", "flush counts"])
+        #expect(
+            spans.map { $0.name } == ["process orders", "put counts", "process orders", "put counts", "flush counts"])
         let process = try #require(spans.first)
         #expect(process.kind == 5 && process.parentIsRemote && process.parent == 0x99)
         #expect(process.coordinate == RecordCoordinate(topic: "orders", partition: 0, offset: 7))

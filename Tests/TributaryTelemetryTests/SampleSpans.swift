@@ -73,12 +73,14 @@ enum Sample {
             operations: operations,
             spans: (0..<count).map { index in
                 SpanRecord(
-                    context: context(random.next(), UInt64(index) + 1), parent: 0, start: Int64(index), end: Int64(index),
+                    context: context(random.next(), UInt64(index) + 1), parent: 0, start: Int64(index),
+                    end: Int64(index),
                     operation: 1)
             })
     }
 
-    static let resource = TelemetryResource(serviceName: "test", attributes: [AttributeNames.testCase: .string("case-1")])
+    static let resource = TelemetryResource(
+        serviceName: "test", attributes: [AttributeNames.testCase: .string("case-1")])
 
     static func json(_ batch: SpanBatch) -> [UInt8] {
         var writer = ByteWriter()

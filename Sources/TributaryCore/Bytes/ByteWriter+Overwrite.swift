@@ -20,6 +20,17 @@ extension ByteWriter {
         reserve(count)
     }
 
+    /// Lets a closure write up to `count` bytes at the end, which returns how many it wrote.
+    @unsafe
+    public mutating func append<Failure: Error>(
+        upTo count: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+    ) throws(Failure) {
+        precondition(count >= 0, "a negative number of bytes")
+        reserve(count)
+        let written = try unsafe body(UnsafeMutableRawBufferPointer(start: base + length, count: count))
+        length += min(max(written, 0), count)
+    }
+
     /// The number of bytes the memory holds before it must grow.
     @inlinable public var allocatedCount: Int { capacity }
 }

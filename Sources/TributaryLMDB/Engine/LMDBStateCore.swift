@@ -21,9 +21,12 @@ final class LMDBStateCore {
 
     let state: Owned<State>
     let options: LMDBStateOptions
+    /// What readers on other threads read.
+    let shared: LMDBSharedEnvironment
 
     init(_ environment: LMDBEnvironment, options: LMDBStateOptions) {
         state = Owned(State(environment: environment))
+        shared = LMDBSharedEnvironment(environment, hasEngine: true)
         self.options = options
     }
 

@@ -21,7 +21,6 @@ public final class LMDBStateEngine: StateEngine {
     let options: LMDBStateOptions
     let core: LMDBStateCore
     let metadataTable: LMDBTable
-    let shared: LMDBSharedEnvironment
     private let tables = Owned<[String: LMDBTable]>([:])
     let fileName: String
 
@@ -35,6 +34,7 @@ public final class LMDBStateEngine: StateEngine {
     /// that another boot of the system did not write to disk: delete it with ``delete(directory:)`` and rebuild.
     public convenience init(directory: String, options: LMDBStateOptions = LMDBStateOptions()) throws(StoreError) {
         try self.init(directory: directory, fileName: Self.fileName, options: options)
+        try Self.deleteRebuild(path)
     }
 
     init(directory: String, fileName: String, options: LMDBStateOptions) throws(StoreError) {
@@ -45,7 +45,6 @@ public final class LMDBStateEngine: StateEngine {
         let environment = try Self.open(directory + "/" + fileName, options)
         core = LMDBStateCore(environment, options: options)
         metadataTable = LMDBTable(name: Self.metadataName, core: core, records: nil)
-        shared = LMDBSharedEnvironment(environment, hasEngine: true)
         do throws(StoreError) {
             try checkFormat()
         } catch {
@@ -59,10 +58,9 @@ public final class LMDBStateEngine: StateEngine {
     /// Deletes the state in a task's directory; nothing may have it open.
     public static func delete(directory: String) throws(StoreError) {
         let path = directory + "/" + fileName
+        try deleteRebuild(path)
         // The mark goes last: without the file it says nothing.
-        for suffix in ["", "-lock", ".rebuild", ".rebuild-lock", ".rebuild-unsynced", "-unsynced"] {
-            try StateFiles.delete(path + suffix)
-        }
+        for suffix in ["", "-lock", "-unsynced"] { try StateFiles.delete(path + suffix) }
     }
 
     static func open(_ path: String, _ options: LMDBStateOptions) throws(StoreError) -> LMDBEnvironment {
@@ -225,7 +223,7 @@ public final class LMDBStateEngine: StateEngine {
         guard let environment = core.state.value.environment else { return }
         abort()
         tables.value.removeAll()
-        shared.replace(nil)
+        core.shared.replace(nil)
         core.close()
         if options.durability == .fast, (try? environment.sync()) != nil { try? StateFiles.delete(unsyncedPath) }
     }
@@ -245,7 +243,7 @@ public final class LMDBStateEngine: StateEngine {
     func reopen(_ change: () throws(StoreError) -> Void) throws(StoreError) {
         guard core.state.value.environment != nil else { throw StoreError(.closed, "the engine is closed") }
         abort()
-        shared.replace(nil)
+        core.shared.replace(nil)
         core.state.value.environment = nil
         let changed: StoreError?
         do throws(StoreError) {
@@ -256,12 +254,12 @@ public final class LMDBStateEngine: StateEngine {
         }
         let environment = try Self.open(path, options)
         core.state.value.environment = environment
-        shared.replace(environment)
+        core.shared.replace(environment)
         if let changed { throw changed }
     }
 
     /// A reader of what is committed, for another thread of this process.
-    public func makeReader() -> LMDBStateReader { LMDBStateReader(shared) }
+    public func makeReader() -> LMDBStateReader { LMDBStateReader(core.shared) }
 
     /// Tells readers which databases there are to read.
     private func publish() {
@@ -272,7 +270,7 @@ public final class LMDBStateEngine: StateEngine {
             changes[LMDBTable.databaseName(for: name)] = .some(table.state.value.database)
         }
         if let metadata = metadataTable.state.value.database { changes[Self.metadataName] = .some(metadata) }
-        shared.publish(changes)
+        core.shared.publish(changes)
     }
 }
 

@@ -15,7 +15,7 @@ public final class LMDBStateReader: Sendable {
     /// Opens the state of a task for reading, in a process that has no engine on it.
     public init(directory: String) throws(StoreError) {
         let path = directory + "/" + LMDBStateEngine.fileName
-        try StateFileCheck.check(path)
+        try StateFileCheck.checkBesideWriter(path)
         do throws(LMDBError) {
             let options = LMDBOptions(maximumDatabases: 8, readOnly: true)
             shared = LMDBSharedEnvironment(try LMDBEnvironment(path: path, options: options), hasEngine: false)

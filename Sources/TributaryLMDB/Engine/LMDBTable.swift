@@ -78,14 +78,7 @@ final class LMDBTable: StateTable {
 
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor {
         try prepare()
-        let database = try state.value.requireDatabase()
-        let handle: LMDBWriteCursor?
-        do throws(LMDBError) {
-            handle = try core.state.value.transaction?.openCursor(database)
-        } catch {
-            throw StoreError(error, store: name)
-        }
-        guard let handle else { throw StoreError(.closed, "the table is closed", store: name) }
+        let handle = try openCursor()
         state.value.openCursors += 1
         return LMDBTableCursor(
             self, LMDBTableWalk(handle, core, name: name, from: lower, through: upper, reverse: reverse),
@@ -148,6 +141,8 @@ final class LMDBTable: StateTable {
 
     private func dropDatabase() throws(StoreError) {
         let database = try state.value.requireDatabase()
+        // LMDB closes the database for everyone at once, whether or not the transaction is committed.
+        core.shared.publish([databaseName: nil])
         do throws(LMDBError) {
             if let cursor = state.value.writeCursor.take() { core.state.value.transaction?.close(cursor) }
             try core.state.value.transaction?.drop(database)
@@ -159,6 +154,16 @@ final class LMDBTable: StateTable {
         state.value.isPrepared = false
         state.value.surplusChanged = false
         try records?.setSurplus(of: name, 0)
+    }
+
+    func openCursor() throws(StoreError) -> LMDBWriteCursor {
+        let database = try state.value.requireDatabase()
+        do throws(LMDBError) {
+            if let handle = try core.state.value.transaction?.openCursor(database) { return handle }
+        } catch {
+            throw StoreError(error, store: name)
+        }
+        throw StoreError(.closed, "the table is closed", store: name)
     }
 
     /// A cursor of this table has ended; the last one lets the overlay into the table.

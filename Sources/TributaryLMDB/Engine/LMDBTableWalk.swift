@@ -10,6 +10,7 @@ struct LMDBTableWalk: ~Copyable {
     private let lower: [UInt8]?
     private let upper: [UInt8]?
     private let isReverse: Bool
+    private let hasEnd: Bool
     private var hasStarted = false
     private var isInside = false
     /// The bucket that is being walked over: the first 504 bytes of its keys, its bytes and what is left of it.
@@ -27,12 +28,13 @@ struct LMDBTableWalk: ~Copyable {
         if let lower { self.lower = [UInt8](copying: lower) } else { self.lower = nil }
         if let upper { self.upper = [UInt8](copying: upper) } else { self.upper = nil }
         isReverse = reverse
+        hasEnd = reverse ? self.lower != nil : self.upper != nil
     }
 
     /// Replaces `key` and `value` by the next entry; returns false at the end.
     mutating func next(key: inout ByteWriter, value: inout ByteWriter) throws(StoreError) -> Bool {
         while true {
-            if let member = isReverse ? members.popLast() : members.popFirst() {
+            if !members.isEmpty, let member = isReverse ? members.popLast() : members.popFirst() {
                 key.removeAll()
                 value.removeAll()
                 key.append(bucketKey.bytes)
@@ -58,7 +60,7 @@ struct LMDBTableWalk: ~Copyable {
             }
             if !isInside && isBefore(key.bytes) { continue }
             isInside = true
-            return !isBeyond(key.bytes)
+            return !hasEnd || !isBeyond(key.bytes)
         }
     }
 

@@ -107,11 +107,13 @@ enum StateFileCheck {
     private static let metaEnd = 152
 
     /// Throws if the file cannot be one that LMDB wrote in full; a missing or empty one is none yet.
+    ///
+    /// The size is asked for after the meta pages are read, since a writer in another process may be at it: LMDB writes a meta
+    /// page after what it speaks of.
     static func check(_ path: String) throws(StoreError) {
-        guard let size = StateFiles.size(path), size > 0 else { return }
-        guard let head = try StateFiles.read(path, limit: 1 << 17), head.count >= metaEnd else {
-            throw StoreError(.corrupt, "\(path) ends inside its first page")
-        }
+        guard let head = try StateFiles.read(path, limit: 1 << 17), !head.isEmpty else { return }
+        guard let size = StateFiles.size(path) else { return }
+        guard head.count >= metaEnd else { throw StoreError(.corrupt, "\(path) ends inside its first page") }
         let pageSize = Int(word32(head, pageSizeOffset))
         guard word32(head, 16) == magic, [4096, 8192, 16384, 32768, 65536].contains(pageSize) else {
             throw StoreError(.corrupt, "\(path) is not an LMDB file")
@@ -125,6 +127,15 @@ enum StateFileCheck {
         guard !overflow && needed <= UInt64(size) else {
             throw StoreError(.corrupt, "\(path) has \(size) bytes where its meta page needs \(needed)")
         }
+    }
+
+    /// The same for a reader beside a writer, which makes a file as long as its meta page says a moment after the commit.
+    static func checkBesideWriter(_ path: String) throws(StoreError) {
+        for _ in 0..<3 {
+            if (try? check(path)) != nil { return }
+            usleep(2000)
+        }
+        try check(path)
     }
 
     // LMDB writes in the byte order of the machine: big-endian words, turned back into bytes and taken as they lie.

@@ -26,7 +26,7 @@ internal import TributaryCore
     // MARK: Assignment
 
     func assign(_ partition: TopicPartition, from offset: Int64) throws(LogError) -> Int {
-        try handle.check()
+        try check()
         guard let row = try handle.core.store.topic(partition.topic), partition.partition >= 0,
             partition.partition < row.partitions
         else {
@@ -59,7 +59,7 @@ internal import TributaryCore
             // The word first: what changes after this line ends the wait below at once.
             let seen = word.now
             if woken.exchange(false, ordering: .acquiring) { return nil }
-            try handle.check()
+            try check()
             if let batch = try readNext() { return batch }
             guard milliseconds != 0 else { return nil }
             // Once a second without being woken, should a process have died between its commit and the announcement.
@@ -80,7 +80,12 @@ internal import TributaryCore
         handle.core.wakePage.word.announce()
     }
 
-    func close() { state.value.removeAll() }
+    func close() { state.value.close() }
+
+    private func check() throws(LogError) {
+        try handle.check()
+        if state.value.isClosed { throw LogError(.closed, "the consumer \(name) is closed") }
+    }
 
     private func readNext() throws(LogError) -> RecordBatch? {
         guard state.value.count > 0 else { return nil }

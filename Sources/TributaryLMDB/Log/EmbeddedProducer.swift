@@ -49,6 +49,8 @@ internal import TributaryCore
 
     // MARK: Records
 
+    // Inlined into the protocol's entry point, which else would copy the arguments once more: a third of the time of a send.
+    @inline(__always)
     func send(
         topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
         context: TraceContext, cell: RawSpan, extras: RawSpan

@@ -30,8 +30,43 @@ public import TributaryCore
     }
 
     /// Merges the entries of `a` and `b` into those of `cell`.
-    @inline(never)
     mutating func merge(_ a: Cell, _ b: Cell, subtracting: Bool, into cell: inout Cell) {
+        // An aggregate and a record is the common case, and the sum doesn't ask for the order.
+        if !subtracting && b.entries == 1 && b.first.partition >= 0 && mergeOne(a, b.first, into: &cell) { return }
+        if !subtracting && a.entries == 1 && a.first.partition >= 0 && mergeOne(b, a.first, into: &cell) { return }
+        mergeAll(a, b, subtracting: subtracting, into: &cell)
+    }
+
+    /// Adds one entry to those of `a`; does nothing and returns false if it is of a new source partition.
+    ///
+    /// Entries never change once they are there, so that the result may share its tail with `a`.
+    @inline(__always)
+    private mutating func mergeOne(_ a: Cell, _ entry: CellEntry, into cell: inout Cell) -> Bool {
+        let count = Int(a.entries)
+        if a.first.takesIn(entry) {
+            cell.entries = a.entries
+            cell.tail = a.tail
+            cell.first = a.first.adding(entry)
+            return true
+        }
+        guard count > 1 else { return false }
+        let tail = Int(a.tail)
+        var found = tail
+        while found < tail &+ count &- 1 && !slots[found].takesIn(entry) { found &+= 1 }
+        guard found < tail &+ count &- 1 else { return false }
+        reserve(count &- 1)
+        let start = used
+        for index in 0..<(count &- 1) { slots[start &+ index] = slots[tail &+ index] }
+        slots[start &+ found &- tail] = slots[found].adding(entry)
+        cell.entries = a.entries
+        cell.first = a.first
+        cell.tail = Int32(truncatingIfNeeded: start)
+        used = start &+ count &- 1
+        return true
+    }
+
+    @inline(never)
+    private mutating func mergeAll(_ a: Cell, _ b: Cell, subtracting: Bool, into cell: inout Cell) {
         reserve(Int(a.entries) &+ Int(b.entries))
         let start = used
         var end = start
@@ -125,5 +160,25 @@ public import TributaryCore
             slots[start] = CellEntry(
                 source: CellStack.severalTopics, partition: -1, first: 0, last: 0, count: last.count)
         }
+    }
+}
+
+extension CellEntry {
+    /// Whether contributions of `other` belong here: the same partition, or all of the topic's.
+    @inline(__always)
+    fileprivate func takesIn(_ other: CellEntry) -> Bool {
+        source == other.source && (partition == other.partition || partition == -1)
+    }
+
+    /// The entry with the contributions of one that belongs here.
+    @inline(__always)
+    fileprivate func adding(_ other: CellEntry) -> CellEntry {
+        var sum = self
+        sum.count = count &+ other.count
+        if partition >= 0 {
+            sum.first = min(first, other.first)
+            sum.last = max(last, other.last)
+        }
+        return sum
     }
 }

@@ -10,6 +10,9 @@ public enum Envelope {
     /// The version that is written.
     public static let version: UInt8 = 1
 
+    /// Magic and version.
+    static let head = UInt32(magic) << 8 | UInt32(version)
+
     /// Flag: 25 bytes of context follow.
     static let hasContext: UInt8 = 1
     /// Flag: a tracestate follows.

@@ -5,24 +5,10 @@ public import TributaryCore
 /// All lengths are checked when the view is made, so that reading a field can't fail. The lists inside (headers, cell,
 /// elements) are checked by whoever decodes them.
 public struct EnvelopeView: ~Escapable {
-    /// The timestamp, ms since the epoch; nil if the value has none.
-    public let timestamp: Int64?
-    /// The context; ``TraceContext/none`` if there is none.
-    public let context: TraceContext
-    /// The text of the tracestate; empty if there is none.
-    public let tracestate: RawSpan
-    /// The encoded list of headers (``Headers``); empty if there are none.
-    public let headers: RawSpan
-    /// The bytes of the cell, without version byte; empty if there is none.
-    public let cell: RawSpan
-    /// The bytes of the section of elements; empty if there is none.
-    public let elements: RawSpan
-    /// The value; nil if it is null.
-    public let payload: RawSpan?
-    /// All sections, encoded one after the other.
-    private let sections: RawSpan
-    /// How many sections have kinds that this library doesn't know.
-    public let otherSectionCount: Int
+    private let bytes: RawSpan
+    private let flags: UInt8
+    private let payloadStart: Int
+    private var rest: EnvelopeRest
 
     /// Reads `bytes`, which must be one whole stored value.
     ///
@@ -30,84 +16,102 @@ public struct EnvelopeView: ~Escapable {
     ///   sections that come twice.
     @_lifetime(copy bytes)
     public init(_ bytes: RawSpan) throws(EnvelopeError) {
-        guard let head = bytes.integer(at: 0, as: UInt32.self) else {
-            guard bytes.integer(at: 0, as: UInt16.self) == Envelope.magic else {
-                throw EnvelopeError(.missingMagic, at: 0, "does not begin with FA 4C")
-            }
-            throw EnvelopeError(.truncated, at: 2, "ends after the magic")
+        self.bytes = bytes
+        rest = EnvelopeRest()
+        guard let head = bytes.integer(at: 0, as: UInt32.self), head >> 8 == Envelope.head, head & 0xc0 == 0 else {
+            throw EnvelopeView.headFailure(bytes)
         }
-        guard UInt16(truncatingIfNeeded: head >> 16) == Envelope.magic else {
-            throw EnvelopeError(.missingMagic, at: 0, "does not begin with FA 4C")
-        }
-        guard UInt8(truncatingIfNeeded: head >> 8) == Envelope.version else {
-            throw EnvelopeError(.unknownVersion, at: 2, "version \(UInt8(truncatingIfNeeded: head >> 8)) is unknown")
-        }
-        let flags = UInt8(truncatingIfNeeded: head)
-        guard flags & ~Envelope.allFlags == 0 else {
-            throw EnvelopeError(.malformed, at: 3, "has unknown flags")
-        }
+        flags = UInt8(truncatingIfNeeded: head)
         var offset = 4
-        if flags & Envelope.noTimestamp == 0 {
-            guard let time = bytes.integer(at: offset, as: Int64.self) else {
-                throw EnvelopeError(.truncated, at: offset, "ends in the timestamp")
-            }
-            timestamp = time
-            offset = 12
-        } else {
-            timestamp = nil
-        }
-        if flags & Envelope.hasContext != 0 {
-            guard let stored = TraceContext(stored: bytes.dropping(offset)) else {
-                throw EnvelopeError(.truncated, at: offset, "ends in the context")
-            }
-            context = stored
-            offset &+= TraceContext.storedSize
-        } else {
-            context = .none
+        if flags & Envelope.noTimestamp == 0 { offset = 12 }
+        if flags & Envelope.hasContext != 0 { offset &+= TraceContext.storedSize }
+        guard offset <= bytes.byteCount else {
+            throw EnvelopeError(.truncated, at: 4, "ends in the timestamp or the context")
         }
         let rarer = flags & (Envelope.hasTracestate | Envelope.hasHeaders | Envelope.hasSections)
-        if rarer == Envelope.hasSections, let head = bytes.integer(at: offset, as: UInt32.self), head >> 16 == 0x0101,
-            head & 0x8000 == 0, Int(head >> 8 & 0x7f) <= bytes.byteCount &- offset &- 3
+        if rarer == Envelope.hasSections, let section = bytes.integer(at: offset, as: UInt32.self),
+            section >> 16 == 0x0101, section & 0x8000 == 0,
+            Int(section >> 8 & 0x7f) <= bytes.byteCount &- offset &- 3
         {
             // The common shape: one section, a cell of less than 128 bytes.
-            let end = offset &+ 3 &+ Int(head >> 8 & 0x7f)
-            tracestate = .empty
-            headers = .empty
-            cell = bytes.extracting((offset &+ 3)..<end)
-            elements = .empty
-            sections = bytes.extracting((offset &+ 1)..<end)
-            otherSectionCount = 0
+            let end = offset &+ 3 &+ Int(section >> 8 & 0x7f)
+            rest.cell = unsafe Range(uncheckedBounds: (offset &+ 3, end))
             offset = end
-        } else if rarer == 0 {
-            tracestate = .empty
-            headers = .empty
-            cell = .empty
-            elements = .empty
-            sections = .empty
-            otherSectionCount = 0
-        } else {
-            var rest = EnvelopeRest()
+        } else if rarer != 0 {
             offset = try rest.read(bytes, from: offset, flags: flags)
-            tracestate = bytes.extracting(rest.tracestate)
-            headers = bytes.extracting(rest.headers)
-            cell = bytes.extracting(rest.cell)
-            elements = bytes.extracting(rest.elements)
-            sections = bytes.extracting(rest.sections)
-            otherSectionCount = rest.others
         }
-        if flags & Envelope.nullPayload == 0 {
-            payload = bytes.dropping(offset)
-        } else {
-            guard offset == bytes.byteCount else {
-                throw EnvelopeError(.malformed, at: offset, "is null and has bytes")
-            }
-            payload = nil
+        payloadStart = offset
+        if flags & Envelope.nullPayload != 0 && offset != bytes.byteCount {
+            throw EnvelopeError(.malformed, at: offset, "is null and has bytes")
         }
     }
 
+    /// What is wrong with the first four bytes.
+    @inline(never)
+    private static func headFailure(_ bytes: RawSpan) -> EnvelopeError {
+        guard bytes.integer(at: 0, as: UInt16.self) == Envelope.magic else {
+            return EnvelopeError(.missingMagic, at: 0, "does not begin with FA 4C")
+        }
+        guard let version = bytes.byte(at: 2), bytes.byteCount > 3 else {
+            return EnvelopeError(.truncated, at: 2, "ends after the magic")
+        }
+        guard version == Envelope.version else {
+            return EnvelopeError(.unknownVersion, at: 2, "version \(version) is unknown")
+        }
+        return EnvelopeError(.malformed, at: 3, "has unknown flags")
+    }
+
+    /// The timestamp, ms since the epoch; nil if the value has none.
+    public var timestamp: Int64? {
+        flags & Envelope.noTimestamp == 0 ? bytes.integer(at: 4, as: Int64.self) : nil
+    }
+
+    /// The context; ``TraceContext/none`` if there is none.
+    public var context: TraceContext {
+        guard flags & Envelope.hasContext != 0 else { return .none }
+        let start = flags & Envelope.noTimestamp == 0 ? 12 : 4
+        return TraceContext(stored: field(start..<payloadStart)) ?? .none
+    }
+
+    /// The text of the tracestate; empty if there is none.
+    public var tracestate: RawSpan {
+        @_lifetime(copy self) get { field(rest.tracestate) }
+    }
+
+    /// The encoded list of headers (``Headers``); empty if there are none.
+    public var headers: RawSpan {
+        @_lifetime(copy self) get { field(rest.headers) }
+    }
+
+    /// The bytes of the cell, without version byte; empty if there is none.
+    public var cell: RawSpan {
+        @_lifetime(copy self) get { field(rest.cell) }
+    }
+
+    /// The bytes of the section of elements; empty if there is none.
+    public var elements: RawSpan {
+        @_lifetime(copy self) get { field(rest.elements) }
+    }
+
+    /// The value; nil if it is null.
+    public var payload: RawSpan? {
+        @_lifetime(copy self) get {
+            if flags & Envelope.nullPayload != 0 { return nil }
+            return field(payloadStart..<bytes.byteCount)
+        }
+    }
+
+    /// How many sections have kinds that this library doesn't know.
+    public var otherSectionCount: Int { rest.others }
+
+    /// A field whose place was checked when the view was made.
+    @inline(__always)
+    @_lifetime(copy self)
+    private func field(_ range: Range<Int>) -> RawSpan { unsafe bytes.extracting(unchecked: range) }
+
     /// Calls `body` with kind and bytes of each section of a kind that this library doesn't know, in order.
     public func forEachOtherSection(_ body: (UInt64, RawSpan) -> Void) {
-        var reader = ByteReader(sections)
+        var reader = ByteReader(field(rest.sections))
         while reader.remaining > 0 {
             guard let kind = try? reader.varint() else { return }
             do throws(MalformedBytes) {

@@ -56,6 +56,25 @@ public final class RecordCollector {
     /// The transaction ended, either way.
     func closed() { isOpen = false }
 
+    /// Commits what was sent since the last commit, with offsets, as one; returns the log's id of the commit.
+    public func commitTransaction(
+        _ offsets: [TopicPartition: CommittedOffset], _ group: any LogGroup
+    ) throws(LogError) -> Int64 {
+        if !isOpen && isTransactional {
+            try producer.beginTransaction()
+            isOpen = true
+        }
+        let id = try producer.commitTransaction(offsets: offsets, group: group)
+        isOpen = false
+        return id
+    }
+
+    /// Waits until what was sent is written.
+    public func flush() throws(LogError) {
+        try producer.flush()
+        isOpen = false
+    }
+
     func send(
         _ topic: Int, key: RawSpan?, partitionKeyCount: Int, value: RawSpan?, _ meta: borrowing RecordMeta,
         _ recorder: LineageRecorder, operation: Int32

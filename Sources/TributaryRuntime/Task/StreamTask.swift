@@ -47,7 +47,7 @@ public final class StreamTask {
     public init(
         _ topology: Topology, _ subTopologies: [Topology.SubTopology], id: String, partition: Int32,
         configuration: RuntimeConfiguration, collector: RecordCollector, engines: any EngineFactory,
-        budget: CacheBudget?, recorder: LineageRecorder
+        budget: CacheBudget?, recorder: LineageRecorder, box: LineageBox? = nil
     ) throws {
         taskID = id
         self.partition = partition
@@ -56,7 +56,7 @@ public final class StreamTask {
         self.subTopologies = subTopologies
         self.collector = collector
         self.recorder = recorder
-        box = LineageBox(recorder)
+        self.box = box ?? LineageBox(recorder)
         wallClock = configuration.time.milliseconds
         stores = try TaskStores(
             topology, subTopologies, task: id, partition: partition, configuration: configuration,
@@ -103,7 +103,32 @@ public final class StreamTask {
     // MARK: Processing
 
     /// Hands over a batch of a source partition.
-    func add(_ batch: RecordBatch, to queue: PartitionQueue) { queue.add(batch) }
+    public func add(_ batch: RecordBatch, to partition: TopicPartition) throws {
+        guard let queue = queues.first(where: { $0.partition == partition }) else {
+            throw LogError(
+                .invalidRequest, "task \(taskID) does not read this partition", topic: partition.topic,
+                partition: partition.partition)
+        }
+        queue.add(batch)
+    }
+
+    /// When the next wall-clock punctuation is due, ms.
+    var nextWallClockPunctuation: Int64 { wallPunctuations.earliest }
+
+    /// The source partitions that the task reads: those of its number that exist.
+    func sourcePartitions(_ counts: [String: Int32]) -> [TopicPartition] {
+        subTopologies.flatMap(\.sourceTopics).compactMap { name in
+            let isInternal = topology.sources.first { $0.topic == name }?.isInternal ?? false
+            let topic = isInternal ? "\(applicationID)-\(name)" : name
+            return partition < counts[topic] ?? 0 ? TopicPartition(topic, partition) : nil
+        }
+    }
+
+    /// Where a source partition begins: where the group left off, or at its first record.
+    public func startPosition(_ committed: CommittedOffset?) -> (offset: Int64, partitionTime: Int64) {
+        guard let committed else { return (0, -1) }
+        return (committed.offset, OffsetMetadata.partitionTime(committed.metadata))
+    }
 
     /// Processes the record with the lowest timestamp among the heads of all queues; returns false if there is none.
     public func processNext() throws -> Bool {

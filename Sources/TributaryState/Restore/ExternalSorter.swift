@@ -143,7 +143,11 @@ extension ExternalSorter.State {
         for place in 0..<sorter.count {
             let entry = entries[Int(sorter[place])]
             // Equal keys lie together, the newest last.
-            if place + 1 < sorter.count && isSameKey(entry, entries[Int(sorter[place + 1])]) { continue }
+            if place + 1 < sorter.count && sorter.hasSameWord(asNextOf: place)
+                && isSameKey(entry, entries[Int(sorter[place + 1])])
+            {
+                continue
+            }
             try body(key(entry), value(entry), entry.isTombstone)
         }
         clear()

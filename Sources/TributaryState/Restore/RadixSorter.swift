@@ -2,8 +2,8 @@ public import TributaryCore
 
 /// Sorts indices by 64-bit words, which are the first 8 bytes of the keys that the indices stand for.
 ///
-/// Made for flushes and restores: least-significant digit first, 11 bits at a time, digits that are the same everywhere are skipped, and
-/// only runs of equal words are looked at again. Stable: what compares equal stays in the order of ``append(word:index:)``. Memory is
+/// Made for flushes and restores: least-significant digit first, at most 11 bits at a time, over as many of the upper bits
+/// as tell most words apart; bits that are the same everywhere are skipped, and only what is equal so far is looked at again. Stable: what compares equal stays in the order of ``append(word:index:)``. Memory is
 /// kept from use to use.
 ///
 /// ```swift
@@ -25,7 +25,9 @@ public struct RadixSorter: ~Copyable {
     }
 
     private static let digitBits = 11
-    private static let digits = 6
+    private static let maximumDigits = 6
+    /// How many bits more than would tell the pairs apart if they were spread evenly.
+    private static let spareBits = 4
     private static let buckets = 1 << digitBits
     /// Below this many a radix sort costs more than it saves.
     private static let smallCount = 256
@@ -54,6 +56,10 @@ public struct RadixSorter: ~Copyable {
         precondition(place < used)
         return pairs[place].index
     }
+
+    /// Whether the words at a place and the one after it are equal, as those of equal keys are.
+    @inlinable
+    func hasSameWord(asNextOf place: Int) -> Bool { pairs[place].word == pairs[place + 1].word }
 
     /// Forgets all pairs and keeps the memory.
     @inlinable
@@ -86,21 +92,28 @@ public struct RadixSorter: ~Copyable {
     private mutating func sort(
         _ range: Range<Int>, depth: Int, _ word: (UInt32, Int) -> UInt64?, _ isBefore: (UInt32, UInt32) -> Bool
     ) {
-        guard range.count > 1 else { return }
-        if range.count < Self.smallCount {
-            sortByComparing(range) { left, right in
-                left.word != right.word ? left.word < right.word : isBefore(left.index, right.index)
-            }
-            return
-        }
-        sortByDigits(range)
+        guard range.count >= Self.smallCount else { return sortSmall(range, isBefore) }
+        // Sorted by so many of the upper bits that differ that few pairs share them; those few are looked at again.
+        let low = sortByUpperBits(range)
         var start = range.lowerBound
         while start < range.upperBound {
-            let first = pairs[start].word
+            let first = pairs[start].word &>> low
             var end = start + 1
-            while end < range.upperBound && pairs[end].word == first { end += 1 }
-            if end - start > 1 { sortRun(start..<end, depth: depth, word, isBefore) }
+            while end < range.upperBound && pairs[end].word &>> low == first { end += 1 }
+            if end - start == 1 {
+            } else if low == 0 {
+                sortRun(start..<end, depth: depth, word, isBefore)
+            } else {
+                sort(start..<end, depth: depth, word, isBefore)
+            }
             start = end
+        }
+    }
+
+    private mutating func sortSmall(_ range: Range<Int>, _ isBefore: (UInt32, UInt32) -> Bool) {
+        guard range.count > 1 else { return }
+        sortByComparing(range) { left, right in
+            left.word != right.word ? left.word < right.word : isBefore(left.index, right.index)
         }
     }
 
@@ -121,12 +134,13 @@ public struct RadixSorter: ~Copyable {
         }
     }
 
-    /// Replaces the words by those at an offset; returns false, with some replaced, if a key has none.
+    /// Replaces the words by those at an offset; returns false, with none replaced, if a key has none.
     private mutating func readWords(_ range: Range<Int>, at offset: Int, _ word: (UInt32, Int) -> UInt64?) -> Bool {
         for place in range {
             guard let next = word(pairs[place].index, offset) else { return false }
-            pairs[place].word = next
+            other[place] = Pair(word: next, index: pairs[place].index)
         }
+        pairs.copy(from: other, at: range.lowerBound, to: range.lowerBound, count: range.count)
         return true
     }
 
@@ -151,36 +165,48 @@ public struct RadixSorter: ~Copyable {
         for (offset, pair) in copy.enumerated() { pairs[range.lowerBound + offset] = pair }
     }
 
-    private mutating func sortByDigits(_ range: Range<Int>) {
-        if counts.count < Self.digits * Self.buckets {
-            counts.grow(to: Self.digits * Self.buckets, filling: 0)
-        }
+    /// Sorts by the upper bits of those that are not the same everywhere; returns the lowest bit that counted.
+    private mutating func sortByUpperBits(_ range: Range<Int>) -> UInt64 {
+        if counts.count == 1 { counts.grow(to: Self.maximumDigits * Self.buckets, filling: 0) }
         if other.count < pairs.count { other.grow(to: pairs.count, filling: Pair(word: 0, index: 0)) }
-        let mask = UInt64(Self.buckets - 1)
-        for index in 0..<(Self.digits * Self.buckets) { counts[index] = 0 }
+        let first = pairs[range.lowerBound].word
+        var differing: UInt64 = 0
+        for place in range { differing |= pairs[place].word ^ first }
+        let top = 64 - differing.leadingZeroBitCount
+        let wanted = min(top, Int.bitWidth - range.count.leadingZeroBitCount + Self.spareBits)
+        let digits = min((wanted + Self.digitBits - 1) / Self.digitBits, Self.maximumDigits)
+        guard digits > 0 else { return 0 }
+        let width = min((wanted + digits - 1) / digits, Self.digitBits)
+        let low = max(top - digits * width, 0)
+
+        let mask = UInt64(1) &<< UInt64(width) &- 1
+        for index in 0..<(digits * Self.buckets) { counts[index] = 0 }
         for place in range {
-            var word = pairs[place].word
-            for digit in 0..<Self.digits {
-                counts[digit * Self.buckets + Int(word & mask)] += 1
-                word >>= UInt64(Self.digitBits)
+            var word = pairs[place].word &>> UInt64(low)
+            var base = 0
+            for _ in 0..<digits {
+                counts[base &+ Int(truncatingIfNeeded: word & mask)] &+= 1
+                word = word &>> UInt64(width)
+                base &+= Self.buckets
             }
         }
-        let first = pairs[range.lowerBound].word
-        for digit in 0..<Self.digits {
-            let shift = UInt64(digit * Self.digitBits)
+        for digit in 0..<digits {
+            let shift = UInt64(low + digit * width)
             let base = digit * Self.buckets
-            guard Int(counts[base + Int((first >> shift) & mask)]) < range.count else { continue }
+            // The same everywhere: nothing to do.
+            if Int(counts[base + Int((first &>> shift) & mask)]) == range.count { continue }
             var sum = UInt32(range.lowerBound)
-            for bucket in base..<(base + Self.buckets) {
+            for bucket in base...(base + Int(mask)) {
                 let size = counts[bucket]
                 counts[bucket] = sum
                 sum += size
             }
             for place in range {
                 let pair = pairs[place]
-                let bucket = base + Int((pair.word >> shift) & mask)
-                other[Int(counts[bucket])] = pair
-                counts[bucket] += 1
+                let bucket = base &+ Int(truncatingIfNeeded: (pair.word &>> shift) & mask)
+                let target = counts[bucket]
+                other[Int(target)] = pair
+                counts[bucket] = target &+ 1
             }
             if range.count == used {
                 swap(&pairs, &other)
@@ -188,5 +214,6 @@ public struct RadixSorter: ~Copyable {
                 pairs.copy(from: other, at: range.lowerBound, to: range.lowerBound, count: range.count)
             }
         }
+        return UInt64(low)
     }
 }

@@ -84,17 +84,18 @@ final class SortedRun {
 
     /// Appends `count` bytes of the file from `offset` on to `target`.
     func read(_ count: Int, at offset: Int, appendTo target: inout ByteWriter) throws(StoreError) {
-        var buffer = [UInt8](repeating: 0, count: min(count, 64 * 1024))
         var done = 0
         while done < count {
-            let wanted = min(buffer.count, count - done)
-            let found = buffer.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, wanted, offset + done) }
+            var found = 0
+            target.append(upTo: count - done) { buffer in
+                found = pread(descriptor, buffer.baseAddress, buffer.count, offset + done)
+                return found
+            }
             if found < 0 && errno == EINTR { continue }
             guard found >= 0 else { throw Self.failure("read", path) }
             guard found > 0 else {
                 throw StoreError(.corrupt, "a run of the restore ends at byte \(offset + done) of \(size)")
             }
-            target.append(buffer.span.bytes.prefix(found))
             done += found
         }
     }

@@ -126,6 +126,13 @@ final class SegmentedStore: InnerStore {
         }
     }
 
+    func clear() throws(StoreError) {
+        for id in segments.keys { try engine.dropTable(tableName(id)) }
+        segments = [:]
+        lastSegment = nil
+        streamTime = -1
+    }
+
     /// Keeps the stream time beside the tables; called before each commit of the engine.
     func saveTime() throws(StoreError) {
         guard streamTime != savedTime else { return }

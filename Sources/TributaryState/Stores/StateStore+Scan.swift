@@ -206,6 +206,16 @@ extension StateStore {
         return state.value.sequence
     }
 
+    /// Deletes every row, with the graves: the store is to be rebuilt.
+    public func removeAll() throws(StoreError) {
+        switch inner {
+        case let table as TableStore: try table.clear()
+        case let segments as SegmentedStore: try segments.clear()
+        default: break
+        }
+        if let graves { try TableStore(graves).clear() }
+    }
+
     /// Keeps what the store knows beside its rows; called before each commit of the engine.
     public func prepareCommit() throws(StoreError) {
         try (inner as? SegmentedStore)?.saveTime()

@@ -38,4 +38,17 @@ final class TableStore: InnerStore {
         return true
     }
     func delete(_ key: RawSpan) throws(StoreError) -> Bool { try table.delete(key) }
+
+    func clear() throws(StoreError) {
+        var key = ByteWriter()
+        var value = ByteWriter()
+        var keys: [[UInt8]] = []
+        repeat {
+            keys = []
+            let cursor = try table.cursor(from: nil, through: nil, reverse: false)
+            while keys.count < 10_000, try cursor.next(key: &key, value: &value) { keys.append(key.copy()) }
+            cursor.close()
+            for key in keys { try table.delete(key.span.bytes) }
+        } while !keys.isEmpty
+    }
 }

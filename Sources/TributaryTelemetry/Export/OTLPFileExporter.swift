@@ -131,8 +131,8 @@ private final class SpanFileWorker: @unchecked Sendable {
     }
 
     enum Step {
-        case write(SpanBatch, dropping: Bool)
-        case idle
+        case write(SpanBatch)
+        case report(dropping: Bool)
         case stop
     }
 
@@ -179,19 +179,24 @@ private final class SpanFileWorker: @unchecked Sendable {
     func run() {
         var failing = false
         var dropping = false
+        var dropped = 0
         while true {
             let step: Step? = monitor.wait(milliseconds: nil) { state in
+                let drops = state.queue.threshold > 0 || state.queue.counts.dropped > dropped
+                dropped = state.queue.counts.dropped
+                if drops != dropping { return .report(dropping: drops) }
                 if let batch = state.queue.take() {
                     state.busy = true
-                    return .write(batch, dropping: state.queue.threshold > 0)
+                    return .write(batch)
                 }
                 return state.stopping ? .stop : nil
             }
-            guard case .write(let batch, let dropsNow)? = step else { break }
-            if dropsNow != dropping {
-                dropping = dropsNow
-                reportDropping(dropsNow)
+            if case .report(let drops)? = step {
+                dropping = drops
+                reportDropping(drops)
+                continue
             }
+            guard case .write(let batch)? = step else { break }
             do throws(SpanFileError) {
                 try write(batch, by: &buffer.value, to: &file.value)
                 monitor.withLock { state in

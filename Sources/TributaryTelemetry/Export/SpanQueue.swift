@@ -1,46 +1,56 @@
 internal import TributaryCore
-internal import TributaryLineage
+package import TributaryLineage
 
 /// Spans on their way from stream threads to an exporter's own, bounded in bytes; whole traces are dropped when it is full.
 ///
-/// A value without I/O or locks. When a batch doesn't fit, a threshold on the last 56 bits of the trace id rises until what is
-/// left of the batch does; batches that wait are filtered when they are taken. Each time the queue runs empty the threshold
-/// falls by half. A trace that lost a span loses all later ones too, as long as the table of traces remembers it.
-struct SpanQueue: Sendable {
+/// A value without I/O or locks. When a batch doesn't fit, a threshold on the last 56 bits of the trace id rises, and the spans
+/// of traces below it leave batch and queue, until it does: each time half of what waits, so that this costs O(1) a span that
+/// was queued. When the queue is empty the threshold falls, by a factor of two each time. A trace that lost a span loses all
+/// later ones too, as long as the table of traces remembers it.
+package struct SpanQueue: Sendable {
     /// What has happened so far, in spans and traces.
-    struct Counts: Sendable, Equatable {
+    package struct Counts: Sendable, Equatable {
         /// Spans that left the queue.
-        var taken = 0
+        package var taken = 0
         /// Spans that were dropped.
-        var dropped = 0
+        package var dropped = 0
         /// Traces that were dropped: an estimate, since the table forgets.
-        var droppedTraces = 0
+        package var droppedTraces = 0
         /// Those of them that some spans of had already left.
-        var cut = 0
+        package var cut = 0
+
+        /// Nothing has happened.
+        package init() {}
     }
 
     private static let mask: UInt64 = (1 << 56) - 1
     private static let all: UInt64 = 1 << 56
 
     let limit: Int
-    private(set) var counts = Counts()
-    private(set) var bytes = 0
-    private(set) var threshold: UInt64 = 0
+    /// What has happened so far.
+    package private(set) var counts = Counts()
+    /// How many bytes wait.
+    package private(set) var bytes = 0
+    /// The trace ids below this are dropped.
+    package private(set) var threshold: UInt64 = 0
     private var batches: [SpanBatch] = []
     private var first = 0
     private var left = TraceTable()
     private var dropped = TraceTable()
 
     /// A queue of at most `limit` bytes of batches.
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
-    var isEmpty: Bool { first == batches.count }
+    /// Whether nothing waits.
+    package var isEmpty: Bool { first == batches.count }
 
     /// Takes a batch in, or what of it fits.
-    mutating func add(_ batch: SpanBatch) {
+    package mutating func add(_ batch: SpanBatch) {
+        if isEmpty { fall() }
         var kept = filtered(batch)
         while !kept.spans.isEmpty && bytes + SpanQueue.size(kept) > limit {
             raise()
+            purge()
             kept = filtered(kept)
         }
         guard !kept.spans.isEmpty else { return }
@@ -48,44 +58,70 @@ struct SpanQueue: Sendable {
         batches.append(kept)
     }
 
-    /// The oldest batch, without the spans of traces that have been dropped since; nil if the queue is empty.
-    mutating func take() -> SpanBatch? {
-        while !isEmpty {
-            let batch = batches[first]
-            batches[first] = SpanBatch()
-            first += 1
-            bytes -= SpanQueue.size(batch)
-            let kept = filtered(batch)
-            if isEmpty {
-                batches.removeAll(keepingCapacity: true)
-                first = 0
-                fall()
-            } else if first > 64 && first > batches.count / 2 {
-                batches.removeFirst(first)
-                first = 0
-            }
-            guard !kept.spans.isEmpty else { continue }
-            for span in kept.spans { left.insert(span.context) }
-            counts.taken += kept.spans.count
-            return kept
+    /// The oldest batch; nil if the queue is empty.
+    package mutating func take() -> SpanBatch? {
+        guard !isEmpty else { return nil }
+        let batch = batches[first]
+        batches[first] = SpanBatch()
+        first += 1
+        bytes -= SpanQueue.size(batch)
+        if isEmpty {
+            batches.removeAll(keepingCapacity: true)
+            first = 0
+            fall()
+        } else if first > 64 && first > batches.count / 2 {
+            batches.removeFirst(first)
+            first = 0
         }
-        return nil
+        for span in batch.spans { left.insert(span.context) }
+        counts.taken += batch.spans.count
+        return batch
     }
 
     /// Counts spans that came when nothing is taken any more.
-    mutating func refuse(_ batch: SpanBatch) {
+    package mutating func refuse(_ batch: SpanBatch) {
         for span in batch.spans { drop(span) }
     }
 
+    /// Takes the spans of dropped traces out of what waits.
+    private mutating func purge() {
+        var kept: [SpanBatch] = []
+        bytes = 0
+        for batch in batches[first...] {
+            let batch = filtered(batch)
+            guard !batch.spans.isEmpty else { continue }
+            bytes += SpanQueue.size(batch)
+            kept.append(batch)
+        }
+        batches = kept
+        first = 0
+    }
+
+    /// The batch without the spans of dropped traces, nor their links and details.
     private mutating func filtered(_ batch: SpanBatch) -> SpanBatch {
         guard threshold > 0 || counts.dropped > 0 else { return batch }
-        var kept = batch
-        kept.spans.removeAll { span in
-            let goes = span.context.traceLow & SpanQueue.mask < threshold || dropped.contains(span.context)
-            if goes { drop(span) }
-            return goes
+        var spans: [SpanRecord] = []
+        for span in batch.spans {
+            if span.context.traceLow & SpanQueue.mask < threshold || dropped.contains(span.context) {
+                drop(span)
+            } else {
+                spans.append(span)
+            }
         }
-        return kept.spans.count == batch.spans.count ? batch : kept
+        guard spans.count < batch.spans.count else { return batch }
+        var kept = SpanBatch(operations: batch.operations, topics: batch.topics)
+        for var span in spans {
+            let first = min(max(Int(span.firstLink), 0), batch.links.count)
+            let count = min(max(Int(span.links), 0), batch.links.count - first)
+            span.firstLink = Int32(truncatingIfNeeded: kept.links.count)
+            kept.links += batch.links[first..<(first + count)]
+            if let detail = batch.detail(of: span) {
+                span.detail = Int32(truncatingIfNeeded: kept.details.count)
+                kept.details.append(detail)
+            }
+            kept.spans.append(span)
+        }
+        return kept
     }
 
     private mutating func drop(_ span: SpanRecord) {
@@ -110,32 +146,34 @@ struct SpanQueue: Sendable {
     }
 
     /// About how many bytes a batch takes; its operations are shared by all.
-    static func size(_ batch: SpanBatch) -> Int {
+    package static func size(_ batch: SpanBatch) -> Int {
         64 + batch.spans.count * MemoryLayout<SpanRecord>.stride
             + (batch.spans.isEmpty
                 ? 0 : batch.links.count * MemoryLayout<LinkRecord>.stride + batch.details.count * 256)
     }
 }
 
-/// Remembers traces in a table of fixed size: a newer trace takes the place of an older one with the same slot.
+/// Remembers traces in a table of fixed size: a newer trace takes the place of the older of two with the same slots.
 private struct TraceTable: Sendable {
-    private var slots = [UInt64](repeating: 0, count: 1 << 14)
+    private static let bits: UInt64 = 15
+    private var slots = [UInt64](repeating: 0, count: 1 << Int(bits))
 
     mutating func insert(_ context: TraceContext) {
-        let hash = TraceTable.hash(context)
-        slots[Int(hash & 0x3fff)] = hash
+        let (hash, slot) = TraceTable.place(context)
+        guard slots[slot] != hash else { return }
+        slots[slot + 1] = slots[slot]
+        slots[slot] = hash
     }
 
     func contains(_ context: TraceContext) -> Bool {
-        let hash = TraceTable.hash(context)
-        return slots[Int(hash & 0x3fff)] == hash
+        let (hash, slot) = TraceTable.place(context)
+        return slots[slot] == hash || slots[slot + 1] == hash
     }
 
-    /// A trace's number in the table, never 0, which marks an empty slot.
-    ///
-    /// Trace ids are random, or nearly: one multiplication mixes their two halves.
-    private static func hash(_ context: TraceContext) -> UInt64 {
-        let mixed = (context.traceLow ^ context.traceHigh &* 0x9e37_79b9_7f4a_7c15) &* 0xd6e8_feb8_6659_fd93
-        return (mixed ^ mixed >> 32) | 1 << 63
+    /// A trace's number, never 0, which marks an empty slot, and the first of its two slots.
+    private static func place(_ context: TraceContext) -> (hash: UInt64, slot: Int) {
+        var mixed = (context.traceLow ^ context.traceHigh &* 0x9e37_79b9_7f4a_7c15) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ mixed &>> 29) &* 0x94d0_49bb_1331_11eb
+        return (mixed | 1, Int(mixed &>> (64 - bits)) & ~1)
     }
 }

@@ -19,7 +19,7 @@ extension LogSink {
 }
 
 /// The forms of a log line.
-enum LogLine {
+package enum LogLine {
     /// Hands one line to the system in one call, so that lines of several threads don't mix.
     static func write(_ line: (inout ByteWriter) -> Void) {
         var writer = ByteWriter()
@@ -27,7 +27,8 @@ enum LogLine {
         _ = SystemFile.writeSome(2, writer.bytes)
     }
 
-    static func appendText(_ line: LogMessage, at nanoseconds: Int64, to writer: inout ByteWriter) {
+    /// Appends the form for people.
+    package static func appendText(_ line: LogMessage, at nanoseconds: Int64, to writer: inout ByteWriter) {
         appendTime(nanoseconds, to: &writer)
         writer.append(0x20)
         writer.append(utf8: line.level.rawValue.uppercased())
@@ -52,7 +53,8 @@ enum LogLine {
         writer.append(0x0a)
     }
 
-    static func appendJSON(_ line: LogMessage, at nanoseconds: Int64, to writer: inout ByteWriter) {
+    /// Appends the form for programs.
+    package static func appendJSON(_ line: LogMessage, at nanoseconds: Int64, to writer: inout ByteWriter) {
         writer.append(ascii: #"{"time":""#)
         appendTime(nanoseconds, to: &writer)
         writer.append(ascii: #"","level":"#)

@@ -85,7 +85,10 @@ public struct FinishedSpan: Sendable, Equatable {
     public var parentIsTrigger: Bool { attributes[AttributeNames.parent] == .string(LinkType.trigger.name) }
 
     /// The record that the span is about, if it has topic, partition and offset.
-    public var coordinate: RecordCoordinate? {
+    public var coordinate: RecordCoordinate? { FinishedSpan.coordinate(of: attributes) }
+
+    /// The record that attributes of a span or link name.
+    static func coordinate(of attributes: [String: AttributeValue]) -> RecordCoordinate? {
         guard case .string(let topic)? = attributes[AttributeNames.messagingDestinationName],
             case .string(let text)? = attributes[AttributeNames.messagingDestinationPartition],
             let partition = Int32(text), case .int(let offset)? = attributes[AttributeNames.messagingKafkaOffset]

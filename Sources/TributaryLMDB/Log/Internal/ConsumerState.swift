@@ -22,6 +22,7 @@ struct ConsumerState: ~Copyable {
     var reader: ReadTransaction
     private var assignments: [Assignment] = []
     private var next = 0
+    private(set) var isClosed = false
 
     init(_ reader: consuming ReadTransaction) { self.reader = reader }
 
@@ -51,5 +52,8 @@ struct ConsumerState: ~Copyable {
         return index
     }
 
-    mutating func removeAll() { assignments.removeAll() }
+    mutating func close() {
+        isClosed = true
+        assignments.removeAll()
+    }
 }

@@ -75,6 +75,7 @@ internal import TributaryCore
             let bytes = unsafe RawSpan(_unsafeStart: memory.bytes + start, byteCount: count)
             do throws(BatchHeader.Fault) {
                 let header = try BatchHeader(checking: bytes, key: base)
+                guard header.endOffset <= end else { throw BatchHeader.Fault.fields }
                 headers.append(header)
                 room += Int(header.count)
             } catch {

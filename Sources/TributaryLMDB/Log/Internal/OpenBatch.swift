@@ -39,6 +39,22 @@ internal import TributaryLineage
         nextDelta = 0
     }
 
+    /// Adds a record to a batch that has some, if `size` bytes are left; returns how many it took, 0 if they are not.
+    ///
+    /// `size` is ``overhead`` and all bytes of the record.
+    @inline(__always)
+    mutating func appendIfRoom(
+        _ size: Int, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan, context: TraceContext,
+        cell: RawSpan, extras: RawSpan
+    ) -> Int {
+        let before = length
+        guard count != 0, before &+ size <= capacity else { return 0 }
+        append(
+            gap: 0, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: cell,
+            extras: extras)
+        return length &- before
+    }
+
     /// Adds a record.
     ///
     /// The caller has made room for ``overhead`` and all bytes of the record.

@@ -11,7 +11,19 @@ internal import TributaryCore
         var maximumBytes: Int
     }
 
+    /// What each send looks at, by topic number.
+    private struct Limits: BitwiseCopyable {
+        var first: Int
+        var maximumBytes: Int
+        var partitions: UInt32
+        var refusesNullKeys: Bool
+    }
+
     private var topics: [Topic] = []
+    private var limits = FlatArray<Limits>(
+        repeating: Limits(first: 0, maximumBytes: 0, partitions: 0, refusesNullKeys: false), count: 0)
+    /// Whether records are taken: the producer is not closed, and a transaction is open if it needs one.
+    private var accepts = false
     private var open = FlatArray<OpenBatch>(repeating: OpenBatch(), count: 0)
     private var lastOffsets = FlatArray<Int64>(repeating: -1, count: 0)
     /// Which entries of `open` have records.
@@ -39,6 +51,7 @@ internal import TributaryCore
         batchBytes = max(configuration.batchBytes, 1024)
         maximumBytes = configuration.maximumTransactionBytes
         self.transaction = transaction
+        accepts = transaction == nil
     }
 
     deinit {
@@ -61,6 +74,11 @@ internal import TributaryCore
             Topic(
                 name: name, id: row.id, first: first, partitions: row.partitions,
                 refusesNullKeys: settings.compacts, maximumBytes: settings.maximumMessageBytes))
+        limits.grow(
+            to: topics.count,
+            filling: Limits(
+                first: first, maximumBytes: settings.maximumMessageBytes, partitions: UInt32(row.partitions),
+                refusesNullKeys: settings.compacts))
         return topics.count - 1
     }
 
@@ -81,26 +99,33 @@ internal import TributaryCore
         topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
         context: TraceContext, cell: RawSpan, extras: RawSpan
     ) throws(LogError) {
-        guard topic >= 0 && topic < topics.count else { throw LogError(.invalidRequest, "no such topic number") }
-        let slot = topics[topic].first &+ Int(partition)
+        guard UInt(bitPattern: topic) < UInt(bitPattern: limits.count) else {
+            throw LogError(.invalidRequest, "no such topic number")
+        }
+        let limit = limits[topic]
+        // Sizes of spans are far below what an addition could overflow.
         let size =
             (key?.byteCount ?? 0) &+ (value?.byteCount ?? 0) &+ headers.byteCount &+ cell.byteCount &+ extras.byteCount
             &+ OpenBatch.overhead
-        if partition < 0 || partition >= topics[topic].partitions || size > topics[topic].maximumBytes
-            || size > maximumBytes - collectedBytes || isClosed || (transaction != nil && !isOpen)
-            || (key == nil && topics[topic].refusesNullKeys)
+        if UInt32(bitPattern: partition) >= limit.partitions || size > limit.maximumBytes
+            || size > maximumBytes &- collectedBytes || !accepts || (key == nil && limit.refusesNullKeys)
         {
             throw refusal(topic, partition, size, key == nil)
         }
-        // The batch stays where it is, behind the array's pointer.
-        if open[slot].length &+ size > open[slot].capacity || open[slot].count == 0 {
-            try makeRoom(slot, size)
-        }
-        let before = open[slot].length
-        open[slot].append(
-            gap: 0, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: cell,
+        let slot = limit.first &+ Int(partition)
+        let taken = open[slot].appendIfRoom(
+            size, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: cell,
             extras: extras)
-        collectedBytes &+= open[slot].length &- before
+        if taken > 0 {
+            collectedBytes &+= taken
+        } else {
+            makeRoom(slot, size)
+            let before = open[slot].length
+            open[slot].append(
+                gap: 0, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: cell,
+                extras: extras)
+            collectedBytes &+= open[slot].length &- before
+        }
     }
 
     @inline(never)
@@ -122,7 +147,7 @@ internal import TributaryCore
 
     /// Makes room for a record: more memory while the batch is small, or a new batch.
     @inline(never)
-    private mutating func makeRoom(_ slot: Int, _ size: Int) throws(LogError) {
+    private mutating func makeRoom(_ slot: Int, _ size: Int) {
         if open[slot].count > 0 && open[slot].length + size > batchBytes { seal(slot) }
         if open[slot].count == 0 {
             if unsafe open[slot].base == nil, let reused = spare.popLast() { open[slot] = reused }
@@ -163,7 +188,7 @@ internal import TributaryCore
     private mutating func reuse(_ batches: [SealedBatch]) {
         for sealed in batches {
             var batch = sealed.batch
-            if spare.count < 64 && batch.capacity <= 2 * batchBytes {
+            if spare.count < 128 && batch.capacity <= 2 * batchBytes {
                 batch.clear()
                 spare.append(batch)
             } else {
@@ -212,6 +237,7 @@ internal import TributaryCore
         guard !isOpen else { throw LogError(.invalidRequest, "a transaction is open already") }
         guard !isClosed else { throw LogError(.closed, "the producer is closed") }
         isOpen = true
+        accepts = true
     }
 
     mutating func commitSet(
@@ -225,6 +251,7 @@ internal import TributaryCore
 
     mutating func finished(_ set: WriteSet) {
         isOpen = false
+        accepts = accepts && transaction == nil
         remember(set)
         reuse(set.takeBatches())
     }
@@ -237,13 +264,16 @@ internal import TributaryCore
     mutating func abort() throws(LogError) {
         guard isOpen else { throw LogError(.invalidRequest, "no transaction is open") }
         isOpen = false
+        accepts = accepts && transaction == nil
         let (batches, _) = takeSealed()
         reuse(batches)
     }
 
     mutating func drop() {
         isClosed = true
+        accepts = false
         isOpen = false
+        accepts = accepts && transaction == nil
         reuse(takeSealed().0)
     }
 }

@@ -1,0 +1,137 @@
+internal import TributaryCore
+public import TributaryState
+
+extension LMDBStateEngine {
+    /// Begins a new file beside this one, empty, to be filled with ``copyTables(_:to:)`` and by hand.
+    ///
+    /// ``finishRebuild(_:)`` puts it in this one's place; ``cancelRebuild(_:)`` or a crash leaves everything as it was. The
+    /// new engine may be filled on another thread than this one is used on, if that thread commits it.
+    public func beginRebuild() throws(StoreError) -> LMDBStateEngine {
+        try Self.deleteRebuild(path)
+        // Nothing counts before the swap, which writes everything to disk.
+        var options = options
+        options.durability = .fast
+        return try LMDBStateEngine(directory: directory, fileName: fileName + ".rebuild", options: options)
+    }
+
+    /// Copies tables to an engine that doesn't have them yet, in key order, with commits in between that bound its memory.
+    ///
+    /// - Parameter names: tables of this engine; what isn't committed is copied, too.
+    public func copyTables(_ names: [String], to target: LMDBStateEngine) throws(StoreError) {
+        for name in names {
+            try StateTableName.check(name)
+            try known(name).copyAll(to: target.known(name)) { () throws(StoreError) in
+                if target.dirtyBytes >= 32 << 20 { try target.commit() }
+            }
+        }
+    }
+
+    /// Copies metadata whose keys begin with a prefix.
+    public func copyMetadata(prefix: String, to target: LMDBStateEngine) throws(StoreError) {
+        for key in try metadataKeys(prefix: prefix) { try target.setMetadata(key, try metadata(key)) }
+    }
+
+    /// Commits a rebuilt engine, puts its file in this one's place, durably, and goes on with it.
+    ///
+    /// What isn't committed in this engine is gone, open cursors end, tables and readers stay usable. If the swap fails before the
+    /// new file is in place, this engine goes on with the old one and throws.
+    public func finishRebuild(_ rebuilt: LMDBStateEngine) throws(StoreError) {
+        try rebuilt.commit()
+        let environment = rebuilt.core.state.value.environment
+        do throws(LMDBError) {
+            try environment?.sync()
+        } catch {
+            throw StoreError(error)
+        }
+        let from = rebuilt.path
+        rebuilt.close()
+        try reopen { () throws(StoreError) in
+            try StateFiles.replace(path, by: from, in: directory)
+            // Readers in other processes keep the old file with the old lock; the new file counts transactions anew, in a new one.
+            try StateFiles.delete(path + "-lock")
+            try Self.deleteRebuild(path)
+        }
+    }
+
+    /// Gives up a rebuilt engine and deletes its file.
+    public func cancelRebuild(_ rebuilt: LMDBStateEngine) throws(StoreError) {
+        rebuilt.close()
+        try Self.deleteRebuild(path)
+    }
+
+    /// Makes a new file beside this one and puts it in this one's place: trusted tables are copied, the rest is up to the caller.
+    ///
+    /// If the caller throws, everything is as it was before.
+    ///
+    /// - Parameters:
+    ///   - tables: the tables to copy.
+    ///   - prefixes: beginnings of the keys of metadata to copy.
+    ///   - fill: writes the other tables and metadata into the new engine; may commit it as often as it likes.
+    public func rebuild(
+        keeping tables: [String], metadata prefixes: [String],
+        fill: (_ rebuilt: LMDBStateEngine) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let rebuilt = try beginRebuild()
+        do throws(StoreError) {
+            try copyTables(tables, to: rebuilt)
+            for prefix in prefixes { try copyMetadata(prefix: prefix, to: rebuilt) }
+            try fill(rebuilt)
+            try finishRebuild(rebuilt)
+        } catch {
+            try? cancelRebuild(rebuilt)
+            throw error
+        }
+    }
+
+    /// Deletes what a rebuild has left behind.
+    static func deleteRebuild(_ path: String) throws(StoreError) {
+        for suffix in [".rebuild", ".rebuild-lock", ".rebuild-unsynced"] { try StateFiles.delete(path + suffix) }
+    }
+}
+
+extension LMDBTable {
+    /// Appends everything to an empty table, as it lies: buckets of long keys are not taken apart.
+    func copyAll(to target: LMDBTable, afterEach: () throws(StoreError) -> Void) throws(StoreError) {
+        try prepare()
+        guard state.value.openCursors == 0 else {
+            throw StoreError(.invalidRequest, "a table with an open cursor cannot be copied", store: name)
+        }
+        try target.create()
+        let handle = try openCursor()
+        defer { core.state.value.transaction?.close(handle) }
+        var key = ByteWriter(capacity: 512)
+        var value = ByteWriter()
+        var physical = ByteWriter(capacity: 512)
+        var move = LMDBMove.first
+        while try step(handle, move, &key, &value) {
+            move = .next
+            KeyBucket.write(key.bytes, into: &physical)
+            try target.appendPhysical(physical.bytes, value.bytes)
+            try afterEach()
+        }
+        try target.prepare()
+        target.state.value.surplus = state.value.surplus
+        target.state.value.surplusChanged = state.value.surplus != 0
+    }
+
+    private func step(
+        _ handle: LMDBWriteCursor, _ move: LMDBMove, _ key: inout ByteWriter, _ value: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        do throws(LMDBError) {
+            return try core.state.value.step(handle, move, key: &key, value: &value) != .end
+        } catch {
+            throw StoreError(error, store: name)
+        }
+    }
+
+    private func appendPhysical(_ key: RawSpan, _ value: RawSpan) throws(StoreError) {
+        try prepare()
+        let cursor = try state.value.requireCursor()
+        do throws(LMDBError) {
+            try core.state.value.put(cursor, key, value, append: true)
+        } catch {
+            throw core.failed(error, store: name)
+        }
+        core.state.value.dirtyBytes &+= key.byteCount &+ value.byteCount
+    }
+}

@@ -1,0 +1,141 @@
+internal import Synchronization
+public import TributaryCore
+public import TributaryDSL
+internal import TributaryLineage
+internal import TributaryState
+
+/// What a stream thread shares with the application that started it.
+public struct ThreadContext: Sendable {
+    /// The topology.
+    public var topology: Topology
+    /// How many partitions and tasks there are.
+    public var plan: TopicPlan
+    /// The settings.
+    public var configuration: RuntimeConfiguration
+    /// The log.
+    public var log: any Log
+    /// The application's membership, for committed offsets.
+    public var group: any LogGroup
+    /// Makes engines.
+    public var engines: any EngineFactory
+    /// Called as stores are restored, from the thread.
+    public var onRestore: @Sendable (RestoreProgress) -> Void
+    /// Called once when all tasks run, from the thread.
+    public var onRunning: @Sendable () -> Void
+    /// Called once when the thread has ended, with what ended it; from the thread.
+    public var onEnd: @Sendable ((any Error)?) -> Void
+
+    /// Makes a context.
+    public init(
+        topology: Topology, plan: TopicPlan, configuration: RuntimeConfiguration, log: any Log, group: any LogGroup,
+        engines: any EngineFactory, onRestore: @escaping @Sendable (RestoreProgress) -> Void,
+        onRunning: @escaping @Sendable () -> Void, onEnd: @escaping @Sendable ((any Error)?) -> Void
+    ) {
+        self.topology = topology
+        self.plan = plan
+        self.configuration = configuration
+        self.log = log
+        self.group = group
+        self.engines = engines
+        self.onRestore = onRestore
+        self.onRunning = onRunning
+        self.onEnd = onEnd
+    }
+}
+
+/// One thread of the operating system with its tasks: polls, buffers, processes by stream time, punctuates, commits.
+public final class StreamThread: Sendable {
+    /// The number, from 1.
+    public let index: Int
+    /// Counters that others may read at any time.
+    public let metrics = ThreadMetrics()
+    private let context: ThreadContext
+    private let tasks: [TopicPlan.Task]
+    private let stopping = Atomic(false)
+    private let requests = Mutex<[@Sendable (ThreadLoop) -> Void]>([])
+    private let hasRequests = Atomic(false)
+    private let waker = Mutex<(any ConsumerWaker)?>(nil)
+
+    /// Makes a thread for some tasks; ``start()`` runs it.
+    public init(index: Int, tasks: [TopicPlan.Task], context: ThreadContext) {
+        self.index = index
+        self.tasks = tasks
+        self.context = context
+    }
+
+    /// Starts the thread. Its end is told to the context.
+    ///
+    /// - Returns: whether the system gave a thread.
+    public func start() -> Bool {
+        OSThread.start("stream-\(index)") { [self] in
+            var failure: (any Error)?
+            do { try run() } catch { failure = error }
+            requests.withLock { $0 = [] }
+            context.onEnd(failure)
+        }
+    }
+
+    /// Asks the thread to commit and end.
+    public func stop() {
+        stopping.store(true, ordering: .releasing)
+        wake()
+    }
+
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+    /// Runs `body` on the thread, between records.
+    func perform(_ body: @escaping @Sendable (ThreadLoop) -> Void) {
+        requests.withLock { $0.append(body) }
+        hasRequests.store(true, ordering: .releasing)
+        wake()
+    }
+
+    func takeRequests() -> [@Sendable (ThreadLoop) -> Void] {
+        guard hasRequests.exchange(false, ordering: .acquiringAndReleasing) else { return [] }
+        return requests.withLock { list in
+            defer { list = [] }
+            return list
+        }
+    }
+
+    private func wake() { waker.withLock { $0 }?.wake() }
+
+    private func run() throws {
+        let loop = try ThreadLoop(self, context, tasks)
+        waker.withLock { $0 = loop.waker }
+        defer { waker.withLock { $0 = nil } }
+        try loop.run()
+    }
+}
+
+/// Wakes a consumer from another thread.
+protocol ConsumerWaker: Sendable {
+    func wake()
+}
+
+/// Counters of one thread.
+public final class ThreadMetrics: Sendable {
+    private let recordCount = Atomic<Int64>(0)
+    private let commitCount = Atomic<Int64>(0)
+    private let droppedCount = Atomic<Int64>(0)
+    private let lagCount = Atomic<Int64>(0)
+
+    init() {}
+
+    /// Records processed.
+    public var records: Int64 { recordCount.load(ordering: .relaxed) }
+    /// Commits made.
+    public var commits: Int64 { commitCount.load(ordering: .relaxed) }
+    /// Records left out.
+    public var dropped: Int64 { droppedCount.load(ordering: .relaxed) }
+    /// Records known to be in the source partitions and not yet processed.
+    public var lag: Int64 { lagCount.load(ordering: .relaxed) }
+
+    func set(records: Int64, dropped: Int64, lag: Int64) {
+        recordCount.store(records, ordering: .relaxed)
+        droppedCount.store(dropped, ordering: .relaxed)
+        lagCount.store(lag, ordering: .relaxed)
+    }
+
+    func committed() { commitCount.add(1, ordering: .relaxed) }
+}

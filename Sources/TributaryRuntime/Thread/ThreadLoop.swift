@@ -1,0 +1,263 @@
+internal import TributaryCore
+internal import TributaryDSL
+internal import TributaryLineage
+internal import TributaryState
+
+/// The loop of a stream thread; lives on that thread.
+final class ThreadLoop {
+    private struct Assignment {
+        let task: StreamTask
+        let queue: PartitionQueue
+    }
+
+    private struct Waker: ConsumerWaker, @unchecked Sendable {
+        // `wake` is the one call that a consumer takes from other threads.
+        let consumer: any LogConsumer
+        func wake() { consumer.wake() }
+    }
+
+    let waker: any ConsumerWaker
+    private(set) var tasks: [StreamTask] = []
+    private let thread: StreamThread
+    private let context: ThreadContext
+    private let consumer: any LogConsumer
+    private let producer: any LogProducer
+    private let collector: RecordCollector
+    private let recorder: LineageRecorder
+    private let box: LineageBox
+    private var assignments: [Assignment?] = []
+    private var lastCommit: Int64 = 0
+    private var lastPurge: Int64 = 0
+    private var idleSince: Int64 = -1
+    private let isExactlyOnce: Bool
+
+    init(_ thread: StreamThread, _ context: ThreadContext, _ planned: [TopicPlan.Task]) throws {
+        self.thread = thread
+        self.context = context
+        let configuration = context.configuration
+        isExactlyOnce = configuration.guarantee == .exactlyOnce
+        let name = "\(configuration.applicationID)-StreamThread-\(thread.index)"
+        consumer = try context.log.makeConsumer(ConsumerConfiguration(clientID: name))
+        producer = try context.log.makeProducer(
+            ProducerConfiguration(
+                clientID: name,
+                transactionalID: isExactlyOnce ? "\(configuration.applicationID)-\(thread.index)" : nil))
+        waker = Waker(consumer: consumer)
+        collector = RecordCollector(
+            producer, applicationID: configuration.applicationID, sendsCells: configuration.lineage.sendsCells,
+            isTransactional: isExactlyOnce)
+        recorder = LineageRecorder(
+            mode: configuration.lineage.mode, level: configuration.lineage.spans,
+            sampler: configuration.lineage.sampler, exporter: configuration.lineage.exporter,
+            fingerprint: context.topology.fingerprint, time: configuration.time,
+            random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem())
+        box = LineageBox(recorder)
+        try makeTasks(planned)
+    }
+
+    private func makeTasks(_ planned: [TopicPlan.Task]) throws {
+        var configuration = context.configuration
+        let threads = max(configuration.threads, 1)
+        let budget = configuration.cacheBytes > 0 ? CacheBudget(limit: configuration.cacheBytes / threads) : nil
+        configuration.stateDirtyBytes = max(
+            configuration.stateDirtyBytes / max(context.plan.tasks.count, 1), 1 << 20)
+        do {
+            for item in planned {
+                let parts = context.topology.subTopologies.filter { $0.id == item.subTopology }
+                let task = try StreamTask(
+                    context.topology, parts, id: item.id, partition: item.partition, configuration: configuration,
+                    collector: collector, engines: context.engines, budget: budget, recorder: recorder, box: box)
+                tasks.append(task)
+            }
+            let restorer = StateRestorer(context.log, configuration: configuration, onProgress: context.onRestore)
+            for task in tasks where !thread.isStopping { try restorer.restore(task) }
+            try Lineage.bound(to: box) { for task in tasks { try start(task) } }
+        } catch {
+            closeTasks()
+            throw error
+        }
+    }
+
+    private func start(_ task: StreamTask) throws {
+        let sources = task.sourcePartitions(context.plan.partitions)
+        let committed = try context.group.committed(sources)
+        var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
+        for source in sources {
+            var position = task.startPosition(committed[source])
+            if committed[source] == nil {
+                position.offset = try context.log.watermarks(source, committed: true).low
+            }
+            positions[source] = position
+        }
+        try task.start(cluster: context.log.clusterID, positions: positions)
+        for queue in task.queues {
+            let number = try consumer.assign(queue.partition, from: queue.nextOffset)
+            queue.assignment = number
+            while assignments.count <= number { assignments.append(nil) }
+            assignments[number] = Assignment(task: task, queue: queue)
+        }
+    }
+
+    // MARK: The loop
+
+    func run() throws {
+        defer {
+            closeTasks()
+            consumer.close()
+            producer.close()
+        }
+        context.onRunning()
+        lastCommit = context.configuration.time.milliseconds
+        lastPurge = lastCommit
+        do {
+            while !thread.isStopping { try round() }
+            try commit(force: true)
+        } catch {
+            // Everything since the last commit never happened.
+            try? producer.abortTransaction()
+            collector.closed()
+            throw error
+        }
+    }
+
+    private func round() throws {
+        for request in thread.takeRequests() { request(self) }
+        let didWork = try Lineage.bound(to: box) {
+            let now = context.configuration.time.milliseconds
+            for task in tasks { task.update(wallClock: now) }
+            var didWork = try process()
+            for task in tasks where try task.punctuateWallClock() { didWork = true }
+            return didWork
+        }
+        let now = context.configuration.time.milliseconds
+        let isDue = now - lastCommit >= context.configuration.commitInterval
+        if (isDue && tasks.contains { $0.needsCommit }) || tasks.contains(where: \.commitRequested)
+            || collector.producer.pendingBytes >= context.configuration.transactionBytes
+        {
+            try Lineage.bound(to: box) { try commit(force: false) }
+        } else if isDue {
+            lastCommit = now
+        }
+        publish()
+        try poll(wait: didWork ? 0 : timeToWait(now))
+    }
+
+    // A thousand records at most, so that clocks, commits and requests get their turn.
+    private func process() throws -> Bool {
+        var didWork = false
+        for task in tasks {
+            var left = 1000
+            while left > 0, try isReady(task), try task.processNext() {
+                left -= 1
+                didWork = true
+                _ = try task.punctuateStreamTime()
+                if collector.producer.pendingBytes >= context.configuration.transactionBytes { break }
+            }
+            for queue in task.queues where queue.isPaused && queue.count <= context.configuration.bufferedRecords {
+                queue.isPaused = false
+                consumer.resume(queue.assignment)
+            }
+        }
+        recorder.export()
+        return didWork
+    }
+
+    // Semantics 5.3: an empty partition that is known to have records is waited for.
+    private func isReady(_ task: StreamTask) throws -> Bool {
+        guard task.queues.count > 1, context.configuration.maximumIdle >= 0 else { return true }
+        var isWaiting = false
+        for queue in task.queues where queue.count == 0 {
+            if consumer.knownEnd(queue.assignment) > consumer.position(queue.assignment) { return false }
+            isWaiting = true
+        }
+        guard isWaiting, context.configuration.maximumIdle > 0 else {
+            idleSince = -1
+            return true
+        }
+        let now = context.configuration.time.milliseconds
+        if idleSince < 0 { idleSince = now }
+        return now - idleSince >= context.configuration.maximumIdle
+    }
+
+    private func poll(wait: Int64) throws {
+        var wait = wait
+        // One batch per partition and round is enough to keep the queues filled.
+        for _ in 0..<max(assignments.count, 1) {
+            guard let batch = try consumer.poll(timeout: wait) else { return }
+            wait = 0
+            guard batch.assignment < assignments.count, let assignment = assignments[batch.assignment] else { continue }
+            assignment.queue.add(batch)
+            if assignment.queue.count > context.configuration.bufferedRecords {
+                assignment.queue.isPaused = true
+                consumer.pause(batch.assignment)
+            }
+        }
+    }
+
+    private func timeToWait(_ now: Int64) -> Int64 {
+        var wait: Int64 = 100
+        if tasks.contains(where: \.needsCommit) {
+            wait = min(wait, max(lastCommit + context.configuration.commitInterval - now, 0))
+        }
+        for task in tasks { wait = min(wait, max(task.nextWallClockPunctuation - now, 0)) }
+        return wait
+    }
+
+    // MARK: Commit
+
+    /// Design, section 10: caches, producer, log, and sometimes the state.
+    private func commit(force: Bool) throws {
+        let dirty = tasks.filter(\.needsCommit)
+        guard !dirty.isEmpty || force else { return }
+        var offsets: [TopicPartition: CommittedOffset] = [:]
+        for task in dirty {
+            try task.flush()
+            offsets.merge(task.offsets()) { _, new in new }
+        }
+        var commitID: Int64 = 0
+        if !dirty.isEmpty {
+            if isExactlyOnce {
+                commitID = try collector.commitTransaction(offsets, context.group)
+            } else {
+                try collector.flush()
+                try context.group.commit(offsets)
+            }
+            thread.metrics.committed()
+        }
+        for task in force ? tasks : dirty { try task.committed(commitID, force: force) }
+        lastCommit = context.configuration.time.milliseconds
+        if lastCommit - lastPurge >= 30_000 || force { try purge(offsets) }
+    }
+
+    // Records of repartition topics are done with once they are committed.
+    private func purge(_ offsets: [TopicPartition: CommittedOffset]) throws {
+        lastPurge = lastCommit
+        var before: [TopicPartition: Int64] = [:]
+        for task in tasks {
+            for queue in task.queues where queue.isInternal {
+                before[queue.partition] = offsets[queue.partition]?.offset
+            }
+        }
+        if !before.isEmpty { try context.log.deleteRecords(before: before) }
+    }
+
+    private func publish() {
+        var records: Int64 = 0
+        var dropped: Int64 = 0
+        var lag: Int64 = 0
+        for task in tasks {
+            records += task.processedRecords
+            dropped += task.dropped.values.reduce(0, +)
+            for queue in task.queues {
+                lag += max(consumer.knownEnd(queue.assignment) - queue.nextOffset, 0)
+            }
+        }
+        thread.metrics.set(records: records, dropped: dropped, lag: lag)
+    }
+
+    private func closeTasks() {
+        for task in tasks { task.close() }
+        tasks = []
+        assignments = []
+    }
+}

@@ -1,0 +1,105 @@
+internal import Synchronization
+internal import TributaryCore
+internal import TributaryLineage
+internal import TributaryRuntime
+internal import TributaryState
+
+/// A clock that moves only when told to.
+final class DriverClock: Sendable {
+    private let now: Atomic<Int64>
+
+    init(_ milliseconds: Int64) { now = Atomic(milliseconds) }
+
+    func advance(_ milliseconds: Int64) { now.add(milliseconds, ordering: .relaxed) }
+
+    var milliseconds: Int64 { now.load(ordering: .relaxed) }
+
+    var source: TimeSource { TimeSource { self.milliseconds &* 1_000_000 } }
+}
+
+/// Keeps every finished span.
+final class DriverSpans: SpanExporter {
+    private let kept = Mutex<[SpanBatch]>([])
+
+    var batches: [SpanBatch] { kept.withLock { $0 } }
+
+    func export(_ batch: SpanBatch) { kept.withLock { $0.append(batch) } }
+
+    func flush(timeout milliseconds: Int64) {}
+}
+
+/// Makes engines for the driver's task.
+struct DriverEngines: EngineFactory {
+    let make: (@Sendable (String) throws -> any StateEngine)?
+
+    func persistentEngine(task: String) throws -> any StateEngine {
+        try make?(task) ?? PersistentInMemory(MemoryEngine())
+    }
+
+    func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }
+
+    func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine {
+        old.close()
+        return try persistentEngine(task: task)
+    }
+}
+
+/// A memory engine that stands for a persistent one, so that stores order and expire their rows as persistent ones do.
+final class PersistentInMemory: StateEngine {
+    private let engine: MemoryEngine
+    var isPersistent: Bool { true }
+    var dirtyBytes: Int { engine.dirtyBytes }
+
+    init(_ engine: MemoryEngine) { self.engine = engine }
+
+    func table(_ name: String) throws(StoreError) -> any StateTable { try engine.table(name) }
+    func tableNames() throws(StoreError) -> [String] { try engine.tableNames() }
+    func dropTable(_ name: String) throws(StoreError) { try engine.dropTable(name) }
+    func metadata(_ key: String) throws(StoreError) -> [UInt8]? { try engine.metadata(key) }
+    func setMetadata(_ key: String, _ value: [UInt8]?) throws(StoreError) { try engine.setMetadata(key, value) }
+    func metadataKeys(prefix: String) throws(StoreError) -> [String] { try engine.metadataKeys(prefix: prefix) }
+    func commit() throws(StoreError) { try engine.commit() }
+    func abort() { engine.abort() }
+    func close() { engine.close() }
+}
+
+/// A producer that makes topics as they are first sent to, as a test's log does.
+final class DriverProducer: LogProducer {
+    private let inner: any LogProducer
+    private let log: MemoryLog
+    private let newPartitions: Int32
+
+    init(_ inner: any LogProducer, _ log: MemoryLog, partitions: Int32) {
+        self.inner = inner
+        self.log = log
+        newPartitions = partitions
+    }
+
+    func number(ofTopic name: String) throws(LogError) -> Int {
+        if try log.topic(name) == nil {
+            try log.createTopics([TopicSpecification(name, partitions: newPartitions)])
+        }
+        return try inner.number(ofTopic: name)
+    }
+
+    func partitions(ofTopic number: Int) -> Int32 { inner.partitions(ofTopic: number) }
+    func beginTransaction() throws(LogError) { try inner.beginTransaction() }
+    func send(
+        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
+        context: TraceContext, cell: RawSpan, extras: RawSpan
+    ) throws(LogError) {
+        try inner.send(
+            topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
+            context: context, cell: cell, extras: extras)
+    }
+    var pendingBytes: Int { inner.pendingBytes }
+    func flush() throws(LogError) { try inner.flush() }
+    func lastOffset(topic: Int, partition: Int32) -> Int64 { inner.lastOffset(topic: topic, partition: partition) }
+    func commitTransaction(
+        offsets: [TopicPartition: CommittedOffset], group: (any LogGroup)?
+    ) throws(LogError) -> Int64 {
+        try inner.commitTransaction(offsets: offsets, group: group)
+    }
+    func abortTransaction() throws(LogError) { try inner.abortTransaction() }
+    func close() { inner.close() }
+}

@@ -1,0 +1,26 @@
+internal import TributaryCore
+internal import TributaryDSL
+internal import TributaryLineage
+public import TributaryRuntime
+public import TributaryState
+
+/// Settings of a ``TopologyTestDriver``.
+public struct TestDriverConfiguration: Sendable {
+    /// The running application's settings; the clock and the seed are the driver's own.
+    public var runtime: RuntimeConfiguration
+    /// The cluster's id, which cells carry.
+    public var clusterID = "test"
+    /// The wall clock at the beginning, ms.
+    public var initialWallClock: Int64 = 0
+    /// Makes the engine of persistent stores; in memory by default. Called again after a restart.
+    public var persistentEngine: (@Sendable (_ task: String) throws -> any StateEngine)?
+    /// Partitions of every topic.
+    public var partitions: Int32 = 1
+
+    /// Makes settings without cache, as Kafka Streams' own tests have.
+    public init(applicationID: String = "app") {
+        runtime = RuntimeConfiguration(applicationID: applicationID, guarantee: .exactlyOnce, commitInterval: 0)
+        runtime.cacheBytes = 0
+        runtime.seed = 1
+    }
+}

@@ -1,0 +1,302 @@
+internal import Synchronization
+public import TributaryCore
+public import TributaryDSL
+public import TributaryLineage
+internal import TributaryRuntime
+internal import TributaryState
+
+/// Runs a topology record by record, without a log's files, threads or clocks: Kafka Streams' `TopologyTestDriver`.
+///
+/// All sub-topologies run as one task `0_0` with one partition per topic, on the runtime's own task, cache, layers and engines;
+/// only the log, the clock and the ids are the driver's. After each record the task commits, so a cache merges updates made
+/// while processing one record only. Everything is synchronous and repeatable. Used by one thread.
+public final class TopologyTestDriver {
+    /// The log: read topics from it, or write to them.
+    public let log: MemoryLog
+    private let topology: Topology
+    private let configuration: TestDriverConfiguration
+    private let clock: DriverClock
+    private let spans = DriverSpans()
+    private var task: StreamTask
+    private var collector: RecordCollector
+    private var producer: DriverProducer
+    private var consumer: any LogConsumer
+    private var group: any LogGroup
+    private var assignments: [Int: TopicPartition] = [:]
+    private var taken: [String: Int] = [:]
+    private var isClosed = false
+
+    /// Makes the topics, the task with its stores, and initialises processors.
+    ///
+    /// - Throws: what a node or store throws when it is made.
+    public init(_ topology: Topology, configuration: TestDriverConfiguration = TestDriverConfiguration()) throws {
+        self.topology = topology
+        var configuration = configuration
+        clock = DriverClock(configuration.initialWallClock)
+        configuration.runtime.time = clock.source
+        if configuration.runtime.lineage.exporter == nil && configuration.runtime.lineage.spans > .none {
+            configuration.runtime.lineage.exporter = spans
+        }
+        self.configuration = configuration
+        log = MemoryLog(clusterID: configuration.clusterID)
+        try TopologyTestDriver.createTopics(topology, log, configuration)
+        let parts = try TopologyTestDriver.start(topology, log, configuration)
+        task = parts.task
+        collector = parts.collector
+        producer = parts.producer
+        consumer = parts.consumer
+        group = parts.group
+        assignments = parts.assignments
+    }
+
+    private struct Parts {
+        let task: StreamTask
+        let collector: RecordCollector
+        let producer: DriverProducer
+        let consumer: any LogConsumer
+        let group: any LogGroup
+        let assignments: [Int: TopicPartition]
+    }
+
+    private static func createTopics(
+        _ topology: Topology, _ log: MemoryLog, _ configuration: TestDriverConfiguration
+    ) throws {
+        var names: [TopicSpecification] = []
+        for source in topology.sources where !source.isInternal {
+            names.append(TopicSpecification(source.topic, partitions: configuration.partitions))
+        }
+        for topic in topology.internalTopics {
+            names.append(
+                TopicSpecification(
+                    "\(configuration.runtime.applicationID)-\(topic.name)", partitions: configuration.partitions,
+                    settings: topic.settings))
+        }
+        for name in names where try log.topic(name.name) == nil { try log.createTopics([name]) }
+    }
+
+    private static func start(
+        _ topology: Topology, _ log: MemoryLog, _ configuration: TestDriverConfiguration
+    ) throws -> Parts {
+        let runtime = configuration.runtime
+        let isTransactional = runtime.guarantee == .exactlyOnce
+        let inner = try log.makeProducer(
+            ProducerConfiguration(
+                clientID: "driver", transactionalID: isTransactional ? "\(runtime.applicationID)-0" : nil))
+        let producer = DriverProducer(inner, log, partitions: configuration.partitions)
+        let collector = RecordCollector(
+            producer, applicationID: runtime.applicationID, sendsCells: true, isTransactional: isTransactional)
+        let recorder = LineageRecorder(
+            mode: runtime.lineage.mode, level: runtime.lineage.spans, sampler: runtime.lineage.sampler,
+            exporter: runtime.lineage.exporter, fingerprint: topology.fingerprint, time: runtime.time,
+            random: FastRandom(seed: runtime.seed ?? 1))
+        let task = try StreamTask(
+            topology, topology.subTopologies, id: "0_0", partition: 0, configuration: runtime, collector: collector,
+            engines: DriverEngines(make: configuration.persistentEngine),
+            budget: runtime.cacheBytes > 0 ? CacheBudget(limit: runtime.cacheBytes) : nil, recorder: recorder)
+        try StateRestorer(log, configuration: runtime).restore(task)
+        let group = try log.joinGroup(
+            GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
+        let sources = topology.sources.map {
+            TopicPartition($0.isInternal ? "\(runtime.applicationID)-\($0.topic)" : $0.topic, 0)
+        }
+        let committed = try group.committed(sources)
+        var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
+        for source in sources { positions[source] = task.startPosition(committed[source]) }
+        try Lineage.bound(to: task.box) { try task.start(cluster: log.clusterID, positions: positions) }
+        let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "driver"))
+        var assignments: [Int: TopicPartition] = [:]
+        for source in sources {
+            assignments[try consumer.assign(source, from: positions[source]?.offset ?? 0)] = source
+        }
+        return Parts(
+            task: task, collector: collector, producer: producer, consumer: consumer, group: group,
+            assignments: assignments)
+    }
+
+    // MARK: Driving
+
+    /// Appends a record to a source topic and does all work that can be done: processing, stream-time punctuations, commits.
+    ///
+    /// - Throws: what the topology throws; ``DriverError`` for a topic that it doesn't read.
+    public func pipe(
+        topic: String, key: [UInt8]?, value: [UInt8]?, timestamp: Int64, headers: Headers = Headers(),
+        context: TraceContext = .none
+    ) throws {
+        guard topology.sources.contains(where: { $0.topic == topic && !$0.isInternal }) else {
+            throw DriverError("the topology reads no topic '\(topic)'")
+        }
+        let place = TopicPartition(topic, 0)
+        let record = LoggedRecord(
+            offset: 0, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: [],
+            extras: Headers())
+        _ = try log.append(record, to: place)
+        taken[topic, default: 0] += 1
+        try work()
+    }
+
+    /// Appends a typed record.
+    public func pipe<Key, Value>(
+        _ topic: String, _ key: Key, _ value: Value, timestamp: Int64, _ keySerde: Serde<Key>,
+        _ valueSerde: Serde<Value>, headers: Headers = Headers()
+    ) throws {
+        try pipe(
+            topic: topic, key: try keySerde.bytes(key), value: try valueSerde.bytes(value), timestamp: timestamp,
+            headers: headers)
+    }
+
+    /// Moves the wall clock, runs each wall-clock punctuation that is due once, commits, and does what follows.
+    public func advanceWallClock(milliseconds: Int64) throws {
+        clock.advance(milliseconds)
+        try Lineage.bound(to: task.box) {
+            task.update(wallClock: clock.milliseconds)
+            _ = try task.punctuateWallClock()
+            try commit()
+        }
+        try work()
+    }
+
+    private func work() throws {
+        try Lineage.bound(to: task.box) {
+            while true {
+                try fetch()
+                guard try task.processNext() else { break }
+                _ = try task.punctuateStreamTime()
+                try commit()
+            }
+        }
+    }
+
+    private func fetch() throws {
+        while let batch = try consumer.poll(timeout: 0) {
+            guard let partition = assignments[batch.assignment] else { continue }
+            try task.add(batch, to: partition)
+        }
+    }
+
+    private func commit() throws {
+        try task.flush()
+        let offsets = task.offsets()
+        var commitID: Int64 = 0
+        if configuration.runtime.guarantee == .exactlyOnce {
+            commitID = try collector.commitTransaction(offsets, group)
+        } else {
+            try collector.flush()
+            try group.commit(offsets)
+        }
+        try task.committed(commitID, force: true)
+    }
+
+    // MARK: Looking
+
+    /// Everything written since the last call, by topic in offset order, internal topics too; what ``pipe(topic:key:value:timestamp:headers:context:)``
+    /// wrote is left out.
+    public func takeRecords() throws -> [(topic: String, record: LoggedRecord)] {
+        var list: [(topic: String, record: LoggedRecord)] = []
+        for topic in try log.topics() {
+            let records = log.records(in: TopicPartition(topic.name, 0))
+            let from = taken[topic.name] ?? 0
+            if from < records.count { list += records[from...].map { (topic.name, $0) } }
+            taken[topic.name] = records.count
+        }
+        return list
+    }
+
+    /// How many records were left out.
+    public var droppedRecords: Int64 { task.dropped.values.reduce(0, +) }
+
+    /// How many records were left out, by reason.
+    public var dropped: [DropReason: Int64] { task.dropped }
+
+    /// The names of the topology's stores.
+    public var storeNames: [String] { topology.stores.keys.sorted() }
+
+    /// The rows of a store, in its own order: keys in the store's layout, values as bytes, each with its cell's bytes.
+    public func rows(ofStore name: String) throws -> [DriverRow] {
+        let store = try task.store(name)
+        let scan: StoreScan
+        if case .window = store.description.kind {
+            scan = try store.scanWindows(key: nil, start: 0, end: Int64.max, reverse: false)
+        } else {
+            scan = try store.scan(from: nil, through: nil, reverse: false)
+        }
+        defer { scan.close() }
+        let mark = task.recorder.arena.mark
+        defer { task.recorder.arena.release(to: mark) }
+        var rows: [DriverRow] = []
+        while let row = try scan.next() {
+            var cell = ByteWriter()
+            if task.recorder.mode == .cells { task.recorder.arena.encode(row.lineage.cell, into: &cell) }
+            rows.append(
+                DriverRow(
+                    key: row.key, value: row.value, timestamp: row.timestamp, context: row.lineage.context,
+                    cell: cell.copy()))
+        }
+        return rows
+    }
+
+    /// The finished spans so far, with operations, links and details; only if the configuration brings no exporter of its own.
+    public var finishedSpans: [SpanBatch] { spans.batches }
+
+    // MARK: Ending
+
+    /// Closes the task as an application that stops does, and starts it again from what is left: the log, and the persistent
+    /// engine if `configuration` makes one that survives.
+    public func restart() throws {
+        try commit()
+        try reopen()
+    }
+
+    /// Ends the task without a commit, as a crash does, and starts it again.
+    public func crash() throws {
+        try? producer.abortTransaction()
+        try reopen()
+    }
+
+    private func reopen() throws {
+        task.close()
+        consumer.close()
+        producer.close()
+        group.leave()
+        let parts = try TopologyTestDriver.start(topology, log, configuration)
+        task = parts.task
+        collector = parts.collector
+        producer = parts.producer
+        consumer = parts.consumer
+        group = parts.group
+        assignments = parts.assignments
+    }
+
+    /// Ends the driver. Calling it again does nothing.
+    public func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        task.close()
+        consumer.close()
+        producer.close()
+        group.leave()
+    }
+
+    deinit { close() }
+}
+
+/// A row of a store, with its lineage.
+public struct DriverRow: Sendable, Hashable {
+    /// The key in the store's layout.
+    public var key: [UInt8]
+    /// The value's bytes.
+    public var value: [UInt8]
+    /// The value's timestamp, ms.
+    public var timestamp: Int64
+    /// The context of the write that made it.
+    public var context: TraceContext
+    /// The cell's bytes; empty if cells are off.
+    public var cell: [UInt8]
+}
+
+/// What a test asked of a driver that it can't do.
+public struct DriverError: Error, CustomStringConvertible {
+    /// What is wrong.
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,96 @@
+import Glibc
+import TributaryCore
+import TributaryLMDB
+
+/// A second process on a log, for tests: `log-test-process <role> <folder>`.
+///
+/// It says `ready` on its output, then does what its role is until it is killed or has done it.
+@main struct LogTestProcess {
+    static func main() {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 3 else { exit(64) }
+        do {
+            var configuration = EmbeddedLogConfiguration()
+            configuration.mapSize = 1 << 30
+            configuration.durability = .relaxed
+            configuration.maintenanceIntervalMilliseconds = arguments[1] == "clean" ? 1 : 0
+            let log = try EmbeddedLog.open(at: arguments[2], configuration: configuration)
+            switch arguments[1] {
+            case "join": try join(log)
+            case "stamp": try stamp(log)
+            case "count", "clean": try count(log)
+            default: exit(64)
+            }
+        } catch {
+            say("\(error)")
+            exit(1)
+        }
+    }
+
+    /// Holds a group until it is killed.
+    private static func join(_ log: EmbeddedLog) throws(LogError) {
+        let group = try log.joinGroup(GroupConfiguration(group: "app", clientID: "child", tasks: 1))
+        say("ready")
+        while true { _ = try group.nextChange(timeout: 60_000) }
+    }
+
+    /// Answers each record of `ask` by one in `answer` with the time at which it was woken.
+    private static func stamp(_ log: EmbeddedLog) throws(LogError) {
+        let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "child"))
+        _ = try consumer.assign(TopicPartition("ask", 0), from: 0)
+        let producer = try log.makeProducer(ProducerConfiguration(clientID: "child", transactionalID: "child"))
+        let answer = try producer.number(ofTopic: "answer")
+        say("ready")
+        while true {
+            guard let batch = try consumer.poll(timeout: -1) else { continue }
+            var time = timespec()
+            _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+            try producer.beginTransaction()
+            for index in 0..<batch.count {
+                var value = ByteWriter()
+                value.append(bigEndian: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+                try send(producer, answer, 0, batch.timestamp(index), value)
+            }
+            _ = try producer.commitTransaction(offsets: [:], group: nil)
+        }
+    }
+
+    /// Counts in transactions: the same number goes to two partitions and is the committed offset, until it is killed.
+    private static func count(_ log: EmbeddedLog) throws(LogError) {
+        let group = try log.joinGroup(GroupConfiguration(group: "app", clientID: "child", tasks: 1))
+        let producer = try log.makeProducer(ProducerConfiguration(clientID: "child", transactionalID: "child"))
+        let topic = try producer.number(ofTopic: "t")
+        let place = TopicPartition("in", 0)
+        var next = try group.committed([place])[place]?.offset ?? 0
+        say("ready")
+        while true {
+            try producer.beginTransaction()
+            for partition: Int32 in 0...1 {
+                for _ in 0..<5 {
+                    var value = ByteWriter()
+                    value.append(bigEndian: next)
+                    for _ in 0..<(next % 50) { value.append(bigEndian: next) }
+                    try send(producer, topic, partition, next, value)
+                }
+            }
+            next += 1
+            _ = try producer.commitTransaction(offsets: [place: CommittedOffset(next)], group: group)
+        }
+    }
+
+    private static func send(
+        _ producer: any LogProducer, _ topic: Int, _ partition: Int32, _ timestamp: Int64,
+        _ value: borrowing ByteWriter
+    ) throws(LogError) {
+        var key = ByteWriter()
+        key.append(bigEndian: timestamp % 10)
+        try producer.send(
+            topic: topic, partition: partition, timestamp: timestamp, key: key.bytes, value: value.bytes,
+            headers: RawSpan.empty, context: .none, cell: RawSpan.empty, extras: RawSpan.empty)
+    }
+
+    private static func say(_ text: String) {
+        let line = Array((text + "\n").utf8)
+        _ = unsafe write(1, line, line.count)
+    }
+}

@@ -1,0 +1,125 @@
+import Testing
+import TributaryCore
+import TributaryLineage
+import TributaryTelemetry
+
+@Suite struct TraceGraphTests {
+    func graph(_ batches: SpanBatch...) -> TraceGraph {
+        let exporter = InMemorySpanExporter()
+        for batch in batches { exporter.export(batch) }
+        return TraceGraph(exporter.spans())
+    }
+
+    @Test func `a trace is a tree with durations, coordinates and links`() {
+        let graph = graph(Sample.count())
+        let trace = Sample.context(2, 1).traceID
+        #expect(
+            graph.text(ofTrace: trace) == """
+                process orders  0.700 ms  orders-0@8  (remote parent)
+                  put counts  0.012 ms
+                      previous -> put counts 0000000000000abc0000000000000001/000000000000000b
+                    flush counts  0.000 ms
+                        merged -> put counts 0000000000000abc0000000000000001/000000000000000b
+                        joined -> rates-3@44 00000000000000000000000000000000/0000000000000000
+
+                """)
+        #expect(graph.text(ofTrace: "ff").isEmpty)
+        #expect(graph.traceIDs == [Sample.context(1, 1).traceID, trace])
+    }
+
+    @Test func `a trace as JSON is well formed`() throws {
+        let json = graph(Sample.count()).json(ofTrace: Sample.context(2, 1).traceID)
+        #expect(
+            json.hasPrefix(
+                #"[{"traceId":"0000000000000abc0000000000000002","spanId":"0000000000000014","name":"process"#))
+        #expect(json.hasSuffix(#""children":[]}]}]}]"#))
+        #expect(json.filter { $0 == "{" }.count == json.filter { $0 == "}" }.count)
+        #expect(graph(Sample.count()).json(ofTrace: "00") == "[]")
+    }
+
+    @Test func `why follows parents and links to the source records`() {
+        let graph = graph(Sample.count())
+        let answer = graph.why(SpanID(Sample.context(2, 22)))
+        #expect(
+            answer.sources == [
+                RecordCoordinate(topic: "orders", partition: 0, offset: 7),
+                RecordCoordinate(topic: "orders", partition: 0, offset: 8),
+                RecordCoordinate(topic: "rates", partition: 3, offset: 44),
+            ])
+        #expect(answer.isComplete && answer.boundSources.isEmpty)
+        #expect(answer.steps.map { $0.span.span } == [22, 21, 20, 11, 10])
+        #expect(graph.text(of: answer).hasPrefix("orders-0@7\norders-0@8\nrates-3@44\nflush counts"))
+        #expect(graph.json(of: answer).hasPrefix(#"{"complete":true,"truncated":false,"sources":[{"topic":"orders","#))
+    }
+
+    @Test func `history, triggers and internal topics are no sources`() {
+        var batch = Sample.count()
+        // The flush was triggered by its parent, and its links are history.
+        batch.spans[4].flags |= SpanRecord.parentIsTrigger
+        batch.links[1].type = .superseded
+        batch.links[2].type = .trigger
+        let answer = graph(batch).why(SpanID(Sample.context(2, 22)))
+        #expect(answer.sources.isEmpty && answer.steps.count == 1)
+        let all = graph(Sample.count()).why(SpanID(Sample.context(2, 22))) { $0 == "orders" }
+        #expect(all.sources == [RecordCoordinate(topic: "rates", partition: 3, offset: 44)])
+        // The producer's spans aren't there.
+        #expect(!all.isComplete && all.steps.contains { $0.isMissing && $0.span.span == 0x99 })
+        #expect(TraceGraph.isInternalTopic("app-counts-repartition"))
+        #expect(TraceGraph.isInternalTopic("app-counts-changelog"))
+        #expect(TraceGraph.isInternalTopic("app-x-subscription-registration-7-topic"))
+        #expect(!TraceGraph.isInternalTopic("orders"))
+    }
+
+    @Test func `what was only reached through bound links is marked`() {
+        var batch = Sample.count()
+        batch.links[0].type = .bound
+        batch.links[1].type = .bound
+        let answer = graph(batch).why(SpanID(Sample.context(2, 22)))
+        #expect(answer.boundSources == [RecordCoordinate(topic: "orders", partition: 0, offset: 7)])
+        #expect(answer.sources.count == 3)
+    }
+
+    @Test func `cycles and spans that come twice do no harm`() {
+        var batch = SpanBatch(operations: Sample.operations)
+        for (span, parent) in [(1, 2), (2, 1), (3, 3)] as [(UInt64, UInt64)] {
+            var record = SpanRecord(
+                context: Sample.context(9, span), parent: parent, start: 0, end: 1, operation: 1)
+            record.firstLink = 0
+            record.links = 1
+            batch.spans.append(record)
+        }
+        batch.links = [LinkRecord(.merged, Sample.context(9, 1))]
+        let graph = graph(batch, batch)
+        #expect(graph.spans.count == 3)
+        #expect(graph.why(SpanID(Sample.context(9, 1))).steps.count == 2)
+        #expect(graph.text(ofTrace: Sample.context(9, 1).traceID).isEmpty)
+    }
+}
+
+@Suite struct TraceFileTests {
+    @Test func `a malformed line is named with its file and number`() throws {
+        let line = Sample.json(Sample.count())
+        let bytes = line + [0x0a, 0x20, 0x0a] + Array("{\n".utf8) + line
+        let error = #expect(throws: TraceFileError.self) { try TraceFile.spans(bytes.span.bytes, path: "a.jsonl") }
+        #expect(error?.line == 4 && error?.code == .malformedLine)
+        #expect(error?.description == "a.jsonl:4: a name is missing at byte 1")
+        var skipped: [Int?] = []
+        let spans = try TraceFile.spans(bytes.span.bytes, path: "a.jsonl") { skipped.append($0.line) }
+        #expect(spans.count == 10 && skipped == [4])
+    }
+
+    @Test func `files that aren't there or too large are refused`() throws {
+        let missing = #expect(throws: TraceFileError.self) { try TraceFile.read("/nowhere/spans.jsonl") }
+        #expect(missing?.code == .io && missing?.path == "/nowhere/spans.jsonl")
+        try withTemporaryFolder { folder in
+            try write(Sample.json(Sample.count()), to: folder + "/a.jsonl")
+            let large = #expect(throws: TraceFileError.self) { try TraceFile.read(folder + "/a.jsonl", limit: 100) }
+            #expect(large?.code == .tooLarge)
+            try write(gzipped, to: folder + "/a.jsonl.gz")
+            #expect(try TraceFile.read(folder + "/a.jsonl.gz").isEmpty)
+            try write(Array(gzipped.dropLast(9)), to: folder + "/b.jsonl.gz")
+            let cut = #expect(throws: TraceFileError.self) { try TraceFile.read(folder + "/b.jsonl.gz") }
+            #expect(cut?.code == .gzip)
+        }
+    }
+}
