@@ -22,6 +22,6 @@ struct Unexpected: Error, CustomStringConvertible {
 }
 
 /// Throws unless the condition holds.
-func ensure(_ condition: Bool, _ message: @autoclosure () throws -> String) throws {
+func expect(_ condition: Bool, _ message: @autoclosure () throws -> String) throws {
     if !condition { throw Unexpected(try message()) }
 }

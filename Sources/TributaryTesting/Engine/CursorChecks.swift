@@ -15,7 +15,7 @@ extension StateEngineConformance {
             let cursor = try table.cursor(reverse: reverse)
             defer { cursor.close() }
             let all = reverse ? entries(keys).reversed() : entries(keys)
-            for step in 0..<steps { try ensure(try cursor.next() == all[step], "step \(step) before any write") }
+            for step in 0..<steps { try expect(try cursor.next() == all[step], "step \(step) before any write") }
             try body(engine, table, cursor, Array(all[steps...]))
         }
     }
@@ -40,12 +40,12 @@ extension StateEngineConformance {
                 try suite.withWalk(steps: 10, reverse: reverse) { _, table, cursor, rest in
                     var left = rest
                     while let entry = left.first {
-                        try ensure(try table.delete(entry.key), "\(brief(entry.key)) was not there")
+                        try expect(try table.delete(entry.key), "\(brief(entry.key)) was not there")
                         try table.expectGet(entry.key, is: nil, "after its delete")
-                        try ensure(try cursor.next() == entry, "the deleted entry \(entry) was not given")
+                        try expect(try cursor.next() == entry, "the deleted entry \(entry) was not given")
                         left.removeFirst()
                     }
-                    try ensure(try cursor.next() == nil, "an entry after the end")
+                    try expect(try cursor.next() == nil, "an entry after the end")
                 }
             }
         },
@@ -60,7 +60,7 @@ extension StateEngineConformance {
                     try expectSame(given, rest, "the walk")
                     cursor.close()
                     try expectSame(try table.entries(), [], "after the walk")
-                    try ensure(try table.table.count() == 0, "count is \(try table.table.count()), not 0")
+                    try expect(try table.table.count() == 0, "count is \(try table.table.count()), not 0")
                 }
             }
         },
@@ -71,15 +71,15 @@ extension StateEngineConformance {
                 try table.expectGet(key(1), is: [1])
                 try table.put(key(2), [2])
                 try table.expectGet(key(2), is: [2])
-                try ensure(try table.table.count() == count + 1, "count is \(try table.table.count())")
-                try ensure(try table.delete(key(4)), "key 4 was not there")
-                try ensure(try !table.delete(key(4)), "key 4 was there twice")
+                try expect(try table.table.count() == count + 1, "count is \(try table.table.count())")
+                try expect(try table.delete(key(4)), "key 4 was not there")
+                try expect(try !table.delete(key(4)), "key 4 was there twice")
                 try table.expectGet(key(4), is: nil)
-                try ensure(try table.delete(key(1)), "key 1 was not there")
-                try ensure(try table.table.count() == count - 1, "count is \(try table.table.count())")
+                try expect(try table.delete(key(1)), "key 1 was not there")
+                try expect(try table.table.count() == count - 1, "count is \(try table.table.count())")
                 try table.put(key(4), [4])
                 try table.expectGet(key(4), is: [4])
-                try ensure(try table.table.count() == count, "count is \(try table.table.count())")
+                try expect(try table.table.count() == count, "count is \(try table.table.count())")
                 try expectSame(try cursor.rest(), rest, "the walk")
             }
         },
@@ -97,7 +97,7 @@ extension StateEngineConformance {
                 cursor.close()
                 let wanted = model.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { Entry(key: $0, value: $1) }
                 try expectSame(try table.entries(), wanted, "after closing")
-                try ensure(try table.table.count() == wanted.count, "count is \(try table.table.count())")
+                try expect(try table.table.count() == wanted.count, "count is \(try table.table.count())")
             }
         },
         Check(name: "several cursors each see the table as it was when they were made") { suite in
@@ -118,31 +118,31 @@ extension StateEngineConformance {
                 }
                 // One step each in turn, then each to its end, closed in an order of their own.
                 for index in cursors.indices {
-                    try ensure(try cursors[index].0.next() == cursors[index].1.removeFirst(), "the first of \(index)")
+                    try expect(try cursors[index].0.next() == cursors[index].1.removeFirst(), "the first of \(index)")
                 }
                 for index in [2, 0, 5, 1, 4, 3] {
                     try expectSame(try cursors[index].0.rest(), cursors[index].1, "cursor \(index)")
                     cursors[index].0.close()
                     try table.put([0xee, UInt8(index)], [1])
                 }
-                try ensure(try table.table.count() == keys.count + 6, "count is \(try table.table.count())")
+                try expect(try table.table.count() == keys.count + 6, "count is \(try table.table.count())")
             }
         },
         Check(name: "a cursor over one table does not hold up another") { suite in
             try suite.withWalk(steps: 5) { engine, _, cursor, rest in
                 let other = TableProbe(try engine.table("other"))
                 for number in 0..<500 { try other.put(key(number), [UInt8](repeating: 1, count: 100)) }
-                try ensure(try other.table.count() == 500, "count is \(try other.table.count())")
+                try expect(try other.table.count() == 500, "count is \(try other.table.count())")
                 try expectSame(try cursor.rest(), rest, "the walk")
             }
         },
         Check(name: "a cursor does not see its table dropped and filled anew") { suite in
             try suite.withWalk(steps: 5) { engine, table, cursor, rest in
                 try engine.dropTable("table")
-                try ensure(try !engine.tableNames().contains("table"), "a dropped table has a name")
-                try ensure(try cursor.next() == rest.first, "the entry after the drop")
+                try expect(try !engine.tableNames().contains("table"), "a dropped table has a name")
+                try expect(try cursor.next() == rest.first, "the entry after the drop")
                 let again = TableProbe(try engine.table("table"))
-                try ensure(try again.table.count() == 0, "count is \(try again.table.count()), not 0")
+                try expect(try again.table.count() == 0, "count is \(try again.table.count()), not 0")
                 try again.expectGet(key(4), is: nil)
                 try again.put(key(1), [1])
                 try expectSame(try cursor.rest(), Array(rest.dropFirst()), "the walk")
@@ -165,14 +165,14 @@ extension StateEngineConformance {
                     for key in evenKeys { try table.put(key, value(of: key)) }
                     try engine.commit()
                     let cursor = try table.cursor()
-                    try ensure(try cursor.next() == entries(evenKeys).first, "the first entry")
+                    try expect(try cursor.next() == entries(evenKeys).first, "the first entry")
                     try table.put(key(1), [1])
                     if ends { try engine.commit() } else { engine.abort() }
                     try expectError(.closed, what: "next after commit or abort") { _ = try cursor.next() }
                     cursor.close()
                     try table.expectGet(key(1), is: ends ? [1] : nil)
                     try table.put(key(3), [3])
-                    try ensure(try table.entries().count == (ends ? 102 : 101), "a walk after commit or abort")
+                    try expect(try table.entries().count == (ends ? 102 : 101), "a walk after commit or abort")
                 }
             }
         },

@@ -99,7 +99,7 @@ extension StateEngineConformance {
                     let key = shared + suffix
                     if Int.random(in: 0..<4, using: &generator) == 0 {
                         let was = try table.delete(key)
-                        try ensure(was == (model.removeValue(forKey: key) != nil), "delete said \(was)")
+                        try expect(was == (model.removeValue(forKey: key) != nil), "delete said \(was)")
                     } else {
                         let value = [UInt8](
                             repeating: UInt8(suffix.count), count: Int.random(in: 0...200, using: &generator))
@@ -112,10 +112,10 @@ extension StateEngineConformance {
                 try expectSame(try table.entries(reverse: true), wanted.reversed(), "reverse")
                 try expectSame(
                     try table.entries(from: shared, through: shared), wanted.filter { $0.key == shared }, "prefix")
-                try ensure(try table.table.count() == wanted.count, "count is \(try table.table.count())")
-                for entry in wanted { try ensure(try table.delete(entry.key), "\(brief(entry.key)) was not there") }
+                try expect(try table.table.count() == wanted.count, "count is \(try table.table.count())")
+                for entry in wanted { try expect(try table.delete(entry.key), "\(brief(entry.key)) was not there") }
                 try expectSame(try table.entries(), [], "after deleting all")
-                try ensure(try table.table.count() == 0, "count is \(try table.table.count()), not 0")
+                try expect(try table.table.count() == 0, "count is \(try table.table.count()), not 0")
             }
         },
     ]

@@ -14,14 +14,14 @@ extension StateEngineConformance {
         Check(name: "a put value is found until it is deleted") { suite in
             try suite.withTable { _, table in
                 try table.expectGet([1], is: nil)
-                try ensure(try !table.delete([1]), "deleting a missing key says that it was there")
+                try expect(try !table.delete([1]), "deleting a missing key says that it was there")
                 try table.put([1], [10])
                 try table.expectGet([1], is: [10])
                 try table.expectGet([1, 0], is: nil)
-                try ensure(try table.delete([1]), "deleting a key says that it was not there")
+                try expect(try table.delete([1]), "deleting a key says that it was not there")
                 try table.expectGet([1], is: nil)
-                try ensure(try !table.delete([1]), "deleting a key twice says that it was there")
-                try ensure(try table.table.count() == 0, "the table is not empty")
+                try expect(try !table.delete([1]), "deleting a key twice says that it was there")
+                try expect(try table.table.count() == 0, "the table is not empty")
             }
         },
         Check(name: "a value is replaced by shorter, longer, empty and large ones") { suite in
@@ -33,7 +33,7 @@ extension StateEngineConformance {
                     for key: [UInt8] in [[], [5], longKey(600)] {
                         try table.expectGet(key, is: [UInt8](repeating: UInt8(length & 0xff), count: length))
                     }
-                    try ensure(try table.table.count() == 3, "count is \(try table.table.count()), not 3")
+                    try expect(try table.table.count() == 3, "count is \(try table.table.count()), not 3")
                 }
             }
         },
@@ -46,7 +46,7 @@ extension StateEngineConformance {
                 try expectSame(
                     try table.entries(), [Entry(key: [], value: []), Entry(key: [0], value: [])], "both")
                 try expectSame(try table.entries(from: [], through: []), [Entry(key: [], value: [])], "only the empty")
-                try ensure(try table.delete([]), "the empty key was not there")
+                try expect(try table.delete([]), "the empty key was not there")
                 try table.expectGet([], is: nil)
                 try table.expectGet([0], is: [])
             }
@@ -54,17 +54,17 @@ extension StateEngineConformance {
         Check(name: "keys of any length are found and deleted") { suite in
             try suite.withTable { _, table in
                 for length in keyLengths { try table.put(longKey(length), [UInt8(length & 0xff), 1]) }
-                try ensure(try table.table.count() == keyLengths.count, "count is \(try table.table.count())")
+                try expect(try table.table.count() == keyLengths.count, "count is \(try table.table.count())")
                 for length in keyLengths {
                     try table.expectGet(longKey(length), is: [UInt8(length & 0xff), 1], "length \(length)")
                     try table.expectGet(longKey(length + 1, last: 0x61), is: nil, "length \(length) and one more")
                     if length > 0 { try table.expectGet(longKey(length, last: 8), is: nil, "another last byte") }
                 }
                 for (index, length) in keyLengths.enumerated() {
-                    try ensure(try table.delete(longKey(length)), "the key of \(length) bytes was not there")
+                    try expect(try table.delete(longKey(length)), "the key of \(length) bytes was not there")
                     try table.expectGet(longKey(length), is: nil)
                     let left = keyLengths.count - index - 1
-                    try ensure(try table.table.count() == left, "count is \(try table.table.count()), not \(left)")
+                    try expect(try table.table.count() == left, "count is \(try table.table.count()), not \(left)")
                 }
             }
         },
@@ -73,15 +73,15 @@ extension StateEngineConformance {
                 var generator = SeededGenerator(seed: 3)
                 let numbers = Array(0..<1000).shuffled(using: &generator)
                 for number in numbers { try table.put(key(number), [UInt8(number & 0xff)]) }
-                try ensure(try table.table.count() == 1000, "count is \(try table.table.count())")
+                try expect(try table.table.count() == 1000, "count is \(try table.table.count())")
                 for number in 0..<1000 { try table.expectGet(key(number), is: [UInt8(number & 0xff)]) }
                 for number in numbers where number % 3 != 0 {
-                    try ensure(try table.delete(key(number)), "\(number) was not there")
+                    try expect(try table.delete(key(number)), "\(number) was not there")
                 }
                 for number in 0..<1000 {
                     try table.expectGet(key(number), is: number % 3 == 0 ? [UInt8(number & 0xff)] : nil)
                 }
-                try ensure(try table.table.count() == 334, "count is \(try table.table.count()), not 334")
+                try expect(try table.table.count() == 334, "count is \(try table.table.count()), not 334")
             }
         },
         Check(name: "append takes ascending keys and refuses others") { suite in
@@ -105,7 +105,7 @@ extension StateEngineConformance {
                 try expectError(.invalidRequest, what: "appending a lower long key") {
                     try table.append(long + [2, 2], [])
                 }
-                try ensure(try table.table.count() == wanted, "count is \(try table.table.count()), not \(wanted)")
+                try expect(try table.table.count() == wanted, "count is \(try table.table.count()), not \(wanted)")
                 try table.expectGet(key(301), is: [45])
                 try table.expectGet(long + [2], is: [2])
             }

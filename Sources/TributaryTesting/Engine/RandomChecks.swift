@@ -111,7 +111,7 @@ private struct RandomRun {
         let old = key()
         let was = try table(name).delete(old)
         let (place, found) = index(model.tables[name, default: []], old)
-        try ensure(was == found, "delete of \(brief(old)) said \(was)")
+        try expect(was == found, "delete of \(brief(old)) said \(was)")
         if found { model.tables[name, default: []].remove(at: place) }
     }
 
@@ -120,7 +120,7 @@ private struct RandomRun {
         let (place, found) = index(model.tables[name, default: []], wanted)
         try table(name).expectGet(wanted, is: found ? model.tables[name, default: []][place].value : nil)
         let count = try table(name).table.count()
-        try ensure(count == model.tables[name, default: []].count, "count of \(name) is \(count)")
+        try expect(count == model.tables[name, default: []].count, "count of \(name) is \(count)")
     }
 
     private mutating func append(_ name: String) throws {
@@ -167,7 +167,7 @@ private struct RandomRun {
         for _ in 0..<random(5) {
             let found = try cursors[chosen].probe.next()
             let wanted = cursors[chosen].rest.popFirst()
-            try ensure(found == wanted, "a cursor gave \(String(describing: found)), not \(String(describing: wanted))")
+            try expect(found == wanted, "a cursor gave \(String(describing: found)), not \(String(describing: wanted))")
         }
     }
 
@@ -182,7 +182,7 @@ private struct RandomRun {
         try engine.setMetadata(key, value)
         model.metadata[key] = value
         let keys = try engine.metadataKeys(prefix: "key").sorted()
-        try ensure(keys == model.metadata.keys.sorted(), "metadata keys are \(keys)")
+        try expect(keys == model.metadata.keys.sorted(), "metadata keys are \(keys)")
     }
 
     private mutating func drop(_ name: String) throws {
@@ -210,10 +210,10 @@ private struct RandomRun {
         for (name, entries) in model.tables {
             try expectSame(try table(name).entries(), entries, "table \(name)")
             try expectSame(try table(name).entries(reverse: true), entries.reversed(), "table \(name) in reverse")
-            try ensure(try table(name).table.count() == entries.count, "count of \(name)")
+            try expect(try table(name).table.count() == entries.count, "count of \(name)")
         }
         for (key, value) in model.metadata {
-            try ensure(try engine.metadata(key) == value, "metadata \(key)")
+            try expect(try engine.metadata(key) == value, "metadata \(key)")
         }
     }
 }

@@ -26,7 +26,7 @@ struct TableProbe {
         var value = ByteWriter()
         value.append(0xee)  // what the caller left there must be gone
         let found = try table.get(key.span.bytes, into: &value)
-        try ensure(found || value.count == 0, "a value for the missing key \(brief(key))")
+        try expect(found || value.count == 0, "a value for the missing key \(brief(key))")
         return found ? value.copy() : nil
     }
 
@@ -87,7 +87,7 @@ struct CursorProbe {
     func rest() throws -> [Entry] {
         var entries: [Entry] = []
         while let entry = try next() { entries.append(entry) }
-        try ensure(try next() == nil, "an entry after the end")
+        try expect(try next() == nil, "an entry after the end")
         return entries
     }
 
@@ -108,7 +108,7 @@ func expectError(_ codes: StoreError.Code..., what: String, _ body: () throws ->
     do {
         try body()
     } catch let error as StoreError {
-        try ensure(codes.contains(error.code), "\(what): \(error), not \(codes)")
+        try expect(codes.contains(error.code), "\(what): \(error), not \(codes)")
         return
     }
     throw Unexpected("\(what): no error")

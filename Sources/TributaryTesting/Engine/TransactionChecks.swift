@@ -17,10 +17,10 @@ extension StateEngineConformance {
                     try engine.setMetadata("b", [3])
                     engine.abort()
                     try expectSame(try table.entries(), entries(awkwardKeys), "after abort \(round)")
-                    try ensure(try table.table.count() == awkwardKeys.count, "count is \(try table.table.count())")
-                    try ensure(try engine.metadata("a") == [1], "metadata a")
-                    try ensure(try engine.metadata("b") == nil, "metadata b")
-                    try ensure(engine.dirtyBytes == 0, "dirtyBytes is \(engine.dirtyBytes) after an abort")
+                    try expect(try table.table.count() == awkwardKeys.count, "count is \(try table.table.count())")
+                    try expect(try engine.metadata("a") == [1], "metadata a")
+                    try expect(try engine.metadata("b") == nil, "metadata b")
+                    try expect(engine.dirtyBytes == 0, "dirtyBytes is \(engine.dirtyBytes) after an abort")
                 }
                 engine.abort()
                 try expectSame(try table.entries(), entries(awkwardKeys), "after an empty abort")
@@ -43,12 +43,12 @@ extension StateEngineConformance {
                 let table = TableProbe(try engine.table("new"))
                 try table.put([1], [1])
                 engine.abort()
-                try ensure(try engine.tableNames() == [], "names are \(try engine.tableNames())")
+                try expect(try engine.tableNames() == [], "names are \(try engine.tableNames())")
                 try table.expectGet([1], is: nil)
                 try table.put([2], [2])
                 try table.expectGet([2], is: [2])
                 try engine.commit()
-                try ensure(try engine.tableNames() == ["new"], "names are \(try engine.tableNames())")
+                try expect(try engine.tableNames() == ["new"], "names are \(try engine.tableNames())")
                 try expectSame(try table.entries(), [Entry(key: [2], value: [2])], "after the commit")
                 try expectSame(
                     try TableProbe(try engine.table("new")).entries(), [Entry(key: [2], value: [2])], "another handle")
@@ -68,7 +68,7 @@ extension StateEngineConformance {
                     try TableProbe(try engine.table(name)).expectGet([1], is: [UInt8(index)], name)
                 }
                 let found = try engine.tableNames().sorted()
-                try ensure(found == names.sorted(), "names are \(found)")
+                try expect(found == names.sorted(), "names are \(found)")
                 for name in ["", "zero\u{0}byte", String(repeating: "x", count: 600)] {
                     try expectError(.invalidRequest, what: "a table name of \(name.utf8.count) bytes") {
                         _ = try engine.table(name)
@@ -88,7 +88,7 @@ extension StateEngineConformance {
                 try expectSame(try table.entries(), entries((0..<300).map(key)), "after the abort")
                 try engine.dropTable("table")
                 try engine.commit()
-                try ensure(try engine.tableNames() == [], "names are \(try engine.tableNames())")
+                try expect(try engine.tableNames() == [], "names are \(try engine.tableNames())")
                 let again = TableProbe(try engine.table("table"))
                 try expectSame(try again.entries(), [], "the table made anew")
                 try again.put([1], [1])
@@ -110,51 +110,51 @@ extension StateEngineConformance {
                 try TableProbe(try engine.table("table")).put([6], [6])
                 try engine.commit()
                 try expectSame(try TableProbe(engine.table("table")).entries(), [Entry(key: [6], value: [6])], "after")
-                try ensure(try engine.table("table").count() == 1, "count is \(try engine.table("table").count())")
+                try expect(try engine.table("table").count() == 1, "count is \(try engine.table("table").count())")
             }
         },
         Check(name: "metadata is written, replaced, deleted and listed by prefix") { suite in
             try suite.withEngine { engine in
-                try ensure(try engine.metadata("a") == nil, "metadata in an empty engine")
-                try ensure(try engine.metadataKeys(prefix: "") == [], "metadata keys in an empty engine")
+                try expect(try engine.metadata("a") == nil, "metadata in an empty engine")
+                try expect(try engine.metadataKeys(prefix: "") == [], "metadata keys in an empty engine")
                 let long = String(repeating: "topic-", count: 100)
                 for (index, key) in ["position/a/0", "position/a/1", "position/b/0", "p", "", long].enumerated() {
                     try engine.setMetadata(key, [UInt8](repeating: UInt8(index), count: index * 50))
                 }
-                try ensure(try engine.metadata("") == [UInt8](repeating: 4, count: 200), "the empty key")
-                try ensure(try engine.metadata(long) == [UInt8](repeating: 5, count: 250), "a key of 600 bytes")
-                try ensure(try engine.metadata("position/a/0") == [], "an empty value")
-                try ensure(
+                try expect(try engine.metadata("") == [UInt8](repeating: 4, count: 200), "the empty key")
+                try expect(try engine.metadata(long) == [UInt8](repeating: 5, count: 250), "a key of 600 bytes")
+                try expect(try engine.metadata("position/a/0") == [], "an empty value")
+                try expect(
                     try engine.metadataKeys(prefix: "position/a").sorted() == ["position/a/0", "position/a/1"],
                     "keys are \(try engine.metadataKeys(prefix: "position/a"))")
-                try ensure(try engine.metadataKeys(prefix: "").count == 6, "all keys")
-                try ensure(try engine.metadataKeys(prefix: "q") == [], "no keys")
+                try expect(try engine.metadataKeys(prefix: "").count == 6, "all keys")
+                try expect(try engine.metadataKeys(prefix: "q") == [], "no keys")
                 try engine.setMetadata("p", [7])
                 try engine.setMetadata("position/b/0", nil)
                 try engine.setMetadata("missing", nil)
                 try engine.commit()
-                try ensure(try engine.metadata("p") == [7], "a replaced value")
-                try ensure(try engine.metadata("position/b/0") == nil, "a deleted value")
-                try ensure(try engine.tableNames() == [], "metadata shows as a table")
+                try expect(try engine.metadata("p") == [7], "a replaced value")
+                try expect(try engine.metadata("position/b/0") == nil, "a deleted value")
+                try expect(try engine.tableNames() == [], "metadata shows as a table")
             }
         },
         Check(name: "dirtyBytes grows with writes and is 0 after a commit") { suite in
             try suite.withTable { engine, table in
                 try engine.commit()
-                try ensure(engine.dirtyBytes == 0, "dirtyBytes is \(engine.dirtyBytes) at first")
+                try expect(engine.dirtyBytes == 0, "dirtyBytes is \(engine.dirtyBytes) at first")
                 for number in 0..<100 { try table.put(key(number), [UInt8](repeating: 1, count: 98)) }
-                try ensure(
+                try expect(
                     (9000...2_000_000).contains(engine.dirtyBytes),
                     "dirtyBytes is \(engine.dirtyBytes), not about 10000")
                 try engine.commit()
-                try ensure(engine.dirtyBytes == 0, "dirtyBytes is \(engine.dirtyBytes) after a commit")
+                try expect(engine.dirtyBytes == 0, "dirtyBytes is \(engine.dirtyBytes) after a commit")
             }
         },
         Check(name: "what was committed is there after reopening, and nothing else") { suite in
             guard let reopen = suite.reopen else { return }
             var engine = try suite.makeEngine()
             defer { engine.close() }
-            try ensure(engine.isPersistent, "an engine that can be reopened is persistent")
+            try expect(engine.isPersistent, "an engine that can be reopened is persistent")
             let table = TableProbe(try engine.table("table"))
             for key in awkwardKeys { try table.put(key, value(of: key)) }
             try engine.setMetadata("position", [1, 2])
@@ -166,9 +166,9 @@ extension StateEngineConformance {
             engine = try reopen(engine)
             let again = TableProbe(try engine.table("table"))
             try expectSame(try again.entries(), entries(awkwardKeys), "after reopening")
-            try ensure(try again.table.count() == awkwardKeys.count, "count is \(try again.table.count())")
-            try ensure(try engine.metadata("position") == [1, 2], "metadata after reopening")
-            try ensure(try engine.tableNames() == ["table"], "names are \(try engine.tableNames())")
+            try expect(try again.table.count() == awkwardKeys.count, "count is \(try again.table.count())")
+            try expect(try engine.metadata("position") == [1, 2], "metadata after reopening")
+            try expect(try engine.tableNames() == ["table"], "names are \(try engine.tableNames())")
             try again.put([1], [1])
             try engine.commit()
             engine = try reopen(engine)
