@@ -72,7 +72,7 @@ let package = Package(
             name: "TributaryConformance",
             dependencies: [
                 "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
-                "TributaryTelemetry", "TributaryLMDB",
+                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB",
             ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),

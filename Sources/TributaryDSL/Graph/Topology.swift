@@ -175,13 +175,11 @@ extension TopologyGraph {
         for store in existing.values {
             for node in store.nodes.dropFirst() { join(node, store.nodes[0]) }
         }
-        // Ids go by the names of source nodes first, as Kafka Streams gives them.
+        // Ids go by the first node of each part, in the order in which nodes were added (semantics 5.1).
         let live = nodes.indices.filter { !removed.contains($0) }
-        let sourceNodes = live.filter { if case .source = nodes[$0].kind { true } else { false } }
-            .sorted { nodes[$0].name < nodes[$1].name }
         var groups: [Int: Int] = [:]
         var order: [Int] = []
-        for node in sourceNodes + live {
+        for node in live {
             let top = find(node)
             if groups[top] == nil {
                 groups[top] = order.count

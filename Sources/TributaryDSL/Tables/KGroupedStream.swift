@@ -122,7 +122,11 @@ public struct KGroupedStream<Key, Value> {
     @inlinable
     func repartitioned(_ storeName: String, generated: Bool) -> KStream<Key, Value> {
         guard stream.needsRepartition else { return stream }
-        if name != nil, let again = shared.get() { return again }
+        if let name, let again = shared.get() {
+            // Kafka Streams makes the nodes again and throws them away, which uses up their indices.
+            _ = stream.graph.repartitionNames(name)
+            return again
+        }
         let made = stream.repartitioned(
             name ?? storeName, key: stream.keySerde, value: stream.valueSerde,
             hasGeneratedName: name == nil && generated)
