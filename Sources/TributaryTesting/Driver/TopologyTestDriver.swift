@@ -84,7 +84,8 @@ public final class TopologyTestDriver {
                 clientID: "driver", transactionalID: isTransactional ? "\(runtime.applicationID)-0" : nil))
         let producer = DriverProducer(inner, log, partitions: configuration.partitions)
         let collector = RecordCollector(
-            producer, applicationID: runtime.applicationID, sendsCells: true, isTransactional: isTransactional)
+            producer, applicationID: runtime.applicationID, sendsCells: true, isTransactional: isTransactional,
+            identity: { (try? log.topic($0))?.identity ?? "" })
         let recorder = LineageRecorder(
             mode: runtime.lineage.mode, level: runtime.lineage.spans, sampler: runtime.lineage.sampler,
             exporter: runtime.lineage.exporter, fingerprint: topology.fingerprint, time: runtime.time,
