@@ -19,7 +19,7 @@ let package = Package(
     name: "tributary",
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
-        .library(name: "TributaryTesting", targets: ["TributaryTesting"])
+        .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
     ],
     targets: [
         library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
@@ -72,7 +72,7 @@ let package = Package(
             name: "TributaryConformance",
             dependencies: [
                 "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
-                "TributaryTelemetry", "TributaryLMDB",
+                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB",
             ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
@@ -90,7 +90,8 @@ let package = Package(
         .testTarget(
             name: "TributaryDSLTests",
             dependencies: [
-                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime", "TributaryTesting",
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryTesting",
             ],
             swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),

@@ -77,7 +77,9 @@ public final class StreamsApplication: Sendable {
             dropped: threads.map(\.metrics.dropped).reduce(0, +), lag: threads.map(\.metrics.lag).reduce(0, +))
     }
 
-    /// Asks the application to commit and stop; returns at once. Calling it again does nothing.
+    /// Asks the application to commit and stop; returns at once.
+    ///
+    /// Calling it again does nothing.
     public func shutdown() {
         stopRequested.store(true, ordering: .releasing)
         let threads = status.withLock { $0.threads }
@@ -104,7 +106,8 @@ public final class StreamsApplication: Sendable {
             change(to: .notRunning)
         } catch {
             configuration.runtime.log(
-                .error, "the application stopped", [("application", configuration.applicationID), ("error", "\(error)")],
+                .error, "the application stopped",
+                [("application", configuration.applicationID), ("error", "\(error)")],
                 source: "Tributary")
             change(to: .error)
             throw error
@@ -185,7 +188,11 @@ public final class StreamsApplication: Sendable {
         }
         for thread in others { thread.stop() }
         guard let finished else { return }
-        if let failure = status.withLock({ $0.failure }) { finished.resume(throwing: failure) } else { finished.resume() }
+        if let failure = status.withLock({ $0.failure }) {
+            finished.resume(throwing: failure)
+        } else {
+            finished.resume()
+        }
     }
 
     private func change(to new: State) {

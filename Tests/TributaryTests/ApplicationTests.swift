@@ -1,9 +1,10 @@
+import FoundationEssentials
 import Testing
 import Tributary
 import TributaryLMDB
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A directory of its own for each test, gone with the value.
@@ -18,7 +19,7 @@ final class TemporaryDirectory: Sendable {
         }
     }
 
-    deinit { _ = nftw(path, { file, _, _, _ in remove(file) }, 16, FTW_DEPTH | FTW_PHYS) }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
 @Suite(.timeLimit(.minutes(1))) struct ApplicationTests {
@@ -48,7 +49,9 @@ final class TemporaryDirectory: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await app.run() }
             group.addTask {
-                while app.metrics.records < records && app.state != .error { try await Task.sleep(for: .milliseconds(5)) }
+                while app.metrics.records < records && app.state != .error {
+                    try await Task.sleep(for: .milliseconds(5))
+                }
                 app.shutdown()
             }
             try await group.waitForAll()
