@@ -25,6 +25,15 @@ func resolvedPath(_ path: String) throws(LogError) -> String {
     return unsafe String(cString: resolved)
 }
 
+/// Whether there is no file or no byte in it.
+func isMissingOrEmpty(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) != 0 || status.st_size == 0
+}
+
+/// Removes a file, if it can be.
+func removeFile(_ path: String) { _ = unsafe unlink(path) }
+
 /// Which file or folder a path leads to, whatever its name.
 struct FileIdentity: Hashable, Sendable {
     private let device: UInt64
