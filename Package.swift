@@ -18,7 +18,8 @@ func library(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> 
 let package = Package(
     name: "tributary",
     products: [
-        .library(name: "TributaryTesting", targets: ["TributaryTesting"])
+        .library(name: "Tributary", targets: ["Tributary"]),
+        .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
     ],
     targets: [
         library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
@@ -38,6 +39,13 @@ let package = Package(
             name: "TributaryRuntime",
             dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"],
             swiftSettings: settings),
+        .target(name: "TributaryFoundation", dependencies: ["TributaryCore"], swiftSettings: settings),
+        .target(
+            name: "Tributary",
+            dependencies: [
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            ], swiftSettings: settings),
         .target(
             name: "TributaryTesting",
             dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime"],
@@ -77,9 +85,13 @@ let package = Package(
         .testTarget(
             name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
         .testTarget(
+            name: "TributaryTests", dependencies: ["Tributary", "TributaryLMDB", "TributaryTesting"],
+            swiftSettings: settings),
+        .testTarget(
             name: "TributaryDSLTests",
             dependencies: [
-                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime", "TributaryTesting",
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryTesting",
             ],
             swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),

@@ -86,11 +86,17 @@ public struct RuntimeConfiguration: Sendable {
     public var lineage: LineageConfiguration
     /// For sources without a timestamp extractor of their own.
     public var timestamps: TimestampExtractor
-    /// Decides about records whose bytes a serde refuses. Fails by default.
+    /// Decides about records whose bytes a serde refuses.
+    ///
+    /// Fails by default.
     public var deserializationHandler: @Sendable (FailedRecord) -> ErrorResponse
-    /// Decides about records that a closure or processor threw on. Fails by default.
+    /// Decides about records that a closure or processor threw on.
+    ///
+    /// Fails by default.
     public var processingHandler: @Sendable (FailedRecord) -> ErrorResponse
-    /// Decides about records that cannot be written or sent. Fails by default.
+    /// Decides about records that cannot be written or sent.
+    ///
+    /// Fails by default.
     public var productionHandler: @Sendable (FailedRecord) -> ErrorResponse
     /// Where records go that handlers saw, with the cause in headers.
     public var deadLetterTopic: String?

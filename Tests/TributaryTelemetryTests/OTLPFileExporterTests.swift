@@ -103,7 +103,7 @@ import TributaryTelemetry
                     var chunk = [UInt8](repeating: 0, count: 65536)
                     while true {
                         let finished = done.load(ordering: .acquiring)
-                        let count = Glibc.read(reader, &chunk, chunk.count)
+                        let count = read(reader, &chunk, chunk.count)
                         if count > 0 { lines.withLock { $0 += chunk[..<count] } } else if finished { break }
                     }
                 }

@@ -149,7 +149,8 @@
         }
         // The ninth byte holds bits 56 to 62, the tenth bit 63.
         let high = UInt8(truncatingIfNeeded: value >> 56)
-        unsafe base.storeBytes(of: (0x8080_8080_8080_8080 | spreadVarint(value)).littleEndian, toByteOffset: length, as: UInt64.self)
+        unsafe base.storeBytes(
+            of: (0x8080_8080_8080_8080 | spreadVarint(value)).littleEndian, toByteOffset: length, as: UInt64.self)
         length &+= 8
         append(high)
         if high & 0x80 != 0 { append(1) }

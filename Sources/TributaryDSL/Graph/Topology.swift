@@ -2,9 +2,13 @@ internal import TributaryCore
 internal import TributaryLineage
 public import TributaryState
 
-/// A whole topology: a description, and how to make its typed nodes. Immutable; used from any thread.
+/// A whole topology: a description, and how to make its typed nodes.
+///
+/// Immutable; used from any thread.
 public struct Topology: Sendable {
-    /// One connected part: nodes that share edges or stores. Its tasks are one per partition.
+    /// One connected part: nodes that share edges or stores.
+    ///
+    /// Its tasks are one per partition.
     public struct SubTopology: Sendable {
         /// The number, as in task ids.
         public let id: Int

@@ -57,7 +57,9 @@ public final class StoreIterator<Key, Value>: IteratorProtocol, Sequence {
     public func close() { scan.close() }
 }
 
-/// A key-value store as a processor uses it. Keys are in the byte order of their serde.
+/// A key-value store as a processor uses it.
+///
+/// Keys are in the byte order of their serde.
 public final class KeyValueStore<Key, Value> {
     private let store: StateStore
     private let core: ProcessorCore

@@ -42,7 +42,9 @@ public struct StateRestorer {
         self.onProgress = onProgress
     }
 
-    /// Restores every logged store of a task. Throws what the log or a store could not do.
+    /// Restores every logged store of a task.
+    ///
+    /// Throws what the log or a store could not do.
     public func restore(_ task: StreamTask) throws {
         for store in task.stores.inOrder where store.description.isLogged {
             guard let changelog = task.stores.changelog(store.name) else { continue }

@@ -63,7 +63,9 @@ public final class StreamThread: Sendable {
         self.context = context
     }
 
-    /// Starts the thread. Its end is told to the context.
+    /// Starts the thread.
+    ///
+    /// Its end is told to the context.
     ///
     /// - Returns: whether the system gave a thread.
     public func start() -> Bool {

@@ -54,6 +54,7 @@ public final class StateStore {
     let found = ByteBuffer(capacity: 256)
     private let envelope = ByteBuffer(capacity: 512)
     private let cell = ByteBuffer(capacity: 512)
+    private let sorter = Owned(RadixSorter())
 
     /// Composes a store.
     ///
@@ -85,7 +86,8 @@ public final class StateStore {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
                 attributes: [
-                    AttributeNames.dbSystemName: .string("tributary"), AttributeNames.dbCollectionName: .string(description.name),
+                    AttributeNames.dbSystemName: .string("tributary"),
+                    AttributeNames.dbCollectionName: .string(description.name),
                     AttributeNames.dbOperationName: .string(name),
                 ])
         }
@@ -334,7 +336,9 @@ public final class StateStore {
 extension StateStore {
     // MARK: Flushing
 
-    /// Flushes the cache: on commit, and at close. Does nothing without one.
+    /// Flushes the cache: on commit, and at close.
+    ///
+    /// Does nothing without one.
     public func flush() throws {
         guard let cache, cache.dirtyCount > 0 else { return }
         var list: [Int32] = []
@@ -419,11 +423,13 @@ extension StateStore {
         _ cache: StoreCache, _ list: [Int32], _ key: ByteBuffer, _ value: ByteBuffer
     ) throws {
         let mark = recorder.arena.mark
-        var order = list
-        if inner.takesSortedWrites && list.count > 2 {
-            order.sort { cache.compareKeys($0, $1) < 0 }
+        sorter.value.removeAll()
+        for index in list { sorter.value.append(word: cache.entry(index).first, index: UInt32(index)) }
+        if inner.takesSortedWrites {
+            sorter.value.sort { cache.compareKeys(Int32($0), Int32($1)) < 0 }
         }
-        for index in order {
+        for place in 0..<sorter.value.count {
+            let index = Int32(sorter.value[place])
             let entry = cache.entry(index)
             let lineage = cache.lineage(index)
             key.writer.removeAll()

@@ -266,7 +266,9 @@ public final class TopologyTestDriver {
         assignments = parts.assignments
     }
 
-    /// Ends the driver. Calling it again does nothing.
+    /// Ends the driver.
+    ///
+    /// Calling it again does nothing.
     public func close() {
         guard !isClosed else { return }
         isClosed = true

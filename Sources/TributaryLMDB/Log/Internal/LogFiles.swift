@@ -25,6 +25,19 @@ func resolvedPath(_ path: String) throws(LogError) -> String {
     return unsafe String(cString: resolved)
 }
 
+/// Which file or folder a path leads to, whatever its name.
+struct FileIdentity: Hashable, Sendable {
+    private let device: UInt64
+    private let node: UInt64
+
+    init(_ path: String) throws(LogError) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { throw systemError("stat", path) }
+        device = UInt64(status.st_dev)
+        node = UInt64(status.st_ino)
+    }
+}
+
 /// A lock on a file that ends with the process that holds it, whatever ends that.
 ///
 /// Two of them conflict inside one process, too.

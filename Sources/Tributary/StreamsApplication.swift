@@ -1,0 +1,228 @@
+internal import Synchronization
+internal import TributaryCore
+public import TributaryDSL
+internal import TributaryLMDB
+public import TributaryRuntime
+internal import TributaryState
+
+/// A topology that runs: on a log, with its state, until it is stopped.
+///
+/// ``run()`` opens everything, restores the state, processes until ``shutdown()``, SIGTERM or SIGINT, commits and closes. All
+/// methods may be called from any thread.
+public final class StreamsApplication: Sendable {
+    /// The states of an application, with Kafka Streams' names.
+    public enum State: String, Sendable {
+        /// Not started.
+        case created
+        /// Opening, making topics, restoring state.
+        case rebalancing
+        /// Processing.
+        case running
+        /// Stopping: committing and closing.
+        case pendingShutdown
+        /// Stopped.
+        case notRunning
+        /// Stopping because of an error.
+        case pendingError
+        /// Stopped because of an error.
+        case error
+    }
+
+    private struct Status: Sendable {
+        var state = State.created
+        var listeners: [@Sendable (State, State) -> Void] = []
+        var restoreListeners: [@Sendable (RestoreProgress) -> Void] = []
+        var threads: [StreamThread] = []
+        var live = 0
+        var notYetRunning = 0
+        var failure: (any Error)?
+        var end: CheckedContinuation<Void, any Error>?
+    }
+
+    /// The topology.
+    public let topology: Topology
+    /// The settings, with the log's defaults filled in once it is open.
+    public let configuration: StreamsConfiguration
+    private let status = Mutex(Status())
+    private let stopRequested = Atomic(false)
+
+    /// Makes an application.
+    ///
+    /// - Throws: ``TopologyError`` for settings that contradict each other.
+    public init(_ topology: Topology, configuration: StreamsConfiguration) throws {
+        self.topology = topology
+        self.configuration = configuration
+        guard configuration.runtime.threads >= 1 else { throw TopologyError("threads must be at least 1") }
+        guard !configuration.applicationID.isEmpty else { throw TopologyError("applicationID must not be empty") }
+    }
+
+    /// The state.
+    public var state: State { status.withLock { $0.state } }
+
+    /// Calls `listener` with the new and the old state at each change, from the thread that makes it.
+    public func onStateChange(_ listener: @escaping @Sendable (_ new: State, _ old: State) -> Void) {
+        status.withLock { $0.listeners.append(listener) }
+    }
+
+    /// Calls `listener` as stores are restored, from the stream thread that restores.
+    public func onRestore(_ listener: @escaping @Sendable (RestoreProgress) -> Void) {
+        status.withLock { $0.restoreListeners.append(listener) }
+    }
+
+    /// Counters of all stream threads.
+    public var metrics: ApplicationMetrics {
+        let threads = status.withLock { $0.threads }
+        return ApplicationMetrics(
+            records: threads.map(\.metrics.records).reduce(0, +), commits: threads.map(\.metrics.commits).reduce(0, +),
+            dropped: threads.map(\.metrics.dropped).reduce(0, +), lag: threads.map(\.metrics.lag).reduce(0, +))
+    }
+
+    /// Asks the application to commit and stop; returns at once.
+    ///
+    /// Calling it again does nothing.
+    public func shutdown() {
+        stopRequested.store(true, ordering: .releasing)
+        let threads = status.withLock { $0.threads }
+        if state == .running || state == .rebalancing { change(to: .pendingShutdown) }
+        for thread in threads { thread.stop() }
+    }
+
+    /// Runs until ``shutdown()``, a signal, or an error.
+    ///
+    /// - Throws: ``TopologyError``, ``LogError`` or ``StoreError`` if it cannot start; ``TaskFailure`` for a record that no
+    ///   handler let pass. Nothing that was committed is lost.
+    public func run() async throws {
+        let isFirst = status.withLock { status in
+            guard status.state == .created else { return false }
+            status.state = .rebalancing
+            return true
+        }
+        guard isFirst else { throw TopologyError("an application runs once: make another to run again") }
+        notify(.rebalancing, .created)
+        let signals = configuration.handlesSignals ? SignalWatch { [weak self] in self?.shutdown() } : nil
+        defer { signals?.end() }
+        do {
+            try await runThreads()
+            change(to: .notRunning)
+        } catch {
+            configuration.runtime.log(
+                .error, "the application stopped",
+                [("application", configuration.applicationID), ("error", "\(error)")],
+                source: "Tributary")
+            change(to: .error)
+            throw error
+        }
+    }
+
+    private func runThreads() async throws {
+        var runtime = configuration.runtime
+        let log = try configuration.log.open(runtime)
+        defer { if configuration.log.isOwned { log.close() } }
+        runtime.guarantee = configuration.guarantee ?? log.defaults.guarantee
+        runtime.commitInterval =
+            configuration.commitInterval?.milliseconds
+            ?? (runtime.guarantee == .exactlyOnce
+                ? log.defaults.exactlyOnceCommitInterval : log.defaults.atLeastOnceCommitInterval)
+        guard
+            let directory = configuration.stateDirectory
+                ?? log.defaults.stateDirectory.map({ "\($0)/\(configuration.applicationID)" })
+        else { throw TopologyError("this log has no place for state: give stateDirectory") }
+        let plan = try TopicPlan(topology, applicationID: runtime.applicationID, log: log)
+        let group = try log.joinGroup(
+            GroupConfiguration(
+                group: runtime.applicationID, clientID: runtime.applicationID, tasks: plan.tasks.count))
+        defer { group.leave() }
+        let lock = try StateDirectoryLock(directory: directory)
+        defer { _ = lock }
+        try plan.prepare(log)
+        let engines = LMDBEngines(directory: directory, mapSize: configuration.stateMapSize)
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            start(plan, runtime, log, group, engines, continuation)
+        }
+    }
+
+    private func start(
+        _ plan: TopicPlan, _ runtime: RuntimeConfiguration, _ log: any Log, _ group: any LogGroup,
+        _ engines: LMDBEngines, _ continuation: CheckedContinuation<Void, any Error>
+    ) {
+        let context = ThreadContext(
+            topology: topology, plan: plan, configuration: runtime, log: log, group: group, engines: engines,
+            onRestore: { [weak self] progress in
+                let listeners = self?.status.withLock { $0.restoreListeners } ?? []
+                for listener in listeners { listener(progress) }
+            },
+            onRunning: { [weak self] in self?.threadRuns() }, onEnd: { [weak self] in self?.threadEnded($0) })
+        let count = max(min(runtime.threads, plan.tasks.count), 1)
+        let threads = (0..<count).map { index in
+            StreamThread(
+                index: index + 1, tasks: plan.tasks.filter { $0.number % count == index }, context: context)
+        }
+        status.withLock { status in
+            status.threads = threads
+            status.live = count
+            status.notYetRunning = count
+            status.end = continuation
+        }
+        for thread in threads where !thread.start() {
+            threadEnded(LogError(.io, "the system gave no thread"))
+        }
+        if stopRequested.load(ordering: .acquiring) { shutdown() }
+    }
+
+    private func threadRuns() {
+        let all = status.withLock { status in
+            status.notYetRunning -= 1
+            return status.notYetRunning == 0 && status.state == .rebalancing
+        }
+        if all { change(to: .running) }
+    }
+
+    // One thread that fails stops the others: they commit and end.
+    private func threadEnded(_ error: (any Error)?) {
+        if error != nil { change(to: .pendingError) }
+        let (others, finished) = status.withLock { status -> ([StreamThread], CheckedContinuation<Void, any Error>?) in
+            status.live -= 1
+            if let error, status.failure == nil { status.failure = error }
+            defer { if status.live == 0 { status.end = nil } }
+            return (error == nil ? [] : status.threads, status.live == 0 ? status.end : nil)
+        }
+        for thread in others { thread.stop() }
+        guard let finished else { return }
+        if let failure = status.withLock({ $0.failure }) {
+            finished.resume(throwing: failure)
+        } else {
+            finished.resume()
+        }
+    }
+
+    private func change(to new: State) {
+        let old = status.withLock { status -> State? in
+            let old = status.state
+            guard old != new, old != .error, old != .notRunning, !(old == .pendingError && new == .pendingShutdown)
+            else { return nil }
+            status.state = new
+            return old
+        }
+        if let old { notify(new, old) }
+    }
+
+    private func notify(_ new: State, _ old: State) {
+        let listeners = status.withLock { $0.listeners }
+        for listener in listeners { listener(new, old) }
+        configuration.runtime.log(
+            .info, "the application's state changed", [("from", old.rawValue), ("to", new.rawValue)],
+            source: "Tributary")
+    }
+}
+
+/// Counters of an application since it started.
+public struct ApplicationMetrics: Sendable {
+    /// Records processed.
+    public var records: Int64
+    /// Commits made.
+    public var commits: Int64
+    /// Records left out, whatever the reason.
+    public var dropped: Int64
+    /// Records known to be in the source partitions and not yet processed.
+    public var lag: Int64
+}

@@ -1,0 +1,71 @@
+public import TributaryCore
+public import TributaryLMDB
+public import TributaryRuntime
+internal import TributaryState
+
+/// Where an application's topics are.
+public struct LogLocation: Sendable {
+    let open: @Sendable (RuntimeConfiguration) throws -> any Log
+    /// Whether the application that opened the log closes it.
+    let isOwned: Bool
+
+    /// The embedded log in a directory, made if it isn't there.
+    public static func embedded(
+        at directory: String, configuration: EmbeddedLogConfiguration = EmbeddedLogConfiguration()
+    ) -> LogLocation {
+        LogLocation(
+            open: { runtime in
+                var configuration = configuration
+                configuration.logs = runtime.log
+                return try EmbeddedLog.open(at: directory, configuration: configuration)
+            }, isOwned: true)
+    }
+
+    /// A log that is open already and stays open.
+    public static func open(_ log: any Log) -> LogLocation { LogLocation(open: { _ in log }, isOwned: false) }
+}
+
+/// Settings of a ``StreamsApplication``.
+///
+/// What isn't given is the log's default.
+public struct StreamsConfiguration: Sendable {
+    /// The application's id: its group, the prefix of its internal topics, the name of its state.
+    public var applicationID: String
+    /// Where the topics are.
+    public var log: LogLocation
+    /// Where the state is; `<log>/state/<application id>` by default on the embedded log.
+    public var stateDirectory: String?
+    /// Whether results may be doubled by a failure; exactly once by default on the embedded log.
+    public var guarantee: ProcessingGuarantee?
+    /// How often results are committed; 100 ms by default with exactly-once.
+    public var commitInterval: Duration?
+    /// All other settings.
+    public var runtime: RuntimeConfiguration
+    /// How much address space a task's state reserves in bytes; never more is used than there is data.
+    ///
+    /// 64 GiB by default.
+    public var stateMapSize: Int
+    /// Whether SIGTERM and SIGINT stop the application cleanly while ``StreamsApplication/run()`` runs.
+    public var handlesSignals: Bool
+
+    /// Makes settings.
+    public init(
+        applicationID: String, log: LogLocation, stateDirectory: String? = nil,
+        guarantee: ProcessingGuarantee? = nil, commitInterval: Duration? = nil, threads: Int = 1,
+        cacheBytes: Int = 10 << 20, lineage: LineageConfiguration = LineageConfiguration(),
+        logs: LogSink = .none, handlesSignals: Bool = true
+    ) {
+        self.applicationID = applicationID
+        self.log = log
+        self.stateDirectory = stateDirectory
+        self.guarantee = guarantee
+        self.commitInterval = commitInterval
+        runtime = RuntimeConfiguration(applicationID: applicationID)
+        runtime.threads = threads
+        runtime.cacheBytes = cacheBytes
+        runtime.lineage = lineage
+        runtime.log = logs
+        stateMapSize = 64 << 30
+        self.handlesSignals = handlesSignals
+    }
+}
