@@ -6,7 +6,11 @@ struct TruthRun {
         var checkedValues: Int
     }
 
-    /// Sampled on LMDB, unsampled in memory, and sampled with a restart halfway; the cells of all must be the same.
+    /// Sampled on LMDB and unsampled in memory, which must give the same cells; then the same two with a restart halfway,
+    /// where the second restores its stores from their changelogs.
+    ///
+    /// A restart may change results, since operators forget their stream time and caches their expired rows, as in Kafka
+    /// Streams: so the restarted runs are compared with each other.
     static func judge(_ item: ConformanceCase) -> Verdict {
         var verdict = Verdict(problems: [], checkedValues: 0)
         let first: CaseRun
@@ -14,15 +18,12 @@ struct TruthRun {
             return Verdict(problems: ["runner: \(error)"], checkedValues: 0)
         }
         verdict.add(item, first, "")
-        verdict.add(
+        _ = verdict.add(
             item, ExecutionSettings(isSampled: false, usesLMDB: false), "unsampled in memory: ", first)
-        if item.steps.count > 1 {
-            verdict.add(
-                item, ExecutionSettings(restartsAfter: item.steps.count / 2), "restarted on LMDB: ", first)
-            verdict.add(
-                item, ExecutionSettings(usesLMDB: false, restartsAfter: item.steps.count / 2),
-                "restarted and restored: ", first)
-        }
+        guard item.steps.count > 1 else { return verdict }
+        let half = item.steps.count / 2
+        let restarted = verdict.add(item, ExecutionSettings(restartsAfter: half), "restarted: ", nil)
+        _ = verdict.add(item, ExecutionSettings(usesLMDB: false, restartsAfter: half), "restored: ", restarted)
         return verdict
     }
 }
@@ -39,12 +40,18 @@ extension TruthRun.Verdict {
     }
 
     fileprivate mutating func add(
-        _ item: ConformanceCase, _ settings: ExecutionSettings, _ name: String, _ first: CaseRun
-    ) {
+        _ item: ConformanceCase, _ settings: ExecutionSettings, _ name: String, _ first: CaseRun?
+    ) -> CaseRun? {
         let run: CaseRun
-        do { run = try CaseExecution.run(item, settings) } catch { return problems.append("\(name)runner: \(error)") }
+        do { run = try CaseExecution.run(item, settings) } catch {
+            problems.append("\(name)runner: \(error)")
+            return nil
+        }
         add(item, run, name, isSampled: settings.isSampled)
-        problems += CaseComparison.differences(expected: first.result, actual: run.result).map { name + $0 }
-        problems += LineageTruth.differences(first.lineage, run.lineage).map { name + $0 }
+        if let first {
+            problems += CaseComparison.differences(expected: first.result, actual: run.result).map { name + $0 }
+            problems += LineageTruth.differences(first.lineage, run.lineage).map { name + $0 }
+        }
+        return run
     }
 }
