@@ -14,7 +14,7 @@ public final class TopologyTestDriver {
     /// The log: read topics from it, or write to them.
     public let log: MemoryLog
     private let topology: Topology
-    private let configuration: TestDriverConfiguration
+    private var configuration: TestDriverConfiguration
     private let clock: DriverClock
     private let spans = DriverSpans()
     private var task: StreamTask
@@ -258,6 +258,8 @@ public final class TopologyTestDriver {
         consumer.close()
         producer.close()
         group.leave()
+        // A second task must not make the ids of the first again: a trace may have spans of both.
+        configuration.runtime.seed = (configuration.runtime.seed ?? 1) &+ 1
         let parts = try TopologyTestDriver.start(topology, log, configuration)
         task = parts.task
         collector = parts.collector
