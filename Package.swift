@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
+        .executable(name: "tributary", targets: ["tributary-tool"]),
     ],
     targets: [
         library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
@@ -100,6 +101,17 @@ let package = Package(
             exclude: ["Vectors"], swiftSettings: settings),
         .testTarget(
             name: "TributaryTelemetryTests", dependencies: ["TributaryCore", "TributaryLineage", "TributaryTelemetry"],
+            swiftSettings: settings),
+        .target(
+            name: "TributaryCLI",
+            dependencies: [
+                "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            ], swiftSettings: settings),
+        .executableTarget(name: "tributary-tool", dependencies: ["TributaryCLI"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryCLITests",
+            dependencies: ["TributaryCLI", "TributaryCore", "TributaryLMDB", "TributaryTelemetry"],
             swiftSettings: settings),
     ]
 )
