@@ -95,6 +95,16 @@ let package = Package(
                 "TributaryTesting",
             ],
             swiftSettings: settings),
+        // The bank app, killed at random points: the application, the process that runs it, the tests that kill that.
+        .target(
+            name: "CrashApplication", dependencies: ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "tributary-crash-child", dependencies: ["CrashApplication", "Tributary"], path: "Tests/CrashChild",
+            swiftSettings: settings),
+        .testTarget(
+            name: "CrashTests", dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
+            swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
