@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
+        .executable(name: "tributary", targets: ["tributary-tool"]),
     ],
     targets: [
         library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
@@ -94,12 +95,33 @@ let package = Package(
                 "TributaryTesting",
             ],
             swiftSettings: settings),
+        // The bank app, killed at random points: the application, the process that runs it, the tests that kill that.
+        .target(
+            name: "CrashApplication", dependencies: ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "tributary-crash-child", dependencies: ["CrashApplication", "Tributary"], path: "Tests/CrashChild",
+            swiftSettings: settings),
+        .testTarget(
+            name: "CrashTests", dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
+            swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
             exclude: ["Vectors"], swiftSettings: settings),
         .testTarget(
             name: "TributaryTelemetryTests", dependencies: ["TributaryCore", "TributaryLineage", "TributaryTelemetry"],
+            swiftSettings: settings),
+        .target(
+            name: "TributaryCLI",
+            dependencies: [
+                "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            ], swiftSettings: settings),
+        .executableTarget(name: "tributary-tool", dependencies: ["TributaryCLI"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryCLITests",
+            dependencies: ["TributaryCLI", "TributaryCore", "TributaryLMDB", "TributaryTelemetry"],
             swiftSettings: settings),
     ]
 )

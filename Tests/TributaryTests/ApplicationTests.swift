@@ -162,4 +162,35 @@ final class TemporaryDirectory: Sendable {
             configuration: StreamsConfiguration(applicationID: "count", log: .embedded(at: directory.path)))
         await #expect { try await app.run() } throws: { error in "\(error)".contains("'in' does not exist") }
     }
+
+    @Test func `a running application answers queries with the cell of the value`() async throws {
+        let directory = TemporaryDirectory()
+        let log = try EmbeddedLog.open(at: directory.path)
+        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try produce(log, 100, keys: 10)
+        var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))
+        configuration.handlesSignals = false
+        let app = try StreamsApplication(countTopology(), configuration: configuration)
+        let store = app.store("counts", key: .string, value: .int64)
+        await #expect { try await store.get("key-1") } throws: { error in (error as? StoreError)?.code == .closed }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await app.run() }
+            group.addTask {
+                while app.metrics.records < 100 { try await Task.sleep(for: .milliseconds(5)) }
+                let found = try #require(try await store.get("key-1"))
+                #expect(found.value == 10)
+                let cell = try #require(found.cell)
+                #expect(cell.count == 10)
+                #expect(cell.sources.map(\.topic) == ["in"])
+                #expect(cell.sources.map(\.first) == [1] && cell.sources.map(\.last) == [91])
+                let nobody = try await store.get("nobody")
+                #expect(nobody == nil)
+                #expect(try await store.all().count == 10)
+                _ = try await store.get("key-1", .committed)
+                app.shutdown()
+            }
+            try await group.waitForAll()
+        }
+        log.close()
+    }
 }

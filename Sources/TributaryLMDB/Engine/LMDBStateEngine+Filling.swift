@@ -2,6 +2,9 @@ internal import TributaryCore
 public import TributaryState
 
 extension LMDBStateEngine {
+    /// A reader of the newest commit.
+    public func makeCommittedReader() -> (any CommittedReader)? { makeReader() }
+
     /// The task's directory.
     public var temporaryFolder: String? { directory }
 
@@ -23,3 +26,5 @@ extension LMDBStateEngine {
         try reopen()
     }
 }
+
+extension LMDBStateReader: CommittedReader {}

@@ -132,19 +132,19 @@ public final class TaskStores {
 }
 
 /// How far a store has applied its changelog: kept with the rows, in the same transaction.
-struct StorePosition: Equatable {
+package struct StorePosition: Equatable {
     /// The offset of the next record to apply.
-    var next: Int64
+    package var next: Int64
     /// The offset of the last record applied; -1 if there was none.
-    var last: Int64
+    package var last: Int64
     /// XXH3-64 of that record.
-    var lastHash: UInt64
+    package var lastHash: UInt64
     /// The log commit that the rows belong to.
-    var commitID: Int64
+    package var commitID: Int64
     /// When the rows were made durable, ms.
-    var wallTime: Int64
+    package var wallTime: Int64
     /// The changelog topic's identity: a topic of the same name made later has another.
-    var identity: String
+    package var identity: String
 
     func save(store: String, in engine: any StateEngine) throws(StoreError) {
         var writer = ByteWriter(capacity: 64)
@@ -155,7 +155,7 @@ struct StorePosition: Equatable {
         writer.append(bigEndian: commitID)
         writer.append(bigEndian: wallTime)
         writer.append(utf8: identity)
-        try engine.setMetadata("position/\(store)", writer.copy())
+        try engine.setMetadata(Self.metadataKey(store), writer.copy())
     }
 
     init(next: Int64, last: Int64, lastHash: UInt64, commitID: Int64, wallTime: Int64, identity: String) {
@@ -168,7 +168,15 @@ struct StorePosition: Equatable {
     }
 
     init?(store: String, in engine: any StateEngine) throws(StoreError) {
-        guard let bytes = try engine.metadata("position/\(store)") else { return nil }
+        guard let bytes = try engine.metadata(Self.metadataKey(store)) else { return nil }
+        try self.init(bytes, store: store)
+    }
+
+    /// The key of a store's position in the metadata beside the rows.
+    package static func metadataKey(_ store: String) -> String { "position/\(store)" }
+
+    /// Reads what ``save(store:in:)`` wrote; nil for another version.
+    package init?(_ bytes: [UInt8], store: String) throws(StoreError) {
         do throws(MalformedBytes) {
             var reader = ByteReader(bytes.span.bytes)
             let version = try reader.byte()

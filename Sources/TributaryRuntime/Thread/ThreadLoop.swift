@@ -107,6 +107,9 @@ final class ThreadLoop {
             consumer.close()
             producer.close()
         }
+        var readers: [String: any CommittedReader] = [:]
+        for task in tasks { readers[task.taskID] = task.stores.persistent?.makeCommittedReader() }
+        thread.publish(readers)
         context.onRunning()
         lastCommit = context.configuration.time.milliseconds
         lastPurge = lastCommit

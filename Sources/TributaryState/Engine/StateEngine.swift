@@ -39,6 +39,9 @@ public protocol StateEngine: AnyObject {
     /// Gives up what isn't committed and closes.
     func close()
 
+    /// Makes a reader of what is committed, for other threads; nil for an engine that has none.
+    func makeCommittedReader() -> (any CommittedReader)?
+
     /// Where temporary files of a restore go; nil for an engine that has no folder.
     var temporaryFolder: String? { get }
 
@@ -56,6 +59,9 @@ public protocol StateEngine: AnyObject {
 }
 
 extension StateEngine {
+    /// None.
+    public func makeCommittedReader() -> (any CommittedReader)? { nil }
+
     /// None.
     public var temporaryFolder: String? { nil }
 
