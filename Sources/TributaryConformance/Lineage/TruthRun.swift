@@ -1,21 +1,17 @@
 /// Runs one case in several ways and judges the lineage of each by the tokens.
-struct TruthRun {
-    /// What was found in all runs.
-    struct Verdict {
-        var problems: [String]
-        var checkedValues: Int
-    }
-
+public struct TruthRun {
+    /// Judges a case that the runner can interpret.
+    ///
     /// Sampled on LMDB and unsampled in memory, which must give the same cells; then the same two with a restart halfway,
     /// where the second restores its stores from their changelogs.
     ///
     /// A restart may change results, since operators forget their stream time and caches their expired rows, as in Kafka
     /// Streams: so the restarted runs are compared with each other.
-    static func judge(_ item: ConformanceCase) -> Verdict {
-        var verdict = Verdict(problems: [], checkedValues: 0)
+    public static func judge(_ item: ConformanceCase) -> LineageTruth.Outcome {
+        var verdict = LineageTruth.Outcome(problems: [], checkedValues: 0)
         let first: CaseRun
         do { first = try DriverRunner().run(item) } catch {
-            return Verdict(problems: ["runner: \(error)"], checkedValues: 0)
+            return LineageTruth.Outcome(problems: ["runner: \(error)"], checkedValues: 0)
         }
         verdict.add(item, first, "")
         _ = verdict.add(
@@ -28,7 +24,7 @@ struct TruthRun {
     }
 }
 
-extension TruthRun.Verdict {
+extension LineageTruth.Outcome {
     fileprivate mutating func add(_ item: ConformanceCase, _ run: CaseRun, _ name: String, isSampled: Bool = true) {
         if let failure = run.result.failure {
             problems.append("\(name)failed \(failure): \(run.result.failureMessage ?? "")")
