@@ -73,7 +73,7 @@ let package = Package(
             name: "TributaryConformance",
             dependencies: [
                 "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
-                "TributaryTelemetry", "TributaryLMDB",
+                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB",
             ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
@@ -91,8 +91,19 @@ let package = Package(
         .testTarget(
             name: "TributaryDSLTests",
             dependencies: [
-                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime", "TributaryTesting",
+                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryTesting",
             ],
+            swiftSettings: settings),
+        // The bank app, killed at random points: the application, the process that runs it, the tests that kill that.
+        .target(
+            name: "CrashApplication", dependencies: ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "tributary-crash-child", dependencies: ["CrashApplication", "Tributary"], path: "Tests/CrashChild",
+            swiftSettings: settings),
+        .testTarget(
+            name: "CrashTests", dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
             swiftSettings: settings),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(

@@ -1,6 +1,7 @@
 internal import Synchronization
 internal import TributaryCore
 public import TributaryDSL
+internal import TributaryLineage
 internal import TributaryLMDB
 public import TributaryRuntime
 internal import TributaryState
@@ -37,6 +38,7 @@ public final class StreamsApplication: Sendable {
         var notYetRunning = 0
         var failure: (any Error)?
         var end: CheckedContinuation<Void, any Error>?
+        var names = SourceNames()
     }
 
     /// The topology.
@@ -69,6 +71,22 @@ public final class StreamsApplication: Sendable {
         status.withLock { $0.restoreListeners.append(listener) }
     }
 
+    /// The stream threads, for queries of a store.
+    func runningThreads(_ store: String) throws(StoreError) -> [StreamThread] {
+        guard topology.stores[store] != nil else {
+            throw StoreError(.unknownStore, "the topology has no such store", store: store)
+        }
+        let threads = status.withLock { $0.state == .running ? $0.threads : [] }
+        if threads.isEmpty { throw StoreError(.closed, "the application does not run", store: store) }
+        return threads
+    }
+
+    /// A stored cell in words; nil if there is none.
+    func report(_ cell: [UInt8]) throws(MalformedBytes) -> CellReport? {
+        guard !cell.isEmpty else { return nil }
+        return try CellReport(cell.span.bytes, names: status.withLock { $0.names })
+    }
+
     /// Counters of all stream threads.
     public var metrics: ApplicationMetrics {
         let threads = status.withLock { $0.threads }
@@ -77,7 +95,9 @@ public final class StreamsApplication: Sendable {
             dropped: threads.map(\.metrics.dropped).reduce(0, +), lag: threads.map(\.metrics.lag).reduce(0, +))
     }
 
-    /// Asks the application to commit and stop; returns at once. Calling it again does nothing.
+    /// Asks the application to commit and stop; returns at once.
+    ///
+    /// Calling it again does nothing.
     public func shutdown() {
         stopRequested.store(true, ordering: .releasing)
         let threads = status.withLock { $0.threads }
@@ -104,7 +124,8 @@ public final class StreamsApplication: Sendable {
             change(to: .notRunning)
         } catch {
             configuration.runtime.log(
-                .error, "the application stopped", [("application", configuration.applicationID), ("error", "\(error)")],
+                .error, "the application stopped",
+                [("application", configuration.applicationID), ("error", "\(error)")],
                 source: "Tributary")
             change(to: .error)
             throw error
@@ -132,6 +153,9 @@ public final class StreamsApplication: Sendable {
         let lock = try StateDirectoryLock(directory: directory)
         defer { _ = lock }
         try plan.prepare(log)
+        let names = SourceNames(
+            cluster: log.clusterID, topics: topology.sources.filter { !$0.isInternal }.map(\.topic))
+        status.withLock { $0.names = names }
         let engines = LMDBEngines(directory: directory, mapSize: configuration.stateMapSize)
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             start(plan, runtime, log, group, engines, continuation)
@@ -185,7 +209,11 @@ public final class StreamsApplication: Sendable {
         }
         for thread in others { thread.stop() }
         guard let finished else { return }
-        if let failure = status.withLock({ $0.failure }) { finished.resume(throwing: failure) } else { finished.resume() }
+        if let failure = status.withLock({ $0.failure }) {
+            finished.resume(throwing: failure)
+        } else {
+            finished.resume()
+        }
     }
 
     private func change(to new: State) {

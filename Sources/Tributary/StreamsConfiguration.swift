@@ -25,7 +25,9 @@ public struct LogLocation: Sendable {
     public static func open(_ log: any Log) -> LogLocation { LogLocation(open: { _ in log }, isOwned: false) }
 }
 
-/// Settings of a ``StreamsApplication``. What isn't given is the log's default.
+/// Settings of a ``StreamsApplication``.
+///
+/// What isn't given is the log's default.
 public struct StreamsConfiguration: Sendable {
     /// The application's id: its group, the prefix of its internal topics, the name of its state.
     public var applicationID: String
@@ -39,7 +41,9 @@ public struct StreamsConfiguration: Sendable {
     public var commitInterval: Duration?
     /// All other settings.
     public var runtime: RuntimeConfiguration
-    /// How much address space a task's state reserves in bytes; never more is used than there is data. 64 GiB by default.
+    /// How much address space a task's state reserves in bytes; never more is used than there is data.
+    ///
+    /// 64 GiB by default.
     public var stateMapSize: Int
     /// Whether SIGTERM and SIGINT stop the application cleanly while ``StreamsApplication/run()`` runs.
     public var handlesSignals: Bool

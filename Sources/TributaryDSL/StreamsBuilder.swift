@@ -148,10 +148,12 @@ public struct Materialized<Key, Value>: Sendable {
 
     @usableFromInline
     func description(
-        _ graph: TopologyGraph, _ store: String, _ kind: StoreDescription.Kind, latestWins: Bool = false, generated: Bool, serdes: String
+        _ graph: TopologyGraph, _ store: String, _ kind: StoreDescription.Kind, latestWins: Bool = false,
+        generated: Bool, serdes: String
     ) -> StoreDescription {
         var description = StoreDescription(
-            name: store, kind: kind, isPersistent: type.map { $0 == .persistent } ?? !graph.storesInMemory, isCached: caching, isLogged: logging)
+            name: store, kind: kind, isPersistent: type.map { $0 == .persistent } ?? !graph.storesInMemory,
+            isCached: caching, isLogged: logging)
         description.changelogSettings = changelogSettings
         description.isLatestWins = latestWins
         description.hasGeneratedName = generated

@@ -1,9 +1,10 @@
-#if canImport(FoundationEssentials)
-public import FoundationEssentials
-#else
-public import Foundation
-#endif
 public import TributaryCore
+
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
 
 extension Serde where Value: Codable & SendableMetatype {
     /// JSON through `Codable`, keys sorted so that equal values are equal bytes.

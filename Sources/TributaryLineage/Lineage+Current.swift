@@ -1,9 +1,10 @@
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
 internal import TributaryCore
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
 
 /// What a stream thread lets user closures see of the record it is processing.
 ///
@@ -43,9 +44,9 @@ public final class LineageBox: @unchecked Sendable {
 
 private func currentThread() -> UInt {
     #if canImport(Glibc)
-    return UInt(pthread_self())
+        return UInt(pthread_self())
     #else
-    return unsafe UInt(bitPattern: pthread_self())
+        return unsafe UInt(bitPattern: pthread_self())
     #endif
 }
 

@@ -162,7 +162,9 @@ public final class LineageRecorder {
         isRecording && context.isSampled && level <= self.level
     }
 
-    /// Adds a link to the span made next. Only where ``makesSpan(_:_:)``.
+    /// Adds a link to the span made next.
+    ///
+    /// Only where ``makesSpan(_:_:)``.
     public func link(_ type: LinkType, _ context: TraceContext) {
         guard context.isValid, context.isSampled else { return }
         append(LinkRecord(type, context))
@@ -190,8 +192,9 @@ public final class LineageRecorder {
     /// Says which window the span made next writes.
     public func window(start: Int64, end: Int64) { state.value.window = (start, end) }
 
-    /// Makes the span of an operation that is over when this returns, and returns its context. Where ``makesSpan(_:_:)`` is
-    /// false the parent is returned.
+    /// Makes the span of an operation that is over when this returns, and returns its context.
+    ///
+    /// Where ``makesSpan(_:_:)`` is false the parent is returned.
     @inlinable
     public func span(
         _ operation: Int32, parent: TraceContext, flags: UInt8 = 0, origin: RecordOrigin = .none,

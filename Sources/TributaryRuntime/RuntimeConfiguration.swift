@@ -78,6 +78,8 @@ public struct RuntimeConfiguration: Sendable {
     public var maximumIdle: Int64
     /// How often the state is made durable, ms; a crash replays at most that much changelog.
     public var stateFlushInterval: Int64
+    /// How long the lineage of deleted keys is kept, ms.
+    public var graveRetention: Int64
     /// How many bytes of state may be dirty in all tasks before it is made durable.
     public var stateDirtyBytes: Int
     /// How many bytes one transaction may hold before it is committed early.
@@ -86,11 +88,17 @@ public struct RuntimeConfiguration: Sendable {
     public var lineage: LineageConfiguration
     /// For sources without a timestamp extractor of their own.
     public var timestamps: TimestampExtractor
-    /// Decides about records whose bytes a serde refuses. Fails by default.
+    /// Decides about records whose bytes a serde refuses.
+    ///
+    /// Fails by default.
     public var deserializationHandler: @Sendable (FailedRecord) -> ErrorResponse
-    /// Decides about records that a closure or processor threw on. Fails by default.
+    /// Decides about records that a closure or processor threw on.
+    ///
+    /// Fails by default.
     public var processingHandler: @Sendable (FailedRecord) -> ErrorResponse
-    /// Decides about records that cannot be written or sent. Fails by default.
+    /// Decides about records that cannot be written or sent.
+    ///
+    /// Fails by default.
     public var productionHandler: @Sendable (FailedRecord) -> ErrorResponse
     /// Where records go that handlers saw, with the cause in headers.
     public var deadLetterTopic: String?
@@ -112,6 +120,7 @@ public struct RuntimeConfiguration: Sendable {
         maximumIdle = 0
         stateFlushInterval = 10_000
         stateDirtyBytes = 64 << 20
+        graveRetention = 86_400_000
         transactionBytes = 64 << 20
         lineage = LineageConfiguration()
         timestamps = .failOnInvalid

@@ -6,11 +6,6 @@ import TributaryConformance
     import Darwin
 #endif
 
-/// Stands where the interpreter over the DSL will be: says so for each case, so that none seems to pass.
-struct NoRunner: CaseRunner {
-    func run(_ conformanceCase: ConformanceCase) throws -> CaseRun {
-        throw CaseError("this program is built without an interpreter")
-    }
-}
-
-exit(ConformanceCommand { _ in NoRunner() }.run(Array(CommandLine.arguments.dropFirst())))
+exit(
+    ConformanceCommand { options in DriverRunner(isSampled: options.sampler) }
+        .run(Array(CommandLine.arguments.dropFirst())))

@@ -15,7 +15,10 @@ import TributaryTesting
             try driver.pipe("in", key, "x", timestamp: Int64(index * 10), .string, .string)
         }
         let out = try driver.takeRecords().filter { $0.topic == "out" }
-        #expect(out.map(\.record.value) == [[0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 2]])
+        #expect(
+            out.map(\.record.value) == [
+                [0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 2],
+            ])
         let rows = try driver.rows(ofStore: "counts")
         #expect(rows.map(\.timestamp) == [20, 10])
         let arena = CellArena()

@@ -25,9 +25,15 @@ import TributaryLineage
         producer.close()
         log.close()
         let batches = try changeBatches(folder) { _ in nil }
-        #expect(batches.count == 1)
-        let bytes = try #require(batches.first)
-        print(unsafe bytes.span.bytes.hexadecimal)
+        // The vector of Docs/Formats.md.
+        let header =
+            "fa4201000000000000000000af61f0b94e13a81f00000002000000030000018bcfe568000000018bcfe568050000000000000000"
+        let first = "000002026b317631"
+        let second =
+            "0f0a02000af7651916cd43dd8448eb211c80319cb7ad6b7169203331010201021001"
+            + "0a7472616365737461746504613d3104010168006b32"
+        #expect(batches.map { unsafe $0.span.bytes.hexadecimal } == [header + first + second + "300b"])
+        #expect(try openLog(folder).read("t").map(\.value) == records.map(\.value))
     }
 
     @Test func `malformed batches with a right checksum are errors or records, never a crash`() throws {

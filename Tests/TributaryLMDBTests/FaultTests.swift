@@ -102,6 +102,48 @@ import TributaryLMDB
         #expect(code { _ = try openLog(folder) } == .corrupt)
     }
 
+    @Test func `a file that lacks free pages only is whole`() throws {
+        let folder = try TemporaryFolder()
+        try makeLog(folder)
+        let path = folder.path + "/log/log.mdb"
+        do {
+            let environment = try LMDBEnvironment(path: path, options: LMDBOptions(mapSize: 1 << 30))
+            var write = try environment.write()
+            let meta = try write.openDatabase("meta")
+            let large = [UInt8](repeating: 1, count: 1 << 20)
+            unsafe try write.put(meta, Array("x".utf8).span.bytes, large.span.bytes)
+            unsafe try write.delete(meta, Array("x".utf8).span.bytes)
+            try write.commit()
+            var status = stat()
+            #expect(unsafe stat(path, &status) == 0)
+            #expect(Int(status.st_size) < environment.usedBytes)
+        }
+        #expect(try openLog(folder).read("t").count == 10)
+    }
+
+    @Test func `a commit that fails with an input or output error did not happen`() throws {
+        let folder = try TemporaryFolder()
+        let faults = LMDBFaults()
+        let log = try openLog(folder) { $0.faults = faults }
+        try log.createTopics([TopicSpecification("t")])
+        faults.failCommit(1, code: EIO)
+        #expect(code { try log.write([TestRecord("k", "1")], to: "t") } == .io)
+        faults.clear()
+        #expect(try log.texts("t").isEmpty)
+    }
+
+    @Test func `closing a log writes what was handed over, and it opens again at once`() throws {
+        let folder = try TemporaryFolder()
+        for round in 0..<30 {
+            let log = try openLog(folder) { $0.lingerMilliseconds = 60_000 }
+            if round == 0 { try log.createTopics([TopicSpecification("t")]) }
+            let producer = try log.makeProducer(ProducerConfiguration(clientID: "c"))
+            try producer.send(TestRecord("k", "\(round)"), to: try producer.number(ofTopic: "t"))
+            log.close()
+        }
+        #expect(try openLog(folder).read("t").count == 30)
+    }
+
     @Test func `a log of a newer format is refused`() throws {
         let folder = try TemporaryFolder()
         try makeLog(folder)

@@ -78,6 +78,19 @@ private final class TestTime: Sendable {
         #expect(try log.verify().isEmpty)
     }
 
+    @Test func `reading on in a gap behind a large batch goes on at once`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder) { $0.batchBytes = 256 << 10 }
+        try log.createTopics([TopicSpecification("t", settings: ["cleanup.policy": "compact"])])
+        let large = String(repeating: "x", count: 200_000)
+        try log.write([TestRecord("large", large), TestRecord("a", "1"), TestRecord("b", "1")], to: "t")
+        try log.write([TestRecord("a", large), TestRecord("b", "2")], to: "t")
+        try log.write([TestRecord("end", "1")], to: "t")
+        try log.performMaintenance()
+        #expect(try log.read("t").map(\.offset) == [0, 3, 4, 5])
+        for start: Int64 in [1, 2, 3] { #expect(try log.read("t", from: start).map(\.offset) == [3, 4, 5]) }
+    }
+
     @Test func `a tombstone stays for its delay after compaction saw it`() throws {
         let folder = try TemporaryFolder()
         let time = TestTime()

@@ -122,7 +122,9 @@ extension TopologyInterpreter {
         let fields = statement.fields
         switch statement.operation {
         case .stream:
-            guard let topics = try fields.texts("topics") else { throw CaseError("sources by pattern are not interpreted") }
+            guard let topics = try fields.texts("topics") else {
+                throw CaseError("sources by pattern are not interpreted")
+            }
             let extractor = try fields.choice("extractor", ["fromValue": TimestampExtractor.fromValue])
             let stream = builder.stream(
                 topics, key: .caseKey, value: .caseText, named: try statement.named, timestamps: extractor)

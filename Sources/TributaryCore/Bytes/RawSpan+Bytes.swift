@@ -136,7 +136,9 @@ public func hexadecimalDigit(_ character: UInt8) -> UInt8? {
 }
 
 extension String {
-    /// Decodes UTF-8, or returns nil if the bytes are not UTF-8. Nothing is repaired.
+    /// Decodes UTF-8, or returns nil if the bytes are not UTF-8.
+    ///
+    /// Nothing is repaired.
     @inlinable
     public init?(strictUTF8 span: RawSpan) {
         guard let text = try? UTF8Span(validating: Span(_bytes: span)) else { return nil }

@@ -106,7 +106,9 @@ public enum PlacementChange: Sendable, Hashable {
     case lost([Int])
 }
 
-/// A member of a group: tells which tasks are its own and keeps committed offsets. Used by one thread at a time.
+/// A member of a group: tells which tasks are its own and keeps committed offsets.
+///
+/// Used by one thread at a time.
 public protocol LogGroup: AnyObject, Sendable {
     /// Waits for the next change of placement, at most `milliseconds`; nil if there was none.
     func nextChange(timeout milliseconds: Int64) throws(LogError) -> PlacementChange?
@@ -121,7 +123,9 @@ public protocol LogGroup: AnyObject, Sendable {
     func leave()
 }
 
-/// Reads partitions that were assigned to it, in batches. Used by one thread; only ``wake()`` may come from others.
+/// Reads partitions that were assigned to it, in batches.
+///
+/// Used by one thread; only ``wake()`` may come from others.
 public protocol LogConsumer: AnyObject {
     /// Begins to read a partition at `offset` and returns the number that its batches carry. Numbers are small and reused.
     func assign(_ partition: TopicPartition, from offset: Int64) throws(LogError) -> Int
@@ -157,7 +161,9 @@ public protocol LogConsumer: AnyObject {
     func close()
 }
 
-/// Writes records. Used by one thread.
+/// Writes records.
+///
+/// Used by one thread.
 ///
 /// With a transactional id: records go into the open transaction, ``commitTransaction(offsets:group:)`` makes them and the
 /// offsets durable and visible as one, and nothing of an aborted one is ever read by others. Without: records become visible

@@ -20,7 +20,9 @@ public struct TopicPartition: Hashable, Comparable, Sendable, CustomStringConver
     public var description: String { "\(topic)-\(partition)" }
 }
 
-/// Where a record is: its topic, partition and offset. With a log's cluster id this names one record of the world.
+/// Where a record is: its topic, partition and offset.
+///
+/// With a log's cluster id this names one record of the world.
 public struct RecordCoordinate: Hashable, Sendable, CustomStringConvertible {
     /// The topic's name.
     public var topic: String

@@ -1,4 +1,6 @@
-/// A record inside a ``RecordBatch``: numbers, and where its bytes lie. Made by a log, read through the batch.
+/// A record inside a ``RecordBatch``: numbers, and where its bytes lie.
+///
+/// Made by a log, read through the batch.
 @unsafe public struct RecordSlot: BitwiseCopyable {
     /// The record's offset in its partition.
     public var offset: Int64 = 0
@@ -40,7 +42,9 @@
     public let assignment: Int
     /// The number of records.
     public let count: Int
-    /// The offset after the last record: where the consumer goes on. Offsets may have gaps.
+    /// The offset after the last record: where the consumer goes on.
+    ///
+    /// Offsets may have gaps.
     public let nextOffset: Int64
     @usableFromInline let slots: UnsafeMutablePointer<RecordSlot>
     private let release: () -> Void

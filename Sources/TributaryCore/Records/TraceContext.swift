@@ -1,4 +1,6 @@
-/// A W3C trace context in words: which trace, which span, and the flags. Without state (`tracestate` travels beside it).
+/// A W3C trace context in words: which trace, which span, and the flags.
+///
+/// Without state (`tracestate` travels beside it).
 ///
 /// 25 bytes when stored: trace id 16, span id 8, flags 1. All zero means *none*. Format of the text:
 /// W3C Trace Context, `traceparent`, `00-<trace id>-<span id>-<flags>`.

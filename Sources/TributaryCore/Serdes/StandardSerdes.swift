@@ -1,7 +1,9 @@
 /// The serdes of Kafka's own `Serdes` class, with their byte layouts (`org.apache.kafka.common.serialization`).
 
 extension Serde where Value == String {
-    /// UTF-8. Bytes that are not UTF-8 are refused, not repaired.
+    /// UTF-8.
+    ///
+    /// Bytes that are not UTF-8 are refused, not repaired.
     public static var string: Serde<String> {
         Serde(
             name: "string", size: .computed { $0.utf8.count },

@@ -34,8 +34,8 @@
     }
 
     deinit {
-        for unsafe chunk in unsafe chunks { unsafe chunk.deallocate() }
-        for unsafe block in unsafe large { unsafe block.deallocate() }
+        unsafe chunks.forEach { unsafe $0.deallocate() }
+        unsafe large.forEach { unsafe $0.deallocate() }
     }
 
     private static func sizeClass(_ size: Int) -> (index: Int, size: Int) {

@@ -49,7 +49,9 @@ public struct LogMessage: Sendable {
     }
 }
 
-/// Where log lines go. A value that is passed in, never global; the handler may be called from any thread.
+/// Where log lines go.
+///
+/// A value that is passed in, never global; the handler may be called from any thread.
 public struct LogSink: Sendable {
     /// Lines below this level are not made.
     public let level: LogLevel

@@ -65,7 +65,9 @@
         }
     }
 
-    /// Makes room for `count` elements; new ones are copies of `element`. Never shrinks.
+    /// Makes room for `count` elements; new ones are copies of `element`.
+    ///
+    /// Never shrinks.
     @inline(never)
     public mutating func grow(to count: Int, filling element: Element) {
         guard count > self.count else { return }

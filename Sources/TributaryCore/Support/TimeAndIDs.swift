@@ -25,7 +25,9 @@ public struct TimeSource: Sendable {
     }
 }
 
-/// The xoshiro256** generator: trace and span ids at under 1 ns each. Not for secrets.
+/// The xoshiro256** generator: trace and span ids at under 1 ns each.
+///
+/// Not for secrets.
 ///
 /// Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators" (2021); seeded by splitmix64.
 public struct FastRandom: RandomNumberGenerator, Sendable, BitwiseCopyable {

@@ -2,9 +2,13 @@ internal import TributaryCore
 internal import TributaryLineage
 public import TributaryState
 
-/// A whole topology: a description, and how to make its typed nodes. Immutable; used from any thread.
+/// A whole topology: a description, and how to make its typed nodes.
+///
+/// Immutable; used from any thread.
 public struct Topology: Sendable {
-    /// One connected part: nodes that share edges or stores. Its tasks are one per partition.
+    /// One connected part: nodes that share edges or stores.
+    ///
+    /// Its tasks are one per partition.
     public struct SubTopology: Sendable {
         /// The number, as in task ids.
         public let id: Int
@@ -171,13 +175,11 @@ extension TopologyGraph {
         for store in existing.values {
             for node in store.nodes.dropFirst() { join(node, store.nodes[0]) }
         }
-        // Ids go by the names of source nodes first, as Kafka Streams gives them.
+        // Ids go by the first node of each part, in the order in which nodes were added (semantics 5.1).
         let live = nodes.indices.filter { !removed.contains($0) }
-        let sourceNodes = live.filter { if case .source = nodes[$0].kind { true } else { false } }
-            .sorted { nodes[$0].name < nodes[$1].name }
         var groups: [Int: Int] = [:]
         var order: [Int] = []
-        for node in sourceNodes + live {
+        for node in live {
             let top = find(node)
             if groups[top] == nil {
                 groups[top] = order.count

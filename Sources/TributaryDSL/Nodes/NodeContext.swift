@@ -20,7 +20,9 @@ public enum DropReason: String, Sendable, CaseIterable {
     case production
 }
 
-/// What a task gives to its nodes. Implemented by the runtime.
+/// What a task gives to its nodes.
+///
+/// Implemented by the runtime.
 public protocol TaskServices: AnyObject {
     /// The application's id.
     var applicationID: String { get }
@@ -64,7 +66,9 @@ public enum PunctuationClock: String, Sendable {
     case wallClock
 }
 
-/// A schedule of punctuations; ends when cancelled. Used on the task's thread.
+/// A schedule of punctuations; ends when cancelled.
+///
+/// Used on the task's thread.
 public final class Punctuation {
     /// Whether it has been cancelled.
     public private(set) var isCancelled = false

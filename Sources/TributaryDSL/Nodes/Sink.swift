@@ -11,11 +11,17 @@ public final class Sink<Key, Value> {
     public let call: (Key, Value, borrowing RecordMeta) throws -> Void
     /// Takes a tombstone of a type that has no null of its own.
     public let delete: (Key, borrowing RecordMeta) throws -> Void
-    /// Takes a record without its decoded key; the key's bytes are in the metadata. Nil if the node asks for the key.
+    /// Takes a record without its decoded key; the key's bytes are in the metadata.
+    ///
+    /// Nil if the node asks for the key.
     public let keyless: ((Value, borrowing RecordMeta) throws -> Void)?
-    /// Takes a tombstone without its decoded key. There if ``keyless`` is.
+    /// Takes a tombstone without its decoded key.
+    ///
+    /// There if ``keyless`` is.
     public let keylessDelete: ((borrowing RecordMeta) throws -> Void)?
-    /// Takes a record as bytes (nil: null). Nil if the node asks for key or value.
+    /// Takes a record as bytes (nil: null).
+    ///
+    /// Nil if the node asks for key or value.
     public let bytes: ((RawSpan?, borrowing RecordMeta) throws -> Void)?
 
     /// Makes a receiving end.
@@ -68,7 +74,9 @@ public final class Output<Key, Value>: Sendable {
     @usableFromInline
     init() {}
 
-    /// Adds a child. `make` is called once per task; the node that several parents share is made once.
+    /// Adds a child.
+    ///
+    /// `make` is called once per task; the node that several parents share is made once.
     @usableFromInline
     func attach(_ node: Int, _ name: String, _ make: @escaping @Sendable (NodeContext) throws -> Sink<Key, Value>) {
         children.withValue { $0.append((name, { context in try context.shared(node) { try make(context) } })) }

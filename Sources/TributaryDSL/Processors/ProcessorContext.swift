@@ -2,7 +2,9 @@ public import TributaryCore
 public import TributaryLineage
 internal import TributaryState
 
-/// What a processor can ask and do, as Kafka Streams' `ProcessorContext`. Valid on the task's thread while the task runs.
+/// What a processor can ask and do, as Kafka Streams' `ProcessorContext`.
+///
+/// Valid on the task's thread while the task runs.
 public final class ProcessorContext<Key, Value> {
     let core: ProcessorCore
     private let children: [(name: String, sink: Sink<Key, Value>)]
@@ -31,7 +33,9 @@ public final class ProcessorContext<Key, Value> {
     /// The lineage of the record being processed: its context and cell.
     public var lineage: Lineage { core.lineage }
 
-    /// Forwards a record to all children. What the callback has read so far may have contributed: links say `bound`.
+    /// Forwards a record to all children.
+    ///
+    /// What the callback has read so far may have contributed: links say `bound`.
     public func forward(_ record: Record<Key, Value>) throws { try forward(record, children, nil) }
 
     /// Forwards a record to all children, made from the entries given and the record being processed, and from nothing else.
@@ -63,7 +67,9 @@ public final class ProcessorContext<Key, Value> {
         }
     }
 
-    /// Calls back by stream time or wall clock until cancelled. Missed intervals collapse into one call.
+    /// Calls back by stream time or wall clock until cancelled.
+    ///
+    /// Missed intervals collapse into one call.
     ///
     /// - Parameters:
     ///   - interval: at least 1 ms.

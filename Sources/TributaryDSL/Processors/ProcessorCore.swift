@@ -135,7 +135,8 @@ final class ProcessorCore {
     func store(_ name: String) throws -> StateStore {
         guard stores.contains(name) else {
             throw ProcessorError(
-                "processor '\(node)' is not connected to store '\(name)': name it in stores: where the processor is added")
+                "processor '\(node)' is not connected to store '\(name)': name it in stores: where the processor is added"
+            )
         }
         return try services.store(name)
     }

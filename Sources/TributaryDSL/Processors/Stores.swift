@@ -57,7 +57,9 @@ public final class StoreIterator<Key, Value>: IteratorProtocol, Sequence {
     public func close() { scan.close() }
 }
 
-/// A key-value store as a processor uses it. Keys are in the byte order of their serde.
+/// A key-value store as a processor uses it.
+///
+/// Keys are in the byte order of their serde.
 public final class KeyValueStore<Key, Value> {
     private let store: StateStore
     private let core: ProcessorCore
@@ -202,12 +204,12 @@ public final class WindowStore<Key, Value> {
         }
     }
 
-    /// Writes a value for a key and a window's start; one that is null deletes (in a store that keeps duplicates: does nothing).
+    /// Writes a value for a key and a window's start; one that is null deletes (in a store that keeps duplicates: is only logged).
     public func put(_ key: Key, _ value: Value, windowStart: Int64, from: [any StoredLineage]? = nil) throws {
         try encode(key, windowStart, isWrite: true)
         let lineage = try core.derived(from: from?.map(\.entryLineage))
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
-            if retainsDuplicates { return }
+            // Where duplicates are kept no row has this sequence number: only the changelog sees it, as in Kafka Streams.
             _ = try store.write(
                 keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: .none,
                 window: (windowStart, windowStart &+ size), core.meta(lineage))

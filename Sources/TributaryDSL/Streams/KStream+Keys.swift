@@ -2,7 +2,9 @@ public import TributaryCore
 public import TributaryLineage
 
 extension KStream {
-    /// Replaces each key. What groups or joins by the new key repartitions first.
+    /// Replaces each key.
+    ///
+    /// What groups or joins by the new key repartitions first.
     @inlinable
     public func selectKey<NewKey>(
         named: String? = nil, key serde: Serde<NewKey>? = nil,

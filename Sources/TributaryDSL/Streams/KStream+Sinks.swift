@@ -41,7 +41,9 @@ extension KStream {
         attachSink(output, id, name, topic: topic, key: key, value: value, partitionKeySuffix: key.windowSuffix)
     }
 
-    /// Sends every record to the topic that `choose` names for it. Such topics must exist.
+    /// Sends every record to the topic that `choose` names for it.
+    ///
+    /// Such topics must exist.
     @inlinable
     public func to(
         named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
@@ -165,7 +167,8 @@ final class RecordEncoder<Key, Value> {
             return try services.serializationFailed(node: name, topic: topic, error, meta)
         }
         try services.send(
-            topic: number, key: keyBuffer.bytes, partitionKeyCount: keyBuffer.bytes.byteCount - suffix, value: nil, meta)
+            topic: number, key: keyBuffer.bytes, partitionKeyCount: keyBuffer.bytes.byteCount - suffix, value: nil, meta
+        )
     }
 }
 

@@ -11,7 +11,9 @@ extension KStream {
     }
 }
 
-/// A stream that is being split, as Kafka Streams' `BranchedKStream`. Ends with ``defaultBranch(_:)`` or ``noDefaultBranch()``.
+/// A stream that is being split, as Kafka Streams' `BranchedKStream`.
+///
+/// Ends with ``defaultBranch(_:)`` or ``noDefaultBranch()``.
 public final class BranchedKStream<Key, Value> {
     @usableFromInline
     struct Branch: Sendable {
@@ -44,14 +46,18 @@ public final class BranchedKStream<Key, Value> {
         return self
     }
 
-    /// Ends the split: records of no branch go to one more. Returns the branches by name.
+    /// Ends the split: records of no branch go to one more.
+    ///
+    /// Returns the branches by name.
     @inlinable
     public func defaultBranch(_ name: String? = nil) -> [String: KStream<Key, Value>] {
         add(name ?? "0", nil)
         return noDefaultBranch()
     }
 
-    /// Ends the split: records of no branch end here. Returns the branches by name.
+    /// Ends the split: records of no branch end here.
+    ///
+    /// Returns the branches by name.
     @inlinable
     public func noDefaultBranch() -> [String: KStream<Key, Value>] {
         let branches = self.branches

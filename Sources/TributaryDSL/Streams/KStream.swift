@@ -41,7 +41,9 @@ public struct KStream<Key, Value> {
 
     // MARK: Filtering
 
-    /// Keeps the records for which `predicate` is true. Tombstones of a type without null pass.
+    /// Keeps the records for which `predicate` is true.
+    ///
+    /// Tombstones of a type without null pass.
     @inlinable
     public func filter(
         named: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
@@ -49,7 +51,9 @@ public struct KStream<Key, Value> {
         filter(named, keeps: true, predicate)
     }
 
-    /// Keeps the records for which `predicate` is false. Tombstones of a type without null pass.
+    /// Keeps the records for which `predicate` is false.
+    ///
+    /// Tombstones of a type without null pass.
     @inlinable
     public func filterNot(
         named: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool

@@ -66,14 +66,17 @@ final class AggregateStore<Key, Aggregate> {
             return isNull ? try keylessDelete(meta) : try keyless(aggregate, meta)
         }
         guard let key else {
-            throw TopologyError("a node below an aggregation needs the key's serde: give key: where the stream is grouped")
+            throw TopologyError(
+                "a node below an aggregation needs the key's serde: give key: where the stream is grouped")
         }
         let record = try key.decode(meta.key)
         if isNull { try next.delete(record, meta) } else { try next.call(record, aggregate, meta) }
     }
 }
 
-/// Makes the receiving ends of unwindowed aggregations. Each is specialised where the DSL function is called.
+/// Makes the receiving ends of unwindowed aggregations.
+///
+/// Each is specialised where the DSL function is called.
 @usableFromInline
 enum AggregateSinks {
     // Counting asks neither for key nor for value: it works on bytes alone.
@@ -92,7 +95,8 @@ enum AggregateSinks {
             let rowLineage = exists ? store.valueLineage : .none
             if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
             let written = try aggregate.write(
-                meta.key, old &+ 1, exists: exists, rowLineage: rowLineage, rowTime: exists ? store.valueTimestamp : 0, meta)
+                meta.key, old &+ 1, exists: exists, rowLineage: rowLineage, rowTime: exists ? store.valueTimestamp : 0,
+                meta)
             if !isCached {
                 try aggregate.forwardKeyless(next, old &+ 1, meta.with(timestamp: written.timestamp, written.lineage))
             }

@@ -78,9 +78,10 @@ public struct KGroupedStream<Key, Value> {
     @inlinable
     func aggregation<Aggregate>(
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
-        step: @escaping @Sendable (
-            NodeContext, StateStore, Sink<Key, Aggregate>, String, any TaskServices, AggregateStore<Key, Aggregate>
-        ) -> Sink<Key, Value>
+        step:
+            @escaping @Sendable (
+                NodeContext, StateStore, Sink<Key, Aggregate>, String, any TaskServices, AggregateStore<Key, Aggregate>
+            ) -> Sink<Key, Value>
     ) -> KTable<Key, Aggregate> {
         let graph = stream.graph
         let storeName = graph.storeName(prefix, settings.name)
@@ -115,11 +116,17 @@ public struct KGroupedStream<Key, Value> {
             sources: input.sources)
     }
 
-    /// The stream to aggregate: behind a repartition topic if the key was changed. A named grouping shares one topic.
+    /// The stream to aggregate: behind a repartition topic if the key was changed.
+    ///
+    /// A named grouping shares one topic.
     @inlinable
     func repartitioned(_ storeName: String, generated: Bool) -> KStream<Key, Value> {
         guard stream.needsRepartition else { return stream }
-        if name != nil, let again = shared.get() { return again }
+        if let name, let again = shared.get() {
+            // Kafka Streams makes the nodes again and throws them away, which uses up their indices.
+            _ = stream.graph.repartitionNames(name)
+            return again
+        }
         let made = stream.repartitioned(
             name ?? storeName, key: stream.keySerde, value: stream.valueSerde,
             hasGeneratedName: name == nil && generated)

@@ -152,7 +152,9 @@ public struct TimeWindowedKStream<Key, Value> {
                 call: call,
                 delete: { key, meta in
                     // Null values count in windows (semantics 1.4), where the type has one.
-                    if let nulls { try call(key, nulls.null(), meta) } else {
+                    if let nulls {
+                        try call(key, nulls.null(), meta)
+                    } else {
                         services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
                     }
                 })

@@ -89,25 +89,26 @@ internal import TributaryCore
 
     private func readNext() throws(LogError) -> RecordBatch? {
         guard state.value.count > 0 else { return nil }
-        try translating { () throws(LMDBError) in try state.value.reader.renew() }
-        var isRenewed = true
-        defer { if isRenewed { state.value.reader.reset() } }
-        let count = state.value.count
-        for _ in 0..<count {
-            let index = state.value.turn()
-            guard let assignment = state.value.assignment(index), assignment.isActive, !assignment.isPaused else {
-                continue
+        var progress = true
+        while progress {
+            // Again if a position went on over offsets without records: there may be some behind them.
+            progress = false
+            for _ in 0..<state.value.count {
+                let index = state.value.turn()
+                guard let assignment = state.value.assignment(index), !assignment.isPaused else { continue }
+                guard var gathered = try gatherShortly(index, assignment) else { continue }
+                // The bytes are copied and the read transaction is over: the file may move on while they are looked at.
+                if let batch = try decode(index, assignment, &gathered) { return batch }
+                progress = true
             }
-            let gathered = try gather(index, assignment)
-            guard var gathered = gathered else { continue }
-            // The bytes are copied: the file may move on before they are looked at.
-            state.value.reader.reset()
-            isRenewed = false
-            if let batch = try decode(index, assignment, &gathered) { return batch }
-            try translating { () throws(LMDBError) in try state.value.reader.renew() }
-            isRenewed = true
         }
         return nil
+    }
+
+    private func gatherShortly(_ index: Int, _ assignment: Assignment) throws(LogError) -> GatheredBatches? {
+        try translating { () throws(LMDBError) in try state.value.reader.renew() }
+        defer { state.value.reader.reset() }
+        return try gather(index, assignment)
     }
 
     private func gather(_ index: Int, _ assignment: Assignment) throws(LogError) -> GatheredBatches? {
@@ -122,7 +123,7 @@ internal import TributaryCore
                 throw LMDBError.outOfRange
             }
             guard assignment.position < row.nextOffset else { return nil }
-            var gathered = unsafe GatheredBatches(pool.take(), end: row.nextOffset)
+            var gathered = GatheredBatches(pool, end: row.nextOffset)
             do throws(LMDBError) {
                 try gathered.fill(state.value.reader, databases.records, assignment)
             } catch {

@@ -42,7 +42,7 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
         switch code {
         case MDB_MAP_FULL, MDB_MAP_RESIZED: .mapFull
         case ENOSPC, EDQUOT: .diskFull
-        case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_PANIC: .corrupt
+        case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID: .corrupt
         case MDB_VERSION_MISMATCH: .unknownFormat
         case MDB_READERS_FULL: .readersFull
         case MDB_BAD_VALSIZE, MDB_KEYEXIST, EINVAL: .badKey

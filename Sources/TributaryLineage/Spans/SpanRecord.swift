@@ -206,7 +206,9 @@ public struct SpanBatch: Sendable {
     }
 }
 
-/// Takes finished spans off a stream thread. `export` must not block: it queues, or drops whole traces and counts them.
+/// Takes finished spans off a stream thread.
+///
+/// `export` must not block: it queues, or drops whole traces and counts them.
 public protocol SpanExporter: Sendable {
     /// Takes a batch; called on stream threads.
     func export(_ batch: SpanBatch)

@@ -58,7 +58,9 @@ final class PartitionQueue {
         return (batch, index)
     }
 
-    /// Finds the head's timestamp. Calls `drop` for each record whose timestamp is below 0 and goes on behind it.
+    /// Finds the head's timestamp.
+    ///
+    /// Calls `drop` for each record whose timestamp is below 0 and goes on behind it.
     @inline(__always)
     func prepareHead(_ drop: (RecordBatch, Int, Int64) throws -> Void) throws {
         while !hasHead, let batch = batches.first {

@@ -3,7 +3,9 @@ public import TributaryDSL
 public import TributaryLineage
 public import TributaryState
 
-/// Some sub-topologies on one partition: their nodes, stores, queues and clocks. Used by one thread.
+/// Some sub-topologies on one partition: their nodes, stores, queues and clocks.
+///
+/// Used by one thread.
 public final class StreamTask {
     /// The id, `<sub-topology>_<partition>`.
     public let taskID: String
@@ -64,7 +66,9 @@ public final class StreamTask {
         stores.onExpired = { [unowned self] store in self.count(.expired, node: store, coordinate: nil) }
     }
 
-    /// Makes the nodes, initialises processors and prepares the queues. Stores must be restored.
+    /// Makes the nodes, initialises processors and prepares the queues.
+    ///
+    /// Stores must be restored.
     ///
     /// - Parameter positions: where each source partition begins, and its partition time.
     public func start(cluster: String, positions: [TopicPartition: (offset: Int64, partitionTime: Int64)]) throws {
@@ -228,7 +232,8 @@ public final class StreamTask {
             if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) { return cell }
         } catch {
             configuration.log(
-                .warning, "a record's cell can't be read", [
+                .warning, "a record's cell can't be read",
+                [
                     ("record", "\(coordinates(origin(queue, batch, index)).map { "\($0)" } ?? "")"),
                     ("error", "\(error)"),
                 ], source: "TributaryRuntime")
@@ -261,7 +266,9 @@ public final class StreamTask {
 
     // MARK: Commit
 
-    /// Flushes the caches, which forwards what they held. The first step of a commit.
+    /// Flushes the caches, which forwards what they held.
+    ///
+    /// The first step of a commit.
     public func flush() throws {
         current = nil
         for store in stores.inOrder { try store.flush() }

@@ -1,8 +1,10 @@
 internal import TributaryCore
 internal import TributaryLineage
 
-/// A record's headers without those that are lineage's: they are taken out at the source and put back at the sink (design,
-/// section 5, rule 11). Programs that know nothing of the log's own fields send them as text.
+/// A record's headers without those that are lineage's: they are taken out at the source and put back at the sink
+/// (design, section 5, rule 11).
+///
+/// Programs that know nothing of the log's own fields send them as text.
 struct StrippedHeaders {
     let list: [UInt8]
     let context: TraceContext

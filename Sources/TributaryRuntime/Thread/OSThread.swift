@@ -1,7 +1,7 @@
 internal import CLinux
 
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// A thread of the operating system, for work that must not hop between threads: LMDB's write transactions, above all.

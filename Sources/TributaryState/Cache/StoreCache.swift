@@ -247,7 +247,9 @@ final class StoreCache {
         linkNewest(index)
     }
 
-    /// Writes a value (nil: a delete) for a key and returns the entry. The key may be there or not.
+    /// Writes a value (nil: a delete) for a key and returns the entry.
+    ///
+    /// The key may be there or not.
     func put(
         _ key: RawSpan, hash: UInt32, found: Int32, value: RawSpan?, dirty: Bool, timestamp: Int64, recordTime: Int64,
         origin: RecordOrigin, headers: RawSpan, topicSize: Int, lineage: Lineage, timestampSize: Int
@@ -264,7 +266,8 @@ final class StoreCache {
         let blob = table.value.entries[Int(index)].blob
         if !headers.isEmpty { pool.write(headers, to: blob, at: key.byteCount) }
         if let value { pool.write(value, to: blob, at: key.byteCount &+ headers.byteCount) }
-        let charge = key.byteCount &+ overhead &+ (value == nil ? 0 : valueCount &+ timestampSize) &+ topicSize
+        let charge =
+            key.byteCount &+ overhead &+ (value == nil ? 0 : valueCount &+ timestampSize) &+ topicSize
             &+ headers.byteCount
         let before = table.value.entries[Int(index)].charged
         budget.used.value += charge - Int(before)
@@ -286,7 +289,8 @@ final class StoreCache {
         guard table.value.entries[Int(index)].isDirty else { return }
         table.value.lineage[Int(index)].folded += 1
         let context = table.value.lineage[Int(index)].lineage.context
-        guard recorder.isRecording, context.isSampled, table.value.lineage[Int(index)].kept < StoreCache.keptContributors
+        guard recorder.isRecording, context.isSampled,
+            table.value.lineage[Int(index)].kept < StoreCache.keptContributors
         else { return }
         keepContributor(index, context)
     }

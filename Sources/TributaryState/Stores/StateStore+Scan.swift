@@ -52,7 +52,9 @@ public final class StoreScan {
     /// A walk over rows that were taken out of this one.
     public func replaced(by rows: [StoreRow]) -> StoreScan { StoreScan(store, cursors: [], rows: rows) }
 
-    /// Ends the walk. Scans that are not walked to the end must be closed.
+    /// Ends the walk.
+    ///
+    /// Scans that are not walked to the end must be closed.
     public func close() {
         for cursor in cursors { cursor.close() }
         cursors = []
@@ -193,7 +195,9 @@ extension StateStore {
         }
     }
 
-    /// The tombstone that a delete left, while it is kept: its time and lineage. Nil if there is none.
+    /// The tombstone that a delete left, while it is kept: its time and lineage.
+    ///
+    /// Nil if there is none.
     public func grave(_ key: RawSpan) throws(StoreError) -> (timestamp: Int64, lineage: Lineage)? {
         guard let graves, try graves.get(key, into: &found.writer) else { return nil }
         try decode(key)

@@ -86,7 +86,8 @@ public final class StateStore {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
                 attributes: [
-                    AttributeNames.dbSystemName: .string("tributary"), AttributeNames.dbCollectionName: .string(description.name),
+                    AttributeNames.dbSystemName: .string("tributary"),
+                    AttributeNames.dbCollectionName: .string(description.name),
                     AttributeNames.dbOperationName: .string(name),
                 ])
         }
@@ -335,7 +336,9 @@ public final class StateStore {
 extension StateStore {
     // MARK: Flushing
 
-    /// Flushes the cache: on commit, and at close. Does nothing without one.
+    /// Flushes the cache: on commit, and at close.
+    ///
+    /// Does nothing without one.
     public func flush() throws {
         guard let cache, cache.dirtyCount > 0 else { return }
         var list: [Int32] = []

@@ -13,7 +13,9 @@ public protocol ChangelogWriter: AnyObject {
     func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws
 }
 
-/// The engine side of a store: logical keys to envelopes. Key-value stores are one table, window stores one per segment.
+/// The engine side of a store: logical keys to envelopes.
+///
+/// Key-value stores are one table, window stores one per segment.
 protocol InnerStore: AnyObject {
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
     /// Returns false if the entry is too old for the store and was refused.

@@ -12,7 +12,9 @@ public struct TestDriverConfiguration: Sendable {
     public var clusterID = "test"
     /// The wall clock at the beginning, ms.
     public var initialWallClock: Int64 = 0
-    /// Makes the engine of persistent stores; in memory by default. Called again after a restart.
+    /// Makes the engine of persistent stores; in memory by default.
+    ///
+    /// Called again after a restart.
     public var persistentEngine: (@Sendable (_ task: String) throws -> any StateEngine)?
     /// Partitions of every topic.
     public var partitions: Int32 = 1

@@ -14,7 +14,7 @@ public final class TopologyTestDriver {
     /// The log: read topics from it, or write to them.
     public let log: MemoryLog
     private let topology: Topology
-    private let configuration: TestDriverConfiguration
+    private var configuration: TestDriverConfiguration
     private let clock: DriverClock
     private let spans = DriverSpans()
     private var task: StreamTask
@@ -84,7 +84,8 @@ public final class TopologyTestDriver {
                 clientID: "driver", transactionalID: isTransactional ? "\(runtime.applicationID)-0" : nil))
         let producer = DriverProducer(inner, log, partitions: configuration.partitions)
         let collector = RecordCollector(
-            producer, applicationID: runtime.applicationID, sendsCells: true, isTransactional: isTransactional)
+            producer, applicationID: runtime.applicationID, sendsCells: true, isTransactional: isTransactional,
+            identity: { (try? log.topic($0))?.identity ?? "" })
         let recorder = LineageRecorder(
             mode: runtime.lineage.mode, level: runtime.lineage.spans, sampler: runtime.lineage.sampler,
             exporter: runtime.lineage.exporter, fingerprint: topology.fingerprint, time: runtime.time,
@@ -257,6 +258,8 @@ public final class TopologyTestDriver {
         consumer.close()
         producer.close()
         group.leave()
+        // A second task must not make the ids of the first again: a trace may have spans of both.
+        configuration.runtime.seed = (configuration.runtime.seed ?? 1) &+ 1
         let parts = try TopologyTestDriver.start(topology, log, configuration)
         task = parts.task
         collector = parts.collector
@@ -266,7 +269,9 @@ public final class TopologyTestDriver {
         assignments = parts.assignments
     }
 
-    /// Ends the driver. Calling it again does nothing.
+    /// Ends the driver.
+    ///
+    /// Calling it again does nothing.
     public func close() {
         guard !isClosed else { return }
         isClosed = true

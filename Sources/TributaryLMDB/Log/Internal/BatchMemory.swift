@@ -8,20 +8,22 @@ internal import TributaryCore
     var slots: UnsafeMutablePointer<RecordSlot>
     var slotCapacity: Int
 
-    init() {
-        byteCapacity = 160 << 10
+    /// A reader may hold hundreds of batches of one record each: those must not cost what a full batch does.
+    static let smallBytes = 4096
+    static let smallSlots = 64
+
+    init(small: Bool) {
+        byteCapacity = small ? Self.smallBytes : 160 << 10
         unsafe bytes = UnsafeMutableRawPointer.allocate(byteCount: byteCapacity, alignment: 16)
-        slotCapacity = 1024
+        slotCapacity = small ? Self.smallSlots : 1024
         unsafe slots = UnsafeMutablePointer<RecordSlot>.allocate(capacity: slotCapacity)
     }
 
-    /// Makes room for that many bytes, keeping the first `kept`.
-    mutating func reserve(bytes count: Int, keeping kept: Int) {
+    /// Makes room for that many bytes, keeping none.
+    mutating func reserve(bytes count: Int) {
         guard count > byteCapacity else { return }
-        let next = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 16)
-        unsafe next.copyMemory(from: bytes, byteCount: kept)
         unsafe bytes.deallocate()
-        unsafe bytes = next
+        unsafe bytes = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 16)
         byteCapacity = count
     }
 
@@ -45,34 +47,40 @@ internal import TributaryCore
 @safe final class BatchPool: Sendable {
     // Pointers that nobody else has while they lie here.
     @safe private struct Free: @unchecked Sendable {
-        var list: [BatchMemory] = []
+        var small: [BatchMemory] = []
+        var large: [BatchMemory] = []
     }
+    @safe private struct Handed: @unchecked Sendable { let memory: BatchMemory? }
     private let free = Mutex(Free())
 
     deinit {
         free.withLock { free in
-            for memory in free.list { memory.deallocate() }
-            free.list = []
+            for memory in free.small + free.large { memory.deallocate() }
+            free = Free()
         }
     }
 
-    @unsafe func take() -> BatchMemory {
-        let found = free.withLock { free in Handed(memory: free.list.popLast()) }
-        return found.memory ?? BatchMemory()
+    @unsafe func take(small: Bool) -> BatchMemory {
+        let found = free.withLock { free in Handed(memory: small ? free.small.popLast() : free.large.popLast()) }
+        return found.memory ?? BatchMemory(small: small)
     }
 
     @unsafe func give(_ memory: BatchMemory) {
         let handed = Handed(memory: memory)
         let kept = free.withLock { free -> Bool in
-            // Enough for the batches that tasks hold at once; what one large record needed goes back.
-            guard free.list.count < 32, let memory = handed.memory, memory.byteCapacity <= 1 << 20,
-                memory.slotCapacity <= 1 << 16
-            else { return false }
-            free.list.append(memory)
+            guard let memory = handed.memory else { return false }
+            // As many as tasks hold at once; what one large record needed goes back.
+            if memory.byteCapacity == BatchMemory.smallBytes && memory.slotCapacity == BatchMemory.smallSlots {
+                guard free.small.count < 256 else { return false }
+                free.small.append(memory)
+            } else {
+                guard free.large.count < 16, memory.byteCapacity <= 1 << 20, memory.slotCapacity <= 1 << 14,
+                    memory.byteCapacity > BatchMemory.smallBytes
+                else { return false }
+                free.large.append(memory)
+            }
             return true
         }
         if !kept { memory.deallocate() }
     }
-
-    @safe private struct Handed: @unchecked Sendable { let memory: BatchMemory? }
 }

@@ -5,6 +5,7 @@ internal import TributaryCore
     private(set) var memory: BatchMemory
     private var pieces: [(start: Int, count: Int, base: Int64)] = []
     private var used = 0
+    private let pool: BatchPool
     private let end: Int64
     /// How many slots are filled.
     private(set) var slotCount = 0
@@ -12,8 +13,9 @@ internal import TributaryCore
     /// Small batches are taken together up to this size.
     private static let target = 160 << 10
 
-    init(_ memory: BatchMemory, end: Int64) {
-        self.memory = memory
+    init(_ pool: BatchPool, end: Int64) {
+        self.pool = pool
+        unsafe memory = pool.take(small: true)
         self.end = end
     }
 
@@ -43,7 +45,7 @@ internal import TributaryCore
         while let here = entry, let base = baseOffset(here.key, assignment.topic, partition) {
             let count = here.value.byteCount
             if !pieces.isEmpty && used + count > Self.target { break }
-            memory.reserve(bytes: used + count, keeping: used)
+            if used + count > memory.byteCapacity { makeRoom(used + count) }
             let to = unsafe memory.bytes + used
             unsafe here.value.withUnsafeBytes { source in
                 if let from = source.baseAddress { unsafe to.copyMemory(from: from, byteCount: count) }
@@ -53,6 +55,15 @@ internal import TributaryCore
             if used >= Self.target { break }
             entry = try cursor.move(.next)
         }
+    }
+
+    /// Goes from the small memory that suits single records to that of whole batches.
+    private mutating func makeRoom(_ count: Int) {
+        var larger = unsafe pool.take(small: false)
+        larger.reserve(bytes: count)
+        unsafe larger.bytes.copyMemory(from: memory.bytes, byteCount: used)
+        unsafe pool.give(memory)
+        memory = larger
     }
 
     /// What decoding came to.

@@ -34,11 +34,13 @@ struct GroupWriter: ~Copyable {
             for set in sets { set.finish() }
         } catch {
             // Nothing of this transaction exists. If one of several sets was too much, the others must not fail with it.
-            if sets.count > 1 {
+            if sets.count > 1 && !error.isOutcomeUnknown {
                 for set in sets { write([set]) }
             } else {
-                sets.first?.failure = LogError(error)
-                sets.first?.finish()
+                for set in sets {
+                    set.failure = LogError(error)
+                    set.finish()
+                }
             }
         }
     }
@@ -48,7 +50,10 @@ struct GroupWriter: ~Copyable {
         _ transaction: consuming WriteTransaction, id: Int64, changed: Bool
     ) throws(LMDBError) {
         do throws(LMDBError) { try transaction.commit() } catch {
-            guard changed, error.kind == .io, (try? storedCommit()) == id else { throw error }
+            guard changed, error.kind == .io || error.kind == .diskFull else { throw error }
+            let stored: Int64
+            do throws(LMDBError) { stored = try storedCommit() } catch { throw LMDBError.outcomeUnknown(error) }
+            if stored < id { throw error }
         }
     }
 

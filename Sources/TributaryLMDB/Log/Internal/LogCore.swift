@@ -60,7 +60,12 @@ final class LogCore: Sendable {
         options.sync = configuration.durability == .synced ? .full : .none
         options.faults = configuration.faults
         options.onClose = onClose
-        return try translatingStart(path, options)
+        let isNew = isMissingOrEmpty(path)
+        do throws(LogError) { return try translatingStart(path, options) } catch {
+            // A beginning that failed, on a full disk for example, must not be taken for a log cut short.
+            if isNew { removeFile(path) }
+            throw error
+        }
     }
 
     private static func translatingStart(
@@ -148,18 +153,19 @@ final class LogRegistry: Sendable {
         let opening: UInt64
         weak var core: LogCore?
     }
-    private let entries = Mutex<[String: Entry]>([:])
+    private let entries = Mutex<[FileIdentity: Entry]>([:])
     private let changed = FutexWord()
     private let openings = Atomic<UInt64>(0)
 
     /// The open log of a directory, opened if it isn't.
     func core(_ directory: String, _ configuration: EmbeddedLogConfiguration) throws(LogError) -> LogCore {
+        let identity = try FileIdentity(directory)
         while true {
             let seen = changed.now
             let opening = openings.add(1, ordering: .relaxed).newValue
             let found = entries.withLock { entries -> (core: LogCore?, closing: Bool) in
-                guard let entry = entries[directory] else {
-                    entries[directory] = Entry(opening: opening, core: nil)  // this caller opens; others wait
+                guard let entry = entries[identity] else {
+                    entries[identity] = Entry(opening: opening, core: nil)  // this caller opens; others wait
                     return (nil, false)
                 }
                 return (entry.core, entry.core == nil)
@@ -178,28 +184,28 @@ final class LogRegistry: Sendable {
                 changed.wait(seen, nanoseconds: 10_000_000)
                 continue
             }
-            return try open(directory, configuration, opening)
+            return try open(directory, configuration, identity, opening)
         }
     }
 
     private func open(
-        _ directory: String, _ configuration: EmbeddedLogConfiguration, _ opening: UInt64
+        _ directory: String, _ configuration: EmbeddedLogConfiguration, _ identity: FileIdentity, _ opening: UInt64
     ) throws(LogError) -> LogCore {
         do throws(LogError) {
             let core = try LogCore(directory: directory, configuration: configuration) { [self] in
-                forget(directory, opening)
+                forget(identity, opening)
             }
-            entries.withLock { $0[directory] = Entry(opening: opening, core: core) }
+            entries.withLock { $0[identity] = Entry(opening: opening, core: core) }
             changed.announce()
             return core
         } catch {
-            forget(directory, opening)
+            forget(identity, opening)
             throw error
         }
     }
 
-    private func forget(_ directory: String, _ opening: UInt64) {
-        entries.withLock { if $0[directory]?.opening == opening { $0[directory] = nil } }
+    private func forget(_ identity: FileIdentity, _ opening: UInt64) {
+        entries.withLock { if $0[identity]?.opening == opening { $0[identity] = nil } }
         changed.announce()
     }
 }

@@ -178,6 +178,10 @@ extension LMDBEnvironment {
 extension LogError {
     /// What a failed call of LMDB means to a user of the log.
     init(_ error: LMDBError) {
+        if error.isOutcomeUnknown {
+            self.init(.outcomeUnknown, "\(error.call): open the log again and ask for the last commit")
+            return
+        }
         switch error.kind {
         case .mapFull:
             self.init(.mapFull, "the log's map is at its limit; open it with a larger map size. \(error)")

@@ -14,40 +14,48 @@ final class LogWriter: Sendable {
     private struct Queue {
         var sets: [WriteSet] = []
         var lingering: [(producer: any Lingering, due: Int64)] = []
-        var users = 0
-        var thread: LogThread?
+        /// Sets are taken: from the start of the thread until it ends.
+        var isOpen = false
         var stopping = false
     }
     private let queue = Mutex(Queue())
+
+    // Held while the thread is started or waited for, so that there is never more than one.
+    private struct Life {
+        var users = 0
+        var thread: LogThread?
+    }
+    private let life = Mutex(Life())
     private let word = FutexWord()
 
     init(_ store: LogStore) { self.store = store }
 
     /// Counts one more user; the thread runs as long as there are any.
     func retain() throws(LogError) {
-        let started = queue.withLock { queue -> Bool in
-            queue.users += 1
-            if queue.thread == nil {
-                queue.stopping = false
-                queue.thread = LogThread(name: "tributary-log") { [self] in run() }
-                if queue.thread == nil { queue.users -= 1 }
+        let started = life.withLock { life -> Bool in
+            if life.thread == nil {
+                queue.withLock { queue in
+                    queue.stopping = false
+                    queue.isOpen = true
+                }
+                life.thread = LogThread(name: "tributary-log") { [self] in run() }
+                guard life.thread != nil else { return false }
             }
-            return queue.thread != nil
+            life.users += 1
+            return true
         }
         if !started { throw LogError(.io, "the system refused a thread for the log's writer") }
     }
 
     /// Counts one user less; the last one waits until everything handed over is written.
     func release() {
-        let thread = queue.withLock { queue -> LogThread? in
-            queue.users -= 1
-            guard queue.users == 0 else { return nil }
-            queue.stopping = true
-            return queue.thread.take()
+        life.withLock { life in
+            life.users -= 1
+            guard life.users == 0, let thread = life.thread.take() else { return }
+            queue.withLock { $0.stopping = true }
+            word.announce()
+            thread.join()
         }
-        guard let thread else { return }
-        word.announce()
-        thread.join()
     }
 
     /// Hands over a set.
@@ -55,7 +63,7 @@ final class LogWriter: Sendable {
     /// Whoever waits for it is told by its own word.
     func submit(_ set: WriteSet) {
         let taken = queue.withLock { queue -> Bool in
-            guard queue.thread != nil else { return false }
+            guard queue.isOpen else { return false }
             queue.sets.append(set)
             return true
         }
@@ -78,18 +86,20 @@ final class LogWriter: Sendable {
         while true {
             let seen = word.now
             let now = monotonicNanoseconds()
-            let (sets, due, next, stopping) = queue.withLock { queue in
+            let (sets, due, next, ends) = queue.withLock { queue in
                 let sets = queue.sets
                 queue.sets.removeAll()
                 let everything = queue.stopping
                 let due = queue.lingering.filter { everything || $0.due <= now }.map(\.producer)
                 if !due.isEmpty { queue.lingering.removeAll { everything || $0.due <= now } }
-                return (sets, due, queue.lingering.map(\.due).min(), queue.stopping)
+                let ends = queue.stopping && sets.isEmpty && due.isEmpty
+                if ends { queue.isOpen = false }
+                return (sets, due, queue.lingering.map(\.due).min(), ends)
             }
             if !sets.isEmpty { writing.write(sets) }
             for producer in due where !producer.submitCollected() { linger(producer, until: now + 1_000_000) }
             if !sets.isEmpty || !due.isEmpty { continue }
-            if stopping { break }
+            if ends { break }
             word.wait(seen, nanoseconds: next.map { max($0 - now, 1) } ?? -1)
         }
     }

@@ -36,15 +36,13 @@ final class Maintenance: Sendable {
     /// Counts one user less; the last one waits for the piece of work at hand.
     func release() {
         guard store.configuration.maintenanceIntervalMilliseconds > 0 else { return }
-        let thread = state.withLock { state -> LogThread? in
+        state.withLock { state in
             state.users -= 1
-            guard state.users == 0 else { return nil }
+            guard state.users == 0, let thread = state.thread.take() else { return }
             stopping.store(true, ordering: .relaxed)
-            return state.thread.take()
+            word.announce()
+            thread.join()
         }
-        guard let thread else { return }
-        word.announce()
-        thread.join()
     }
 
     private func run() {

@@ -1,0 +1,47 @@
+# The commands of this repository. `make demo` and `make test` need a Debian machine with Swift 6.3 and nothing else.
+
+SWIFT ?= swift
+RELEASE = $(SWIFT) build -c release
+
+.PHONY: help demo test bench soak fuzz format lint docs clean install
+
+help:
+	@echo "make demo     run the bank app on the embedded log, kill it, check every balance"
+	@echo "make test     run all tests"
+	@echo "make bench    measure (Benchmarks/), ratios in one run"
+	@echo "make soak     crash tests and random lineage topologies, for long"
+	@echo "make fuzz     fuzz the parsers of outside bytes"
+	@echo "make format   format the sources        make lint   check them"
+	@echo "make clean    remove what was built"
+
+install:
+	@.ci/install
+
+demo: install
+	@$(RELEASE) --product tributary
+	@"$$($(RELEASE) --show-bin-path)/tributary" demo
+
+test: install
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+bench: install
+	cd Benchmarks && $(RELEASE) && "$$($(RELEASE) --show-bin-path)/tributary-bench" all
+
+soak: install
+	TRIBUTARY_SOAK=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter "CrashTests|LineageTruth"
+
+fuzz: install
+	@.ci/fuzz
+
+format:
+	$(SWIFT) format -i -r -p Sources Tests Examples Package.swift
+
+lint:
+	$(SWIFT) format lint --strict -r -p Sources Tests Examples Package.swift
+
+docs:
+	@.ci/docs
+
+clean:
+	rm -rf .build Examples/*/.build Benchmarks/.build

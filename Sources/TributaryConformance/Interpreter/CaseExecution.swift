@@ -1,0 +1,259 @@
+internal import TributaryCore
+internal import TributaryDSL
+internal import TributaryLMDB
+internal import TributaryLineage
+internal import TributaryRuntime
+internal import TributaryState
+internal import TributaryTelemetry
+internal import TributaryTesting
+
+/// How one run of a case is set up, beyond what the case says.
+struct ExecutionSettings {
+    /// What is kept about lineage.
+    var mode = LineageMode.cells
+    /// Whether traces are sampled.
+    var isSampled = true
+    /// Whether persistent stores are on LMDB; else a memory engine stands for it.
+    var usesLMDB = true
+    /// After how many steps the task is closed and made again from the log and its state; nil for never.
+    var restartsAfter: Int?
+}
+
+/// One run of a case on the test driver.
+struct CaseExecution {
+    static let applicationID = "app"
+    private let item: ConformanceCase
+    private let settings: ExecutionSettings
+    private let topology: Topology
+    private let formats: OutputFormats
+    private let seen: SeenRecords
+    private let driver: TopologyTestDriver
+    private let folder: TemporaryFolder?
+    private let names: SourceNames
+    private var result = ActualResult()
+    private var lineage: [JSONValue] = []
+    private let internalTopics: [String: InternalTopic]
+
+    /// Runs a case.
+    ///
+    /// - Throws: ``CaseError`` if the runner can't interpret the case. Errors of the topology are part of the result.
+    static func run(_ item: ConformanceCase, _ settings: ExecutionSettings) throws -> CaseRun {
+        var result = ActualResult()
+        let built: TopologyInterpreter.Built
+        do { built = try TopologyInterpreter.build(item) } catch let error as CaseError { throw error } catch {
+            result.failure = .build
+            result.failureMessage = "\(error)"
+            return CaseRun(result)
+        }
+        let isPersistent = built.topology.stores.values.contains(where: \.isPersistent)
+        let folder = settings.usesLMDB && isPersistent ? try TemporaryFolder() : nil
+        let driver: TopologyTestDriver
+        do {
+            driver = try TopologyTestDriver(
+                built.topology, configuration: Self.configuration(item.config, settings, folder))
+        } catch {
+            result.failure = .start
+            result.failureMessage = "\(error)"
+            return CaseRun(result)
+        }
+        var execution = CaseExecution(item, settings, built, driver, folder)
+        return try execution.run()
+    }
+
+    private init(
+        _ item: ConformanceCase, _ settings: ExecutionSettings, _ built: TopologyInterpreter.Built,
+        _ driver: TopologyTestDriver, _ folder: TemporaryFolder?
+    ) {
+        self.item = item
+        self.settings = settings
+        self.driver = driver
+        self.folder = folder
+        topology = built.topology
+        formats = built.formats
+        seen = built.seen
+        names = SourceNames(
+            cluster: LineageTruth.cluster, topics: built.topology.sources.filter { !$0.isInternal }.map(\.topic))
+        internalTopics = Dictionary(
+            uniqueKeysWithValues: built.topology.internalTopics.map { ("\(Self.applicationID)-\($0.name)", $0) })
+    }
+
+    private static func configuration(
+        _ config: CaseConfig, _ settings: ExecutionSettings, _ folder: TemporaryFolder?
+    ) -> TestDriverConfiguration {
+        var configuration = TestDriverConfiguration(applicationID: applicationID)
+        configuration.clusterID = LineageTruth.cluster
+        configuration.runtime.cacheBytes = Int(config.cacheBytes)
+        configuration.runtime.guarantee = config.exactlyOnce ? .exactlyOnce : .atLeastOnce
+        configuration.runtime.timestamps =
+            switch config.timestampExtractor {
+            case .failOnInvalid: .failOnInvalid
+            case .logAndSkip: .logAndSkip
+            case .usePartitionTime: .usePartitionTime
+            }
+        let response: ErrorResponse = config.continueOnError ? .continue : .fail
+        configuration.runtime.processingHandler = { _ in response }
+        configuration.runtime.deadLetterTopic = config.deadLetterTopic
+        configuration.runtime.lineage.mode = settings.mode
+        configuration.runtime.lineage.sampler = settings.isSampled ? .parentBased(root: .alwaysOn) : .alwaysOff
+        if settings.mode == .off { configuration.runtime.lineage.spans = .none }
+        if let folder {
+            let options = LMDBStateOptions(mapSize: 1 << 28, maximumTables: 256, durability: .fast)
+            configuration.persistentEngine = { [path = folder.path] task in
+                try LMDBStateEngine(directory: "\(path)/\(task)", options: options)
+            }
+        }
+        return configuration
+    }
+
+    private mutating func run() throws -> CaseRun {
+        defer { driver.close() }
+        result.describe = DescribeText.normalised(topology.describe())
+        result.steps = []
+        result.changelogs = [:]
+        result.repartitions = [:]
+        for (index, step) in item.steps.enumerated() {
+            do {
+                switch step {
+                case .pipe(let record):
+                    try driver.pipe(
+                        topic: record.topic, key: record.key.map { Array($0.utf8) },
+                        value: record.value.map { Array($0.utf8) }, timestamp: record.timestamp,
+                        headers: Headers(record.headers.map { ($0.name, $0.value.map { Array($0.utf8) }) }))
+                case .advanceWallClock(let milliseconds): try driver.advanceWallClock(milliseconds: milliseconds)
+                }
+            } catch let error as CaseError {
+                throw error
+            } catch {
+                if let failure = error as? TaskFailure, let cause = failure.cause as? CaseError { throw cause }
+                result.failure = .step(index)
+                result.failureMessage = "\(error)"
+                return try finish()
+            }
+            try take(step: index)
+            if settings.restartsAfter == index + 1 { try driver.restart() }
+        }
+        try takeStores()
+        takeTopology()
+        return try finish()
+    }
+
+    private func finish() throws -> CaseRun {
+        driver.close()
+        var writer = ByteWriter()
+        let resource = TelemetryResource(
+            serviceName: Self.applicationID, attributes: [AttributeNames.testCase: .string(item.id)])
+        for batch in driver.finishedSpans { OTLPJSON.appendLine(batch, resource: resource, to: &writer) }
+        let lines = writer.copy().split(separator: UInt8(ascii: "\n"))
+        return CaseRun(result, lineage: lineage, spans: try lines.map { try JSONValue(parsing: Array($0)) })
+    }
+}
+
+// MARK: What is seen
+
+extension CaseExecution {
+    private mutating func take(step: Int) throws {
+        var records = seen.take()
+        for (topic, record) in try driver.takeRecords() {
+            if let own = internalTopics[topic] {
+                let raw = Self.raw(record)
+                switch own.kind {
+                case .changelog: result.changelogs?[topic, default: []].append(raw)
+                case .repartition: result.repartitions?[topic, default: []].append(raw)
+                }
+                continue
+            }
+            let format = formats[topic]
+            let output = CaseResult.Record(
+                try format.key.key(record.key), try format.value(record.value), timestamp: record.timestamp,
+                headers: record.headers.list.map { header in
+                    CaseHeader(header.name, header.value.map { String(decoding: $0, as: UTF8.self) })
+                })
+            let index = records[topic]?.count ?? 0
+            records[topic, default: []].append(output)
+            lineage.append(
+                line(
+                    [
+                        ("kind", .string("output")), ("step", .integer(Int64(step))), ("topic", .string(topic)),
+                        ("index", .integer(Int64(index))), ("key", output.key.json), ("value", output.value.json),
+                    ], record.context, Array(record.cell.dropFirst())))
+        }
+        result.steps?.append(records)
+    }
+
+    private static func raw(_ record: LoggedRecord) -> CaseResult.RawRecord {
+        CaseResult.RawRecord(
+            record.key.map(hexadecimal), record.value.map(hexadecimal), timestamp: record.timestamp,
+            headers: record.headers.list.map { CaseHeader($0.name, $0.value.map(hexadecimal)) })
+    }
+
+    private mutating func takeStores() throws {
+        var stores: [String: CaseResult.Store] = [:]
+        for name in driver.storeNames {
+            guard let description = topology.stores[name] else { continue }
+            let format = RecordFormat(description)
+            var rows: [CaseResult.Row] = []
+            for row in try driver.rows(ofStore: name) {
+                let key = try format.key.key(row.key)
+                let value = try format.value(row.value)
+                rows.append(
+                    CaseResult.Row(key, value, timestamp: description.isTimestamped ? row.timestamp : nil))
+                lineage.append(
+                    line(
+                        [
+                            ("kind", .string("stored")), ("store", .string(name)), ("key", key.json),
+                            ("value", value.json),
+                        ], row.context, row.cell))
+            }
+            stores[name] = .rows(rows)
+        }
+        result.stores = stores
+    }
+
+    private mutating func takeTopology() {
+        result.internalTopics = internalTopics.mapValues { topic in
+            CaseResult.InternalTopic(
+                type: topic.kind.rawValue, config: topic.settings, partitions: topic.partitions.map { Int64($0) })
+        }
+        let repartitions = Set(topology.internalTopics.filter { $0.kind == .repartition }.map(\.name))
+        result.copartition = topology.copartitionGroups.map { group in
+            group.map { repartitions.contains($0) ? "\(Self.applicationID)-\($0)" : $0 }.sorted()
+        }
+        result.droppedRecords = driver.droppedRecords
+    }
+
+    private func line(
+        _ fields: [(name: String, value: JSONValue)], _ context: TraceContext, _ cell: [UInt8]
+    ) -> JSONValue {
+        let report = cell.isEmpty ? nil : try? CellReport(cell.span.bytes, names: names)
+        let json = report.flatMap { try? JSONValue(parsing: $0.json) } ?? .null
+        return .fields(
+            [("case", .string(item.id))] + fields + [
+                ("traceparent", context.isValid ? .string(context.traceparent) : .null), ("cell", json),
+            ])
+    }
+}
+
+extension RecordFormat {
+    /// How the rows of a store are read, by the names of its serdes.
+    init(_ store: StoreDescription) {
+        hasIntegers = store.serdes.hasSuffix(" int64")
+        if case .window(_, let size, _, _) = store.kind {
+            key = .timeWindowed(size: size, sequence: true)
+            return
+        }
+        // A table of windowed keys: the serde is named after the plain one and the size.
+        let name = store.serdes.split(separator: " ").first ?? ""
+        if name.hasPrefix("timeWindowed:"), let comma = name.lastIndex(of: ","),
+            let size = Int64(name[name.index(after: comma)...])
+        {
+            key = .timeWindowed(size: size, sequence: false)
+        }
+    }
+}
+
+/// Lower-case hexadecimal digits.
+private func hexadecimal(_ bytes: [UInt8]) -> String {
+    var text = ""
+    for byte in bytes { text += (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+    return text
+}

@@ -1,0 +1,210 @@
+/// The spans of a case as an exporter wrote them, and the ways between them.
+struct SpanGraph {
+    /// One span.
+    struct Node {
+        var id: SpanID
+        var parent: SpanID?
+        var hasRemoteParent: Bool
+        var parentIsTrigger: Bool
+        var name: String
+        var source: SourceToken?
+        var links: [Link]
+        var droppedLinks: Int64
+    }
+
+    /// One link; the coordinate is the source record's, where the linked row's store is backed by its source topic.
+    struct Link {
+        var target: SpanID
+        var type: String
+        var source: SourceToken?
+    }
+
+    /// Trace and span id, hexadecimal.
+    struct SpanID: Hashable, CustomStringConvertible {
+        var trace: String
+        var span: String
+        var description: String { "\(trace)/\(span)" }
+
+        /// The ids in a `traceparent`; nil if it is none.
+        init?(traceparent: String) {
+            let parts = traceparent.split(separator: "-")
+            guard parts.count == 4, parts[1].count == 32, parts[2].count == 16 else { return nil }
+            trace = String(parts[1])
+            span = String(parts[2])
+        }
+
+        init(trace: String, span: String) {
+            self.trace = trace
+            self.span = span
+        }
+    }
+
+    private(set) var nodes: [SpanID: Node] = [:]
+    private(set) var problems: [String] = []
+    private static let consumer: Int64 = 5
+    /// What `why` follows.
+    private static let contributing: Set<String> = ["previous", "joined", "merged", "copied"]
+
+    /// Reads OTLP JSON lines.
+    init(_ lines: [JSONValue]) {
+        for line in lines {
+            for resource in line["resourceSpans"] {
+                for scope in resource["scopeSpans"] { for span in scope["spans"] { add(span) } }
+            }
+        }
+    }
+
+    private mutating func add(_ span: JSONValue) {
+        guard let trace = span.text("traceId"), let id = span.text("spanId") else {
+            return problems.append("a span without ids: \(span)")
+        }
+        let attributes = Self.attributes(span)
+        let flags = span.object?["flags"]?.integer ?? 0
+        let isConsumer = span.object?["kind"]?.integer == Self.consumer
+        let node = Node(
+            id: SpanID(trace: trace, span: id),
+            parent: span.text("parentSpanId").flatMap { $0.isEmpty ? nil : SpanID(trace: trace, span: $0) },
+            hasRemoteParent: flags & 0x300 == 0x300, parentIsTrigger: attributes["tributary.parent"] == "trigger",
+            name: span.text("name") ?? "", source: isConsumer ? Self.source(attributes) : nil,
+            links: span["links"].compactMap { link in
+                guard let trace = link.text("traceId"), let span = link.text("spanId") else { return nil }
+                let attributes = Self.attributes(link)
+                return Link(
+                    target: SpanID(trace: trace, span: span), type: attributes["tributary.link"] ?? "",
+                    source: Self.source(attributes))
+            }, droppedLinks: span.object?["droppedLinksCount"]?.integer ?? 0)
+        if nodes.updateValue(node, forKey: node.id) != nil { problems.append("two spans are \(node.id)") }
+    }
+
+    private static func attributes(_ object: JSONValue) -> [String: String] {
+        var attributes: [String: String] = [:]
+        for attribute in object["attributes"] {
+            guard let key = attribute.text("key"), let value = attribute.object?["value"]?.object else { continue }
+            attributes[key] = value.fields.first.map { $0.value.string ?? "\($0.value)" }
+        }
+        return attributes
+    }
+
+    /// The record that attributes name, if it is one of a topic that isn't the application's own.
+    private static func source(_ attributes: [String: String]) -> SourceToken? {
+        guard let topic = attributes["messaging.destination.name"], !topic.hasPrefix("app-"),
+            let offset = attributes["messaging.kafka.offset"].flatMap({ Int64($0) }),
+            attributes["messaging.destination.partition.id"] == "0"
+        else { return nil }
+        return SourceToken(topic: topic, offset: offset)
+    }
+}
+
+// MARK: Ways
+
+extension SpanGraph {
+    /// What a walk found.
+    struct Found {
+        var sources: Set<SourceToken> = []
+        /// Sources that only retracted rows lead to, too.
+        var retracted: Set<SourceToken> = []
+        /// Whether links were left out, so that sources may be missing.
+        var isTruncated = false
+    }
+
+    /// Why a value is what it is: the source records that a span leads to.
+    func why(_ start: SpanID) -> Found? {
+        guard nodes[start] != nil else { return nil }
+        var found = Found()
+        var history: Set<SpanID> = []
+        walk([start], &found.sources, &found.isTruncated) { link in
+            if link.type == "retracted" { history.insert(link.target) }
+        }
+        if !history.isEmpty {
+            var ignored = false
+            walk(Array(history), &found.retracted, &ignored) { _ in }
+        }
+        return found
+    }
+
+    private func walk(
+        _ starts: [SpanID], _ sources: inout Set<SourceToken>, _ isTruncated: inout Bool, _ other: (Link) -> Void
+    ) {
+        var waiting = starts
+        var seen = Set(starts)
+        func visit(_ id: SpanID) { if seen.insert(id).inserted { waiting.append(id) } }
+        while let id = waiting.popLast() {
+            guard let node = nodes[id] else { continue }
+            if let source = node.source { sources.insert(source) }
+            if node.droppedLinks > 0 { isTruncated = true }
+            if let parent = node.parent, !node.parentIsTrigger { visit(parent) }
+            for link in node.links {
+                if Self.contributing.contains(link.type) {
+                    if let source = link.source { sources.insert(source) }
+                    visit(link.target)
+                } else {
+                    other(link)
+                }
+            }
+        }
+    }
+
+    /// What is wrong with the graph itself: ends that are missing, traces of several roots, cycles.
+    func defects() -> [String] {
+        var defects = problems
+        var roots: [String: [Node]] = [:]
+        for node in nodes.values {
+            if let parent = node.parent {
+                if nodes[parent] == nil && !node.hasRemoteParent {
+                    defects.append("the parent of span \(node.name) \(node.id) is not there")
+                }
+            } else {
+                roots[node.id.trace, default: []].append(node)
+            }
+            for link in node.links where nodes[link.target] == nil && link.source == nil {
+                defects.append("a link '\(link.type)' of span \(node.name) \(node.id) leads to no span")
+            }
+        }
+        for (trace, list) in roots where list.count > 1 {
+            defects.append("trace \(trace) has \(list.count) roots: \(list.map(\.name).sorted())")
+        }
+        if let cycle = cycle() { defects.append("a cycle through span \(cycle)") }
+        return defects.sorted()
+    }
+
+    /// A span that leads to itself; nil if there is none.
+    private func cycle() -> SpanID? {
+        var done: Set<SpanID> = []
+        var open: Set<SpanID> = []
+        for start in nodes.keys where !done.contains(start) {
+            // A stack of its own: chains of a case may be longer than the thread's stack allows.
+            var stack = [(id: start, next: 0)]
+            open.insert(start)
+            while let top = stack.last {
+                let targets = self.targets(top.id)
+                guard top.next < targets.count else {
+                    stack.removeLast()
+                    open.remove(top.id)
+                    done.insert(top.id)
+                    continue
+                }
+                stack[stack.count - 1].next += 1
+                let target = targets[top.next]
+                if open.contains(target) { return target }
+                if !done.contains(target), nodes[target] != nil {
+                    open.insert(target)
+                    stack.append((target, 0))
+                }
+            }
+        }
+        return nil
+    }
+
+    private func targets(_ id: SpanID) -> [SpanID] {
+        guard let node = nodes[id] else { return [] }
+        return (node.parent.map { [$0] } ?? []) + node.links.map(\.target)
+    }
+}
+
+extension JSONValue {
+    /// The list in a field; empty if there is none.
+    fileprivate subscript(_ name: String) -> [JSONValue] { object?[name]?.array ?? [] }
+
+    /// The text in a field.
+    fileprivate func text(_ name: String) -> String? { object?[name]?.string }
+}

@@ -1,0 +1,144 @@
+/// Checks what a runner wrote about lineage against the tokens in the values, which are the truth.
+///
+/// Works on the lines as they are written, with nothing of the code that is checked.
+public struct LineageTruth {
+    /// The cluster id of conformance cases.
+    public static let cluster = "conformance"
+
+    private let times: [SourceToken: Int64]
+    private var problems: [String] = []
+    private var checkedValues = 0
+
+    /// What was found.
+    public struct Outcome: Sendable {
+        /// What is wrong; none if all is as it should be.
+        public var problems: [String]
+        /// How many values had tokens to judge by.
+        public var checkedValues: Int
+    }
+
+    /// Checks one run of a case.
+    ///
+    /// - Parameters:
+    ///   - lineage: the lines for `--lineage`.
+    ///   - spans: the lines for `--spans`; nil if nothing was sampled.
+    public static func check(_ item: ConformanceCase, lineage: [JSONValue], spans: [JSONValue]?) -> Outcome {
+        var truth = LineageTruth(item)
+        let graph = spans.map { SpanGraph($0) }
+        if let graph { truth.problems += graph.defects() }
+        for line in lineage { truth.check(line, graph) }
+        return Outcome(problems: truth.problems, checkedValues: truth.checkedValues)
+    }
+
+    /// What differs between the cells of two runs of one case.
+    public static func differences(_ first: [JSONValue], _ second: [JSONValue]) -> [String] {
+        guard first.count == second.count else { return ["\(first.count) lineage lines, then \(second.count)"] }
+        return zip(first, second).compactMap { first, second in
+            let one = first.withoutContext
+            let other = second.withoutContext
+            return one == other ? nil : "\(one) became \(other)"
+        }
+    }
+
+    private init(_ item: ConformanceCase) {
+        var offsets: [String: Int64] = [:]
+        var times: [SourceToken: Int64] = [:]
+        for case .pipe(let record) in item.steps {
+            let offset = offsets[record.topic, default: 0]
+            offsets[record.topic] = offset + 1
+            times[SourceToken(topic: record.topic, offset: offset)] = record.timestamp
+        }
+        self.times = times
+    }
+
+    private mutating func check(_ line: JSONValue, _ graph: SpanGraph?) {
+        guard let fields = line.object else { return problems.append("no object: \(line)") }
+        let place =
+            fields["kind"]?.string == "stored"
+            ? "store \(fields["store"] ?? .null), key \(fields["key"] ?? .null)"
+            : "step \(fields["step"] ?? .null), topic \(fields["topic"] ?? .null), index \(fields["index"] ?? .null)"
+        func report(_ message: String) { problems.append("\(place): \(message), value \(fields["value"] ?? .null)") }
+        guard let cell = fields["cell"]?.object else { return report("no cell") }
+        guard let traceparent = fields["traceparent"]?.string, let span = SpanGraph.SpanID(traceparent: traceparent)
+        else { return report("no context") }
+        var found: SpanGraph.Found?
+        if let graph {
+            found = graph.why(span)
+            if found == nil { report("the span \(span) is not there") }
+        }
+        guard let text = fields["value"]?.string else { return }
+        checkedValues += 1
+        let tokens = SourceToken.all(in: text)
+        for message in cellProblems(cell, tokens) { report(message) }
+        if let found { for message in Self.walkProblems(found, Set(tokens)) { report(message) } }
+    }
+
+    // MARK: Cells
+
+    private func cellProblems(_ cell: JSONObject, _ tokens: [SourceToken]) -> [String] {
+        let flags = Set((cell["flags"]?.array ?? []).compactMap(\.string))
+        guard !flags.contains("gap"), !flags.contains("bound") else { return [] }
+        var messages: [String] = []
+        if cell["n"]?.integer != Int64(tokens.count) {
+            messages.append("n is \(cell["n"] ?? .null), but there are \(tokens.count) tokens")
+        }
+        let digest = digestText(tokens.reduce(0) { $0 &+ $1.digest(cluster: Self.cluster) })
+        if cell["digest"]?.string != digest { messages.append("the digest is not that of the tokens, \(digest)") }
+        messages += sourceProblems(cell, tokens, isLoose: flags.contains("loose"))
+        let known = tokens.compactMap { times[$0] }
+        if known.count != tokens.count { messages.append("tokens of records that were never piped") }
+        if let low = known.min(), let high = known.max() {
+            let earliest = cell["earliest"]?.integer ?? Int64.max
+            let latest = cell["latest"]?.integer ?? Int64.min
+            let isExact = earliest == low && latest == high
+            if flags.contains("loose") ? earliest > low || latest < high : !isExact {
+                messages.append("the times are \(earliest)...\(latest), those of the tokens \(low)...\(high)")
+            }
+        }
+        return messages
+    }
+
+    private func sourceProblems(_ cell: JSONObject, _ tokens: [SourceToken], isLoose: Bool) -> [String] {
+        var messages: [String] = []
+        var left = Dictionary(grouping: tokens, by: \.topic)
+        for source in (cell["sources"]?.array ?? []).compactMap(\.object) {
+            guard let topic = source["topic"]?.string else {
+                messages.append("a source without topic")
+                continue
+            }
+            let own = left.removeValue(forKey: topic) ?? []
+            let count = source["count"]?.integer ?? -1
+            if count != Int64(own.count) { messages.append("\(count) of \(topic), but \(own.count) tokens") }
+            // A source whose partitions were collapsed has no range.
+            guard let low = own.map(\.offset).min(), let high = own.map(\.offset).max(),
+                source["partition"] == .integer(0)
+            else { continue }
+            let first = source["first"]?.integer ?? Int64.max
+            let last = source["last"]?.integer ?? Int64.min
+            if isLoose ? first > low || last < high : first != low || last != high {
+                messages.append("the range of \(topic) is \(first)...\(last), that of the tokens \(low)...\(high)")
+            }
+        }
+        for topic in left.keys.sorted() { messages.append("no source \(topic) in the cell") }
+        return messages
+    }
+
+    // MARK: Spans
+
+    private static func walkProblems(_ found: SpanGraph.Found, _ tokens: Set<SourceToken>) -> [String] {
+        var messages: [String] = []
+        let missing = tokens.subtracting(found.sources)
+        if !missing.isEmpty && !found.isTruncated { messages.append("why does not lead to \(missing.sorted())") }
+        let extra = found.sources.subtracting(tokens).subtracting(found.retracted)
+        if !extra.isEmpty { messages.append("why leads to \(extra.sorted()), too") }
+        return messages
+    }
+}
+
+extension JSONValue {
+    /// A lineage line without what differs from run to run.
+    fileprivate var withoutContext: JSONValue {
+        guard let object else { return self }
+        return .object(JSONObject(object.fields.filter { $0.name != "traceparent" }))
+    }
+}

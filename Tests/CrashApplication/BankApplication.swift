@@ -1,0 +1,78 @@
+public import Tributary
+public import TributaryLMDB
+
+/// The bank app of the crash tests: transactions are repartitioned by account, joined with a table of accounts and summed up
+/// in a balance per account; besides, counted per account in memory and per account and window.
+///
+/// All values carry tokens (hashes of their own coordinates), so that each row says by itself what its cell must be.
+public enum BankApplication {
+    public static let id = "bank"
+    public static let transactions = "transactions"
+    public static let accounts = "accounts"
+    public static let updates = "balance-updates"
+    public static let counts = "count-updates"
+    public static let partitions: Int32 = 4
+    public static let windowSize: Int64 = 500
+
+    /// The topics that the application reads and writes.
+    public static var topics: [TopicSpecification] {
+        [transactions, accounts, updates, counts].map { TopicSpecification($0, partitions: partitions) }
+    }
+
+    public static func topology() throws -> Topology {
+        let builder = StreamsBuilder()
+        let table = builder.table(accounts, key: .int64, value: .account, as: "accounts")
+        let transfers = builder.stream(transactions, key: .int64, value: .transfer)
+            .selectKey { (_, transfer) -> Int64 in transfer.account }
+            .repartition(named: "by-account", key: .int64, value: .transfer)
+        transfers
+            .leftJoin(table) { (transfer: Transfer, account: Account?) -> Balance in
+                var posting = Balance()
+                posting.count = 1
+                posting.amount = transfer.amount
+                posting.contributions = account == nil ? 1 : 2
+                posting.token = transfer.token &+ (account?.token ?? 0)
+                return posting
+            }
+            .groupByKey(key: .int64, value: .balance)
+            .aggregate(as: "balances", value: .balance, initial: Balance()) { _, posting, balance in
+                balance.count += posting.count
+                balance.amount += posting.amount
+                balance.contributions += posting.contributions
+                balance.token &+= posting.token
+            }
+            .toStream().to(updates)
+        let grouped = transfers.groupByKey(key: .int64, value: .transfer)
+        grouped.count(materialized: Materialized(as: "counts", type: .inMemory)).toStream().to(counts)
+        _ = grouped.windowedBy(.tumbling(size: .milliseconds(windowSize), grace: .seconds(3600)))
+            .aggregate(as: "windows", value: .balance, initial: Balance()) { _, transfer, balance in
+                balance.count += 1
+                balance.amount += transfer.amount
+                balance.contributions += 1
+                balance.token &+= transfer.token
+            }
+        return try builder.build()
+    }
+
+    /// Settings that make everything happen often: commits, evictions, state commits, log lines of none.
+    public static func configuration(
+        _ log: LogLocation, _ guarantee: ProcessingGuarantee, threads: Int
+    ) -> StreamsConfiguration {
+        var configuration = StreamsConfiguration(
+            applicationID: id, log: log, guarantee: guarantee, commitInterval: .milliseconds(10), threads: threads,
+            cacheBytes: 24 << 10)
+        configuration.runtime.stateFlushInterval = 40
+        configuration.stateMapSize = 1 << 30
+        return configuration
+    }
+
+    /// Settings of the log: small, and without waiting for the disk, since a killed process loses nothing of what it wrote.
+    public static var logConfiguration: EmbeddedLogConfiguration {
+        var configuration = EmbeddedLogConfiguration()
+        configuration.mapSize = 4 << 30
+        configuration.durability = .relaxed
+        configuration.lingerMilliseconds = 1
+        configuration.maintenanceIntervalMilliseconds = 20
+        return configuration
+    }
+}

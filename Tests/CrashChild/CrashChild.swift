@@ -1,0 +1,31 @@
+import CrashApplication
+import Glibc
+import Tributary
+
+/// The process that the crash tests kill: `tributary-crash-child <folder of the log> <guarantee> <threads>`.
+///
+/// Runs the bank app until SIGTERM; says `running` on its output when it does.
+@main struct CrashChild {
+    static func main() async {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 4, let guarantee = ProcessingGuarantee(rawValue: arguments[2]),
+            let threads = Int(arguments[3])
+        else { exit(64) }
+        do {
+            let log = LogLocation.embedded(at: arguments[1], configuration: BankApplication.logConfiguration)
+            let app = try StreamsApplication(
+                BankApplication.topology(),
+                configuration: BankApplication.configuration(log, guarantee, threads: threads))
+            app.onStateChange { new, _ in if new == .running { say("running") } }
+            try await app.run()
+        } catch {
+            say("\(error)")
+            exit(1)
+        }
+    }
+}
+
+private func say(_ text: String) {
+    let line = Array((text + "\n").utf8)
+    _ = write(1, line, line.count)
+}

@@ -1,0 +1,117 @@
+import CrashApplication
+import Tributary
+import TributaryLMDB
+
+/// Writes transactions and accounts whose tokens are the hashes of their own coordinates, and sums up what must come out.
+final class BankInput {
+    /// What one account, or one account in one window, must hold.
+    struct Sum: Equatable {
+        var count: Int64 = 0
+        var amount: Int64 = 0
+        var token: UInt128 = 0
+    }
+
+    struct WindowKey: Hashable {
+        var account: Int64
+        var start: Int64
+    }
+
+    private(set) var sums: [Int64: Sum] = [:]
+    private(set) var windows: [WindowKey: Sum] = [:]
+    private(set) var sent: Int64 = 0
+    let accountCount: Int64
+    private let producer: any LogProducer
+    private let transactions: Int
+    private let accounts: Int
+    private var next: [TopicPartition: Int64] = [:]
+    private var sources: [TopicPartition: SourcePartition] = [:]
+    private var random: SeededGenerator
+    // Near the present: retention looks at timestamps.
+    private let base = TimeSource.system.milliseconds / 1000 * 1000
+
+    init(_ log: EmbeddedLog, accounts count: Int64, seed: UInt64) throws {
+        producer = try log.makeProducer(ProducerConfiguration(clientID: "bank-input"))
+        transactions = try producer.number(ofTopic: BankApplication.transactions)
+        accounts = try producer.number(ofTopic: BankApplication.accounts)
+        accountCount = count
+        random = SeededGenerator(seed: seed)
+        for topic in [BankApplication.transactions, BankApplication.accounts] {
+            for partition in 0..<BankApplication.partitions {
+                let place = TopicPartition(topic, partition)
+                next[place] = 0
+                sources[place] = SourcePartition(cluster: log.clusterID, topic: topic, partition: partition)
+            }
+        }
+    }
+
+    /// Opens all accounts, or writes a new row for some of them.
+    func openAccounts(_ chosen: Range<Int64>? = nil) throws {
+        for account in chosen ?? 0..<accountCount {
+            try send(accounts, BankApplication.accounts, account, timestamp: base + sent) { token, writer in
+                let row = Account(revision: self.sent, token: token)
+                try Serde<Account>.account.encode(row, &writer)
+            }
+        }
+        try producer.flush()
+    }
+
+    /// Sends transactions between random accounts, few of which get most.
+    func transfer(_ count: Int) throws {
+        for _ in 0..<count {
+            let isHot = random.next() % 4 != 0
+            let account = Int64(random.next() % UInt64(isHot ? max(accountCount / 20, 1) : accountCount))
+            let amount = Int64(random.next() % 1000) - 300
+            let time = base + sent
+            try send(transactions, BankApplication.transactions, sent, timestamp: time) { token, writer in
+                let transfer = Transfer(account: account, amount: amount, token: token)
+                try Serde<Transfer>.transfer.encode(transfer, &writer)
+                self.sums[account, default: Sum()].add(amount, token)
+                let start = time / BankApplication.windowSize * BankApplication.windowSize
+                self.windows[WindowKey(account: account, start: start), default: Sum()].add(amount, token)
+            }
+            sent += 1
+        }
+        try producer.flush()
+    }
+
+    private func send(
+        _ topic: Int, _ name: String, _ key: Int64, timestamp: Int64,
+        _ encode: (UInt128, inout ByteWriter) throws -> Void
+    ) throws {
+        var keyBytes = ByteWriter()
+        keyBytes.append(bigEndian: key)
+        let place = TopicPartition(name, partition(forKey: keyBytes.bytes, count: BankApplication.partitions))
+        let offset = next[place] ?? 0
+        var value = ByteWriter()
+        try encode(sources[place]?.digest(offset: offset) ?? 0, &value)
+        try producer.send(
+            topic: topic, partition: place.partition, timestamp: timestamp, key: keyBytes.bytes, value: value.bytes,
+            headers: RawSpan.empty, context: .none, cell: RawSpan.empty, extras: RawSpan.empty)
+        next[place] = offset + 1
+    }
+
+    func close() { producer.close() }
+}
+
+extension BankInput.Sum {
+    fileprivate mutating func add(_ amount: Int64, _ token: UInt128) {
+        count += 1
+        self.amount += amount
+        self.token &+= token
+    }
+}
+
+/// Random numbers that are the same for the same seed.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed &+ 0x9e37_79b9_7f4a_7c15 }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}
