@@ -22,7 +22,8 @@ import TributaryTesting
         let detail = own.1.details[Int(own.0.detail)]
         #expect(detail.name == "price lookup")
         #expect(detail.attributes == ["cache": .bool(false)])
-        let process = try #require(own.1.spans.first { $0.operation >= 0 && own.1.operations[Int($0.operation)].name == "process in" })
+        let process = try #require(
+            own.1.spans.first { $0.operation >= 0 && own.1.operations[Int($0.operation)].name == "process in" })
         #expect(own.0.parent == process.context.span)
         #expect(own.0.context.traceLow == process.context.traceLow)
         driver.close()
