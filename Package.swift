@@ -21,6 +21,8 @@ let package = Package(
         .library(name: "Tributary", targets: ["Tributary"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
         .executable(name: "tributary", targets: ["tributary-tool"]),
+        // For the benchmarks, a package of their own.
+        .library(name: "_AllocationCounter", targets: ["CAllocationCounter"]),
     ],
     targets: [
         library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
@@ -105,6 +107,7 @@ let package = Package(
         .testTarget(
             name: "CrashTests", dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
             swiftSettings: settings),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],

@@ -1,8 +1,8 @@
 internal import Synchronization
 internal import TributaryCore
 public import TributaryDSL
-internal import TributaryLineage
 internal import TributaryLMDB
+internal import TributaryLineage
 public import TributaryRuntime
 internal import TributaryState
 

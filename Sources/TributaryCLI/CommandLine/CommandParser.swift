@@ -16,7 +16,8 @@ struct CommandParser: Sendable {
         if first == "--version" { return .version }
         if first == "help" { return .help(Array(arguments.dropFirst())) }
         let words = arguments.prefix { !$0.hasPrefix("-") }
-        guard let command = commands.filter({ words.starts(with: $0.words) }).max(by: { $0.words.count < $1.words.count })
+        guard
+            let command = commands.filter({ words.starts(with: $0.words) }).max(by: { $0.words.count < $1.words.count })
         else {
             if arguments.contains("--help") || arguments.contains("-h") { return .help(Array(words)) }
             throw unknown(Array(words))
@@ -41,7 +42,9 @@ struct CommandParser: Sendable {
                 onlyOperands = true
                 continue
             }
-            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
+                String($0)
+            }
             let option = try option(parts[0], of: command)
             if option.kind == .flag {
                 guard parts.count == 1 else { throw fault("--\(option.name) takes no value", command) }
@@ -78,7 +81,9 @@ struct CommandParser: Sendable {
         switch option.kind {
         case .flag, .text: return
         case .integer:
-            guard Int64(value) != nil else { throw fault("--\(option.name) needs a whole number, not '\(value)'", command) }
+            guard Int64(value) != nil else {
+                throw fault("--\(option.name) needs a whole number, not '\(value)'", command)
+            }
         case .number:
             guard let number = Double(value), number.isFinite else {
                 throw fault("--\(option.name) needs a number, not '\(value)'", command)

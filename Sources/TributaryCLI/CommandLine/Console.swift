@@ -88,6 +88,7 @@ struct ProgressBar {
 
     static func text(_ label: String, percent: Int) -> String {
         let filled = min(max(percent, 0), 100) * 30 / 100
-        return "\(label) [\(String(repeating: "#", count: filled))\(String(repeating: "-", count: 30 - filled))] \(percent)%"
+        return
+            "\(label) [\(String(repeating: "#", count: filled))\(String(repeating: "-", count: 30 - filled))] \(percent)%"
     }
 }

@@ -22,7 +22,8 @@ struct HelpText: Sendable {
 
     private func overview() -> String {
         var lines = [
-            "usage: tributary COMMAND ...", "", "Kafka Streams for Swift, with lineage: look into logs, stores and traces.",
+            "usage: tributary COMMAND ...", "",
+            "Kafka Streams for Swift, with lineage: look into logs, stores and traces.",
             "",
         ]
         let visible = commands.filter { !$0.isHidden }

@@ -6,11 +6,13 @@ public struct TributaryCommand: Sendable {
         CommandGroup(word: "topics", summary: "Topics of an embedded log: make them, write into them, read them."),
         CommandGroup(word: "changelog", summary: "Changelogs: what a store was rebuilt from."),
         CommandGroup(
-            word: "store", summary: "Stored values with their lineage, read from a state directory while its app may run."),
+            word: "store",
+            summary: "Stored values with their lineage, read from a state directory while its app may run."),
     ]
 
     static let commands: [CommandSpec] =
-        DemoCommand.specs
+        DemoCommand.specs + TopicsCommands.specs + [ProduceCommand.spec, ConsumeCommand.spec, VerifyCommand.spec]
+        + [ReplayCommand.spec] + StoreCommands.specs + [TraceCommand.spec]
 
     private let console: Console
 

@@ -83,19 +83,22 @@ final class Demo {
         let arguments = ["demo-app", folder, "--sample", "\(ratio)"]
         title("Running the bank in a process of its own: join with the account, sum up, exactly once.")
         let first = try DemoWatch(log, arguments, console)
-        try first.run { committed, total in committed > total * 2 / 5 }
+        try first.run { committed, total in committed > total / 4 }
         title("Killing it with SIGKILL in the middle.")
         let ending = first.kill()
         let (committed, total) = try DemoWatch.progress(log)
         guard ending == .killed(9), committed < total else {
-            throw CommandError("the bank was not killed in the middle: \(ending), \(total - committed) records left")
+            throw CommandError(
+                "the bank was through (\(ending)) before it could be killed: give it more --transactions")
         }
         say(
             "it died at \(NumberText.grouped(committed)) committed records; what it had not committed never happened")
         title("Starting it again.")
         let second = try DemoWatch(log, arguments, console)
         try second.run { committed, total in committed == total }
-        say("it restored its state from \(NumberText.grouped(second.restored)) changelog records and went on where the log stood")
+        say(
+            "it restored its state from \(NumberText.grouped(second.restored)) changelog records and went on where the log stood"
+        )
         let clean = second.stop()
         guard clean == .exited(0) else { throw CommandError("the bank did not stop cleanly on SIGTERM: \(clean)") }
         say("stopped cleanly by SIGTERM")

@@ -30,7 +30,9 @@ enum DemoBank {
         let builder = StreamsBuilder()
         let accounts = builder.table("accounts", key: .string, value: .json(Account.self), as: "accounts")
         builder.stream("transactions", key: .string, value: .json(Transaction.self))
-            .join(accounts) { transaction, account in (owner: account.owner, cents: transaction.cents - account.feeCents) }
+            .join(accounts) { transaction, account in
+                (owner: account.owner, cents: transaction.cents - account.feeCents)
+            }
             .groupByKey()
             .aggregate(as: "balances", value: .json(Balance.self), initial: Balance()) { _, posting, balance in
                 balance.owner = posting.owner
@@ -43,7 +45,9 @@ enum DemoBank {
     }
 
     /// Makes the topics and writes accounts, and transactions on them, a millisecond apart up to now.
-    static func load(_ log: EmbeddedLog, accounts: Int, transactions: Int, seed: UInt64, _ bar: inout ProgressBar) throws {
+    static func load(_ log: EmbeddedLog, accounts: Int, transactions: Int, seed: UInt64, _ bar: inout ProgressBar)
+        throws
+    {
         try log.createTopics(topics.map { TopicSpecification($0, partitions: partitions) })
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "demo-load"))
         defer { producer.close() }

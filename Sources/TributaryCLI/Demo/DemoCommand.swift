@@ -3,7 +3,8 @@ enum DemoCommand {
     static let specs = [
         CommandSpec(
             words: ["demo"],
-            summary: "Shows everything at work in one go: a bank that is killed and loses nothing, and knows where every "
+            summary:
+                "Shows everything at work in one go: a bank that is killed and loses nothing, and knows where every "
                 + "balance came from.",
             details: "Writes accounts and transactions into a fresh embedded log, runs a bank over them in a child "
                 + "process, kills it with SIGKILL in the middle, starts it again, and then proves: every balance against an "

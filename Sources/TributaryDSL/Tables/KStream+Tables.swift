@@ -77,8 +77,10 @@ extension KStream {
             missed: { try joiner($0, $1, nil) })
     }
 
-    /// The stream behind the repartition topic of a join. Joins without names of their own share the stream's topic, since it is
-    /// called after the stream; its indices are used up each time, as in Kafka Streams.
+    /// The stream behind the repartition topic of a join.
+    ///
+    /// Joins without names of their own share the stream's topic, since it is called after the stream; its indices are
+    /// used up each time, as in Kafka Streams.
     @inlinable
     func repartitionedForJoin(_ named: String?, key: Serde<Key>?, value: Serde<Value>?) -> KStream<Key, Value> {
         if named == nil, let again = graph.joinRepartition(of: node) as? KStream<Key, Value> {

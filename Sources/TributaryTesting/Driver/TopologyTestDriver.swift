@@ -202,6 +202,22 @@ public final class TopologyTestDriver {
         return list
     }
 
+    /// Takes what was written to one topic since the last call, decoded; records of other topics stay to be taken.
+    ///
+    /// - Throws: ``SerdeError`` for bytes that the serdes refuse.
+    public func takeRecords<Key, Value>(
+        from topic: String, _ key: Serde<Key>, _ value: Serde<Value>
+    ) throws -> [Record<Key, Value>] {
+        let records = log.records(in: TopicPartition(topic, 0))
+        let from = min(taken[topic] ?? 0, records.count)
+        taken[topic] = records.count
+        return try records[from...].map { record in
+            Record(
+                key: try key.value(record.key), value: try value.value(record.value), timestamp: record.timestamp,
+                headers: record.headers)
+        }
+    }
+
     /// How many records were left out.
     public var droppedRecords: Int64 { task.dropped.values.reduce(0, +) }
 
