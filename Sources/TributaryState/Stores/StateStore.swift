@@ -103,7 +103,7 @@ public final class StateStore {
     ///
     /// - Returns: whether there is a value.
     @inline(__always)
-    public func read(_ key: RawSpan) throws(StoreError) -> Bool {
+    public func read(_ key: RawSpan) throws -> Bool {
         if let cache {
             let hash = StoreCache.hash(key)
             let index = cache.find(key, hash: hash)
@@ -126,14 +126,18 @@ public final class StateStore {
     }
 
     // Key-value stores keep what they read as a clean entry; window stores don't (semantics 4.6).
-    private func readThrough(_ key: RawSpan, hash: UInt32) throws(StoreError) -> Bool {
+    private func readThrough(_ key: RawSpan, hash: UInt32) throws -> Bool {
         guard try readInner(key) else { return false }
         if case .window = description.kind { return true }
         guard let cache else { return true }
         _ = cache.put(
             key, hash: hash, found: -1, value: value, dirty: false, timestamp: valueTimestamp, recordTime: 0,
             origin: .none, headers: RawSpan.empty, topicSize: 0, lineage: valueLineage, timestampSize: timestampSize)
-        return true
+        guard cache.budget.usedBytes > cache.budget.limit else { return true }
+        // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
+        try evict(cache)
+        let index = cache.find(key, hash: hash)
+        return index >= 0 ? readCached(cache, index) : try readInner(key)
     }
 
     func readInner(_ key: RawSpan) throws(StoreError) -> Bool {
@@ -347,7 +351,7 @@ extension StateStore {
         try flush(cache, list)
     }
 
-    private func evict(_ cache: StoreCache) throws {
+    func evict(_ cache: StoreCache) throws {
         // A flush under way keeps its entries; what it adds goes at the next write.
         if state.value.isFlushing { return }
         while cache.budget.usedBytes > cache.budget.limit {
@@ -381,7 +385,12 @@ extension StateStore {
             cache.flushed(index)
             return false
         }
-        if recorder.isRecording { for index in live { makeFlushSpan(cache, index) } }
+        if recorder.isRecording {
+            for index in live {
+                makeFlushSpan(cache, index)
+                recorder.arena.release(to: mark)
+            }
+        }
         try writeSorted(cache, live, key, value)
         for index in live {
             let entry = cache.entry(index)
