@@ -20,6 +20,9 @@ let package = Package(
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
+        .executable(name: "tributary", targets: ["tributary-tool"]),
+        // For the benchmarks, a package of their own.
+        .library(name: "_AllocationCounter", targets: ["CAllocationCounter"]),
     ],
     targets: [
         library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
@@ -104,12 +107,24 @@ let package = Package(
         .testTarget(
             name: "CrashTests", dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
             swiftSettings: settings),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
             exclude: ["Vectors"], swiftSettings: settings),
         .testTarget(
             name: "TributaryTelemetryTests", dependencies: ["TributaryCore", "TributaryLineage", "TributaryTelemetry"],
+            swiftSettings: settings),
+        .target(
+            name: "TributaryCLI",
+            dependencies: [
+                "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+                "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            ], swiftSettings: settings),
+        .executableTarget(name: "tributary-tool", dependencies: ["TributaryCLI"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryCLITests",
+            dependencies: ["TributaryCLI", "TributaryCore", "TributaryLMDB", "TributaryTelemetry"],
             swiftSettings: settings),
     ]
 )

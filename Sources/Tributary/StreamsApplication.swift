@@ -2,6 +2,7 @@ internal import Synchronization
 internal import TributaryCore
 public import TributaryDSL
 internal import TributaryLMDB
+internal import TributaryLineage
 public import TributaryRuntime
 internal import TributaryState
 
@@ -37,6 +38,7 @@ public final class StreamsApplication: Sendable {
         var notYetRunning = 0
         var failure: (any Error)?
         var end: CheckedContinuation<Void, any Error>?
+        var names = SourceNames()
     }
 
     /// The topology.
@@ -67,6 +69,22 @@ public final class StreamsApplication: Sendable {
     /// Calls `listener` as stores are restored, from the stream thread that restores.
     public func onRestore(_ listener: @escaping @Sendable (RestoreProgress) -> Void) {
         status.withLock { $0.restoreListeners.append(listener) }
+    }
+
+    /// The stream threads, for queries of a store.
+    func runningThreads(_ store: String) throws(StoreError) -> [StreamThread] {
+        guard topology.stores[store] != nil else {
+            throw StoreError(.unknownStore, "the topology has no such store", store: store)
+        }
+        let threads = status.withLock { $0.state == .running ? $0.threads : [] }
+        if threads.isEmpty { throw StoreError(.closed, "the application does not run", store: store) }
+        return threads
+    }
+
+    /// A stored cell in words; nil if there is none.
+    func report(_ cell: [UInt8]) throws(MalformedBytes) -> CellReport? {
+        guard !cell.isEmpty else { return nil }
+        return try CellReport(cell.span.bytes, names: status.withLock { $0.names })
     }
 
     /// Counters of all stream threads.
@@ -135,6 +153,9 @@ public final class StreamsApplication: Sendable {
         let lock = try StateDirectoryLock(directory: directory)
         defer { _ = lock }
         try plan.prepare(log)
+        let names = SourceNames(
+            cluster: log.clusterID, topics: topology.sources.filter { !$0.isInternal }.map(\.topic))
+        status.withLock { $0.names = names }
         let engines = LMDBEngines(directory: directory, mapSize: configuration.stateMapSize)
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             start(plan, runtime, log, group, engines, continuation)

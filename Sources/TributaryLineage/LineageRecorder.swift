@@ -54,6 +54,8 @@ public final class LineageRecorder {
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
         var window: (start: Int64, end: Int64)?
+        // When the last span began or ended: the next operation's begin, so that adjacent spans share one clock read.
+        var lastTime: Int64 = 0
     }
 
     /// Makes a recorder.
@@ -137,6 +139,7 @@ public final class LineageRecorder {
         var context = parent
         context.span = id()
         let now = time.nanoseconds()
+        state.value.lastTime = now
         var span = SpanRecord(context: context, parent: parent.span, start: now, end: now, operation: operation)
         span.flags = flags
         span.partition = origin.partition
@@ -149,6 +152,7 @@ public final class LineageRecorder {
     public func end(_ span: SpanRecord, error: (any Error)? = nil) {
         var span = span
         span.end = time.nanoseconds()
+        state.value.lastTime = span.end
         if let error { fail(&span, error) }
         state.value.batch.spans.append(span)
     }
@@ -210,7 +214,11 @@ public final class LineageRecorder {
         var context = parent
         context.span = id()
         let now = time.nanoseconds()
-        var span = SpanRecord(context: context, parent: parent.span, start: now, end: now, operation: operation)
+        // An operation begins where the one before it ended, unless that was long ago (another batch, another commit).
+        let since = state.value.lastTime
+        let start = now &- since < 1_000_000 && since <= now ? since : now
+        state.value.lastTime = now
+        var span = SpanRecord(context: context, parent: parent.span, start: start, end: now, operation: operation)
         span.flags = flags
         span.partition = origin.partition
         span.offset = origin.offset

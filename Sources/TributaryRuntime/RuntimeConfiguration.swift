@@ -78,6 +78,8 @@ public struct RuntimeConfiguration: Sendable {
     public var maximumIdle: Int64
     /// How often the state is made durable, ms; a crash replays at most that much changelog.
     public var stateFlushInterval: Int64
+    /// How long the lineage of deleted keys is kept, ms.
+    public var graveRetention: Int64
     /// How many bytes of state may be dirty in all tasks before it is made durable.
     public var stateDirtyBytes: Int
     /// How many bytes one transaction may hold before it is committed early.
@@ -118,6 +120,7 @@ public struct RuntimeConfiguration: Sendable {
         maximumIdle = 0
         stateFlushInterval = 10_000
         stateDirtyBytes = 64 << 20
+        graveRetention = 86_400_000
         transactionBytes = 64 << 20
         lineage = LineageConfiguration()
         timestamps = .failOnInvalid

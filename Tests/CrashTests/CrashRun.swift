@@ -173,7 +173,9 @@ final class CrashRun {
         }
     }
 
-    /// Exactly once: the sum is right. At least once: nothing is missing. Always: the cell says what the value came from.
+    /// Exactly once: the sum is right.
+    ///
+    /// At least once: nothing is missing. Always: the cell says what the value came from.
     private func compare(_ what: String, _ truth: BankInput.Sum?, _ balance: Balance, _ row: StoredRow) throws {
         let truth = try #require(truth, "\(what) came from nowhere \(comment)")
         let report = try row.report()

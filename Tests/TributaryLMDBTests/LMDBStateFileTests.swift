@@ -239,7 +239,7 @@ import TributaryState
         var value = ByteWriter()
         #expect(try find(reader, "rebuilt", [1], &value))
 
-        try engine.rebuild(keeping: ["kept"], metadata: ["position/kept"]) { (new) throws(StoreError) in
+        try engine.rebuild(keeping: ["kept"], metadata: ["position/kept"]) { new in
             let table = try new.table("rebuilt")
             let (key, content): ([UInt8], [UInt8]) = ([7], [7])
             try table.append(unsafe key.span.bytes, unsafe content.span.bytes)
@@ -271,7 +271,7 @@ import TributaryState
         try put(table, [1], [1])
         try engine.commit()
         let found = code {
-            try engine.rebuild(keeping: [], metadata: []) { (_) throws(StoreError) in
+            try engine.rebuild(keeping: [], metadata: []) { _ in
                 throw StoreError(.io, "the changelog cannot be read")
             }
         }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Synchronization
 import Testing
 import Tributary
 import TributaryLMDB
@@ -87,6 +88,109 @@ final class TemporaryDirectory: Sendable {
         try produce(log, 500, keys: 10)
         try await runUntilDone(countTopology(), configuration, records: 500)
         #expect(try latest(log, "out") == Dictionary(uniqueKeysWithValues: (0..<10).map { ("key-\($0)", 150) }))
+        log.close()
+    }
+
+    /// The rows of a task's store as the reader of another process would see them, envelope by envelope.
+    func rows(_ directory: String, _ store: String) throws -> [[UInt8]: [UInt8]] {
+        let reader = try LMDBStateReader(directory: directory)
+        var rows: [[UInt8]: [UInt8]] = [:]
+        try reader.forEach(store, from: nil, through: nil) { (key, value) throws(StoreError) in
+            rows[[UInt8](copying: key)] = [UInt8](copying: value)
+            return true
+        }
+        return rows
+    }
+
+    @Test func `a state directory that is gone is restored from the changelog byte for byte`() async throws {
+        let directory = TemporaryDirectory()
+        let log = try EmbeddedLog.open(at: directory.path)
+        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try produce(log, 5000, keys: 700)
+        var configuration = StreamsConfiguration(
+            applicationID: "count", log: .open(log), commitInterval: .milliseconds(20))
+        configuration.handlesSignals = false
+        try await runUntilDone(countTopology(), configuration, records: 5000)
+        let state = "\(directory.path)/state/count"
+        let before = try rows("\(state)/0_0", "counts")
+        #expect(before.count == 700)
+        try FileManager.default.removeItem(atPath: state)
+        let restored = Mutex<Int64>(0)
+        let app = try StreamsApplication(countTopology(), configuration: configuration)
+        app.onRestore { progress in restored.withLock { $0 = max($0, progress.records) } }
+        app.onStateChange { new, _ in if new == .running { app.shutdown() } }
+        try await app.run()
+        #expect(try rows("\(state)/0_0", "counts") == before)
+        #expect(restored.withLock { $0 } >= 700)
+        log.close()
+    }
+
+    @Test func `a state directory of another topology is refused and says why`() async throws {
+        let directory = TemporaryDirectory()
+        let log = try EmbeddedLog.open(at: directory.path)
+        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try produce(log, 10, keys: 3)
+        var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))
+        configuration.handlesSignals = false
+        try await runUntilDone(countTopology(), configuration, records: 10)
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string)
+            .groupByKey().reduce(as: "counts") { $0 + $1 }.toStream().to("out")
+        let other = try StreamsApplication(builder.build(), configuration: configuration)
+        await #expect { try await other.run() } throws: { error in
+            (error as? StoreError)?.code == .topologyMismatch
+        }
+        log.close()
+    }
+
+    @Test func `a second process of the same application is refused at once`() async throws {
+        let directory = TemporaryDirectory()
+        let log = try EmbeddedLog.open(at: directory.path)
+        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        let group = try log.joinGroup(GroupConfiguration(group: "count", clientID: "other", tasks: 1))
+        let app = try StreamsApplication(
+            countTopology(), configuration: StreamsConfiguration(applicationID: "count", log: .open(log)))
+        await #expect { try await app.run() } throws: { error in (error as? LogError)?.code == .inUse }
+        group.leave()
+        log.close()
+    }
+
+    @Test func `a missing source topic is named before the first record`() async throws {
+        let directory = TemporaryDirectory()
+        let app = try StreamsApplication(
+            countTopology(),
+            configuration: StreamsConfiguration(applicationID: "count", log: .embedded(at: directory.path)))
+        await #expect { try await app.run() } throws: { error in "\(error)".contains("'in' does not exist") }
+    }
+
+    @Test func `a running application answers queries with the cell of the value`() async throws {
+        let directory = TemporaryDirectory()
+        let log = try EmbeddedLog.open(at: directory.path)
+        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try produce(log, 100, keys: 10)
+        var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))
+        configuration.handlesSignals = false
+        let app = try StreamsApplication(countTopology(), configuration: configuration)
+        let store = app.store("counts", key: .string, value: .int64)
+        await #expect { try await store.get("key-1") } throws: { error in (error as? StoreError)?.code == .closed }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await app.run() }
+            group.addTask {
+                while app.metrics.records < 100 { try await Task.sleep(for: .milliseconds(5)) }
+                let found = try #require(try await store.get("key-1"))
+                #expect(found.value == 10)
+                let cell = try #require(found.cell)
+                #expect(cell.count == 10)
+                #expect(cell.sources.map(\.topic) == ["in"])
+                #expect(cell.sources.map(\.first) == [1] && cell.sources.map(\.last) == [91])
+                let nobody = try await store.get("nobody")
+                #expect(nobody == nil)
+                #expect(try await store.all().count == 10)
+                _ = try await store.get("key-1", .committed)
+                app.shutdown()
+            }
+            try await group.waitForAll()
+        }
         log.close()
     }
 }

@@ -15,7 +15,7 @@ public struct ConformanceCommand {
     ///   - output: takes each line of the report.
     ///   - makeRunner: makes the runner that all cases share.
     public init(
-        files: CaseFile = CaseFile(), missing: Set<Feature> = Feature.missing,
+        files: CaseFile = .unpacking, missing: Set<Feature> = Feature.missing,
         output: @escaping (String) -> Void = { print($0) },
         makeRunner: @escaping (RunOptions) throws -> any CaseRunner
     ) {
@@ -32,7 +32,11 @@ public struct ConformanceCommand {
                 output(RunOptions.usage)
                 return 0
             }
-            return try run(options)
+            switch options.command {
+            case .run: return try run(options)
+            case .truth: return try judge(options)
+            case .generate: return try generate(options)
+            }
         } catch let error as RunOptions.UsageError {
             output("\(error)\n\n\(RunOptions.usage)")
         } catch {
@@ -44,35 +48,92 @@ public struct ConformanceCommand {
     private func run(_ options: RunOptions) throws -> Int32 {
         var cases: [ConformanceCase] = []
         for path in options.paths { cases += try files.cases(at: path) }
-        let json = try LineFile(options.jsonOutput)
-        let lineage = try LineFile(options.lineageOutput)
-        let spans = try LineFile(options.spansOutput)
+        let outputs = try RunOutputs(options)
         let runner = try makeRunner(options)
         var report = RunReport()
         for item in cases {
-            let outcome = try outcome(of: item, runner) { run in
-                for line in run.lineage { try lineage.write("\(line)") }
-                for line in run.spans { try spans.write("\(line)") }
-            }
+            let outcome = try outcome(of: item, runner, outputs)
             report.add(outcome)
-            try json.write("\(outcome.json(id: item.id))")
+            try outputs.add(outcome, id: item.id)
             for line in outcome.lines(id: item.id) { output(line) }
         }
-        for file in [json, lineage, spans] { try file.close() }
+        try outputs.close()
         output(report.summary)
         return report.failed == 0 ? 0 : 1
     }
 
+    private func judge(_ options: RunOptions) throws -> Int32 {
+        var report = RunReport()
+        var values = 0
+        func add(_ item: ConformanceCase, _ name: String) throws {
+            let missing = try item.missingFeatures(missing)
+            let verdict = missing.isEmpty ? TruthRun.judge(item) : nil
+            values += verdict?.checkedValues ?? 0
+            let problems = verdict?.problems ?? []
+            let outcome: CaseOutcome =
+                verdict == nil ? .skipped(missing) : problems.isEmpty ? .passed : .failed(problems, nil)
+            report.add(outcome)
+            for line in outcome.lines(id: name) { output(line) }
+        }
+        for path in options.paths { for item in try files.cases(at: path) { try add(item, item.id) } }
+        if let seeds = options.seeds {
+            for index in 0..<UInt64(seeds.count) {
+                for caches in LineageGenerator.Caches.allCases {
+                    let item = try LineageGenerator.makeCase(seed: seeds.first &+ index, caches: caches)
+                    try add(item, "\(item.id), caches \(caches)")
+                }
+            }
+        }
+        output("\(report.summary); \(values) values judged")
+        return report.failed == 0 ? 0 : 1
+    }
+
+    private func generate(_ options: RunOptions) throws -> Int32 {
+        let file = try LineFile(options.paths.first)
+        guard let seeds = options.seeds else { return 2 }
+        for index in 0..<UInt64(seeds.count) {
+            try file.write("\(LineageGenerator.json(seed: seeds.first &+ index))")
+        }
+        try file.close()
+        return 0
+    }
+
     private func outcome(
-        of item: ConformanceCase, _ runner: any CaseRunner, _ keep: (CaseRun) throws -> Void
+        of item: ConformanceCase, _ runner: any CaseRunner, _ outputs: RunOutputs
     ) throws -> CaseOutcome {
         let features = try item.missingFeatures(missing)
         guard features.isEmpty else { return .skipped(features) }
         let run: CaseRun
         do { run = try runner.run(item) } catch { return .failed(["runner: \(error)"], nil) }
-        try keep(run)
+        try outputs.add(run)
         let differences = CaseComparison.differences(expected: item.expected, actual: run.result)
         return differences.isEmpty ? .passed : .failed(differences, run.result)
+    }
+}
+
+/// The files that a run writes.
+private struct RunOutputs {
+    private let json: LineFile
+    private let lineage: LineFile
+    private let spans: LineFile
+
+    init(_ options: RunOptions) throws(CaseError) {
+        json = try LineFile(options.jsonOutput)
+        lineage = try LineFile(options.lineageOutput)
+        spans = try LineFile(options.spansOutput)
+    }
+
+    func add(_ run: CaseRun) throws(CaseError) {
+        for line in run.lineage { try lineage.write("\(line)") }
+        for line in run.spans { try spans.write("\(line)") }
+    }
+
+    func add(_ outcome: CaseOutcome, id: String) throws(CaseError) { try json.write("\(outcome.json(id: id))") }
+
+    func close() throws(CaseError) {
+        try json.close()
+        try lineage.close()
+        try spans.close()
     }
 }
 

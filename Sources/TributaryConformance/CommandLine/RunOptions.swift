@@ -1,7 +1,29 @@
 /// What the command line asks for.
 public struct RunOptions: Sendable, Hashable {
-    /// Files and folders with cases.
+    /// The commands.
+    public enum Command: String, Sendable {
+        /// Runs cases and compares.
+        case run
+        /// Runs cases and judges their lineage by the tokens in the values.
+        case truth
+        /// Writes random cases for `truth`.
+        case generate
+    }
+
+    /// Which random cases are meant.
+    public struct Seeds: Sendable, Hashable {
+        /// The first case's seed; the others follow.
+        public var first: UInt64
+        /// How many.
+        public var count: Int
+    }
+
+    /// The command.
+    public var command = Command.run
+    /// Files and folders with cases; for `generate` the file to write.
     public var paths: [String] = []
+    /// Random cases.
+    public var seeds: Seeds?
     /// Where the outcome of each case goes, as JSON lines.
     public var jsonOutput: String?
     /// Where the lineage of outputs and stored values goes, as JSON lines.
@@ -14,13 +36,20 @@ public struct RunOptions: Sendable, Hashable {
     /// The command's usage.
     public static let usage = """
         usage: tributary-conformance run PATH... [--json OUT] [--lineage OUT] [--spans OUT] [--sampler on|off]
+               tributary-conformance truth [PATH...] [--random SEED COUNT]
+               tributary-conformance generate SEED COUNT OUT
 
-        Runs conformance cases (.json, .jsonl, .jsonl.gz, or folders of them) and compares what happens with what they expect.
+        run       run conformance cases (.json, .jsonl, .jsonl.gz, or folders of them) and compare what happens with what
+                  they expect
+        truth     run cases whose values carry the tokens of their source records, and judge cells and spans by them:
+                  sampled and not, with a restart in between, random ones also with caches on and off
+        generate  write random cases of that kind
 
-          --json OUT        write the outcome of each case as JSON lines
-          --lineage OUT     write the lineage of outputs and stored values as JSON lines
-          --spans OUT       write the spans as OTLP JSON lines
-          --sampler on|off  whether traces are sampled (on)
+          --json OUT           write the outcome of each case as JSON lines
+          --lineage OUT        write the lineage of outputs and stored values as JSON lines
+          --spans OUT          write the spans as OTLP JSON lines
+          --sampler on|off     whether traces are sampled (on)
+          --random SEED COUNT  COUNT random cases from SEED on
         """
 
     /// A command line that can't be understood.
@@ -37,9 +66,10 @@ public struct RunOptions: Sendable, Hashable {
     /// Reads the arguments after the program's name; nil if they ask for help.
     public static func parse(_ arguments: [String]) throws(UsageError) -> RunOptions? {
         if arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" { return nil }
-        guard let command = arguments.first else { throw UsageError("a command is missing") }
-        guard command == "run" else { throw UsageError("there is no command '\(command)'") }
+        guard let word = arguments.first else { throw UsageError("a command is missing") }
+        guard let command = Command(rawValue: word) else { throw UsageError("there is no command '\(word)'") }
         var options = RunOptions()
+        options.command = command
         var rest = arguments.dropFirst()
         var onlyPaths = false
         while let argument = rest.popFirst() {
@@ -49,25 +79,54 @@ public struct RunOptions: Sendable, Hashable {
             }
             if argument == "--" {
                 onlyPaths = true
-                continue
-            }
-            let parts = argument.split(separator: "=", maxSplits: 1).map { String($0) }
-            guard ["--json", "--lineage", "--spans", "--sampler"].contains(parts[0]) else {
-                throw UsageError("there is no option '\(argument)'")
-            }
-            guard let value = parts.count > 1 ? parts[1] : rest.popFirst() else {
-                throw UsageError("\(parts[0]) needs a value")
-            }
-            switch parts[0] {
-            case "--json": options.jsonOutput = value
-            case "--lineage": options.lineageOutput = value
-            case "--spans": options.spansOutput = value
-            default:
-                guard value == "on" || value == "off" else { throw UsageError("--sampler is on or off") }
-                options.sampler = value == "on"
+            } else {
+                try options.read(argument, &rest)
             }
         }
-        guard !options.paths.isEmpty else { throw UsageError("a file or folder with cases is missing") }
+        try options.check()
         return options
+    }
+
+    private static let options: [Command: Set<String>] = [
+        .run: ["--json", "--lineage", "--spans", "--sampler"], .truth: ["--random"], .generate: [],
+    ]
+
+    private mutating func read(_ argument: String, _ rest: inout ArraySlice<String>) throws(UsageError) {
+        let parts = argument.split(separator: "=", maxSplits: 1).map { String($0) }
+        guard let name = parts.first, Self.options[command]?.contains(name) == true else {
+            throw UsageError("there is no option '\(argument)'")
+        }
+        guard let value = parts.count > 1 ? parts[1] : rest.popFirst() else {
+            throw UsageError("\(name) needs a value")
+        }
+        switch name {
+        case "--json": jsonOutput = value
+        case "--lineage": lineageOutput = value
+        case "--spans": spansOutput = value
+        case "--random":
+            guard let count = rest.popFirst() else { throw UsageError("--random needs a seed and a count") }
+            seeds = try Self.seeds(value, count)
+        default:
+            guard value == "on" || value == "off" else { throw UsageError("--sampler is on or off") }
+            sampler = value == "on"
+        }
+    }
+
+    private mutating func check() throws(UsageError) {
+        switch command {
+        case .run: if paths.isEmpty { throw UsageError("a file or folder with cases is missing") }
+        case .truth: if paths.isEmpty && seeds == nil { throw UsageError("a file with cases or --random is missing") }
+        case .generate:
+            guard paths.count == 3 else { throw UsageError("generate needs a seed, a count and a file") }
+            seeds = try Self.seeds(paths[0], paths[1])
+            paths = [paths[2]]
+        }
+    }
+
+    private static func seeds(_ first: String, _ count: String) throws(UsageError) -> Seeds {
+        guard let first = UInt64(first), let count = Int(count), count >= 0 else {
+            throw UsageError("a seed and a count are whole numbers, not '\(first)' and '\(count)'")
+        }
+        return Seeds(first: first, count: count)
     }
 }

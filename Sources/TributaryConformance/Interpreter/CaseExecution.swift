@@ -15,6 +15,8 @@ struct ExecutionSettings {
     var isSampled = true
     /// Whether persistent stores are on LMDB; else a memory engine stands for it.
     var usesLMDB = true
+    /// After how many steps the task is closed and made again from the log and its state; nil for never.
+    var restartsAfter: Int?
 }
 
 /// One run of a case on the test driver.
@@ -128,6 +130,7 @@ struct CaseExecution {
                 return try finish()
             }
             try take(step: index)
+            if settings.restartsAfter == index + 1 { try driver.restart() }
         }
         try takeStores()
         takeTopology()

@@ -28,6 +28,8 @@ public final class TopologyGraph {
 
     /// The filter node in front of each repartition source.
     var repartitionFilters: [Int: Int] = [:]
+    /// The stream behind the repartition topic that joins of a node's stream share.
+    var joinRepartitions: [Int: Any] = [:]
     /// Left joins: records with null keys come to them.
     @usableFromInline var relaxedJoins: [Int] = []
     @usableFromInline let letsNullKeysPass = FilterSet()

@@ -77,6 +77,21 @@ extension KStream {
             missed: { try joiner($0, $1, nil) })
     }
 
+    /// The stream behind the repartition topic of a join.
+    ///
+    /// Joins without names of their own share the stream's topic, since it is called after the stream; its indices are
+    /// used up each time, as in Kafka Streams.
+    @inlinable
+    func repartitionedForJoin(_ named: String?, key: Serde<Key>?, value: Serde<Value>?) -> KStream<Key, Value> {
+        if named == nil, let again = graph.joinRepartition(of: node) as? KStream<Key, Value> {
+            _ = graph.repartitionNames(nodeName)
+            return again
+        }
+        let made = repartitioned(named ?? nodeName, key: key, value: value, hasGeneratedName: named == nil)
+        graph.keepJoinRepartition(made, of: node)
+        return made
+    }
+
     @inlinable
     func joined<Other, Result>(
         _ prefix: String, _ table: KTable<Key, Other>, _ named: String?, _ key: Serde<Key>?, _ value: Serde<Value>?,
@@ -86,8 +101,7 @@ extension KStream {
         var input = self
         let key = key ?? keySerde
         if needsRepartition {
-            input = repartitioned(
-                named ?? nodeName, key: key, value: value ?? valueSerde, hasGeneratedName: named == nil)
+            input = repartitionedForJoin(named, key: key, value: value ?? valueSerde)
         }
         let name = graph.name(prefix, named)
         table.store.require(graph)
@@ -139,6 +153,12 @@ extension KStream {
 }
 
 extension TopologyGraph {
+    @usableFromInline
+    func joinRepartition(of node: Int) -> Any? { joinRepartitions[node] }
+
+    @usableFromInline
+    func keepJoinRepartition(_ stream: Any, of node: Int) { joinRepartitions[node] = stream }
+
     @usableFromInline
     func copartition(_ sources: Set<Int>) { copartitions.append(sources.sorted()) }
 }

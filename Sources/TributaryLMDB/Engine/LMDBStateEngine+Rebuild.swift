@@ -59,30 +59,6 @@ extension LMDBStateEngine {
         try Self.deleteRebuild(path)
     }
 
-    /// Makes a new file beside this one and puts it in this one's place: trusted tables are copied, the rest is up to the caller.
-    ///
-    /// If the caller throws, everything is as it was before.
-    ///
-    /// - Parameters:
-    ///   - tables: the tables to copy.
-    ///   - prefixes: beginnings of the keys of metadata to copy.
-    ///   - fill: writes the other tables and metadata into the new engine; may commit it as often as it likes.
-    public func rebuild(
-        keeping tables: [String], metadata prefixes: [String],
-        fill: (_ rebuilt: LMDBStateEngine) throws(StoreError) -> Void
-    ) throws(StoreError) {
-        let rebuilt = try beginRebuild()
-        do throws(StoreError) {
-            try copyTables(tables, to: rebuilt)
-            for prefix in prefixes { try copyMetadata(prefix: prefix, to: rebuilt) }
-            try fill(rebuilt)
-            try finishRebuild(rebuilt)
-        } catch {
-            try? cancelRebuild(rebuilt)
-            throw error
-        }
-    }
-
     /// Deletes what a rebuild has left behind.
     static func deleteRebuild(_ path: String) throws(StoreError) {
         for suffix in [".rebuild", ".rebuild-lock", ".rebuild-unsynced"] { try StateFiles.delete(path + suffix) }

@@ -1,6 +1,12 @@
 internal import CLMDB
 internal import Synchronization
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 /// How an environment is opened.
 package struct LMDBOptions: Sendable {
     /// The most bytes the file can grow to: a reservation of addresses, not of memory or disk.
@@ -145,6 +151,19 @@ package struct LMDBOptions: Sendable {
 
     @inline(never)
     func failure(_ call: StaticString, _ status: Int32) -> LMDBError {
-        LMDBError(code: status, call: call, path: path)
+        LMDBError(code: status == EIO ? spaceError() : status, call: call, path: path)
+    }
+
+    /// Why a write ended short, for which LMDB says EIO: ENOSPC or EDQUOT if there is no space now, else EIO.
+    ///
+    /// What the short write could take is taken, so that on a full disk a file beside cannot be given its size.
+    private func spaceError() -> Int32 {
+        let probe = path + ".space"
+        let descriptor = unsafe open(probe, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return errno == ENOSPC || errno == EDQUOT ? errno : EIO }
+        let status = posix_fallocate(descriptor, 0, 1 << 20)
+        close(descriptor)
+        _ = unsafe unlink(probe)
+        return status == ENOSPC || status == EDQUOT ? status : EIO
     }
 }

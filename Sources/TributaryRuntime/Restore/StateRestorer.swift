@@ -25,7 +25,9 @@ public struct RestoreProgress: Sendable {
 
 /// Brings the stores of a task to where their changelogs end, before the task runs.
 ///
-/// A store whose rows cannot be trusted (design, section 8) is emptied and rebuilt. The restored rows carry the lineage of the
+/// Stores with trusted rows take the records behind their position. If a store is empty, or its rows cannot be trusted (design,
+/// section 8), the task's engine is built anew beside the old one: trusted stores are copied, the others come from their
+/// changelogs by external sort and append, and the new file takes the old one's place. The rows carry the lineage of the
 /// changelog's headers, byte for byte; restoring makes no span.
 public struct StateRestorer {
     private let log: any Log
@@ -42,110 +44,218 @@ public struct StateRestorer {
         self.onProgress = onProgress
     }
 
+    private struct Work {
+        let store: StateStore
+        let changelog: TopicPartition
+        let identity: String
+        let ends: Watermarks
+        var start: Int64
+        /// Nil if the rows are trusted, else why not.
+        let distrust: String?
+    }
+
     /// Restores every logged store of a task.
     ///
-    /// Throws what the log or a store could not do.
+    /// - Throws: ``LogError`` or ``StoreError``; the state is then as it was at its last commit.
     public func restore(_ task: StreamTask) throws {
+        var work: [Work] = []
         for store in task.stores.inOrder where store.description.isLogged {
             guard let changelog = task.stores.changelog(store.name) else { continue }
-            try restore(store, TopicPartition(changelog.topic, changelog.partition), task)
+            work.append(try inspect(store, TopicPartition(changelog.topic, changelog.partition), task))
+        }
+        let empty = work.filter { $0.distrust != nil && $0.store.description.isPersistent }
+        if let engine = task.stores.persistent, let folder = engine.temporaryFolder,
+            empty.contains(where: { $0.ends.high > $0.ends.low || $0.distrust?.isEmpty == false })
+        {
+            try rebuild(empty, in: engine, folder, task)
+            for item in work where item.distrust == nil || !item.store.description.isPersistent {
+                try replay(item, task)
+            }
+        } else {
+            for item in work {
+                if item.distrust?.isEmpty == false { try item.store.removeAll() }
+                try replay(item, task)
+            }
         }
         try task.stores.restored()
     }
 
-    private func restore(_ store: StateStore, _ changelog: TopicPartition, _ task: StreamTask) throws {
+    // MARK: Trust
+
+    private func inspect(_ store: StateStore, _ changelog: TopicPartition, _ task: StreamTask) throws -> Work {
         let ends = try log.watermarks(changelog, committed: false)
-        var start = ends.low
-        if store.description.isPersistent, let engine = task.stores.persistent {
-            let position = try StorePosition(store: store.name, in: engine)
-            if let position, try isTrusted(position, changelog, ends) {
-                start = position.next
-            } else if try store.approximateCount() > 0 || position != nil {
-                configuration.log(
-                    .warning, "a store is rebuilt from its changelog",
-                    [("store", store.name), ("task", task.taskID), ("changelog", "\(changelog)")],
-                    source: "TributaryRuntime")
-                try store.removeAll()
-            }
+        let topic = try log.topic(changelog.topic)
+        func work(_ start: Int64, _ distrust: String?) -> Work {
+            Work(
+                store: store, changelog: changelog, identity: topic?.identity ?? "", ends: ends, start: start,
+                distrust: distrust)
         }
-        var progress = RestoreProgress(
-            store: store.name, task: task.taskID, changelog: changelog, start: start, end: ends.high, position: start,
-            records: 0, isDone: false)
-        guard start < ends.high else {
-            progress.isDone = true
-            return onProgress(progress)
+        guard store.description.isPersistent, let engine = task.stores.persistent else { return work(ends.low, "") }
+        guard let position = try StorePosition(store: store.name, in: engine) else {
+            return work(ends.low, try store.approximateCount() == 0 ? "" : "its position is missing")
         }
-        onProgress(progress)
-        let consumer = try log.makeConsumer(
-            ConsumerConfiguration(clientID: "\(configuration.applicationID)-restore", readCommitted: true))
-        defer { consumer.close() }
-        let assignment = try consumer.assign(changelog, from: start)
-        var last: (offset: Int64, hash: UInt64)?
-        let hashed = ByteBuffer()
-        var idle = 0
-        while progress.position < ends.high {
-            guard let batch = try consumer.poll(timeout: 100) else {
-                // The end may lie behind offsets that hold no record.
-                idle += 1
-                if idle > 20 || consumer.position(assignment) >= ends.high { break }
-                continue
-            }
-            idle = 0
-            for index in 0..<batch.count {
-                let offset = batch.offset(index)
-                guard offset < ends.high else { break }
-                progress.records += 1
-                guard let key = batch.key(index) else { continue }
-                try store.restore(
-                    key, batch.value(index), timestamp: batch.timestamp(index), context: batch.context(index),
-                    cell: batch.cell(index))
-                if index == batch.count - 1 {
-                    hashed.writer.removeAll()
-                    StoreChangelog.describe(
-                        key: key, value: batch.value(index), timestamp: batch.timestamp(index), into: &hashed.writer)
-                    last = (offset, checksum64(hashed.bytes))
-                }
-            }
-            progress.position = batch.nextOffset
-            onProgress(progress)
-            if let engine = task.stores.persistent, engine.dirtyBytes > configuration.stateDirtyBytes {
-                try save(store, progress.position, last, task)
-                try store.prepareCommit()
-                try engine.commit()
-            }
+        if let reason = try distrust(position, changelog, topic, ends) {
+            configuration.log(
+                .warning, "a store is rebuilt from its changelog",
+                [
+                    ("store", store.name), ("task", task.taskID), ("changelog", "\(changelog)"), ("reason", reason),
+                ], source: "TributaryRuntime")
+            return work(ends.low, reason)
         }
-        try save(store, max(progress.position, ends.high), last, task)
-        progress.position = ends.high
-        progress.isDone = true
-        onProgress(progress)
+        return work(position.next, nil)
     }
 
-    private func save(
-        _ store: StateStore, _ next: Int64, _ last: (offset: Int64, hash: UInt64)?, _ task: StreamTask
-    ) throws {
-        guard store.description.isPersistent, let engine = task.stores.persistent else { return }
-        try StorePosition(
-            next: next, last: last?.offset ?? -1, lastHash: last?.hash ?? 0, commitID: -1,
-            wallTime: configuration.time.milliseconds
-        ).save(store: store.name, in: engine)
-    }
-
-    // A position inside the changelog, whose last record is still the one that was applied (or is no longer there).
-    private func isTrusted(
-        _ position: StorePosition, _ changelog: TopicPartition, _ ends: Watermarks
-    ) throws -> Bool {
-        guard position.next >= ends.low, position.next <= ends.high else { return false }
-        guard position.last >= ends.low else { return true }
+    // Design, section 8: when local state is not trusted.
+    private func distrust(
+        _ position: StorePosition, _ changelog: TopicPartition, _ topic: TopicDescription?, _ ends: Watermarks
+    ) throws -> String? {
+        if position.next < ends.low {
+            return "its position \(position.next) lies before the changelog's start \(ends.low)"
+        }
+        if position.next > ends.high {
+            return "its position \(position.next) lies beyond the changelog's end \(ends.high)"
+        }
+        if let topic, position.identity != topic.identity { return "the changelog is another topic of the same name" }
+        let kept = topic?.settings["delete.retention.ms"].flatMap(Int64.init) ?? 86_400_000
+        let policy = topic?.settings["cleanup.policy"] ?? "delete"
+        if policy.contains("compact"), configuration.time.milliseconds - position.wallTime > kept {
+            return "it is older than the changelog keeps tombstones"
+        }
+        guard position.last >= ends.low else { return nil }
         let consumer = try log.makeConsumer(
             ConsumerConfiguration(clientID: "\(configuration.applicationID)-restore", readCommitted: true))
         defer { consumer.close() }
         _ = try consumer.assign(changelog, from: position.last)
-        guard let batch = try consumer.poll(timeout: 0), batch.count > 0 else { return true }
-        guard batch.offset(0) == position.last, let key = batch.key(0) else { return true }
+        guard let batch = try consumer.poll(timeout: 0), batch.count > 0, batch.offset(0) == position.last,
+            let key = batch.key(0)
+        else { return nil }
         var writer = ByteWriter()
-        StoreChangelog.describe(
-            key: key, value: batch.value(0), timestamp: batch.timestamp(0), into: &writer)
+        StoreChangelog.describe(key: key, value: batch.value(0), timestamp: batch.timestamp(0), into: &writer)
         return checksum64(writer.bytes) == position.lastHash
+            ? nil : "the record at its position is not the one that was applied"
+    }
+
+    // MARK: Building anew
+
+    private func rebuild(_ list: [Work], in engine: any StateEngine, _ folder: String, _ task: StreamTask) throws {
+        let names = Set(list.map(\.store.name))
+        let kept = task.stores.inOrder.filter { $0.description.isPersistent && !names.contains($0.name) }
+        let tables = try kept.flatMap { try $0.tableNames(in: engine) }
+        let prefixes = kept.flatMap { ["position/\($0.name)", "time/\($0.name)"] } + ["store/", "commit"]
+        try engine.rebuild(keeping: tables, metadata: prefixes) { rebuilt in
+            for item in list {
+                let filler = StoreFiller(item.store, folder: folder)
+                let last = try read(item, task) { key, value, timestamp, context, cell in
+                    try filler.add(key, value, timestamp: timestamp, context: context, cell: cell)
+                }
+                try filler.finish(into: rebuilt)
+                try position(item, last).save(store: item.store.name, in: rebuilt)
+            }
+        }
+        for store in task.stores.inOrder where store.description.isPersistent { try store.reload() }
+    }
+
+    // MARK: Going on
+
+    private func replay(_ item: Work, _ task: StreamTask) throws {
+        let engine = item.store.description.isPersistent ? task.stores.persistent : nil
+        let last = try read(item, task) { key, value, timestamp, context, cell in
+            try item.store.restore(key, value, timestamp: timestamp, context: context, cell: cell)
+            if let engine, engine.dirtyBytes > configuration.stateDirtyBytes {
+                // The old position stands: what was applied behind it will be applied again, to the same end.
+                try item.store.prepareCommit()
+                try engine.commit()
+            }
+        }
+        guard let engine, last != nil || item.start < item.ends.high else { return }
+        try position(item, last).save(store: item.store.name, in: engine)
+    }
+
+    private func position(_ item: Work, _ last: (offset: Int64, hash: UInt64)?) -> StorePosition {
+        StorePosition(
+            next: max(item.ends.high, item.start), last: last?.offset ?? -1, lastHash: last?.hash ?? 0, commitID: -1,
+            wallTime: configuration.time.milliseconds, identity: item.identity)
+    }
+
+    /// Reads a changelog from where the store stands to its end, and returns offset and hash of the last record.
+    private func read(
+        _ item: Work, _ task: StreamTask,
+        _ apply: (RawSpan, RawSpan?, Int64, TraceContext, RawSpan) throws -> Void
+    ) throws -> (offset: Int64, hash: UInt64)? {
+        var progress = RestoreProgress(
+            store: item.store.name, task: task.taskID, changelog: item.changelog, start: item.start,
+            end: item.ends.high, position: item.start, records: 0, isDone: item.start >= item.ends.high)
+        onProgress(progress)
+        guard !progress.isDone else { return nil }
+        let consumer = try log.makeConsumer(
+            ConsumerConfiguration(clientID: "\(configuration.applicationID)-restore", readCommitted: true))
+        defer { consumer.close() }
+        let assignment = try consumer.assign(item.changelog, from: item.start)
+        let foreign = ForeignCells(
+            task.recorder,
+            SourcePartition(
+                cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition))
+        var last: (offset: Int64, hash: UInt64)?
+        var idle = 0
+        let hashed = ByteBuffer()
+        while progress.position < item.ends.high {
+            guard let batch = try consumer.poll(timeout: 100) else {
+                // The last offsets may hold no record.
+                idle += 1
+                if idle > 20 || consumer.position(assignment) >= item.ends.high { break }
+                continue
+            }
+            idle = 0
+            var lastIndex = -1
+            for index in 0..<batch.count {
+                guard batch.offset(index) < item.ends.high else { break }
+                progress.records += 1
+                guard let key = batch.key(index) else { continue }
+                let cell = batch.cell(index)
+                if cell.isEmpty {
+                    try apply(
+                        key, batch.value(index), batch.timestamp(index), batch.context(index),
+                        foreign.cell(batch.offset(index), batch.timestamp(index)))
+                } else {
+                    try apply(key, batch.value(index), batch.timestamp(index), batch.context(index), cell)
+                }
+                lastIndex = index
+            }
+            if lastIndex >= 0, let key = batch.key(lastIndex) {
+                hashed.writer.removeAll()
+                StoreChangelog.describe(
+                    key: key, value: batch.value(lastIndex), timestamp: batch.timestamp(lastIndex),
+                    into: &hashed.writer)
+                last = (batch.offset(lastIndex), checksum64(hashed.bytes))
+            }
+            progress.position = batch.nextOffset
+            onProgress(progress)
+        }
+        progress.position = item.ends.high
+        progress.isDone = true
+        onProgress(progress)
+        return last
+    }
+}
+
+/// Cells of changelog records that someone else sent: the record's own coordinate, with a gap (design, section 7).
+private final class ForeignCells {
+    private let recorder: LineageRecorder
+    private let source: SourcePartition
+    private let bytes = ByteBuffer(capacity: 128)
+
+    init(_ recorder: LineageRecorder, _ source: SourcePartition) {
+        self.recorder = recorder
+        self.source = source
+    }
+
+    @_lifetime(immortal)
+    func cell(_ offset: Int64, _ timestamp: Int64) -> RawSpan {
+        guard recorder.mode == .cells else { return RawSpan.empty }
+        let cell = recorder.arena.source(source, offset: offset, timestamp: timestamp, fingerprint: 0)
+        bytes.writer.removeAll()
+        CellHeader.append(cell.with(flags: Cell.gap), of: recorder.arena, to: &bytes.writer)
+        return bytes.bytes
     }
 }
 

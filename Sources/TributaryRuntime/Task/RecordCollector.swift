@@ -8,6 +8,7 @@ internal import TributaryState
 /// goes to internal topics always and to others only if asked for.
 public final class RecordCollector {
     let producer: any LogProducer
+    let identity: (String) -> String
     private let applicationID: String
     private let sendsCells: Bool
     private let isTransactional: Bool
@@ -25,7 +26,13 @@ public final class RecordCollector {
     }
 
     /// Makes a collector over a producer.
-    public init(_ producer: any LogProducer, applicationID: String, sendsCells: Bool, isTransactional: Bool) {
+    ///
+    /// - Parameter identity: tells the identity of a topic, for the stores' positions.
+    public init(
+        _ producer: any LogProducer, applicationID: String, sendsCells: Bool, isTransactional: Bool,
+        identity: @escaping (String) -> String = { _ in "" }
+    ) {
+        self.identity = identity
         self.producer = producer
         self.applicationID = applicationID
         self.sendsCells = sendsCells
@@ -113,7 +120,11 @@ final class StoreChangelog: ChangelogWriter {
     private let last = ByteBuffer(capacity: 256)
     private(set) var hasWritten = false
 
-    init(_ topic: String, _ partition: Int32, _ collector: RecordCollector) throws {
+    /// The topic's identity in the log.
+    let identity: String
+
+    init(_ topic: String, _ partition: Int32, _ collector: RecordCollector, identity: String) throws {
+        self.identity = identity
         self.topic = topic
         self.partition = partition
         self.collector = collector

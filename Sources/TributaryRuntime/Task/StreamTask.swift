@@ -375,7 +375,7 @@ extension StreamTask: TaskServices {
         if let topic = configuration.deadLetterTopic { try sendDeadLetter(to: topic, error, coordinate, meta) }
         guard response == .continue else { throw failure }
         spanError = error
-        count(reason, node: node, coordinate: coordinate, error: error)
+        count(reason, node: node, coordinate: coordinate, error: error, context: meta.lineage.context)
     }
 
     // The source record's bytes, the failing record's timestamp and headers, and the cause (semantics 12.2).
@@ -404,18 +404,19 @@ extension StreamTask: TaskServices {
 
     /// A record was left out.
     public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
-        count(reason, node: node, coordinate: coordinates(meta.origin))
+        count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)
     }
 
     private func count(
-        _ reason: DropReason, node: String, coordinate: RecordCoordinate?, error: (any Error)? = nil
+        _ reason: DropReason, node: String, coordinate: RecordCoordinate?, error: (any Error)? = nil,
+        context: TraceContext = .none
     ) {
         dropped[reason, default: 0] += 1
         configuration.log(
             .warning, "a record was left out",
             [("reason", reason.rawValue), ("node", node), ("task", taskID)]
                 + (coordinate.map { [("record", "\($0)")] } ?? []) + (error.map { [("error", "\($0)")] } ?? []),
-            source: "TributaryRuntime")
+            source: "TributaryRuntime", context: context)
     }
 
     private func coordinates(_ origin: RecordOrigin) -> RecordCoordinate? {

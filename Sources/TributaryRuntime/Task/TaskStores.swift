@@ -29,6 +29,7 @@ public final class TaskStores {
     private let recorder: LineageRecorder
     private let task: String
     private var lastStateCommit: Int64
+    private var lastPurge: Int64 = 0
 
     init(
         _ topology: Topology, _ subTopologies: [Topology.SubTopology], task: String, partition: Int32,
@@ -50,16 +51,31 @@ public final class TaskStores {
             guard let engine = description.isPersistent ? persistent : memory else { continue }
             var changelog: StoreChangelog?
             if description.isLogged {
-                changelog = try StoreChangelog(
-                    "\(configuration.applicationID)-\(description.name)-changelog", partition, collector)
+                let topic = "\(configuration.applicationID)-\(description.name)-changelog"
+                changelog = try StoreChangelog(topic, partition, collector, identity: collector.identity(topic))
                 changelogs[description.name] = changelog
             }
+            try check(description, in: engine)
             let store = try StateStore(
                 description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics)
             store.onExpired = { [unowned self] in self.onExpired?(description.name) }
             byName[description.name] = store
             inOrder.append(store)
         }
+    }
+
+    // A store of the same name that holds something else must not be read as if it were this one.
+    private func check(_ description: StoreDescription, in engine: any StateEngine) throws(StoreError) {
+        let now = "\(description.kind) \(description.serdes)"
+        let key = "store/\(description.name)"
+        if let kept = try engine.metadata(key), kept != Array(now.utf8) {
+            throw StoreError(
+                .topologyMismatch,
+                "task \(task)'s state was written by another topology: it holds \(String(decoding: kept, as: UTF8.self)), "
+                    + "this topology needs \(now). Give the store another name, another application id, or delete the state",
+                store: description.name)
+        }
+        try engine.setMetadata(key, Array(now.utf8))
     }
 
     func store(_ name: String) throws -> StateStore {
@@ -86,6 +102,10 @@ public final class TaskStores {
         for store in inOrder { try store.prepareCommit() }
         try persistent.commit()
         lastStateCommit = now
+        if now - lastPurge >= 3_600_000 {
+            lastPurge = now
+            for store in inOrder { try store.purgeGraves(before: now - configuration.graveRetention) }
+        }
     }
 
     private func savePositions(_ commitID: Int64, _ now: Int64) throws {
@@ -93,7 +113,8 @@ public final class TaskStores {
         for (name, changelog) in changelogs {
             guard topology.stores[name]?.isPersistent == true, let offset = changelog.position else { continue }
             try StorePosition(
-                next: offset + 1, last: offset, lastHash: changelog.lastHash, commitID: commitID, wallTime: now
+                next: offset + 1, last: offset, lastHash: changelog.lastHash, commitID: commitID, wallTime: now,
+                identity: changelog.identity
             ).save(store: name, in: persistent)
         }
         try persistent.setMetadata("commit", Array("\(commitID) \(now)".utf8))
@@ -111,48 +132,61 @@ public final class TaskStores {
 }
 
 /// How far a store has applied its changelog: kept with the rows, in the same transaction.
-struct StorePosition: Equatable {
+package struct StorePosition: Equatable {
     /// The offset of the next record to apply.
-    var next: Int64
+    package var next: Int64
     /// The offset of the last record applied; -1 if there was none.
-    var last: Int64
+    package var last: Int64
     /// XXH3-64 of that record.
-    var lastHash: UInt64
+    package var lastHash: UInt64
     /// The log commit that the rows belong to.
-    var commitID: Int64
+    package var commitID: Int64
     /// When the rows were made durable, ms.
-    var wallTime: Int64
+    package var wallTime: Int64
+    /// The changelog topic's identity: a topic of the same name made later has another.
+    package var identity: String
 
     func save(store: String, in engine: any StateEngine) throws(StoreError) {
         var writer = ByteWriter(capacity: 64)
-        writer.append(1)
+        writer.append(2)
         writer.append(bigEndian: next)
         writer.append(bigEndian: last)
         writer.append(bigEndian: lastHash)
         writer.append(bigEndian: commitID)
         writer.append(bigEndian: wallTime)
-        try engine.setMetadata("position/\(store)", writer.copy())
+        writer.append(utf8: identity)
+        try engine.setMetadata(Self.metadataKey(store), writer.copy())
     }
 
-    init(next: Int64, last: Int64, lastHash: UInt64, commitID: Int64, wallTime: Int64) {
+    init(next: Int64, last: Int64, lastHash: UInt64, commitID: Int64, wallTime: Int64, identity: String) {
         self.next = next
         self.last = last
         self.lastHash = lastHash
         self.commitID = commitID
         self.wallTime = wallTime
+        self.identity = identity
     }
 
     init?(store: String, in engine: any StateEngine) throws(StoreError) {
-        guard let bytes = try engine.metadata("position/\(store)") else { return nil }
+        guard let bytes = try engine.metadata(Self.metadataKey(store)) else { return nil }
+        try self.init(bytes, store: store)
+    }
+
+    /// The key of a store's position in the metadata beside the rows.
+    package static func metadataKey(_ store: String) -> String { "position/\(store)" }
+
+    /// Reads what ``save(store:in:)`` wrote; nil for another version.
+    package init?(_ bytes: [UInt8], store: String) throws(StoreError) {
         do throws(MalformedBytes) {
             var reader = ByteReader(bytes.span.bytes)
             let version = try reader.byte()
-            guard version == 1 else { return nil }
+            guard version == 2 else { return nil }
             next = try reader.integer()
             last = try reader.integer()
             lastHash = try reader.integer()
             commitID = try reader.integer()
             wallTime = try reader.integer()
+            identity = String(strictUTF8: reader.rest()) ?? ""
         } catch {
             throw StoreError(.corrupt, "the store's position: \(error)", store: store)
         }

@@ -52,9 +52,15 @@ public final class StreamThread: Sendable {
     private let context: ThreadContext
     private let tasks: [TopicPlan.Task]
     private let stopping = Atomic(false)
-    private let requests = Mutex<[@Sendable (ThreadLoop) -> Void]>([])
+    private let requests = Mutex<Requests>(Requests())
     private let hasRequests = Atomic(false)
+    private let readerList = Mutex<[String: any CommittedReader]>([:])
     private let waker = Mutex<(any ConsumerWaker)?>(nil)
+
+    private struct Requests: Sendable {
+        var waiting: [@Sendable (ThreadLoop?) -> Void] = []
+        var hasEnded = false
+    }
 
     /// Makes a thread for some tasks; ``start()`` runs it.
     public init(index: Int, tasks: [TopicPlan.Task], context: ThreadContext) {
@@ -72,7 +78,14 @@ public final class StreamThread: Sendable {
         OSThread.start("stream-\(index)") { [self] in
             var failure: (any Error)?
             do { try run() } catch { failure = error }
-            requests.withLock { $0 = [] }
+            // Whoever still waits is told that nobody will answer.
+            let left = requests.withLock { requests in
+                requests.hasEnded = true
+                defer { requests.waiting = [] }
+                return requests.waiting
+            }
+            for request in left { request(nil) }
+            readerList.withLock { $0 = [:] }
             context.onEnd(failure)
         }
     }
@@ -85,20 +98,30 @@ public final class StreamThread: Sendable {
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 
-    /// Runs `body` on the thread, between records.
-    func perform(_ body: @escaping @Sendable (ThreadLoop) -> Void) {
-        requests.withLock { $0.append(body) }
+    /// Runs `body` on the thread, between records; with nil if the thread has ended.
+    func perform(_ body: @escaping @Sendable (ThreadLoop?) -> Void) {
+        let isTaken = requests.withLock { requests in
+            guard !requests.hasEnded else { return false }
+            requests.waiting.append(body)
+            return true
+        }
+        guard isTaken else { return body(nil) }
         hasRequests.store(true, ordering: .releasing)
         wake()
     }
 
-    func takeRequests() -> [@Sendable (ThreadLoop) -> Void] {
+    func takeRequests() -> [@Sendable (ThreadLoop?) -> Void] {
         guard hasRequests.exchange(false, ordering: .acquiringAndReleasing) else { return [] }
-        return requests.withLock { list in
-            defer { list = [] }
-            return list
+        return requests.withLock { requests in
+            defer { requests.waiting = [] }
+            return requests.waiting
         }
     }
+
+    func publish(_ readers: [String: any CommittedReader]) { readerList.withLock { $0 = readers } }
+
+    /// Readers of the committed state of the thread's tasks, by task.
+    var readers: [String: any CommittedReader] { readerList.withLock { $0 } }
 
     private func wake() { waker.withLock { $0 }?.wake() }
 

@@ -45,7 +45,8 @@ final class ThreadLoop {
         waker = Waker(consumer: consumer)
         collector = RecordCollector(
             producer, applicationID: configuration.applicationID, sendsCells: configuration.lineage.sendsCells,
-            isTransactional: isExactlyOnce)
+            isTransactional: isExactlyOnce,
+            identity: { [log = context.log] in (try? log.topic($0))?.identity ?? "" })
         recorder = LineageRecorder(
             mode: configuration.lineage.mode, level: configuration.lineage.spans,
             sampler: configuration.lineage.sampler, exporter: configuration.lineage.exporter,
@@ -106,6 +107,9 @@ final class ThreadLoop {
             consumer.close()
             producer.close()
         }
+        var readers: [String: any CommittedReader] = [:]
+        for task in tasks { readers[task.taskID] = task.stores.persistent?.makeCommittedReader() }
+        thread.publish(readers)
         context.onRunning()
         lastCommit = context.configuration.time.milliseconds
         lastPurge = lastCommit

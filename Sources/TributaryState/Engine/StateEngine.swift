@@ -38,6 +38,50 @@ public protocol StateEngine: AnyObject {
 
     /// Gives up what isn't committed and closes.
     func close()
+
+    /// Makes a reader of what is committed, for other threads; nil for an engine that has none.
+    func makeCommittedReader() -> (any CommittedReader)?
+
+    /// Where temporary files of a restore go; nil for an engine that has no folder.
+    var temporaryFolder: String? { get }
+
+    /// Makes the content anew: `fill` writes into an empty engine beside this one, which then takes this one's place as one step.
+    ///
+    /// What isn't committed is given up, and handles stay usable. If `fill` throws, everything is as it was at the last commit.
+    ///
+    /// - Parameters:
+    ///   - tables: tables that are copied.
+    ///   - prefixes: beginnings of the keys of metadata that is copied.
+    ///   - fill: writes the rest; may commit the new engine as often as it likes.
+    func rebuild(
+        keeping tables: [String], metadata prefixes: [String], filling fill: (any StateEngine) throws -> Void
+    ) throws
+}
+
+extension StateEngine {
+    /// None.
+    public func makeCommittedReader() -> (any CommittedReader)? { nil }
+
+    /// None.
+    public var temporaryFolder: String? { nil }
+
+    /// Empties this engine in one transaction and fills it.
+    public func rebuild(
+        keeping tables: [String], metadata prefixes: [String], filling fill: (any StateEngine) throws -> Void
+    ) throws {
+        abort()
+        do {
+            for name in try tableNames() where !tables.contains(name) { try dropTable(name) }
+            for key in try metadataKeys(prefix: "") where !prefixes.contains(where: key.hasPrefix) {
+                try setMetadata(key, nil)
+            }
+            try fill(self)
+            try commit()
+        } catch {
+            abort()
+            throw error
+        }
+    }
 }
 
 /// An ordered map of byte strings: keys in unsigned lexicographic order, any length, empty ones included.

@@ -27,6 +27,15 @@ final class SegmentedStore: InnerStore {
         self.engine = engine
         width = max(retention / 2, 60_000)
         isPersistent = engine.isPersistent
+        try reload()
+    }
+
+    /// Reads anew which segments there are.
+    func reload() throws(StoreError) {
+        segments = [:]
+        lastSegment = nil
+        streamTime = -1
+        savedTime = -1
         for name in try engine.tableNames() {
             guard let id = SegmentedStore.segment(of: name, store: store) else { continue }
             segments[id] = try engine.table(name)
@@ -35,6 +44,19 @@ final class SegmentedStore: InnerStore {
             streamTime = time
             savedTime = time
         }
+    }
+
+    /// Raises the stream time, before rows are appended in the order of keys.
+    func advance(to time: Int64) throws(StoreError) {
+        guard time > streamTime else { return }
+        streamTime = time
+        try expire()
+    }
+
+    /// Appends a row whose key is greater than all before; one that is too old is left out.
+    func append(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) {
+        guard let table = try table(forStart: SegmentedStore.start(ofKey: key)) else { return }
+        try table.append(key, envelope)
     }
 
     private var timeKey: String { "time/\(store)" }

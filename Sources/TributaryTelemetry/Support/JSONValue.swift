@@ -1,7 +1,7 @@
 internal import TributaryCore
 
 /// A JSON value as it was read.
-enum JSONValue: Equatable {
+package enum JSONValue: Equatable {
     case null
     case bool(Bool)
     /// A number without fraction or exponent that fits.
@@ -11,23 +11,23 @@ enum JSONValue: Equatable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    subscript(name: String) -> JSONValue? {
+    package subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members[name]
     }
 
-    var array: [JSONValue]? {
+    package var array: [JSONValue]? {
         guard case .array(let elements) = self else { return nil }
         return elements
     }
 
-    var string: String? {
+    package var string: String? {
         guard case .string(let text) = self else { return nil }
         return text
     }
 
     /// An integer, also one that is written as a string, as OTLP writes 64 bits.
-    var int64: Int64? {
+    package var int64: Int64? {
         switch self {
         case .integer(let number): number
         case .string(let text): Int64(text)
@@ -37,13 +37,13 @@ enum JSONValue: Equatable {
 }
 
 /// Where and why text is not JSON.
-struct JSONError: Error, Equatable {
-    let offset: Int
-    let reason: String
+package struct JSONError: Error, Equatable {
+    package let offset: Int
+    package let reason: String
 }
 
 /// Reads JSON (RFC 8259): strict, nothing repaired, depth bounded so that no input can use up the stack.
-struct JSONReader: ~Escapable {
+package struct JSONReader: ~Escapable {
     /// How deep arrays and objects may lie in one another.
     static let maximumDepth = 64
 
@@ -54,7 +54,7 @@ struct JSONReader: ~Escapable {
     private init(_ bytes: RawSpan) { self.bytes = bytes }
 
     /// The value that `bytes` are, blanks around it aside.
-    static func read(_ bytes: RawSpan) throws(JSONError) -> JSONValue {
+    package static func read(_ bytes: RawSpan) throws(JSONError) -> JSONValue {
         var reader = JSONReader(bytes)
         let value = try reader.value(depth: 0)
         reader.skipBlanks()

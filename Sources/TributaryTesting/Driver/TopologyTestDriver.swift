@@ -14,7 +14,7 @@ public final class TopologyTestDriver {
     /// The log: read topics from it, or write to them.
     public let log: MemoryLog
     private let topology: Topology
-    private let configuration: TestDriverConfiguration
+    private var configuration: TestDriverConfiguration
     private let clock: DriverClock
     private let spans = DriverSpans()
     private var task: StreamTask
@@ -84,7 +84,8 @@ public final class TopologyTestDriver {
                 clientID: "driver", transactionalID: isTransactional ? "\(runtime.applicationID)-0" : nil))
         let producer = DriverProducer(inner, log, partitions: configuration.partitions)
         let collector = RecordCollector(
-            producer, applicationID: runtime.applicationID, sendsCells: true, isTransactional: isTransactional)
+            producer, applicationID: runtime.applicationID, sendsCells: true, isTransactional: isTransactional,
+            identity: { (try? log.topic($0))?.identity ?? "" })
         let recorder = LineageRecorder(
             mode: runtime.lineage.mode, level: runtime.lineage.spans, sampler: runtime.lineage.sampler,
             exporter: runtime.lineage.exporter, fingerprint: topology.fingerprint, time: runtime.time,
@@ -201,6 +202,22 @@ public final class TopologyTestDriver {
         return list
     }
 
+    /// Takes what was written to one topic since the last call, decoded; records of other topics stay to be taken.
+    ///
+    /// - Throws: ``SerdeError`` for bytes that the serdes refuse.
+    public func takeRecords<Key, Value>(
+        from topic: String, _ key: Serde<Key>, _ value: Serde<Value>
+    ) throws -> [Record<Key, Value>] {
+        let records = log.records(in: TopicPartition(topic, 0))
+        let from = min(taken[topic] ?? 0, records.count)
+        taken[topic] = records.count
+        return try records[from...].map { record in
+            Record(
+                key: try key.value(record.key), value: try value.value(record.value), timestamp: record.timestamp,
+                headers: record.headers)
+        }
+    }
+
     /// How many records were left out.
     public var droppedRecords: Int64 { task.dropped.values.reduce(0, +) }
 
@@ -257,6 +274,8 @@ public final class TopologyTestDriver {
         consumer.close()
         producer.close()
         group.leave()
+        // A second task must not make the ids of the first again: a trace may have spans of both.
+        configuration.runtime.seed = (configuration.runtime.seed ?? 1) &+ 1
         let parts = try TopologyTestDriver.start(topology, log, configuration)
         task = parts.task
         collector = parts.collector

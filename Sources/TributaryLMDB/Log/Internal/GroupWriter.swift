@@ -50,7 +50,7 @@ struct GroupWriter: ~Copyable {
         _ transaction: consuming WriteTransaction, id: Int64, changed: Bool
     ) throws(LMDBError) {
         do throws(LMDBError) { try transaction.commit() } catch {
-            guard changed, error.kind == .io else { throw error }
+            guard changed, error.kind == .io || error.kind == .diskFull else { throw error }
             let stored: Int64
             do throws(LMDBError) { stored = try storedCommit() } catch { throw LMDBError.outcomeUnknown(error) }
             if stored < id { throw error }

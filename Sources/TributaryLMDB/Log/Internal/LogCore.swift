@@ -60,7 +60,12 @@ final class LogCore: Sendable {
         options.sync = configuration.durability == .synced ? .full : .none
         options.faults = configuration.faults
         options.onClose = onClose
-        return try translatingStart(path, options)
+        let isNew = isMissingOrEmpty(path)
+        do throws(LogError) { return try translatingStart(path, options) } catch {
+            // A beginning that failed, on a full disk for example, must not be taken for a log cut short.
+            if isNew { removeFile(path) }
+            throw error
+        }
     }
 
     private static func translatingStart(

@@ -25,6 +25,15 @@ func resolvedPath(_ path: String) throws(LogError) -> String {
     return unsafe String(cString: resolved)
 }
 
+/// Whether there is no file or no byte in it.
+func isMissingOrEmpty(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) != 0 || status.st_size == 0
+}
+
+/// Removes a file, if it can be.
+func removeFile(_ path: String) { _ = unsafe unlink(path) }
+
 /// Which file or folder a path leads to, whatever its name.
 struct FileIdentity: Hashable, Sendable {
     private let device: UInt64
@@ -105,6 +114,14 @@ func prepareLockFile(_ path: String, readers: Int) throws(LogError) {
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { throw systemError("fstat", path) }
     guard status.st_size == 0 else { return }
-    let zeros = [UInt8](repeating: 0, count: (readers + 64) * 64)
-    guard unsafe pwrite(descriptor, zeros, zeros.count, 0) == zeros.count else { throw systemError("write", path) }
+    try allocate(descriptor, (readers + 64) * 64, path)
+}
+
+/// Gives an empty or short file blocks for so many bytes; on a full disk it stays empty.
+func allocate(_ descriptor: Int32, _ count: Int, _ path: String) throws(LogError) {
+    let status = posix_fallocate(descriptor, 0, count)
+    guard status != 0 else { return }
+    _ = ftruncate(descriptor, 0)
+    errno = status
+    throw systemError("posix_fallocate", path)
 }

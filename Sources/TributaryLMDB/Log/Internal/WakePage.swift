@@ -21,10 +21,8 @@ internal import TributaryCore
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw systemError("fstat", path) }
         if status.st_size < 4096 {
-            // Written, not only lengthened: a hole in a mapped file would be a SIGBUS on a full disk.
-            let zeros = [UInt8](repeating: 0, count: 4096)
-            let written = unsafe pwrite(descriptor, zeros, zeros.count, 0)
-            guard written == zeros.count else { throw systemError("write", path) }
+            // Given blocks, not only a length: a hole in a mapped file would be a SIGBUS on a full disk.
+            try allocate(descriptor, 4096, path)
         }
         guard let mapped = unsafe mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0),
             unsafe mapped != MAP_FAILED

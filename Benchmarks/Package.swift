@@ -1,0 +1,20 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let package = Package(
+    name: "tributary-benchmarks",
+    dependencies: [.package(name: "tributary", path: "..")],
+    targets: [
+        // The same paths as bare C loops: what the ratios are against.
+        .target(
+            name: "CBaselines", cSettings: [.define("_GNU_SOURCE")],
+            linkerSettings: [.linkedLibrary("lmdb"), .linkedLibrary("xxhash")]),
+        .executableTarget(
+            name: "tributary-bench",
+            dependencies: [
+                "CBaselines", .product(name: "Tributary", package: "tributary"),
+                .product(name: "_AllocationCounter", package: "tributary"),
+            ],
+            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+    ]
+)

@@ -1,0 +1,103 @@
+import CAllocationCounter
+import CBaselines
+import Foundation
+import Tributary
+import TributaryLMDB
+
+/// Counting by key from the embedded log: the application's whole path against the same path as a bare C loop.
+///
+/// 16-byte String keys, 100-byte values, cache on, a log commit each 100,000 records, a state commit each 20th of those.
+func countBenchmark(name: String, keys: UInt64, _ options: Options) throws -> Benchmark {
+    let warmUp: Int64 = keys > 100_000 ? 1_000_000 : 500_000
+    let end: Int64 = 2_500_000
+    let slack: Int64 = 10_000
+    let cLog = "\(options.folder)/c-log"
+    try checked(cb_prepare_log(cLog, end, keys))
+    let input = try CountInput(folder: "\(options.folder)/log", records: end + slack, keys: keys)
+    func swift(_ name: String, _ lineage: @escaping () -> LineageConfiguration) -> Side {
+        Side(name: name) {
+            try countSample(input, lineage(), warmUp: warmUp, end: end, folder: options.folder)
+        }
+    }
+    return Benchmark(
+        name: name, unit: "record",
+        sides: [
+            Side(name: "C") {
+                let state = "\(options.folder)/c-state"
+                defer { try? FileManager.default.removeItem(atPath: state) }
+                let result = cb_count(cLog, state, end, warmUp, 100_000, 20)
+                try checked(result.error)
+                return Sample(
+                    wall: result.wall_ns, cpu: result.cpu_ns, allocations: nil,
+                    others: ["flushed": Double(result.dirty)])
+            },
+            swift("off") { LineageConfiguration(mode: .off) },
+            swift("context") { LineageConfiguration(mode: .context) },
+            swift("cells") { LineageConfiguration(mode: .cells) },
+            swift("cells sampled") {
+                LineageConfiguration(mode: .cells, exporter: InMemorySpanExporter(capacity: 100_000))
+            },
+        ], addedTo: "off")
+}
+
+struct BaselineError: Error, CustomStringConvertible {
+    let code: CInt
+    var description: String { "a C baseline failed with code \(code)" }
+}
+
+func checked(_ code: CInt) throws {
+    if code != 0 { throw BaselineError(code: code) }
+}
+
+/// An embedded log with the input topic.
+struct CountInput {
+    let log: EmbeddedLog
+
+    init(folder: String, records: Int64, keys: UInt64) throws {
+        var configuration = EmbeddedLogConfiguration()
+        configuration.durability = .relaxed
+        configuration.mapSize = 32 << 30
+        configuration.maintenanceIntervalMilliseconds = 0
+        log = try EmbeddedLog.open(at: folder, configuration: configuration)
+        try log.createTopics([TopicSpecification("in", partitions: 1)])
+        let producer = try log.makeProducer(ProducerConfiguration(clientID: "input"))
+        defer { producer.close() }
+        let topic = try producer.number(ofTopic: "in")
+        let value = [UInt8](repeating: UInt8(ascii: "v"), count: 100)
+        var key = [UInt8](repeating: 0, count: 16)
+        for index in 0..<records {
+            key.withUnsafeMutableBytes { cb_key(UInt64(index), keys, $0.baseAddress) }
+            try producer.send(
+                topic: topic, partition: 0, timestamp: 1_700_000_000_000, key: key.span.bytes,
+                value: value.span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+        }
+        try producer.flush()
+    }
+}
+
+/// Runs the application over the input and measures what lies between warm-up and end.
+func countSample(
+    _ input: CountInput, _ lineage: LineageConfiguration, warmUp: Int64, end: Int64, folder: String
+) throws -> Sample {
+    let builder = StreamsBuilder()
+    builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream().to("out")
+    try input.log.createTopics([TopicSpecification("out", partitions: 1)])
+    let state = "\(folder)/state"
+    // An id of its own each time: the group of the last run has committed its offsets.
+    let id = "count-\(UUID().uuidString.prefix(8))"
+    defer {
+        try? input.log.deleteTopics(["out", "\(id)-counts-changelog"])
+        try? FileManager.default.removeItem(atPath: state)
+    }
+    var configuration = StreamsConfiguration(
+        applicationID: id, log: .open(input.log), stateDirectory: state, guarantee: .exactlyOnce,
+        commitInterval: .milliseconds(100), cacheBytes: 1 << 30, lineage: lineage, handlesSignals: false)
+    configuration.stateMapSize = 32 << 30
+    configuration.runtime.stateFlushInterval = 2_000
+    configuration.runtime.stateDirtyBytes = 1 << 30
+    let probe = Probe(from: warmUp + 5_000, to: end + 5_000, mask: lineage.exporter == nil ? 0 : 255)
+    configuration.runtime.time = TimeSource { probe.time() }
+    let application = try StreamsApplication(try builder.build(), configuration: configuration)
+    try probe.run(application)
+    return try probe.sample()
+}

@@ -1,0 +1,29 @@
+import Tributary
+
+/// The bank: every transaction is posted to the balance of its account.
+enum BankTopology {
+    static let accounts = "accounts"
+    static let transactions = "transactions"
+    static let updates = "balance-updates"
+
+    static func build() throws -> Topology {
+        let builder = StreamsBuilder()
+        let accounts = builder.table(accounts, key: .string, value: .json(Account.self), as: "accounts")
+        builder.stream(transactions, key: .string, value: .json(Transaction.self))
+            .join(accounts) { transaction, account in Posting(transaction, account) }
+            .groupByKey()
+            .aggregate(as: "balances", value: .json(Balance.self), initial: .zero) { _, posting, balance in
+                balance.apply(posting)
+            }
+            .toStream()
+            .to(updates)
+        return try builder.build()
+    }
+
+    /// Makes the topics that the bank reads and writes, those that aren't there yet.
+    static func makeTopics(in log: EmbeddedLog, partitions: Int32 = 2) throws {
+        for name in [accounts, transactions, updates] where try log.topic(name) == nil {
+            try log.createTopics([TopicSpecification(name, partitions: partitions)])
+        }
+    }
+}

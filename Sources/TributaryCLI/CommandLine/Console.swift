@@ -1,0 +1,94 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Where a command's lines go: the process's own streams, or a test's closures.
+public struct Console: Sendable {
+    let output: @Sendable (String) -> Void
+    let errors: @Sendable (String) -> Void
+    /// Whether a person watches standard error: only then are there progress bars.
+    let isTerminal: Bool
+
+    /// Makes a console of closures that take lines without their ends.
+    public init(
+        isTerminal: Bool = false, output: @escaping @Sendable (String) -> Void,
+        errors: @escaping @Sendable (String) -> Void
+    ) {
+        self.isTerminal = isTerminal
+        self.output = output
+        self.errors = errors
+    }
+
+    /// The process's standard output and standard error.
+    public static var standard: Console {
+        Console(
+            isTerminal: isatty(2) == 1, output: { print($0) },
+            errors: { text in
+                fflush(nil)
+                Console.write(text + "\n", to: 2)
+            })
+    }
+
+    /// A line of the result.
+    func line(_ text: String) { output(text) }
+
+    /// A line about what goes on or wrong.
+    func note(_ text: String) { errors(text) }
+
+    /// Hands on what was printed so far: for those who wait on the other end of a pipe.
+    func flush() { fflush(nil) }
+
+    fileprivate static func write(_ text: String, to file: Int32) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { sendBytes(file, $0) }
+            guard count > 0 else { return }
+            bytes = bytes.dropFirst(count)
+        }
+    }
+
+    /// Replaces the line that a terminal shows; nothing elsewhere.
+    func status(_ text: String) {
+        guard isTerminal else { return }
+        Console.write("\r\u{1b}[K\(text)", to: 2)
+    }
+
+    /// Takes the status line away.
+    func clearStatus() { status("") }
+}
+
+private func sendBytes(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    write(file, bytes.baseAddress, bytes.count)
+}
+
+/// A progress bar on a terminal; silent elsewhere.
+struct ProgressBar {
+    private let console: Console
+    private let label: String
+    private let total: Int64
+    private var shown: Int64 = -1
+
+    init(_ console: Console, _ label: String, total: Int64) {
+        self.console = console
+        self.label = label
+        self.total = max(total, 1)
+    }
+
+    mutating func update(_ done: Int64) {
+        guard console.isTerminal else { return }
+        let percent = min(max(done, 0), total) * 100 / total
+        guard percent != shown else { return }
+        shown = percent
+        console.status(ProgressBar.text(label, percent: Int(percent)))
+    }
+
+    func finish() { console.clearStatus() }
+
+    static func text(_ label: String, percent: Int) -> String {
+        let filled = min(max(percent, 0), 100) * 30 / 100
+        return
+            "\(label) [\(String(repeating: "#", count: filled))\(String(repeating: "-", count: 30 - filled))] \(percent)%"
+    }
+}

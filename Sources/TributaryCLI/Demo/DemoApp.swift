@@ -1,0 +1,34 @@
+internal import Tributary
+internal import TributaryCore
+internal import TributaryLineage
+internal import TributaryRuntime
+internal import TributaryTelemetry
+
+/// The child process of the demo: runs the bank until it is told to stop or killed, and says what it does in lines.
+enum DemoApp {
+    static func run(_ directory: String, sampling ratio: Double, console: Console) async throws -> Int32 {
+        try Files.makeFolder("\(directory)/traces")
+        let exporter = try OTLPFileExporter(
+            .init(path: "\(directory)/traces/bank.jsonl", queueBytes: 64 << 20),
+            resource: TelemetryResource(serviceName: DemoBank.application))
+        // By key: the traces of some accounts are complete, those of the others cost nothing.
+        let lineage = LineageConfiguration(sampler: .byKey(ratio: ratio), exporter: exporter)
+        let app = try StreamsApplication(
+            DemoBank.topology(),
+            configuration: StreamsConfiguration(
+                applicationID: DemoBank.application, log: .embedded(at: directory), threads: 2, lineage: lineage,
+                logs: .text(level: .warning)))
+        app.onStateChange { new, _ in
+            console.line("state \(new.rawValue)")
+            console.flush()
+        }
+        app.onRestore { progress in
+            guard progress.isDone, progress.records > 0 else { return }
+            console.line("restored \(progress.records) \(progress.store) \(progress.changelog)")
+            console.flush()
+        }
+        defer { exporter.shutdown(timeout: 5000) }
+        try await app.run()
+        return 0
+    }
+}

@@ -1,0 +1,143 @@
+internal import TributaryCore
+internal import TributaryLMDB
+internal import TributaryLineage
+internal import TributaryRuntime
+
+/// `tributary store get`, `scan`, `stats`.
+enum StoreCommands {
+    private static let state = OptionSpec.text(
+        "state", "DIR", "the application's state directory (<log>/state/<application id>), or one task's in it",
+        required: true)
+    private static let store = OptionSpec.text("store", "NAME", "the store", required: true)
+    private static let log = OptionSpec.text(
+        "log", "DIR", "the log whose topics the cells name (found by itself if the state lies in it)")
+    private static let keyFormat = OptionSpec.choice("key-format", BytesFormat.names, "how keys are typed and shown")
+    private static let valueFormat = OptionSpec.choice("value-format", BytesFormat.names, "how values are shown")
+    private static let readOnly =
+        "Reads what is committed, without a lock: the application may run meanwhile. Its state is made durable every ten "
+        + "seconds or so; 'tributary store stats' says how old it is."
+
+    static let specs = [
+        CommandSpec(
+            words: ["store", "get"], summary: "Shows the value of a key with its time, context and cell; or its grave.",
+            details: readOnly
+                + "\nThe cell says which source records the value came from: how many, from which partitions, "
+                + "offsets and times, and a digest that proves it. Ends with 1 if the key is in no task.",
+            operands: [OperandSpec(name: "KEY", summary: "the key, as --key-format says")],
+            options: [
+                state, store, keyFormat, valueFormat,
+                .text("window", "TIME", "of a window store: the window's start"), log, TopicsCommands.json,
+            ],
+            examples: ["tributary store get DE100000 --state ./bank-data/state/bank --store balances"],
+            run: { try get($0, $1) }),
+        CommandSpec(
+            words: ["store", "scan"], summary: "Shows the rows of a store in the order of keys, task by task.",
+            details: readOnly,
+            options: [
+                state, store, .text("from", "KEY", "begin at this key"), .text("through", "KEY", "end with this key"),
+                .integer("max", "N", "stop after so many rows"),
+                .flag("graves", "show the graves of deleted keys instead"),
+                keyFormat, valueFormat, log, TopicsCommands.json,
+            ],
+            examples: ["tributary store scan --state ./bank-data/state/bank --store balances --max 10 --json"],
+            run: { try scan($0, $1) }),
+        CommandSpec(
+            words: ["store", "stats"], summary: "Shows tasks and stores: rows, graves, bytes, changelog position, age.",
+            details: readOnly, options: [state, TopicsCommands.json],
+            examples: ["tributary store stats --state ./bank-data/state/bank"], run: { try stats($0, $1) }),
+    ]
+
+    /// The names of topics, if there is a log to ask.
+    static func names(_ arguments: Arguments, _ folder: StateFolder) throws -> SourceNames {
+        guard let path = arguments["log"] ?? folder.surroundingLog else { return SourceNames() }
+        let log = try LogAccess.open(path)
+        defer { log.close() }
+        return try LogAccess.sourceNames(log)
+    }
+
+    /// The rows of all tasks that have the store.
+    static func scans(_ arguments: Arguments) throws -> [StoreScan] {
+        let folder = try StateFolder(arguments.required("state"))
+        let names = try names(arguments, folder)
+        let store = try arguments.required("store")
+        var scans: [StoreScan] = []
+        var known: Set<String> = []
+        for task in folder.tasks {
+            let stores = StoreTables.group(try task.reader().tableNames()).map(\.store)
+            known.formUnion(stores)
+            if stores.contains(store) { scans.append(try StoreScan(task, store, names: names)) }
+        }
+        guard !scans.isEmpty else {
+            let list = known.isEmpty ? "none is committed yet" : "only: \(known.sorted().joined(separator: ", "))"
+            throw CommandError("there is no store '\(store)' in \(folder.path), \(list)")
+        }
+        return scans
+    }
+
+    private static func text(_ arguments: Arguments, _ scan: StoreScan) -> RowText {
+        RowText(
+            key: BytesFormat(arguments["key-format"]), value: BytesFormat(arguments["value-format"]),
+            hasWindows: scan.tables.hasWindows)
+    }
+
+    private static func show(_ row: StoredRow, _ scan: StoreScan, _ arguments: Arguments, _ console: Console) {
+        let text = text(arguments, scan)
+        if arguments.has("json") {
+            console.line(text.json(row, place: [("task", scan.task.id), ("store", scan.tables.store)]))
+        } else {
+            text.lines(row).forEach(console.line)
+        }
+    }
+
+    /// The row of the key that the arguments name, its grave if it was deleted, in whichever task has it.
+    static func find(_ keyText: String, _ arguments: Arguments) throws -> (StoredRow, StoreScan)? {
+        var key = try BytesFormat(arguments["key-format"]).bytes(keyText)
+        if let window = arguments["window"] {
+            var writer = ByteWriter()
+            writer.append(key)
+            writer.append(bigEndian: try TimeText.milliseconds(window))
+            writer.append(bigEndian: UInt32(0))
+            key = writer.copy()
+        }
+        let scans = try scans(arguments)
+        for grave in [false, true] {
+            for scan in scans { if let row = try scan.row(key, grave: grave) { return (row, scan) } }
+        }
+        return nil
+    }
+
+    private static func get(_ arguments: Arguments, _ console: Console) throws -> Int32 {
+        let key = try arguments.operand(0)
+        guard let (row, scan) = try find(key, arguments) else {
+            throw CommandError("there is no key '\(key)' in '\(try arguments.required("store"))', and no grave of it")
+        }
+        show(row, scan, arguments, console)
+        return 0
+    }
+
+    private static func scan(_ arguments: Arguments, _ console: Console) throws -> Int32 {
+        let format = BytesFormat(arguments["key-format"])
+        let from = try arguments["from"].map { text throws(UsageError) in try format.bytes(text) }
+        let through = try arguments["through"].map { text throws(UsageError) in try format.bytes(text) }
+        var left = arguments.integer("max").map { Int($0) } ?? Int.max
+        for scan in try scans(arguments) where left > 0 {
+            try scan.forEach(from: from, through: through, graves: arguments.has("graves"), limit: left) { row in
+                left -= 1
+                show(row, scan, arguments, console)
+            }
+        }
+        return 0
+    }
+
+    private static func stats(_ arguments: Arguments, _ console: Console) throws -> Int32 {
+        for task in try StateFolder(arguments.required("state")).tasks {
+            let report = try TaskReport(task)
+            if arguments.has("json") {
+                console.line(report.json)
+            } else {
+                report.lines(now: TimeSource.system.milliseconds).forEach(console.line)
+            }
+        }
+        return 0
+    }
+}

@@ -1,0 +1,81 @@
+internal import TributaryCore
+internal import TributaryLineage
+
+/// A stored value taken apart: what it is, when, which operation wrote it, and what it came from.
+struct StoredRow: Sendable {
+    var key: [UInt8]
+    /// Nil for a grave.
+    var value: [UInt8]?
+    var timestamp: Int64?
+    var context: TraceContext
+    var cell: CellReport?
+
+    /// Reads an envelope.
+    init(key: RawSpan, envelope: RawSpan, names: SourceNames) throws {
+        self.key = [UInt8](copying: key)
+        do throws(EnvelopeError) {
+            let view = try EnvelopeView(envelope)
+            if let payload = view.payload { value = [UInt8](copying: payload) }
+            timestamp = view.timestamp
+            context = view.context
+            let bytes = view.cell
+            do throws(MalformedBytes) {
+                if !bytes.isEmpty { cell = try CellReport(bytes, names: names) }
+            } catch {
+                throw EnvelopeError(cell: error)
+            }
+        } catch {
+            throw CommandError(
+                "the value of key \(BytesFormat.hex.text([UInt8](copying: key))) is malformed at byte \(error.offset): "
+                    + error.message)
+        }
+    }
+}
+
+/// How rows are shown.
+struct RowText: Sendable {
+    var key = BytesFormat.auto
+    var value = BytesFormat.auto
+    /// Keys of a window store: a key, 8 bytes of window start, 4 of sequence.
+    var hasWindows = false
+
+    private func parts(_ key: [UInt8]) -> (key: [UInt8], start: Int64?) {
+        guard hasWindows, key.count >= 12 else { return (key, nil) }
+        return (Array(key.dropLast(12)), key.span.bytes.integer(at: key.count - 12, as: Int64.self))
+    }
+
+    /// One line for the row, and below it lines for its time, context and cell.
+    func lines(_ row: StoredRow) -> [String] {
+        let (bytes, start) = parts(row.key)
+        var title = key.text(bytes)
+        if let start { title += " @ window \(TimeText.text(start))" }
+        var lines = ["\(title) = \(row.value == nil ? "(deleted)" : value.text(row.value))"]
+        if let timestamp = row.timestamp { lines.append("    time     \(TimeText.text(timestamp))  (\(timestamp))") }
+        if row.context.isValid {
+            lines.append("    context  \(row.context.traceparent)\(row.context.isSampled ? "  sampled" : "")")
+        }
+        lines.append("    cell     \(row.cell?.line ?? "none")")
+        return lines
+    }
+
+    /// The row as one JSON object.
+    func json(_ row: StoredRow, place: [(String, String)] = []) -> String {
+        let (bytes, start) = parts(row.key)
+        var writer = ByteWriter()
+        writer.appendObject { writer, members in
+            for (name, text) in place { members.string(name, text, &writer) }
+            members.name("key", &writer)
+            key.appendJSON(bytes, to: &writer)
+            if let start { members.integer("windowStart", start, &writer) }
+            members.name("value", &writer)
+            value.appendJSON(row.value, to: &writer)
+            if let timestamp = row.timestamp { members.integer("timestamp", timestamp, &writer) }
+            if row.context.isValid { members.string("traceparent", row.context.traceparent, &writer) }
+            if let cell = row.cell {
+                members.name("cell", &writer)
+                cell.appendJSON(to: &writer)
+            }
+        }
+        return writer.text
+    }
+}

@@ -1,0 +1,91 @@
+/// Times as people write them: ISO 8601 in UTC, with milliseconds.
+enum TimeText {
+    /// `2026-11-21T14:00:00.000Z`.
+    static func text(_ milliseconds: Int64) -> String {
+        let (day, rest) = divide(milliseconds, 86_400_000)
+        let date = civil(day)
+        func two(_ number: Int64) -> String { (number < 10 ? "0" : "") + String(number) }
+        let millis = String(rest % 1000)
+        return "\(date.year)-\(two(date.month))-\(two(date.day))T\(two(rest / 3_600_000)):\(two(rest / 60_000 % 60)):"
+            + "\(two(rest / 1000 % 60)).\(String(repeating: "0", count: 3 - millis.count))\(millis)Z"
+    }
+
+    /// Milliseconds of a number of milliseconds or of `YYYY-MM-DD[THH:MM[:SS[.mmm]]][Z]`.
+    static func milliseconds(_ text: String) throws(UsageError) -> Int64 {
+        if let number = Int64(text) { return number }
+        let refused = UsageError("'\(text)' is no time: give milliseconds since 1970, or 2026-01-31T13:00:00Z")
+        let halves = text.split(whereSeparator: { $0 == "T" || $0 == " " })
+        let date = (halves.first ?? "").split(separator: "-").compactMap { Int64($0) }
+        guard halves.count <= 2, date.count == 3, (1...12).contains(date[1]), (1...31).contains(date[2]),
+            (0...9999).contains(date[0])
+        else { throw refused }
+        var result = days(date[0], date[1], date[2]) * 86_400_000
+        guard halves.count == 2 else { return result }
+        var clock = halves[1]
+        if clock.hasSuffix("Z") { clock.removeLast() }
+        let parts = clock.split(separator: ":", omittingEmptySubsequences: false)
+        guard (2...3).contains(parts.count), let hour = Int64(parts[0]), let minute = Int64(parts[1]),
+            (0..<24).contains(hour), (0..<60).contains(minute)
+        else { throw refused }
+        result += hour * 3_600_000 + minute * 60_000
+        if parts.count == 3 {
+            guard let seconds = Double(parts[2]), (0..<61).contains(seconds) else { throw refused }
+            result += Int64((seconds * 1000).rounded())
+        }
+        return result
+    }
+
+    /// A length of time in words.
+    static func duration(_ milliseconds: Int64) -> String {
+        if milliseconds < 1000 { return "\(milliseconds) ms" }
+        if milliseconds < 120_000 { return "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s" }
+        if milliseconds < 7_200_000 { return "\(milliseconds / 60_000) min" }
+        return "\(milliseconds / 3_600_000) h"
+    }
+
+    private static func divide(_ number: Int64, _ by: Int64) -> (Int64, Int64) {
+        let rest = ((number % by) + by) % by
+        return ((number - rest) / by, rest)
+    }
+
+    // Days since 1970-01-01 in the Gregorian calendar: years begin in March, so that the leap day comes last.
+    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+        let (era, yearOfEra) = divide(month <= 2 ? year - 1 : year, 400)
+        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+
+    private static func civil(_ day: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let (era, dayOfEra) = divide(day + 719_468, 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shifted = (5 * dayOfYear + 2) / 153
+        let month = shifted < 10 ? shifted + 3 : shifted - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
+    }
+}
+
+/// Numbers for people.
+enum NumberText {
+    /// `1,234,567`.
+    static func grouped(_ number: Int64) -> String {
+        let digits = String(number.magnitude)
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0 && (digits.count - index) % 3 == 0 { text += "," }
+            text.append(digit)
+        }
+        return (number < 0 ? "-" : "") + text
+    }
+
+    /// `12.3 MB`.
+    static func bytes(_ count: Int64) -> String {
+        var value = Double(count)
+        var unit = "B"
+        for next in ["KB", "MB", "GB", "TB"] where value >= 1000 {
+            value /= 1000
+            unit = next
+        }
+        return unit == "B" ? "\(count) B" : "\((value * 10).rounded() / 10) \(unit)"
+    }
+}

@@ -1,0 +1,95 @@
+internal import TributaryCore
+internal import TributaryLMDB
+internal import TributaryLineage
+
+/// `tributary topics consume`.
+enum ConsumeCommand {
+    static let spec = CommandSpec(
+        words: ["topics", "consume"], summary: "Prints a topic's records with their coordinates and headers.",
+        details:
+            "Reads all partitions from the first record up to the end, unless said otherwise; records of one partition "
+            + "come in order. Nothing is committed: reading changes nothing.",
+        operands: [OperandSpec(name: "TOPIC", summary: "the topic's name")],
+        options: [
+            LogAccess.option, .integer("partition", "P", "only this partition"),
+            .text("from", "WHERE", "begin at 'beginning' (the default), 'end', an offset, or 'time:' and a time"),
+            .integer("max", "N", "stop after so many records"), .flag("follow", "wait for more records at the end"),
+            .choice("key-format", BytesFormat.names, "how keys are shown (auto: text, or hex if they are none)"),
+            .choice("value-format", BytesFormat.names, "how values are shown; json puts them into --json as they are"),
+            .flag("json", "JSON, one object a line, as 'topics produce' reads it"),
+        ],
+        examples: [
+            "tributary topics consume balance-updates --max 10 --log ./bank-data",
+            "tributary topics consume transactions --from time:2026-01-31T12:00:00Z --follow --log ./bank-data",
+            "tributary topics consume prices --json --log ./a | tributary topics produce prices --log ./b",
+        ], run: { try run($0, $1) })
+
+    enum Start: Equatable {
+        case beginning
+        case end
+        case offset(Int64)
+        case time(Int64)
+
+        init(_ text: String?) throws(UsageError) {
+            switch text {
+            case nil, "beginning": self = .beginning
+            case "end": self = .end
+            case .some(let text):
+                if text.hasPrefix("time:") {
+                    self = .time(try TimeText.milliseconds(String(text.dropFirst(5))))
+                } else if let offset = Int64(text), offset >= 0 {
+                    self = .offset(offset)
+                } else {
+                    throw UsageError("--from is 'beginning', 'end', an offset, or 'time:' and a time, not '\(text)'")
+                }
+            }
+        }
+    }
+
+    private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {
+        let start = try Start(arguments["from"])
+        let most = arguments.integer("max") ?? .max
+        guard most >= 0 else { throw UsageError("--max must not be negative") }
+        let log = try LogAccess.open(arguments.required("log"))
+        defer { log.close() }
+        let topic = try LogAccess.topic(arguments.operand(0), of: log)
+        let text = RecordText(
+            key: BytesFormat(arguments["key-format"]), value: BytesFormat(arguments["value-format"]),
+            names: try LogAccess.sourceNames(log))
+        let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "tributary-consume"))
+        defer { consumer.close() }
+        var numbers: [Int: (partition: Int32, end: Int64)] = [:]
+        for place in try LogAccess.partitions(arguments, of: topic) {
+            let ends = try log.watermarks(place, committed: true)
+            let from: Int64
+            switch start {
+            case .beginning: from = ends.low
+            case .end: from = ends.high
+            case .offset(let offset): from = min(max(offset, ends.low), ends.high)
+            case .time(let time): from = try log.offsets(atOrAfter: [place: time])[place] ?? ends.high
+            }
+            numbers[try consumer.assign(place, from: from)] = (place.partition, ends.high)
+        }
+        let follows = arguments.has("follow")
+        var left = most
+        while left > 0 {
+            let isAtEnd = numbers.allSatisfy { consumer.position($0.key) >= $0.value.end }
+            if isAtEnd && !follows { break }
+            guard let batch = try consumer.poll(timeout: follows ? 1000 : 0) else {
+                if follows { continue }
+                break
+            }
+            guard let place = numbers[batch.assignment] else { continue }
+            for index in 0..<batch.count where left > 0 && (follows || batch.offset(index) < place.end) {
+                left -= 1
+                if arguments.has("json") {
+                    console.line(text.json(topic.name, place.partition, batch, index))
+                } else {
+                    text.lines(topic.name, place.partition, batch, index).forEach(console.line)
+                }
+            }
+            if follows { console.flush() }
+        }
+        return 0
+    }
+}

@@ -1,0 +1,53 @@
+/// Runs one case in several ways and judges the lineage of each by the tokens.
+public struct TruthRun {
+    /// Judges a case that the runner can interpret.
+    ///
+    /// Sampled on LMDB and unsampled in memory, which must give the same cells; then the same two with a restart halfway,
+    /// where the second restores its stores from their changelogs.
+    ///
+    /// A restart may change results, since operators forget their stream time and caches their expired rows, as in Kafka
+    /// Streams: so the restarted runs are compared with each other.
+    public static func judge(_ item: ConformanceCase) -> LineageTruth.Outcome {
+        var verdict = LineageTruth.Outcome(problems: [], checkedValues: 0)
+        let first: CaseRun
+        do { first = try DriverRunner().run(item) } catch {
+            return LineageTruth.Outcome(problems: ["runner: \(error)"], checkedValues: 0)
+        }
+        verdict.add(item, first, "")
+        _ = verdict.add(
+            item, ExecutionSettings(isSampled: false, usesLMDB: false), "unsampled in memory: ", first)
+        guard item.steps.count > 1 else { return verdict }
+        let half = item.steps.count / 2
+        let restarted = verdict.add(item, ExecutionSettings(restartsAfter: half), "restarted: ", nil)
+        _ = verdict.add(item, ExecutionSettings(usesLMDB: false, restartsAfter: half), "restored: ", restarted)
+        return verdict
+    }
+}
+
+extension LineageTruth.Outcome {
+    fileprivate mutating func add(_ item: ConformanceCase, _ run: CaseRun, _ name: String, isSampled: Bool = true) {
+        if let failure = run.result.failure {
+            problems.append("\(name)failed \(failure): \(run.result.failureMessage ?? "")")
+        }
+        let outcome = LineageTruth.check(item, lineage: run.lineage, spans: isSampled ? run.spans : nil)
+        problems += outcome.problems.map { name + $0 }
+        checkedValues += outcome.checkedValues
+        if !isSampled && !run.spans.isEmpty { problems.append("\(name)spans though nothing is sampled") }
+    }
+
+    fileprivate mutating func add(
+        _ item: ConformanceCase, _ settings: ExecutionSettings, _ name: String, _ first: CaseRun?
+    ) -> CaseRun? {
+        let run: CaseRun
+        do { run = try CaseExecution.run(item, settings) } catch {
+            problems.append("\(name)runner: \(error)")
+            return nil
+        }
+        add(item, run, name, isSampled: settings.isSampled)
+        if let first {
+            problems += CaseComparison.differences(expected: first.result, actual: run.result).map { name + $0 }
+            problems += LineageTruth.differences(first.lineage, run.lineage).map { name + $0 }
+        }
+        return run
+    }
+}

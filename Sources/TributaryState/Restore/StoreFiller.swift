@@ -1,0 +1,88 @@
+public import TributaryCore
+internal import TributaryLineage
+
+/// Fills the tables of one store from nothing: changelog records come in their own order, rows go out in the order of keys.
+///
+/// Rows of windows that the store would no longer keep are left out; tombstones become graves.
+public final class StoreFiller {
+    private let store: StateStore
+    private let sorter: ExternalSorter
+    private var latestStart: Int64 = -1
+
+    /// Makes a filler.
+    ///
+    /// - Parameters:
+    ///   - store: gives names and layout; its own engine isn't touched.
+    ///   - folder: where runs are written.
+    ///   - memory: how many bytes are sorted at once.
+    public init(_ store: StateStore, folder: String, memory: Int = 64 << 20) {
+        self.store = store
+        sorter = ExternalSorter(folder: folder, arenaBytes: memory)
+    }
+
+    /// Adds a changelog record; `value` nil is a tombstone.
+    @inline(__always)
+    public func add(
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan
+    ) throws(StoreError) {
+        if store.inner is SegmentedStore {
+            guard key.byteCount >= SegmentedStore.suffixSize else {
+                throw StoreError(
+                    .corrupt, "a changelog key without window", store: store.name, key: key.hexadecimal)
+            }
+            latestStart = max(latestStart, SegmentedStore.start(ofKey: key))
+        }
+        let envelope = store.restoredEnvelope(value, timestamp: timestamp, context: context, cell: cell)
+        try sorter.add(key, envelope, isTombstone: value == nil)
+    }
+
+    /// Writes everything into an engine that doesn't hold the store's tables yet; commits in between, so that memory is bounded.
+    public func finish(into engine: any StateEngine) throws(StoreError) {
+        let limit = 32 << 20
+        let graves = store.graves == nil ? nil : try engine.table(store.name + ".graves")
+        if let windows = store.inner as? SegmentedStore {
+            let target = try SegmentedStore(store.name, engine: engine, retention: windows.retention)
+            try target.advance(to: latestStart)
+            try sorter.finish { (key, value) throws(StoreError) in
+                try target.append(key, value)
+                if engine.dirtyBytes > limit { try engine.commit() }
+            }
+            try target.saveTime()
+        } else {
+            let table = try engine.table(store.name)
+            try sorter.finish(
+                tombstone: { (key, value) throws(StoreError) in try graves?.append(key, value) },
+                entry: { (key, value) throws(StoreError) in
+                    try table.append(key, value)
+                    if engine.dirtyBytes > limit { try engine.commit() }
+                })
+        }
+        try engine.commit()
+    }
+}
+
+extension StateStore {
+    /// The engine's content was replaced: forgets what was known of it.
+    public func reload() throws(StoreError) { try (inner as? SegmentedStore)?.reload() }
+
+    /// The names of the store's tables in an engine.
+    public func tableNames(in engine: any StateEngine) throws(StoreError) -> [String] {
+        let own = name
+        return try engine.tableNames().filter { $0 == own || $0 == own + ".graves" || $0.hasPrefix(own + "@") }
+    }
+
+    /// Deletes tombstones that are older than a time, ms since the epoch.
+    public func purgeGraves(before time: Int64) throws(StoreError) {
+        guard let graves else { return }
+        var key = ByteWriter()
+        var value = ByteWriter()
+        var old: [[UInt8]] = []
+        let cursor = try graves.cursor(from: nil, through: nil, reverse: false)
+        while old.count < 100_000, try cursor.next(key: &key, value: &value) {
+            let timestamp = (try? EnvelopeView(value.bytes).timestamp) ?? 0
+            if timestamp < time { old.append(key.copy()) }
+        }
+        cursor.close()
+        for key in old { try graves.delete(key.span.bytes) }
+    }
+}
