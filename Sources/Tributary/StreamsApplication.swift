@@ -156,7 +156,8 @@ public final class StreamsApplication: Sendable {
         let names = SourceNames(
             cluster: log.clusterID, topics: topology.sources.filter { !$0.isInternal }.map(\.topic))
         status.withLock { $0.names = names }
-        let engines = LMDBEngines(directory: directory, mapSize: configuration.stateMapSize)
+        let engines = LMDBEngines(
+            directory: directory, mapSize: configuration.stateMapSize, faults: configuration.stateFaults)
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             start(plan, runtime, log, group, engines, continuation)
         }
