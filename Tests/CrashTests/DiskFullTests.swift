@@ -43,6 +43,33 @@ enum FaultPlace: String, CaseIterable, Sendable {
         print("disk full, \(place.rawValue), \(guarantee.rawValue): stopped \(stops) times, \(doubled) doubled")
         bank.close()
     }
+
+    @Test(arguments: [ProcessingGuarantee.exactlyOnce, .atLeastOnce])
+    func `a small disk that runs full stops the application and loses nothing`(
+        _ guarantee: ProcessingGuarantee
+    ) async throws {
+        let disk: SmallDisk
+        do { disk = try SmallDisk(bytes: 16 << 20) } catch let error as SystemFailure {
+            try Test.cancel("this process may not mount a file system (\(error.code))")
+        }
+        let bank = try Bank(guarantee, in: disk.path, comment: "small disk, \(guarantee.rawValue)")
+        var stops = 0
+        for round in 0..<(isSoak ? 200 : 30) {
+            try bank.input.transfer(200)
+            try disk.fill(leaving: round * (round % 2 == 0 ? 4096 : 28 << 10))
+            if let failure = await bank.run() {
+                stops += 1
+                #expect(isDiskFull(failure), "\(round): \(failure)")
+            }
+            disk.empty()
+        }
+        let failure = await bank.run()
+        #expect(failure == nil)
+        let doubled = try bank.judge.check()
+        print("small disk, \(guarantee.rawValue): stopped \(stops) times, \(doubled) doubled")
+        #expect(stops > 3)
+        bank.close()
+    }
 }
 
 /// Whether an error is that of a full disk, however deep.
