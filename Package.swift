@@ -121,7 +121,7 @@ let package = Package(
         .executableTarget(name: "tributary-tool", dependencies: ["TributaryCLI"], swiftSettings: settings),
         .testTarget(
             name: "TributaryCLITests",
-            dependencies: ["TributaryCLI", "TributaryCore", "TributaryLMDB", "TributaryTelemetry"],
+            dependencies: ["TributaryCLI", "Tributary", "tributary-tool"],
             swiftSettings: settings),
     ]
 )
