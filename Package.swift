@@ -126,7 +126,7 @@ let package = Package(
         .executableTarget(name: "tributary-tool", dependencies: ["TributaryCLI"], swiftSettings: settings),
         .testTarget(
             name: "TributaryCLITests",
-            dependencies: ["TributaryCLI", "TributaryCore", "TributaryLMDB", "TributaryTelemetry"],
+            dependencies: ["TributaryCLI", "Tributary", "tributary-tool"],
             swiftSettings: settings),
     ]
 )
