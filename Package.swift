@@ -108,7 +108,9 @@ let package = Package(
             name: "CrashTests", dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
             swiftSettings: settings),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
-        .testTarget(name: "TributaryCoreTests", dependencies: ["TributaryCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TributaryCoreTests", dependencies: ["TributaryCore"], exclude: ["murmur2-vectors.json"],
+            swiftSettings: settings),
         .testTarget(
             name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
             exclude: ["Vectors"], swiftSettings: settings),
@@ -124,7 +126,7 @@ let package = Package(
         .executableTarget(name: "tributary-tool", dependencies: ["TributaryCLI"], swiftSettings: settings),
         .testTarget(
             name: "TributaryCLITests",
-            dependencies: ["TributaryCLI", "TributaryCore", "TributaryLMDB", "TributaryTelemetry"],
+            dependencies: ["TributaryCLI", "Tributary", "tributary-tool"],
             swiftSettings: settings),
     ]
 )

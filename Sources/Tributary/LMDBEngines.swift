@@ -7,11 +7,13 @@ internal import TributaryState
 struct LMDBEngines: EngineFactory {
     let directory: String
     let mapSize: Int
+    let faults: LMDBFaults?
 
     private func folder(_ task: String) -> String { "\(directory)/\(task)" }
 
     func persistentEngine(task: String) throws -> any StateEngine {
-        let options = LMDBStateOptions(mapSize: mapSize)
+        var options = LMDBStateOptions(mapSize: mapSize)
+        options.faults = faults
         do throws(StoreError) {
             return try LMDBStateEngine(directory: folder(task), options: options)
         } catch {

@@ -105,7 +105,7 @@ public final class StreamsApplication: Sendable {
         for thread in threads { thread.stop() }
     }
 
-    /// Runs until ``shutdown()``, a signal, or an error.
+    /// Runs until ``shutdown()``, a signal, the task's cancellation, or an error.
     ///
     /// - Throws: ``TopologyError``, ``LogError`` or ``StoreError`` if it cannot start; ``TaskFailure`` for a record that no
     ///   handler let pass. Nothing that was committed is lost.
@@ -153,12 +153,24 @@ public final class StreamsApplication: Sendable {
         let lock = try StateDirectoryLock(directory: directory)
         defer { _ = lock }
         try plan.prepare(log)
-        let names = SourceNames(
-            cluster: log.clusterID, topics: topology.sources.filter { !$0.isInternal }.map(\.topic))
-        status.withLock { $0.names = names }
-        let engines = LMDBEngines(directory: directory, mapSize: configuration.stateMapSize)
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            start(plan, runtime, log, group, engines, continuation)
+        var names = SourceNames()
+        for source in topology.sources where !source.isInternal {
+            if let other = names.add(cluster: log.clusterID, topic: source.topic) {
+                throw TopologyError(
+                    "the topics '\(source.topic)' and '\(other)' have the same 4-byte hash in this cluster, so that cells "
+                        + "couldn't tell them apart: rename one of them")
+            }
+        }
+        let sourceNames = names
+        status.withLock { $0.names = sourceNames }
+        let engines = LMDBEngines(
+            directory: directory, mapSize: configuration.stateMapSize, faults: configuration.stateFaults)
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                start(plan, runtime, log, group, engines, continuation)
+            }
+        } onCancel: {
+            shutdown()
         }
     }
 

@@ -47,6 +47,8 @@ public struct StreamsConfiguration: Sendable {
     public var stateMapSize: Int
     /// Whether SIGTERM and SIGINT stop the application cleanly while ``StreamsApplication/run()`` runs.
     public var handlesSignals: Bool
+    /// Fails chosen writes of the state, in tests.
+    package var stateFaults: LMDBFaults?
 
     /// Makes settings.
     public init(

@@ -28,18 +28,12 @@ struct NamedCase: Sendable, CustomTestStringConvertible {
         #expect(outcome.checkedValues > 0)
     }
 
-    @Test(arguments: 1...UInt64(12), LineageGenerator.Caches.allCases)
+    @Test(arguments: 1...UInt64(4), LineageGenerator.Caches.allCases)
     func `the tokens of random topologies agree with cells and spans`(
         seed: UInt64, caches: LineageGenerator.Caches
     ) throws {
         let outcome = TruthRun.judge(try LineageGenerator.makeCase(seed: seed, caches: caches))
         #expect(outcome.problems == [])
-    }
-
-    @Test func `random topologies have values to judge`() throws {
-        let values = try (1...UInt64(4)).map { seed in
-            TruthRun.judge(try LineageGenerator.makeCase(seed: seed)).checkedValues
-        }
-        #expect(values.allSatisfy { $0 > 0 })
+        #expect(outcome.checkedValues > 0)
     }
 }

@@ -60,7 +60,7 @@ public enum BankApplication {
     ) -> StreamsConfiguration {
         var configuration = StreamsConfiguration(
             applicationID: id, log: log, guarantee: guarantee, commitInterval: .milliseconds(10), threads: threads,
-            cacheBytes: 24 << 10)
+            cacheBytes: 96 << 10)
         configuration.runtime.stateFlushInterval = 40
         configuration.stateMapSize = 1 << 30
         return configuration

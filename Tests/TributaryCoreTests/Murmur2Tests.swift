@@ -20,7 +20,7 @@ import TributaryCore
     /// What Java's producer computed, one JSON list a line: `["key in hex",hash,[partitions]]`.
     private static func vectors() -> [Vector] {
         var path = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
-        path += "/ConformanceTests/Data/murmur2-vectors.json"
+        path += "/TributaryCoreTests/murmur2-vectors.json"
         guard let file = fopen(path, "rb") else { return [] }
         defer { fclose(file) }
         var text: [UInt8] = []

@@ -8,15 +8,19 @@
 public struct Console: Sendable {
     let output: @Sendable (String) -> Void
     let errors: @Sendable (String) -> Void
+    private let screen: @Sendable (String) -> Void
     /// Whether a person watches standard error: only then are there progress bars.
     let isTerminal: Bool
 
     /// Makes a console of closures that take lines without their ends.
+    ///
+    /// - Parameter screen: takes what a terminal is sent to show progress; never called without a terminal.
     public init(
         isTerminal: Bool = false, output: @escaping @Sendable (String) -> Void,
-        errors: @escaping @Sendable (String) -> Void
+        errors: @escaping @Sendable (String) -> Void, screen: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.isTerminal = isTerminal
+        self.screen = screen
         self.output = output
         self.errors = errors
     }
@@ -28,7 +32,7 @@ public struct Console: Sendable {
             errors: { text in
                 fflush(nil)
                 Console.write(text + "\n", to: 2)
-            })
+            }, screen: { Console.write($0, to: 2) })
     }
 
     /// A line of the result.
@@ -52,7 +56,7 @@ public struct Console: Sendable {
     /// Replaces the line that a terminal shows; nothing elsewhere.
     func status(_ text: String) {
         guard isTerminal else { return }
-        Console.write("\r\u{1b}[K\(text)", to: 2)
+        screen("\r\u{1b}[K\(text)")
     }
 
     /// Takes the status line away.

@@ -21,7 +21,7 @@ enum ConsumeCommand {
         examples: [
             "tributary topics consume balance-updates --max 10 --log ./bank-data",
             "tributary topics consume transactions --from time:2026-01-31T12:00:00Z --follow --log ./bank-data",
-            "tributary topics consume prices --json --log ./a | tributary topics produce prices --log ./b",
+            "tributary topics consume prices --json --log ./a | tributary topics produce prices --by-key --log ./b",
         ], run: { try run($0, $1) })
 
     enum Start: Equatable {

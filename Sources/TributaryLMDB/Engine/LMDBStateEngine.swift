@@ -71,6 +71,12 @@ public final class LMDBStateEngine: StateEngine {
         {
             throw StoreError(.corrupt, "\(path) has commits that another boot of the system did not write to disk")
         }
+        // LMDB maps its lock file: a hole in it would be a SIGBUS on a full disk.
+        do throws(LogError) {
+            try prepareLockFile(path + "-lock", readers: LMDBOptions().maximumReaders)
+        } catch {
+            throw StoreError(error.code == .diskFull ? .diskFull : .io, error.message)
+        }
         let environment: LMDBEnvironment
         do throws(LMDBError) {
             environment = try LMDBEnvironment(

@@ -225,9 +225,10 @@ final class StoreCache {
     @inline(__always)
     func lineage(_ index: Int32) -> Lineage {
         guard keepsLineage else { return .none }
-        let kept = table.value.lineage[Int(index)]
-        if kept.lineage.cell.entries <= 1 { return kept.lineage }
-        return manySources(kept)
+        if table.value.lineage[Int(index)].lineage.cell.entries <= 1 {
+            return table.value.lineage[Int(index)].lineage
+        }
+        return manySources(table.value.lineage[Int(index)])
     }
 
     @inline(never)

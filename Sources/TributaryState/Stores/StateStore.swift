@@ -50,6 +50,7 @@ public final class StateStore {
         var start = 0  // where the value begins in what a read found
         var timestamp: Int64 = 0
         var lineage = Lineage.none
+        var written = Lineage.none
         var isFlushing = false
         var sequence: UInt32 = 0
         // What the last read looked up, for the write that follows.
@@ -117,7 +118,7 @@ public final class StateStore {
     ///
     /// - Returns: whether there is a value.
     @inline(__always)
-    public func read(_ key: RawSpan) throws(StoreError) -> Bool {
+    public func read(_ key: RawSpan) throws -> Bool {
         guard isCached else { return try readInner(key) }
         let hash = StoreCache.hash(key)
         let index = cache.find(key, hash: hash)
@@ -140,13 +141,18 @@ public final class StateStore {
 
     // Key-value stores keep what they read as a clean entry; window stores don't (semantics 4.6).
     @inline(never)
-    private func readThrough(_ key: RawSpan, hash: UInt32) throws(StoreError) -> Bool {
+    private func readThrough(_ key: RawSpan, hash: UInt32) throws -> Bool {
         guard try readInner(key) else { return false }
         if isWindowed { return true }
         state.value.lookedUp = cache.put(
             key, hash: hash, found: -1, value: value, dirty: false, timestamp: valueTimestamp, recordTime: 0,
             origin: .none, headers: RawSpan.empty, topicSize: 0, lineage: valueLineage, timestampSize: timestampSize)
-        return true
+        guard cache.budget.usedBytes > cache.budget.limit else { return true }
+        // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
+        try evict(cache)
+        let index = cache.find(key, hash: hash)
+        state.value.lookedUp = index
+        return index >= 0 ? readCached(index) : try readInner(key)
     }
 
     func readInner(_ key: RawSpan) throws(StoreError) -> Bool {
@@ -205,6 +211,14 @@ public final class StateStore {
         return recorder.span(operations.get, parent: parent)
     }
 
+    /// Makes the span of the last read, which found a row that an aggregation goes on from.
+    @inline(__always)
+    public func previousSpan(_ meta: borrowing RecordMeta) {
+        guard recorder.makesSpan(meta.lineage.context) else { return }
+        recorder.link(.previous, state.value.lineage.context)
+        _ = recorder.span(operations.get, parent: meta.lineage.context)
+    }
+
     /// Makes the span of a read that found nothing.
     @inline(__always)
     public func missSpan(_ parent: TraceContext) {
@@ -219,6 +233,37 @@ public final class StateStore {
     }
 
     // MARK: Writing
+
+    /// Writes the next aggregate of a key (nil: deletes), derived from the record and the row that the last read found.
+    ///
+    /// - Parameters:
+    ///   - exists: whether the last ``read(_:)``, which was of this key, found a row.
+    ///   - window: start and end, for the span.
+    ///   - meta: of the record that causes the write.
+    /// - Returns: the value's timestamp. Its lineage is ``writtenLineage``.
+    @inline(__always)
+    public func writeAggregate(
+        _ key: RawSpan, _ value: RawSpan?, exists: Bool, window: (start: Int64, end: Int64)? = nil,
+        _ meta: borrowing RecordMeta
+    ) throws -> Int64 {
+        let timestamp = exists ? max(meta.timestamp, state.value.timestamp) : meta.timestamp
+        guard keepsLineage else {
+            if isCached {
+                try writeCached(key, value, timestamp: timestamp, .none, meta)
+            } else {
+                try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, .none)
+            }
+            return timestamp
+        }
+        let cell = exists ? recorder.add(state.value.lineage.cell, meta.lineage.cell) : meta.lineage.cell
+        state.value.written = try write(
+            key, value, timestamp: timestamp, cell: cell, link: .previous,
+            row: exists ? state.value.lineage.context : .none, window: window, meta)
+        return timestamp
+    }
+
+    /// The lineage to forward after ``writeAggregate(_:_:exists:window:_:)``.
+    public var writtenLineage: Lineage { state.value.written }
 
     /// Writes a value (nil: deletes), and returns the lineage that the operator forwards: the write's own context and `cell`.
     ///
@@ -369,7 +414,7 @@ extension StateStore {
         try flush(cache, list)
     }
 
-    private func evict(_ cache: StoreCache) throws {
+    func evict(_ cache: StoreCache) throws {
         // A flush under way keeps its entries; what it adds goes at the next write.
         if state.value.isFlushing { return }
         state.value.lookedUp = -1
@@ -406,7 +451,12 @@ extension StateStore {
                 return false
             }
         }
-        if recorder.isRecording { for index in live { makeFlushSpan(cache, index) } }
+        if recorder.isRecording {
+            for index in live {
+                makeFlushSpan(cache, index)
+                recorder.arena.release(to: mark)
+            }
+        }
         try writeSorted(cache, live, key, value)
         let onFlush = self.onFlush
         for index in live {
