@@ -3,6 +3,7 @@ import Testing
 import TributaryCore
 import TributaryDSL
 import TributaryLineage
+import TributaryTesting
 
 /// The runtime's own path allocates nothing per record once it is warm, whatever lineage is kept.
 @Suite(.enabled(if: allocation_counter_works(), "sanitizers have allocators of their own"))
