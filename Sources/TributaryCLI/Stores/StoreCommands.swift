@@ -106,10 +106,16 @@ enum StoreCommands {
         return nil
     }
 
+    static func missing(_ key: String, _ store: String) -> CommandError {
+        CommandError(
+            "there is no key '\(key)' in '\(store)', and no grave of it (what a running application has written since its "
+                + "state was last made durable is not seen here)")
+    }
+
     private static func get(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let key = try arguments.operand(0)
         guard let (row, scan) = try find(key, arguments) else {
-            throw CommandError("there is no key '\(key)' in '\(try arguments.required("store"))', and no grave of it")
+            throw missing(key, try arguments.required("store"))
         }
         show(row, scan, arguments, console)
         return 0
