@@ -91,7 +91,13 @@ enum AggregateSinks {
             guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
             guard content != nil else { return services.dropped(.nullValue, node: name, meta) }
             let exists = try store.read(meta.key)
-            let old = exists ? store.value.integer(at: 0, as: Int64.self) ?? 0 : 0
+            var old: Int64 = 0
+            if exists {
+                guard store.value.byteCount == 8, let count = store.value.integer(at: 0, as: Int64.self) else {
+                    throw store.malformed("a count has 8 bytes", key: meta.key)
+                }
+                old = count
+            }
             let rowLineage = exists ? store.valueLineage : .none
             if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
             let written = try aggregate.write(
@@ -133,7 +139,7 @@ enum AggregateSinks {
             let rowTime = exists ? store.valueTimestamp : 0
             if exists {
                 _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context)
-                let old = try aggregate.value.decode(store.value)
+                let old = try store.decodedValue(aggregate.value, key: meta.key)
                 do { result = try reducer(old, value) } catch {
                     return try services.processingFailed(node: name, error, meta)
                 }
@@ -168,7 +174,7 @@ enum AggregateSinks {
                 let rowLineage = exists ? store.valueLineage : .none
                 let rowTime = exists ? store.valueTimestamp : 0
                 if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
-                var result = exists ? try aggregate.value.decode(store.value) : initial()
+                var result = exists ? try store.decodedValue(aggregate.value, key: meta.key) : initial()
                 do { try aggregator(key, value, &result) } catch {
                     return try services.processingFailed(node: name, error, meta)
                 }
