@@ -2,7 +2,7 @@
 ///
 /// The records are fed step by step; a step ends when every record in the log is processed and committed. So the results are
 /// determined though sub-topologies are tasks of their own here, and one task on the test driver.
-public struct ApplicationRunner: CaseRunner {
+public struct ApplicationRunner: CaseRunner, Sendable {
     /// Makes a runner.
     public init() {}
 
