@@ -75,7 +75,7 @@ let package = Package(
             name: "TributaryConformance",
             dependencies: [
                 "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
-                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB",
+                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB", "Tributary",
             ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),

@@ -37,3 +37,28 @@ struct NamedCase: Sendable, CustomTestStringConvertible {
         #expect(outcome.checkedValues > 0)
     }
 }
+
+@Suite(.timeLimit(.minutes(2))) struct ApplicationConformanceTests {
+    private static let runner = ApplicationRunner()
+
+    @Test(arguments: NamedCase.all("/designed").filter { runner.reasonToSkip($0.item) == nil })
+    func `a designed case gives the same as an application on the embedded log`(_ named: NamedCase) async throws {
+        let run = try await Self.runner.run(named.item)
+        #expect(CaseComparison.differences(expected: named.item.expected, actual: run.result) == [])
+    }
+
+    @Test(arguments: NamedCase.all("/lineage.jsonl"))
+    func `a lineage case gives the same as an application on the embedded log`(_ named: NamedCase) async throws {
+        let run = try await Self.runner.run(named.item)
+        #expect(CaseComparison.differences(expected: named.item.expected, actual: run.result) == [])
+    }
+
+    @Test func `few designed cases are left out, each for a reason`() throws {
+        var reasons: [String: Int] = [:]
+        for named in NamedCase.all("/designed") {
+            if let reason = Self.runner.reasonToSkip(named.item) { reasons[reason, default: 0] += 1 }
+        }
+        #expect(reasons.removeValue(forKey: "expects an error") == 13)
+        #expect(reasons.values.sorted() == [1])
+    }
+}

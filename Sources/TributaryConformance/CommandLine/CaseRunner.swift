@@ -3,7 +3,15 @@ public protocol CaseRunner {
     /// Runs one case and returns all that was observed.
     ///
     /// An error of the topology or of a step is part of the result. What this throws is a defect of the runner or the case.
-    func run(_ conformanceCase: ConformanceCase) throws -> CaseRun
+    func run(_ conformanceCase: ConformanceCase) async throws -> CaseRun
+
+    /// Why the runner leaves a case out; nil if it runs it.
+    func reasonToSkip(_ conformanceCase: ConformanceCase) -> String?
+}
+
+extension CaseRunner {
+    /// Leaves nothing out.
+    public func reasonToSkip(_ conformanceCase: ConformanceCase) -> String? { nil }
 }
 
 /// What a runner brings back from one case.

@@ -41,18 +41,19 @@ final class LatestValueTable {
 /// Forwards what a store's flush gives, decoding only what the nodes below ask for.
 @usableFromInline
 final class FlushForwarder<Key, Value> {
-    private let next: Sink<Key, Value>
-    private let key: Serde<Key>?
-    private let value: Serde<Value>
+    @usableFromInline let next: Sink<Key, Value>
+    @usableFromInline let key: Serde<Key>?
+    @usableFromInline let value: Serde<Value>
 
-    @usableFromInline
+    @inlinable
     init(_ next: Sink<Key, Value>, _ key: Serde<Key>?, _ value: Serde<Value>) {
         self.next = next
         self.key = key
         self.value = value
     }
 
-    @usableFromInline
+    @inlinable
+    @inline(__always)
     func send(_ keyBytes: RawSpan, _ content: RawSpan?, _ meta: borrowing RecordMeta) throws {
         if let bytes = next.bytes { return try bytes(content, meta) }
         if let keyless = next.keyless, let keylessDelete = next.keylessDelete {

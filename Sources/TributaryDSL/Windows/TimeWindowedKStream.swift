@@ -115,13 +115,11 @@ public struct TimeWindowedKStream<Key, Value> {
                     keys.writer.append(bigEndian: start)
                     keys.writer.append(bigEndian: UInt32(0))
                     let exists = try store.read(keys.bytes)
-                    let rowLineage = exists ? store.valueLineage : .none
-                    let rowTime = exists ? store.valueTimestamp : 0
-                    if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
+                    if exists { store.previousSpan(meta) }
                     var result: Aggregate
                     do {
                         if exists {
-                            result = try aggregate.value.decode(store.value)
+                            result = try store.decodedValue(aggregate.value, key: keys.bytes)
                             try step(key, input, &result, true)
                         } else if let initial = initial() {
                             result = initial
@@ -135,12 +133,11 @@ public struct TimeWindowedKStream<Key, Value> {
                         return try services.processingFailed(node: name, error, meta)
                     }
                     let written = try aggregate.write(
-                        keys.bytes, result, exists: exists, rowLineage: rowLineage, rowTime: rowTime,
-                        window: (start, end), meta)
+                        keys.bytes, result, exists: exists, window: (start, end), meta)
                     if !aggregate.isCached {
                         let forwarded = meta.with(
-                            key: keys.bytes.prefix(keys.bytes.byteCount - 4), timestamp: written.timestamp,
-                            written.lineage)
+                            key: keys.bytes.prefix(keys.bytes.byteCount - 4), timestamp: written,
+                            store.writtenLineage)
                         try aggregate.forward(
                             next, Windowed(key: key, window: Window(start: start, end: end)), result, forwarded)
                     }

@@ -25,19 +25,23 @@ final class StoreCache {
         var hash: UInt32 = 0
         var newer: Int32 = -1  // towards the most recently used
         var older: Int32 = -1
-        var dirtyBefore: Int32 = -1
+        var dirtyBefore: Int32 = Entry.clean
         var dirtyAfter: Int32 = -1
-        var isDirty = false
-        var keyCount: Int32 = 0
+        var keyCount: Int32 = 0  // -1: not in use
         var valueCount: Int32 = -1  // -1: a cached delete
-        var headersCount: Int32 = 0
         var charged: Int32 = 0
         var first: UInt64 = 0  // the key's first 16 bytes, for comparing without a second cache miss
         var second: UInt64 = 0
+        var short: UInt64 = 0  // a value of up to 8 bytes, where there is no blob
         var timestamp: Int64 = 0  // of the value
         var recordTime: Int64 = 0  // of the record that wrote the entry
         var origin = RecordOrigin.none
-        var blob = Blob.none  // key, headers, value
+        var blob = Blob.none  // key, headers, value; none where key and value are above
+        var headersCount: Int32 = 0
+
+        /// Stands in `dirtyBefore` of an entry that isn't dirty.
+        static var clean: Int32 { -2 }
+        var isDirty: Bool { dirtyBefore != Entry.clean }
     }
 
     struct EntryLineage: BitwiseCopyable {
@@ -84,16 +88,16 @@ final class StoreCache {
     private let pool = BlobPool()
     private let cellBytes = ByteBuffer(capacity: 512)
 
-    init(budget: CacheBudget, recorder: LineageRecorder, overhead: Int = 24 + 1 + 20) {
+    init(budget: CacheBudget, recorder: LineageRecorder, overhead: Int = 24 + 1 + 20, room: Int = 128) {
         self.budget = budget
         self.recorder = recorder
         self.overhead = overhead
         keepsLineage = recorder.mode != .off
         table = Owned(
             Table(
-                slots: FlatArray(repeating: 0, count: 256), mask: 255,
-                entries: FlatArray(repeating: Entry(), count: 128),
-                lineage: FlatArray(repeating: EntryLineage(), count: recorder.mode == .off ? 0 : 128),
+                slots: FlatArray(repeating: 0, count: 2 * room), mask: 2 * room - 1,
+                entries: FlatArray(repeating: Entry(), count: room),
+                lineage: FlatArray(repeating: EntryLineage(), count: recorder.mode == .off ? 0 : room),
                 chain: FlatArray(repeating: Contributor(), count: recorder.isRecording ? 64 : 0)))
     }
 
@@ -151,6 +155,13 @@ final class StoreCache {
         }
     }
 
+    /// Whether an entry that was looked up before is still that of the key.
+    @inline(__always)
+    func isEntry(_ index: Int32, of key: RawSpan) -> Bool {
+        index >= 0
+            && matches(Int(index), key, key.prefixWord(at: 0), key.byteCount > 8 ? key.prefixWord(at: 8) : 0)
+    }
+
     @inline(__always)
     private func matches(_ index: Int, _ key: RawSpan, _ first: UInt64, _ second: UInt64) -> Bool {
         let size = table.value.entries[index].keyCount
@@ -165,21 +176,47 @@ final class StoreCache {
 
     func copyKey(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
+        if entry.blob.capacity == 0 {
+            StoreCache.append(entry.first, min(Int(entry.keyCount), 8), to: &writer)
+            if entry.keyCount > 8 { StoreCache.append(entry.second, Int(entry.keyCount) - 8, to: &writer) }
+            return
+        }
         writer.append(pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount)))
+    }
+
+    /// Appends the first bytes of a word.
+    @inline(__always)
+    private static func append(_ word: UInt64, _ count: Int, to writer: inout ByteWriter) {
+        if count == 8 { return writer.append(bigEndian: word) }
+        var rest = word
+        for _ in 0..<max(count, 0) {
+            writer.append(UInt8(truncatingIfNeeded: rest &>> 56))
+            rest = rest &<< 8
+        }
     }
 
     func copyHeaders(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
+        guard entry.headersCount > 0 else { return }
         writer.append(
             pool.bytes(of: entry.blob, at: Int(entry.keyCount), count: Int(entry.headersCount)))
     }
 
     func copyValue(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
+        if entry.blob.capacity == 0 {
+            return StoreCache.append(entry.short, Int(max(entry.valueCount, 0)), to: &writer)
+        }
         writer.append(
             pool.bytes(
                 of: entry.blob, at: Int(entry.keyCount + entry.headersCount), count: Int(max(entry.valueCount, 0))))
     }
+
+    @inline(__always)
+    func hasValue(_ index: Int32) -> Bool { table.value.entries[Int(index)].valueCount >= 0 }
+
+    @inline(__always)
+    func timestamp(_ index: Int32) -> Int64 { table.value.entries[Int(index)].timestamp }
 
     @inline(__always)
     func entry(_ index: Int32) -> Entry { table.value.entries[Int(index)] }
@@ -188,9 +225,10 @@ final class StoreCache {
     @inline(__always)
     func lineage(_ index: Int32) -> Lineage {
         guard keepsLineage else { return .none }
-        let kept = table.value.lineage[Int(index)]
-        if kept.lineage.cell.entries <= 1 { return kept.lineage }
-        return manySources(kept)
+        if table.value.lineage[Int(index)].lineage.cell.entries <= 1 {
+            return table.value.lineage[Int(index)].lineage
+        }
+        return manySources(table.value.lineage[Int(index)])
     }
 
     @inline(never)
@@ -261,11 +299,17 @@ final class StoreCache {
             foldIn(index)
         }
         let valueCount = value?.byteCount ?? 0
-        let needed = key.byteCount &+ headers.byteCount &+ valueCount
-        if Int(table.value.entries[Int(index)].blob.capacity) < needed { enlarge(index, key, needed) }
-        let blob = table.value.entries[Int(index)].blob
-        if !headers.isEmpty { pool.write(headers, to: blob, at: key.byteCount) }
-        if let value { pool.write(value, to: blob, at: key.byteCount &+ headers.byteCount) }
+        if key.byteCount <= 16 && valueCount <= 8 && headers.isEmpty
+            && table.value.entries[Int(index)].blob.capacity == 0
+        {
+            table.value.entries[Int(index)].short = value?.prefixWord(at: 0) ?? 0
+        } else {
+            let needed = key.byteCount &+ headers.byteCount &+ valueCount
+            if Int(table.value.entries[Int(index)].blob.capacity) < needed { enlarge(index, key, needed) }
+            let blob = table.value.entries[Int(index)].blob
+            if !headers.isEmpty { pool.write(headers, to: blob, at: key.byteCount) }
+            if let value { pool.write(value, to: blob, at: key.byteCount &+ headers.byteCount) }
+        }
         let charge =
             key.byteCount &+ overhead &+ (value == nil ? 0 : valueCount &+ timestampSize) &+ topicSize
             &+ headers.byteCount
@@ -346,8 +390,10 @@ final class StoreCache {
         entry.keyCount = Int32(key.byteCount)
         entry.first = key.prefixWord(at: 0)
         entry.second = key.byteCount > 8 ? key.prefixWord(at: 8) : 0
-        entry.blob = pool.allocate(key.byteCount + 16)
-        pool.write(key, to: entry.blob, at: 0)
+        if key.byteCount > 16 {
+            entry.blob = pool.allocate(key.byteCount + 16)
+            pool.write(key, to: entry.blob, at: 0)
+        }
         table.value.entries[Int(index)] = entry
         if keepsLineage { table.value.lineage[Int(index)] = EntryLineage() }
         place(hash, index)
@@ -405,7 +451,6 @@ final class StoreCache {
             unlinkDirty(index)
         }
         let last = table.value.lastDirty
-        table.value.entries[Int(index)].isDirty = true
         table.value.entries[Int(index)].dirtyBefore = last
         table.value.entries[Int(index)].dirtyAfter = -1
         if last >= 0 { table.value.entries[Int(last)].dirtyAfter = index } else { table.value.firstDirty = index }
@@ -418,7 +463,7 @@ final class StoreCache {
         let after = table.value.entries[Int(index)].dirtyAfter
         if before >= 0 { table.value.entries[Int(before)].dirtyAfter = after } else { table.value.firstDirty = after }
         if after >= 0 { table.value.entries[Int(after)].dirtyBefore = before } else { table.value.lastDirty = before }
-        table.value.entries[Int(index)].isDirty = false
+        table.value.entries[Int(index)].dirtyBefore = Entry.clean
         table.value.dirtyCount -= 1
     }
 
@@ -430,7 +475,7 @@ final class StoreCache {
         while index >= 0 {
             list.append(index)
             let after = table.value.entries[Int(index)].dirtyAfter
-            table.value.entries[Int(index)].isDirty = false
+            table.value.entries[Int(index)].dirtyBefore = Entry.clean
             index = after
         }
         table.value.firstDirty = -1
@@ -484,6 +529,7 @@ final class StoreCache {
             pool.deallocate(table.value.lineage[Int(index)].cellBlob)
             table.value.lineage[Int(index)].cellBlob = .none
         }
+        table.value.entries[Int(index)].keyCount = -1
         table.value.entries[Int(index)].older = table.value.freeEntry
         table.value.freeEntry = index
     }
@@ -492,9 +538,12 @@ final class StoreCache {
     func indices(from lower: RawSpan?, through upper: RawSpan?) -> [Int32] {
         var list: [Int32] = []
         var index = table.value.newest
+        let buffer = ByteBuffer()
         while index >= 0 {
             let entry = table.value.entries[Int(index)]
-            let key = pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount))
+            buffer.writer.removeAll()
+            copyKey(index, into: &buffer.writer)
+            let key = buffer.bytes
             var inside = true
             if let lower { inside = key.compare(to: lower) >= 0 }
             if inside, let upper { inside = key.compare(to: upper) <= 0 }
@@ -504,11 +553,22 @@ final class StoreCache {
         return list
     }
 
+    /// 8 bytes of an entry's key from `offset` on as a word that orders as they do; nil if the key ends before.
+    func keyWord(_ index: Int32, at offset: Int) -> UInt64? {
+        let entry = table.value.entries[Int(index)]
+        guard offset < Int(entry.keyCount) else { return nil }
+        if offset == 0 { return entry.first }
+        if offset == 8 { return entry.second }
+        return pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount)).prefixWord(at: offset)
+    }
+
     /// The order of the keys of two entries.
     func compareKeys(_ left: Int32, _ right: Int32) -> Int {
         let one = table.value.entries[Int(left)]
         let other = table.value.entries[Int(right)]
         if one.first != other.first { return one.first < other.first ? -1 : 1 }
+        if one.second != other.second { return one.second < other.second ? -1 : 1 }
+        if one.keyCount <= 16 || other.keyCount <= 16 { return Int(one.keyCount) - Int(other.keyCount) }
         return pool.bytes(of: one.blob, at: 0, count: Int(one.keyCount)).compare(
             to: pool.bytes(of: other.blob, at: 0, count: Int(other.keyCount)))
     }
