@@ -109,6 +109,12 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(
+            name: "AllocationTests",
+            dependencies: [
+                "CAllocationCounter", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL",
+                "TributaryRuntime", "TributaryTesting",
+            ], swiftSettings: settings),
+        .testTarget(
             name: "TributaryCoreTests", dependencies: ["TributaryCore"], exclude: ["murmur2-vectors.json"],
             swiftSettings: settings),
         .testTarget(

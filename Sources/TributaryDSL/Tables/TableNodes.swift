@@ -52,8 +52,21 @@ final class FlushForwarder<Key, Value> {
         self.value = value
     }
 
+    /// What a store's flush calls: one closure that looks at nothing but what it needs.
     @inlinable
-    @inline(__always)
+    func closure() -> (RawSpan, RawSpan?, borrowing RecordMeta) throws -> Void {
+        if let bytes = next.bytes { return { _, content, meta in try bytes(content, meta) } }
+        guard let keyless = next.keyless, let keylessDelete = next.keylessDelete else {
+            return { key, content, meta in try self.send(key, content, meta) }
+        }
+        let decode = value.decode
+        return { _, content, meta in
+            guard let content else { return try keylessDelete(meta) }
+            try keyless(try decode(content), meta)
+        }
+    }
+
+    @inlinable
     func send(_ keyBytes: RawSpan, _ content: RawSpan?, _ meta: borrowing RecordMeta) throws {
         if let bytes = next.bytes { return try bytes(content, meta) }
         if let keyless = next.keyless, let keylessDelete = next.keylessDelete {

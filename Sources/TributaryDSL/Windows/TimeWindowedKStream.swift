@@ -90,11 +90,11 @@ public struct TimeWindowedKStream<Key, Value> {
             let services = context.services
             let store = try services.store(state.name)
             let aggregate = AggregateStore<Windowed<Key>, Aggregate>(store, context.recorder, windowedKey, value)
-            let forward = FlushForwarder(next, windowedKey, value)
+            let forward = FlushForwarder(next, windowedKey, value).closure()
             // The store's key has a sequence number behind the window's start; the topic's has not.
             store.onFlush = { key, content, meta in
                 let short = key.prefix(key.byteCount - 4)
-                try forward.send(short, content, meta.with(key: short, timestamp: meta.timestamp, meta.lineage))
+                try forward(short, content, meta.with(key: short, timestamp: meta.timestamp, meta.lineage))
             }
             let keys = ByteBuffer()
             let time = Owned(Int64(-1))

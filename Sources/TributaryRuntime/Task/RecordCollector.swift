@@ -155,6 +155,7 @@ final class StoreChangelog: ChangelogWriter {
     let topic: String
     let partition: Int32
     private let collector: RecordCollector
+    private let producer: any LogProducer
     private let number: Int
     private let last = ByteBuffer(capacity: 256)
     private var hasWritten: Bool { last.count > 0 }
@@ -167,12 +168,13 @@ final class StoreChangelog: ChangelogWriter {
         self.topic = topic
         self.partition = partition
         self.collector = collector
+        producer = collector.producer
         number = try collector.producer.number(ofTopic: topic)
     }
 
     func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws {
         try collector.open()
-        try collector.producer.send(
+        try producer.send(
             topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: RawSpan.empty,
             context: context, cell: cell, extras: RawSpan.empty)
         last.writer.removeAll()

@@ -173,10 +173,14 @@ public final class StreamTask {
         return try run(queue, batch, limit, until: last)
     }
 
+    private typealias Entry = (RawSpan?, borrowing RecordMeta) throws -> Void
+
     private func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
         var done = 0
+        // Held here, so that no record pays for the closure's reference count.
+        let entry = queue.entry.process
         while true {
-            try process(batch, queue.headIndex, queue)
+            try process(batch, queue.headIndex, queue, entry)
             done &+= 1
             guard queue.advance(in: batch), done < limit, queue.headTimestamp <= last,
                 hot.value.streamTime < streamPunctuations.earliest, !collector.isFull
@@ -203,7 +207,7 @@ public final class StreamTask {
     }
 
     @inline(__always)
-    private func process(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) throws {
+    private func process(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry) throws {
         let timestamp = queue.takeHeadTime()
         if timestamp > hot.value.streamTime { hot.value.streamTime = timestamp }
         hot.value.index = index
@@ -213,29 +217,30 @@ public final class StreamTask {
             topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
         if batch.headers(index).isEmpty {
             try process(
-                batch, index, queue, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
+                batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
                 header: batch.context(index))
         } else {
-            try processWithHeaders(batch, index, queue, timestamp, origin)
+            try processWithHeaders(batch, index, queue, entry, timestamp, origin)
         }
         if recorder.mode == .cells { recorder.arena.release(to: mark) }
     }
 
     @inline(never)
     private func processWithHeaders(
-        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ timestamp: Int64, _ origin: RecordOrigin
+        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry, _ timestamp: Int64,
+        _ origin: RecordOrigin
     ) throws {
         let stripped = StrippedHeaders(batch.headers(index))
         let context = batch.context(index)
         try process(
-            batch, index, queue, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
+            batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
             header: context.isValid ? context : stripped.context)
     }
 
     @inline(__always)
     private func process(
-        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, timestamp: Int64, origin: RecordOrigin,
-        headers: RawSpan, header: TraceContext
+        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry, timestamp: Int64,
+        origin: RecordOrigin, headers: RawSpan, header: TraceContext
     ) throws {
         var key = RawSpan.empty
         var hasKey = false
@@ -249,7 +254,7 @@ public final class StreamTask {
             box.set(lineage)
             let meta = RecordMeta(
                 key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
-            return try queue.entry.process(batch.value(index), meta)
+            return try entry(batch.value(index), meta)
         }
         let isNull = batch.value(index) == nil
         var flags: UInt8 = isNull ? SpanRecord.tombstone : 0
@@ -261,7 +266,7 @@ public final class StreamTask {
         do {
             let meta = RecordMeta(
                 key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
-            try queue.entry.process(batch.value(index), meta)
+            try entry(batch.value(index), meta)
         } catch {
             recorder.end(span, error: error)
             throw error

@@ -44,10 +44,14 @@ final class StoreCache {
         var isDirty: Bool { dirtyBefore != Entry.clean }
     }
 
-    struct EntryLineage: BitwiseCopyable {
-        var lineage = Lineage.none
-        var cellBlob = Blob.none  // the encoded cell, if it has more than one entry
-        var cellCount: Int32 = 0
+    // Contexts, cells and folded writes lie in arrays of their own, which exist only where they are kept.
+    struct EntryCell: BitwiseCopyable {
+        var cell = Cell.empty
+        var blob = Blob.none  // the encoded cell, if it has more than one entry
+        var count: Int32 = 0
+    }
+
+    struct Folded: BitwiseCopyable {
         var contributors: Int32 = -1  // chain of earlier writes' contexts
         var kept: Int32 = 0
         var folded: Int64 = 0  // how many earlier writes there were since the last flush
@@ -62,7 +66,9 @@ final class StoreCache {
         var slots: FlatArray<UInt64>  // hash in the upper half, index + 1 in the lower; 0 is empty
         var mask: Int
         var entries: FlatArray<Entry>
-        var lineage: FlatArray<EntryLineage>
+        var contexts: FlatArray<TraceContext>
+        var cells: FlatArray<EntryCell>
+        var folds: FlatArray<Folded>
         var chain: FlatArray<Contributor>
         var freeChain: Int32 = -1
         var usedChain = 0
@@ -81,6 +87,7 @@ final class StoreCache {
 
     let budget: CacheBudget
     let keepsLineage: Bool
+    let keepsCells: Bool
     /// What an entry costs beside key and value: pointers, flag, record context with the topic's name (semantics 4.6).
     let overhead: Int
     let recorder: LineageRecorder
@@ -93,11 +100,14 @@ final class StoreCache {
         self.recorder = recorder
         self.overhead = overhead
         keepsLineage = recorder.mode != .off
+        keepsCells = recorder.mode == .cells
         table = Owned(
             Table(
                 slots: FlatArray(repeating: 0, count: 2 * room), mask: 2 * room - 1,
                 entries: FlatArray(repeating: Entry(), count: room),
-                lineage: FlatArray(repeating: EntryLineage(), count: recorder.mode == .off ? 0 : room),
+                contexts: FlatArray(repeating: .none, count: recorder.mode == .off ? 0 : room),
+                cells: FlatArray(repeating: EntryCell(), count: recorder.mode == .cells ? room : 0),
+                folds: FlatArray(repeating: Folded(), count: recorder.isRecording ? room : 0),
                 chain: FlatArray(repeating: Contributor(), count: recorder.isRecording ? 64 : 0)))
     }
 
@@ -225,25 +235,34 @@ final class StoreCache {
     @inline(__always)
     func lineage(_ index: Int32) -> Lineage {
         guard keepsLineage else { return .none }
-        if table.value.lineage[Int(index)].lineage.cell.entries <= 1 {
-            return table.value.lineage[Int(index)].lineage
-        }
-        return manySources(table.value.lineage[Int(index)])
+        return Lineage(context: table.value.contexts[Int(index)], cell: keepsCells ? cell(index) : .empty)
+    }
+
+    /// The context of an entry's write; only where lineage is kept.
+    @inline(__always)
+    func context(_ index: Int32) -> TraceContext { table.value.contexts[Int(index)] }
+
+    /// The cell of an entry, in the recorder's arena; only where cells are kept.
+    @inline(__always)
+    func cell(_ index: Int32) -> Cell {
+        if table.value.cells[Int(index)].cell.entries <= 1 { return table.value.cells[Int(index)].cell }
+        return manySources(index)
     }
 
     @inline(never)
-    private func manySources(_ kept: EntryLineage) -> Lineage {
-        var lineage = kept.lineage
-        let bytes = pool.bytes(of: kept.cellBlob, at: 0, count: Int(kept.cellCount))
-        lineage.cell = (try? recorder.arena.decode(bytes)) ?? .empty
-        return lineage
+    private func manySources(_ index: Int32) -> Cell {
+        let kept = table.value.cells[Int(index)]
+        let bytes = pool.bytes(of: kept.blob, at: 0, count: Int(kept.count))
+        return (try? recorder.arena.decode(bytes)) ?? .empty
     }
 
     /// Sets the lineage of an entry, for example to the context of its flush.
     @inline(__always)
     func setLineage(_ index: Int32, _ lineage: Lineage) {
         guard keepsLineage else { return }
-        table.value.lineage[Int(index)].lineage = lineage
+        table.value.contexts[Int(index)] = lineage.context
+        guard keepsCells else { return }
+        table.value.cells[Int(index)].cell = lineage.cell
         if lineage.cell.entries > 1 { keepCell(index, lineage.cell) }
     }
 
@@ -252,20 +271,20 @@ final class StoreCache {
         cellBytes.writer.removeAll()
         recorder.arena.encode(cell, into: &cellBytes.writer)
         let size = cellBytes.count
-        var blob = table.value.lineage[Int(index)].cellBlob
+        var blob = table.value.cells[Int(index)].blob
         if Int(blob.capacity) < size {
             pool.deallocate(blob)
             blob = pool.allocate(size)
-            table.value.lineage[Int(index)].cellBlob = blob
+            table.value.cells[Int(index)].blob = blob
         }
         pool.write(cellBytes.bytes, to: blob, at: 0)
-        table.value.lineage[Int(index)].cellCount = Int32(size)
+        table.value.cells[Int(index)].count = Int32(size)
     }
 
     /// Calls `body` with the contexts of earlier writes folded into an entry, newest first; at most ``keptContributors``.
     func forEachContributor(_ index: Int32, _ body: (TraceContext) -> Void) {
-        guard keepsLineage else { return }
-        var link = table.value.lineage[Int(index)].contributors
+        guard recorder.isRecording else { return }
+        var link = table.value.folds[Int(index)].contributors
         while link >= 0 {
             body(table.value.chain[Int(link)].context)
             link = table.value.chain[Int(link)].next
@@ -273,7 +292,7 @@ final class StoreCache {
     }
 
     /// How many earlier writes an entry has folded in since its last flush.
-    func foldedWrites(_ index: Int32) -> Int64 { keepsLineage ? table.value.lineage[Int(index)].folded : 0 }
+    func foldedWrites(_ index: Int32) -> Int64 { recorder.isRecording ? table.value.folds[Int(index)].folded : 0 }
 
     // MARK: Writing
 
@@ -295,7 +314,7 @@ final class StoreCache {
         var index = found
         if index < 0 {
             index = insert(key, hash: hash)
-        } else if keepsLineage && dirty {
+        } else if recorder.isRecording && dirty {
             foldIn(index)
         }
         let valueCount = value?.byteCount ?? 0
@@ -331,10 +350,10 @@ final class StoreCache {
     @inline(__always)
     private func foldIn(_ index: Int32) {
         guard table.value.entries[Int(index)].isDirty else { return }
-        table.value.lineage[Int(index)].folded += 1
-        let context = table.value.lineage[Int(index)].lineage.context
-        guard recorder.isRecording, context.isSampled,
-            table.value.lineage[Int(index)].kept < StoreCache.keptContributors
+        table.value.folds[Int(index)].folded += 1
+        let context = table.value.contexts[Int(index)]
+        guard context.isSampled,
+            table.value.folds[Int(index)].kept < StoreCache.keptContributors
         else { return }
         keepContributor(index, context)
     }
@@ -351,23 +370,21 @@ final class StoreCache {
             link = Int32(table.value.usedChain)
             table.value.usedChain += 1
         }
-        table.value.chain[Int(link)] = Contributor(context: context, next: table.value.lineage[Int(index)].contributors)
-        table.value.lineage[Int(index)].contributors = link
-        table.value.lineage[Int(index)].kept += 1
+        table.value.chain[Int(link)] = Contributor(context: context, next: table.value.folds[Int(index)].contributors)
+        table.value.folds[Int(index)].contributors = link
+        table.value.folds[Int(index)].kept += 1
     }
 
     private func dropContributors(_ index: Int32) {
-        guard keepsLineage else { return }
-        var link = table.value.lineage[Int(index)].contributors
+        guard recorder.isRecording else { return }
+        var link = table.value.folds[Int(index)].contributors
         while link >= 0 {
             let next = table.value.chain[Int(link)].next
             table.value.chain[Int(link)].next = table.value.freeChain
             table.value.freeChain = link
             link = next
         }
-        table.value.lineage[Int(index)].contributors = -1
-        table.value.lineage[Int(index)].kept = 0
-        table.value.lineage[Int(index)].folded = 0
+        table.value.folds[Int(index)] = Folded()
     }
 
     @inline(never)
@@ -380,7 +397,7 @@ final class StoreCache {
             if table.value.usedEntries == table.value.entries.count {
                 let size = table.value.entries.count * 2
                 table.value.entries.grow(to: size, filling: Entry())
-                if keepsLineage { table.value.lineage.grow(to: size, filling: EntryLineage()) }
+                growLineage(to: size)
             }
             index = Int32(table.value.usedEntries)
             table.value.usedEntries += 1
@@ -395,11 +412,19 @@ final class StoreCache {
             pool.write(key, to: entry.blob, at: 0)
         }
         table.value.entries[Int(index)] = entry
-        if keepsLineage { table.value.lineage[Int(index)] = EntryLineage() }
+        if keepsLineage { table.value.contexts[Int(index)] = .none }
+        if keepsCells { table.value.cells[Int(index)] = EntryCell() }
+        if recorder.isRecording { table.value.folds[Int(index)] = Folded() }
         place(hash, index)
         table.value.live += 1
         linkNewest(index)
         return index
+    }
+
+    private func growLineage(to size: Int) {
+        if keepsLineage { table.value.contexts.grow(to: size, filling: .none) }
+        if keepsCells { table.value.cells.grow(to: size, filling: EntryCell()) }
+        if recorder.isRecording { table.value.folds.grow(to: size, filling: Folded()) }
     }
 
     @inline(never)
@@ -525,9 +550,9 @@ final class StoreCache {
         dropContributors(index)
         pool.deallocate(table.value.entries[Int(index)].blob)
         table.value.entries[Int(index)].blob = .none
-        if keepsLineage {
-            pool.deallocate(table.value.lineage[Int(index)].cellBlob)
-            table.value.lineage[Int(index)].cellBlob = .none
+        if keepsCells {
+            pool.deallocate(table.value.cells[Int(index)].blob)
+            table.value.cells[Int(index)].blob = .none
         }
         table.value.entries[Int(index)].keyCount = -1
         table.value.entries[Int(index)].older = table.value.freeEntry

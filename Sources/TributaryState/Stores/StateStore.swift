@@ -50,6 +50,7 @@ public final class StateStore {
         var start = 0  // where the value begins in what a read found
         var timestamp: Int64 = 0
         var lineage = Lineage.none
+        var lineageFrom: Int32 = -1  // the cache's entry that has it; -1: it is here
         var written = Lineage.none
         var isFlushing = false
         var sequence: UInt32 = 0
@@ -135,7 +136,7 @@ public final class StateStore {
         state.value.start = 0
         cache.copyValue(index, into: &found.writer)
         state.value.timestamp = cache.timestamp(index)
-        if keepsLineage { state.value.lineage = cache.lineage(index) }
+        state.value.lineageFrom = index
         return true
     }
 
@@ -166,6 +167,7 @@ public final class StateStore {
             let parts = try parts(found.bytes)
             state.value.timestamp = parts.timestamp
             state.value.lineage = parts.lineage
+            state.value.lineageFrom = -1
             state.value.start = found.count - parts.size
         } catch {
             throw StoreError(.corrupt, "\(error)", store: name, key: key.hexadecimal)
@@ -201,7 +203,21 @@ public final class StateStore {
     @inline(__always) public var valueTimestamp: Int64 { state.value.timestamp }
 
     /// The lineage of the value that the last ``read(_:)`` found: the context and cell of its write.
-    @inline(__always) public var valueLineage: Lineage { state.value.lineage }
+    ///
+    /// Until the next read or write.
+    public var valueLineage: Lineage {
+        guard state.value.lineageFrom >= 0 else { return state.value.lineage }
+        return cache.lineage(state.value.lineageFrom)
+    }
+
+    private var rowContext: TraceContext {
+        guard state.value.lineageFrom >= 0 else { return state.value.lineage.context }
+        return keepsLineage ? cache.context(state.value.lineageFrom) : .none
+    }
+
+    private var rowCell: Cell {
+        state.value.lineageFrom >= 0 ? cache.cell(state.value.lineageFrom) : state.value.lineage.cell
+    }
 
     /// Makes the span of a read that found a row, linked to the write that made it, and returns its context.
     @inline(__always)
@@ -215,7 +231,7 @@ public final class StateStore {
     @inline(__always)
     public func previousSpan(_ meta: borrowing RecordMeta) {
         guard recorder.makesSpan(meta.lineage.context) else { return }
-        recorder.link(.previous, state.value.lineage.context)
+        recorder.link(.previous, rowContext)
         _ = recorder.span(operations.get, parent: meta.lineage.context)
     }
 
@@ -255,14 +271,15 @@ public final class StateStore {
             }
             return timestamp
         }
-        let cell = exists ? recorder.add(state.value.lineage.cell, meta.lineage.cell) : meta.lineage.cell
-        state.value.written = try write(
-            key, value, timestamp: timestamp, cell: cell, link: .previous,
-            row: exists ? state.value.lineage.context : .none, window: window, meta)
+        let cell = exists && keepsCells ? recorder.arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
+        let row = exists && recorder.isRecording ? rowContext : .none
+        let lineage = try write(
+            key, value, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
+        if !isCached { state.value.written = lineage }
         return timestamp
     }
 
-    /// The lineage to forward after ``writeAggregate(_:_:exists:window:_:)``.
+    /// The lineage to forward after ``writeAggregate(_:_:exists:window:_:)``, where there is no cache.
     public var writtenLineage: Lineage { state.value.written }
 
     /// Writes a value (nil: deletes), and returns the lineage that the operator forwards: the write's own context and `cell`.
@@ -301,6 +318,7 @@ public final class StateStore {
     ) throws {
         var index = state.value.lookedUp
         var hash: UInt32 = 0
+        state.value.lineageFrom = -1
         if !cache.isEntry(index, of: key) {
             hash = StoreCache.hash(key)
             index = cache.find(key, hash: hash)
