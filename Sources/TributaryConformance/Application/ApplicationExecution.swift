@@ -14,7 +14,7 @@ final class ApplicationExecution {
     private let folder: TemporaryFolder
     private let log: EmbeddedLog
     private let clock = SetClock()
-    private let application: StreamsApplication
+    private let configuration: StreamsConfiguration
     private let producer: any LogProducer
     private let internalTopics: [String: InternalTopic]
     private let sources: [TopicPartition]
@@ -43,7 +43,7 @@ final class ApplicationExecution {
         configuration.runtime.time = clock.source
         configuration.runtime.seed = 1
         configuration.stateMapSize = 1 << 28
-        application = try StreamsApplication(topology, configuration: configuration)
+        self.configuration = configuration
         producer = try log.makeProducer(ProducerConfiguration(clientID: "conformance"))
         internalTopics = Dictionary(
             uniqueKeysWithValues: topology.internalTopics.map { ("\(Self.applicationID)-\($0.name)", $0) })
@@ -72,17 +72,39 @@ final class ApplicationExecution {
     }
 
     /// Runs all steps and returns what was observed.
-    func run() async throws -> ActualResult {
+    ///
+    /// - Parameter restartsAfter: after how many steps the application is stopped and another started; nil for never.
+    func run(restartsAfter: Int?) async throws -> ActualResult {
+        result.describe = DescribeText.normalised(built.topology.describe())
+        result.steps = []
+        result.changelogs = [:]
+        result.repartitions = [:]
+        let tail = try LogTail(log)
+        let half = restartsAfter ?? item.steps.count
+        if half < item.steps.count {
+            try await running { application in try await take(item.steps.prefix(half), application, tail) }
+        }
+        try await running { application in
+            try await take(half < item.steps.count ? item.steps.dropFirst(half) : item.steps[...], application, tail)
+            try await takeEnd(application)
+        }
+        // Nothing may come of stopping: everything was committed.
+        for (topic, _) in try tail.take() { throw CaseError("stopping wrote to the topic '\(topic)'") }
+        return result
+    }
+
+    private func running(_ body: (StreamsApplication) async throws -> Void) async throws {
+        let application = try StreamsApplication(built.topology, configuration: configuration)
         let states = AsyncStream<StreamsApplication.State> { continuation in
             application.onStateChange { new, _ in continuation.yield(new) }
         }
-        let end = Task { [application] in try await application.run() }
+        let end = Task { try await application.run() }
         do {
             for await state in states {
                 if state == .running { break }
                 if state == .error || state == .notRunning { throw CaseError("the application stopped at its start") }
             }
-            try await observe()
+            try await body(application)
         } catch {
             application.shutdown()
             // Why it stopped says more than that it doesn't answer.
@@ -91,16 +113,12 @@ final class ApplicationExecution {
         }
         application.shutdown()
         try await end.value
-        return result
     }
 
-    private func observe() async throws {
-        let tail = try LogTail(log)
-        result.describe = DescribeText.normalised(built.topology.describe())
-        result.steps = []
-        result.changelogs = [:]
-        result.repartitions = [:]
-        for step in item.steps {
+    private func take(
+        _ steps: ArraySlice<CaseStep>, _ application: StreamsApplication, _ tail: LogTail
+    ) async throws {
+        for step in steps {
             var piped: String?
             switch step {
             case .pipe(let record):
@@ -110,9 +128,12 @@ final class ApplicationExecution {
                 clock.advance(milliseconds: milliseconds)
                 try await application.finishRounds()
             }
-            try await settle()
+            try await settle(application)
             try take(tail, besides: piped)
         }
+    }
+
+    private func takeEnd(_ application: StreamsApplication) async throws {
         var stores: [String: CaseResult.Store] = [:]
         for (name, description) in built.topology.stores {
             let format = RecordFormat(description)
@@ -124,7 +145,7 @@ final class ApplicationExecution {
                 })
         }
         result.stores = stores
-        try takeTopics()
+        try takeTopics(application)
     }
 
     private func send(_ record: PipedRecord) throws {
@@ -142,7 +163,7 @@ final class ApplicationExecution {
     ///
     /// Offsets are committed with or after what came of the records: if offsets read first equal ends read later, nothing is
     /// on its way.
-    private func settle() async throws {
+    private func settle(_ application: StreamsApplication) async throws {
         while true {
             try await application.finishRounds()
             let committed = try log.committedOffsets(group: Self.applicationID)
@@ -171,7 +192,7 @@ final class ApplicationExecution {
         result.steps?.append(records)
     }
 
-    private func takeTopics() throws {
+    private func takeTopics(_ application: StreamsApplication) throws {
         var topics: [String: CaseResult.InternalTopic] = [:]
         for (name, topic) in internalTopics {
             guard let found = try log.topic(name) else { continue }
