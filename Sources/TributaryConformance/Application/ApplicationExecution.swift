@@ -14,11 +14,14 @@ final class ApplicationExecution {
     private let folder: TemporaryFolder
     private let log: EmbeddedLog
     private let clock = SetClock()
-    private let configuration: StreamsConfiguration
+    private var configuration: StreamsConfiguration
+    private let lines: LineageLines
+    private let spans = KeptSpans()
     private let producer: any LogProducer
     private let internalTopics: [String: InternalTopic]
     private let sources: [TopicPartition]
     private var result = ActualResult()
+    private var lineage: [JSONValue] = []
 
     /// Makes the log with its topics, and the application.
     init(_ item: ConformanceCase) throws {
@@ -41,9 +44,12 @@ final class ApplicationExecution {
         // The clock stands still, so that whatever a round did is committed at its end.
         item.config.apply(to: &configuration.runtime)
         configuration.runtime.time = clock.source
+        configuration.runtime.lineage.exporter = spans
+        configuration.runtime.lineage.sendsCells = true
         configuration.runtime.seed = 1
         configuration.stateMapSize = 1 << 28
         self.configuration = configuration
+        lines = LineageLines(item, topology, cluster: log.clusterID)
         producer = try log.makeProducer(ProducerConfiguration(clientID: "conformance"))
         internalTopics = Dictionary(
             uniqueKeysWithValues: topology.internalTopics.map { ("\(Self.applicationID)-\($0.name)", $0) })
@@ -74,7 +80,7 @@ final class ApplicationExecution {
     /// Runs all steps and returns what was observed.
     ///
     /// - Parameter restartsAfter: after how many steps the application is stopped and another started; nil for never.
-    func run(restartsAfter: Int?) async throws -> ActualResult {
+    func run(restartsAfter: Int?) async throws -> CaseRun {
         result.describe = DescribeText.normalised(built.topology.describe())
         result.steps = []
         result.changelogs = [:]
@@ -90,11 +96,14 @@ final class ApplicationExecution {
         }
         // Nothing may come of stopping: everything was committed.
         for (topic, _) in try tail.take() { throw CaseError("stopping wrote to the topic '\(topic)'") }
-        return result
+        return CaseRun(
+            result, lineage: lineage, spans: try LineageLines.spans(spans.batches, of: item), cluster: log.clusterID)
     }
 
     private func running(_ body: (StreamsApplication) async throws -> Void) async throws {
         let application = try StreamsApplication(built.topology, configuration: configuration)
+        // A second application must not make the ids of the first again: a trace may have spans of both.
+        configuration.runtime.seed = (configuration.runtime.seed ?? 0) &+ 1
         let states = AsyncStream<StreamsApplication.State> { continuation in
             application.onStateChange { new, _ in continuation.yield(new) }
         }
@@ -137,12 +146,14 @@ final class ApplicationExecution {
         var stores: [String: CaseResult.Store] = [:]
         for (name, description) in built.topology.stores {
             let format = RecordFormat(description)
-            stores[name] = .rows(
-                try await application.rows(ofStore: name).map { row in
-                    CaseResult.Row(
-                        try format.key.key(row.key), try format.value(row.value),
-                        timestamp: description.isTimestamped ? row.timestamp : nil)
-                })
+            var rows: [CaseResult.Row] = []
+            for row in try await application.rows(ofStore: name) {
+                let key = try format.key.key(row.key)
+                let value = try format.value(row.value)
+                rows.append(CaseResult.Row(key, value, timestamp: description.isTimestamped ? row.timestamp : nil))
+                lineage.append(lines.stored(key, value, store: name, row.context, row.cell))
+            }
+            stores[name] = .rows(rows)
         }
         result.stores = stores
         try takeTopics(application)
@@ -186,7 +197,13 @@ final class ApplicationExecution {
             switch internalTopics[topic]?.kind {
             case .changelog: result.changelogs?[topic, default: []].append(CaseResult.RawRecord(record))
             case .repartition: result.repartitions?[topic, default: []].append(CaseResult.RawRecord(record))
-            case nil: records[topic, default: []].append(try built.formats[topic].record(record))
+            case nil:
+                let output = try built.formats[topic].record(record)
+                let step = result.steps?.count ?? 0
+                let index = records[topic]?.count ?? 0
+                let cell = Array(record.cell.dropFirst())
+                lineage.append(lines.output(output, step: step, topic: topic, index: index, record.context, cell))
+                records[topic, default: []].append(output)
             }
         }
         result.steps?.append(records)

@@ -32,7 +32,7 @@ public struct ApplicationRunner: CaseRunner, Sendable {
 
     /// Runs one case and returns what was observed.
     public func run(_ conformanceCase: ConformanceCase) async throws -> CaseRun {
-        CaseRun(try await ApplicationExecution(conformanceCase).run(restartsAfter: nil))
+        try await ApplicationExecution(conformanceCase).run(restartsAfter: nil)
     }
 
     /// What differs between an application and the test driver if both are stopped halfway and started again.
@@ -45,6 +45,6 @@ public struct ApplicationRunner: CaseRunner, Sendable {
         item.config.exactlyOnce = true
         let driver = try CaseExecution.run(item, ExecutionSettings(restartsAfter: half))
         let actual = try await ApplicationExecution(item).run(restartsAfter: half)
-        return CaseComparison.differences(expected: driver.result, actual: actual)
+        return CaseComparison.differences(expected: driver.result, actual: actual.result)
     }
 }

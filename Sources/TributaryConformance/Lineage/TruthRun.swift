@@ -22,6 +22,21 @@ public struct TruthRun {
         _ = verdict.add(item, ExecutionSettings(usesLMDB: false, restartsAfter: half), "restored: ", restarted)
         return verdict
     }
+
+    /// Judges a case run as an application on an embedded log, whole and with a restart halfway.
+    ///
+    /// Caches merge more there than on the test driver, so the results are not compared.
+    public static func judgeApplication(_ item: ConformanceCase) async -> LineageTruth.Outcome {
+        var verdict = LineageTruth.Outcome(problems: [], checkedValues: 0)
+        for (name, restart) in [("application: ", nil), ("application restarted: ", item.steps.count / 2)] {
+            do {
+                verdict.add(item, try await ApplicationExecution(item).run(restartsAfter: restart), name)
+            } catch {
+                verdict.problems.append("\(name)runner: \(error)")
+            }
+        }
+        return verdict
+    }
 }
 
 extension LineageTruth.Outcome {
@@ -29,7 +44,8 @@ extension LineageTruth.Outcome {
         if let failure = run.result.failure {
             problems.append("\(name)failed \(failure): \(run.result.failureMessage ?? "")")
         }
-        let outcome = LineageTruth.check(item, lineage: run.lineage, spans: isSampled ? run.spans : nil)
+        let outcome = LineageTruth.check(
+            item, lineage: run.lineage, spans: isSampled ? run.spans : nil, cluster: run.cluster)
         problems += outcome.problems.map { name + $0 }
         checkedValues += outcome.checkedValues
         if !isSampled && !run.spans.isEmpty { problems.append("\(name)spans though nothing is sampled") }
