@@ -44,9 +44,14 @@ struct NamedCase: Sendable, CustomTestStringConvertible {
     }
 
     @Test(arguments: NamedCase.all("/lineage.jsonl"))
-    func `a lineage case gives the same as an application on the embedded log`(_ named: NamedCase) async throws {
+    func `a lineage case gives the same as an application on the embedded log, and its tokens agree`(_ named: NamedCase)
+        async throws
+    {
         let run = try await Self.runner.run(named.item)
         #expect(CaseComparison.differences(expected: named.item.expected, actual: run.result) == [])
+        let outcome = await TruthRun.judgeApplication(named.item)
+        #expect(outcome.problems == [])
+        #expect(outcome.checkedValues > 0)
     }
 
     @Test func `few designed cases are left out, each for a reason`() throws {

@@ -13,6 +13,8 @@ import TributaryConformance
 /// Each topology runs with caches off, on, and as they come; each of those sampled on LMDB, unsampled in memory, restarted
 /// halfway, and restored from changelogs halfway (`TruthRun`).
 @Suite("LineageTruth soak") struct LineageSoak {
+    private static let isLong = getenv("TRIBUTARY_SOAK") != nil
+
     /// Seeds in portions of a test each, so that all cores have something to do and a failure names few.
     private static let portions: [ClosedRange<UInt64>] = {
         let asked = getenv("TRIBUTARY_SOAK").map { String(cString: $0) }
@@ -28,6 +30,19 @@ import TributaryConformance
         for seed in seeds {
             for caches in LineageGenerator.Caches.allCases {
                 let outcome = TruthRun.judge(try LineageGenerator.makeCase(seed: seed, caches: caches))
+                #expect(outcome.problems == [], "seed \(seed), caches \(caches)")
+                #expect(outcome.checkedValues > 0, "seed \(seed), caches \(caches)")
+            }
+        }
+    }
+
+    @Test(arguments: isLong ? portions : [1...2])
+    func `LineageTruth holds for applications on the embedded log, also restarted`(
+        _ seeds: ClosedRange<UInt64>
+    ) async throws {
+        for seed in seeds {
+            for caches in LineageGenerator.Caches.allCases {
+                let outcome = await TruthRun.judgeApplication(try LineageGenerator.makeCase(seed: seed, caches: caches))
                 #expect(outcome.problems == [], "seed \(seed), caches \(caches)")
                 #expect(outcome.checkedValues > 0, "seed \(seed), caches \(caches)")
             }
