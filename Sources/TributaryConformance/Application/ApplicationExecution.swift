@@ -41,8 +41,9 @@ final class ApplicationExecution {
             applicationID: Self.applicationID, log: .open(log), stateDirectory: "\(folder.path)/state",
             guarantee: item.config.exactlyOnce ? .exactlyOnce : .atLeastOnce, commitInterval: .zero,
             handlesSignals: false)
-        // The clock stands still, so that whatever a round did is committed at its end.
+        // The clock stands still, so that whatever a round did is committed at its end: after each record, as on the driver.
         item.config.apply(to: &configuration.runtime)
+        configuration.runtime.recordsPerRound = 1
         configuration.runtime.time = clock.source
         configuration.runtime.lineage.exporter = spans
         configuration.runtime.lineage.sendsCells = true
