@@ -98,6 +98,8 @@ import TributaryConformance
     @Test func `the command line is read`() async throws {
         let options = try RunOptions.parse(["run", "a", "--sampler", "off", "--spans", "s", "--", "--b"])
         #expect(options?.paths == ["a", "--b"])
+        #expect(try RunOptions.parse(["run", "a", "--application"])?.asApplication == true)
+        #expect(options?.asApplication == false)
         #expect(options?.sampler == false && options?.spansOutput == "s")
         #expect(try RunOptions.parse(["--help"]) == nil)
         #expect(await run(["help"]).status == 0)

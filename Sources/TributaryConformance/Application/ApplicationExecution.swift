@@ -14,11 +14,14 @@ final class ApplicationExecution {
     private let folder: TemporaryFolder
     private let log: EmbeddedLog
     private let clock = SetClock()
-    private let application: StreamsApplication
+    private var configuration: StreamsConfiguration
+    private let lines: LineageLines
+    private let spans = KeptSpans()
     private let producer: any LogProducer
     private let internalTopics: [String: InternalTopic]
     private let sources: [TopicPartition]
     private var result = ActualResult()
+    private var lineage: [JSONValue] = []
 
     /// Makes the log with its topics, and the application.
     init(_ item: ConformanceCase) throws {
@@ -38,12 +41,16 @@ final class ApplicationExecution {
             applicationID: Self.applicationID, log: .open(log), stateDirectory: "\(folder.path)/state",
             guarantee: item.config.exactlyOnce ? .exactlyOnce : .atLeastOnce, commitInterval: .zero,
             handlesSignals: false)
-        // The clock stands still, so that whatever a round did is committed at its end.
+        // The clock stands still, so that whatever a round did is committed at its end: after each record, as on the driver.
         item.config.apply(to: &configuration.runtime)
+        configuration.runtime.recordsPerRound = 1
         configuration.runtime.time = clock.source
+        configuration.runtime.lineage.exporter = spans
+        configuration.runtime.lineage.sendsCells = true
         configuration.runtime.seed = 1
         configuration.stateMapSize = 1 << 28
-        application = try StreamsApplication(topology, configuration: configuration)
+        self.configuration = configuration
+        lines = LineageLines(item, topology, cluster: log.clusterID)
         producer = try log.makeProducer(ProducerConfiguration(clientID: "conformance"))
         internalTopics = Dictionary(
             uniqueKeysWithValues: topology.internalTopics.map { ("\(Self.applicationID)-\($0.name)", $0) })
@@ -72,17 +79,42 @@ final class ApplicationExecution {
     }
 
     /// Runs all steps and returns what was observed.
-    func run() async throws -> ActualResult {
+    ///
+    /// - Parameter restartsAfter: after how many steps the application is stopped and another started; nil for never.
+    func run(restartsAfter: Int?) async throws -> CaseRun {
+        result.describe = DescribeText.normalised(built.topology.describe())
+        result.steps = []
+        result.changelogs = [:]
+        result.repartitions = [:]
+        let tail = try LogTail(log)
+        let half = restartsAfter ?? item.steps.count
+        if half < item.steps.count {
+            try await running { application in try await take(item.steps.prefix(half), application, tail) }
+        }
+        try await running { application in
+            try await take(half < item.steps.count ? item.steps.dropFirst(half) : item.steps[...], application, tail)
+            try await takeEnd(application)
+        }
+        // Nothing may come of stopping: everything was committed.
+        for (topic, _) in try tail.take() { throw CaseError("stopping wrote to the topic '\(topic)'") }
+        return CaseRun(
+            result, lineage: lineage, spans: try LineageLines.spans(spans.batches, of: item), cluster: log.clusterID)
+    }
+
+    private func running(_ body: (StreamsApplication) async throws -> Void) async throws {
+        let application = try StreamsApplication(built.topology, configuration: configuration)
+        // A second application must not make the ids of the first again: a trace may have spans of both.
+        configuration.runtime.seed = (configuration.runtime.seed ?? 0) &+ 1
         let states = AsyncStream<StreamsApplication.State> { continuation in
             application.onStateChange { new, _ in continuation.yield(new) }
         }
-        let end = Task { [application] in try await application.run() }
+        let end = Task { try await application.run() }
         do {
             for await state in states {
                 if state == .running { break }
                 if state == .error || state == .notRunning { throw CaseError("the application stopped at its start") }
             }
-            try await observe()
+            try await body(application)
         } catch {
             application.shutdown()
             // Why it stopped says more than that it doesn't answer.
@@ -91,16 +123,12 @@ final class ApplicationExecution {
         }
         application.shutdown()
         try await end.value
-        return result
     }
 
-    private func observe() async throws {
-        let tail = try LogTail(log)
-        result.describe = DescribeText.normalised(built.topology.describe())
-        result.steps = []
-        result.changelogs = [:]
-        result.repartitions = [:]
-        for step in item.steps {
+    private func take(
+        _ steps: ArraySlice<CaseStep>, _ application: StreamsApplication, _ tail: LogTail
+    ) async throws {
+        for step in steps {
             var piped: String?
             switch step {
             case .pipe(let record):
@@ -110,21 +138,26 @@ final class ApplicationExecution {
                 clock.advance(milliseconds: milliseconds)
                 try await application.finishRounds()
             }
-            try await settle()
+            try await settle(application)
             try take(tail, besides: piped)
         }
+    }
+
+    private func takeEnd(_ application: StreamsApplication) async throws {
         var stores: [String: CaseResult.Store] = [:]
         for (name, description) in built.topology.stores {
             let format = RecordFormat(description)
-            stores[name] = .rows(
-                try await application.rows(ofStore: name).map { row in
-                    CaseResult.Row(
-                        try format.key.key(row.key), try format.value(row.value),
-                        timestamp: description.isTimestamped ? row.timestamp : nil)
-                })
+            var rows: [CaseResult.Row] = []
+            for row in try await application.rows(ofStore: name) {
+                let key = try format.key.key(row.key)
+                let value = try format.value(row.value)
+                rows.append(CaseResult.Row(key, value, timestamp: description.isTimestamped ? row.timestamp : nil))
+                lineage.append(lines.stored(key, value, store: name, row.context, row.cell))
+            }
+            stores[name] = .rows(rows)
         }
         result.stores = stores
-        try takeTopics()
+        try takeTopics(application)
     }
 
     private func send(_ record: PipedRecord) throws {
@@ -142,7 +175,7 @@ final class ApplicationExecution {
     ///
     /// Offsets are committed with or after what came of the records: if offsets read first equal ends read later, nothing is
     /// on its way.
-    private func settle() async throws {
+    private func settle(_ application: StreamsApplication) async throws {
         while true {
             try await application.finishRounds()
             let committed = try log.committedOffsets(group: Self.applicationID)
@@ -165,13 +198,19 @@ final class ApplicationExecution {
             switch internalTopics[topic]?.kind {
             case .changelog: result.changelogs?[topic, default: []].append(CaseResult.RawRecord(record))
             case .repartition: result.repartitions?[topic, default: []].append(CaseResult.RawRecord(record))
-            case nil: records[topic, default: []].append(try built.formats[topic].record(record))
+            case nil:
+                let output = try built.formats[topic].record(record)
+                let step = result.steps?.count ?? 0
+                let index = records[topic]?.count ?? 0
+                let cell = Array(record.cell.dropFirst())
+                lineage.append(lines.output(output, step: step, topic: topic, index: index, record.context, cell))
+                records[topic, default: []].append(output)
             }
         }
         result.steps?.append(records)
     }
 
-    private func takeTopics() throws {
+    private func takeTopics(_ application: StreamsApplication) throws {
         var topics: [String: CaseResult.InternalTopic] = [:]
         for (name, topic) in internalTopics {
             guard let found = try log.topic(name) else { continue }

@@ -22,9 +22,15 @@ public struct CaseRun: Sendable {
     public var lineage: [JSONValue]
     /// The lines for `--spans`.
     public var spans: [JSONValue]
+    /// The cluster whose records the cells' digests name.
+    public var cluster: String
 
     /// Makes the outcome of a run.
-    public init(_ result: ActualResult, lineage: [JSONValue] = [], spans: [JSONValue] = []) {
+    public init(
+        _ result: ActualResult, lineage: [JSONValue] = [], spans: [JSONValue] = [],
+        cluster: String = LineageTruth.cluster
+    ) {
+        self.cluster = cluster
         self.result = result
         self.lineage = lineage
         self.spans = spans

@@ -34,7 +34,7 @@ public struct ConformanceCommand {
             }
             switch options.command {
             case .run: return try await run(options)
-            case .truth: return try judge(options)
+            case .truth: return try await judge(options)
             case .generate: return try generate(options)
             }
         } catch let error as RunOptions.UsageError {
@@ -62,12 +62,15 @@ public struct ConformanceCommand {
         return report.failed == 0 ? 0 : 1
     }
 
-    private func judge(_ options: RunOptions) throws -> Int32 {
+    private func judge(_ options: RunOptions) async throws -> Int32 {
         var report = RunReport()
         var values = 0
-        func add(_ item: ConformanceCase, _ name: String) throws {
+        func add(_ item: ConformanceCase, _ name: String) async throws {
             let missing = try item.missingFeatures(missing)
-            let verdict = missing.isEmpty ? TruthRun.judge(item) : nil
+            var verdict: LineageTruth.Outcome?
+            if missing.isEmpty {
+                verdict = options.asApplication ? await TruthRun.judgeApplication(item) : TruthRun.judge(item)
+            }
             values += verdict?.checkedValues ?? 0
             let problems = verdict?.problems ?? []
             let outcome: CaseOutcome =
@@ -75,12 +78,12 @@ public struct ConformanceCommand {
             report.add(outcome)
             for line in outcome.lines(id: name) { output(line) }
         }
-        for path in options.paths { for item in try files.cases(at: path) { try add(item, item.id) } }
+        for path in options.paths { for item in try files.cases(at: path) { try await add(item, item.id) } }
         if let seeds = options.seeds {
             for index in 0..<UInt64(seeds.count) {
                 for caches in LineageGenerator.Caches.allCases {
                     let item = try LineageGenerator.makeCase(seed: seeds.first &+ index, caches: caches)
-                    try add(item, "\(item.id), caches \(caches)")
+                    try await add(item, "\(item.id), caches \(caches)")
                 }
             }
         }

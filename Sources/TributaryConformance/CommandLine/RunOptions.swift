@@ -39,7 +39,7 @@ public struct RunOptions: Sendable, Hashable {
     public static let usage = """
         usage: tributary-conformance run PATH... [--application] [--json OUT] [--lineage OUT] [--spans OUT]
                                          [--sampler on|off]
-               tributary-conformance truth [PATH...] [--random SEED COUNT]
+               tributary-conformance truth [PATH...] [--random SEED COUNT] [--application]
                tributary-conformance generate SEED COUNT OUT
 
         run       run conformance cases (.json, .jsonl, .jsonl.gz, or folders of them) and compare what happens with what
@@ -48,7 +48,7 @@ public struct RunOptions: Sendable, Hashable {
                   sampled and not, with a restart in between, random ones also with caches on and off
         generate  write random cases of that kind
 
-          --application        run cases that expect no error as applications on an embedded log (no lineage, no spans)
+          --application        run cases (those that expect no error) as applications on an embedded log
           --json OUT           write the outcome of each case as JSON lines
           --lineage OUT        write the lineage of outputs and stored values as JSON lines
           --spans OUT          write the spans as OTLP JSON lines
@@ -92,7 +92,8 @@ public struct RunOptions: Sendable, Hashable {
     }
 
     private static let options: [Command: Set<String>] = [
-        .run: ["--application", "--json", "--lineage", "--spans", "--sampler"], .truth: ["--random"], .generate: [],
+        .run: ["--application", "--json", "--lineage", "--spans", "--sampler"], .truth: ["--application", "--random"],
+        .generate: [],
     ]
 
     private mutating func read(_ argument: String, _ rest: inout ArraySlice<String>) throws(UsageError) {

@@ -29,7 +29,7 @@ struct CaseExecution {
     private let seen: SeenRecords
     private let driver: TopologyTestDriver
     private let folder: TemporaryFolder?
-    private let names: SourceNames
+    private let lines: LineageLines
     private var result = ActualResult()
     private var lineage: [JSONValue] = []
     private let internalTopics: [String: InternalTopic]
@@ -71,8 +71,7 @@ struct CaseExecution {
         topology = built.topology
         formats = built.formats
         seen = built.seen
-        names = SourceNames(
-            cluster: LineageTruth.cluster, topics: built.topology.sources.filter { !$0.isInternal }.map(\.topic))
+        lines = LineageLines(item, built.topology, cluster: LineageTruth.cluster)
         internalTopics = Dictionary(
             uniqueKeysWithValues: built.topology.internalTopics.map { ("\(Self.applicationID)-\($0.name)", $0) })
     }
@@ -129,12 +128,7 @@ struct CaseExecution {
 
     private func finish() throws -> CaseRun {
         driver.close()
-        var writer = ByteWriter()
-        let resource = TelemetryResource(
-            serviceName: Self.applicationID, attributes: [AttributeNames.testCase: .string(item.id)])
-        for batch in driver.finishedSpans { OTLPJSON.appendLine(batch, resource: resource, to: &writer) }
-        let lines = writer.copy().split(separator: UInt8(ascii: "\n"))
-        return CaseRun(result, lineage: lineage, spans: try lines.map { try JSONValue(parsing: Array($0)) })
+        return CaseRun(result, lineage: lineage, spans: try LineageLines.spans(driver.finishedSpans, of: item))
     }
 }
 
@@ -156,11 +150,8 @@ extension CaseExecution {
             let index = records[topic]?.count ?? 0
             records[topic, default: []].append(output)
             lineage.append(
-                line(
-                    [
-                        ("kind", .string("output")), ("step", .integer(Int64(step))), ("topic", .string(topic)),
-                        ("index", .integer(Int64(index))), ("key", output.key.json), ("value", output.value.json),
-                    ], record.context, Array(record.cell.dropFirst())))
+                lines.output(
+                    output, step: step, topic: topic, index: index, record.context, Array(record.cell.dropFirst())))
         }
         result.steps?.append(records)
     }
@@ -177,11 +168,7 @@ extension CaseExecution {
                 rows.append(
                     CaseResult.Row(key, value, timestamp: description.isTimestamped ? row.timestamp : nil))
                 lineage.append(
-                    line(
-                        [
-                            ("kind", .string("stored")), ("store", .string(name)), ("key", key.json),
-                            ("value", value.json),
-                        ], row.context, row.cell))
+                    lines.stored(key, value, store: name, row.context, row.cell))
             }
             stores[name] = .rows(rows)
         }
@@ -194,16 +181,5 @@ extension CaseExecution {
         }
         result.copartition = topology.copartition(applicationID: Self.applicationID)
         result.droppedRecords = driver.droppedRecords
-    }
-
-    private func line(
-        _ fields: [(name: String, value: JSONValue)], _ context: TraceContext, _ cell: [UInt8]
-    ) -> JSONValue {
-        let report = cell.isEmpty ? nil : try? CellReport(cell.span.bytes, names: names)
-        let json = report.flatMap { try? JSONValue(parsing: $0.json) } ?? .null
-        return .fields(
-            [("case", .string(item.id))] + fields + [
-                ("traceparent", context.isValid ? .string(context.traceparent) : .null), ("cell", json),
-            ])
     }
 }
