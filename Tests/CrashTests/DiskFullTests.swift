@@ -11,7 +11,7 @@ enum FaultPlace: String, CaseIterable, Sendable {
     case logWrites, logCommits, stateWrites, stateCommits
 }
 
-@Suite(.timeLimit(.minutes(isSoak ? 60 : 3))) struct DiskFullTests {
+@Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 10))) struct DiskFullTests {
     /// Which writes fail: each of the first, later ones in steps.
     private var numbers: [Int] { isSoak ? Array(1...400) : Array(1...12) + stride(from: 13, through: 160, by: 21) }
 
