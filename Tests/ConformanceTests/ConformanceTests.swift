@@ -43,6 +43,11 @@ struct NamedCase: Sendable, CustomTestStringConvertible {
         #expect(try await Self.runner.differencesAfterRestart(named.item) == [])
     }
 
+    @Test(arguments: NamedCase.all("/designed").filter { (try? runner.canRunAtOnce($0.item)) == true })
+    func `an application that finds all records at once gives the same`(_ named: NamedCase) async throws {
+        #expect(try await Self.runner.differencesAtOnce(named.item) == [])
+    }
+
     @Test(arguments: NamedCase.all("/lineage.jsonl"))
     func `a lineage case gives the same as an application on the embedded log, and its tokens agree`(_ named: NamedCase)
         async throws

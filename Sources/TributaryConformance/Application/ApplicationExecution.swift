@@ -81,12 +81,21 @@ final class ApplicationExecution {
     /// Runs all steps and returns what was observed.
     ///
     /// - Parameter restartsAfter: after how many steps the application is stopped and another started; nil for never.
-    func run(restartsAfter: Int?) async throws -> CaseRun {
+    /// - Parameter atOnce: all records are sent before anything is awaited, and make one step.
+    func run(restartsAfter: Int? = nil, atOnce: Bool = false) async throws -> CaseRun {
+        if atOnce { configuration.runtime.recordsPerRound = RuntimeConfiguration(applicationID: "").recordsPerRound }
         result.describe = DescribeText.normalised(built.topology.describe())
         result.steps = []
         result.changelogs = [:]
         result.repartitions = [:]
         let tail = try LogTail(log)
+        if atOnce {
+            try await running { application in
+                try await takeAtOnce(application, tail)
+                try await takeEnd(application)
+            }
+            return CaseRun(result)
+        }
         let half = restartsAfter ?? item.steps.count
         if half < item.steps.count {
             try await running { application in try await take(item.steps.prefix(half), application, tail) }
@@ -129,11 +138,11 @@ final class ApplicationExecution {
         _ steps: ArraySlice<CaseStep>, _ application: StreamsApplication, _ tail: LogTail
     ) async throws {
         for step in steps {
-            var piped: String?
+            var piped: [String: Int] = [:]
             switch step {
             case .pipe(let record):
                 try send(record)
-                piped = record.topic
+                piped[record.topic] = 1
             case .advanceWallClock(let milliseconds):
                 clock.advance(milliseconds: milliseconds)
                 try await application.finishRounds()
@@ -141,6 +150,16 @@ final class ApplicationExecution {
             try await settle(application)
             try take(tail, besides: piped)
         }
+    }
+
+    private func takeAtOnce(_ application: StreamsApplication, _ tail: LogTail) async throws {
+        var piped: [String: Int] = [:]
+        for case .pipe(let record) in item.steps {
+            try send(record)
+            piped[record.topic, default: 0] += 1
+        }
+        try await settle(application)
+        try take(tail, besides: piped)
     }
 
     private func takeEnd(_ application: StreamsApplication) async throws {
@@ -186,13 +205,13 @@ final class ApplicationExecution {
         }
     }
 
-    private func take(_ tail: LogTail, besides piped: String?) throws {
+    private func take(_ tail: LogTail, besides piped: [String: Int]) throws {
         var piped = piped
         var records = built.seen.take()
         for (topic, record) in try tail.take() {
-            // The step's own record is the first that is new in its topic.
-            if topic == piped {
-                piped = nil
+            // The step's own records are the first that are new in their topics.
+            if let count = piped[topic], count > 0 {
+                piped[topic] = count - 1
                 continue
             }
             switch internalTopics[topic]?.kind {

@@ -47,4 +47,30 @@ public struct ApplicationRunner: CaseRunner, Sendable {
         let actual = try await ApplicationExecution(item).run(restartsAfter: half)
         return CaseComparison.differences(expected: driver.result, actual: actual.result)
     }
+
+    /// Whether a case has the same result if all records are there from the beginning.
+    ///
+    /// So it is if each task reads one topic, each topic is written by one sink, and nothing depends on when commits are.
+    public func canRunAtOnce(_ conformanceCase: ConformanceCase) throws -> Bool {
+        guard reasonToSkip(conformanceCase) == nil, conformanceCase.config.cacheBytes == 0 else { return false }
+        for case .advanceWallClock in conformanceCase.steps { return false }
+        let topology = try TopologyInterpreter.build(conformanceCase).topology
+        var written: Set<String> = Set(topology.sources.filter { !$0.isInternal }.map(\.topic))
+        guard written.count == 1, topology.subTopologies.allSatisfy({ $0.sourceTopics.count == 1 }) else {
+            return false
+        }
+        for node in topology.nodes {
+            if case .sink(let topic?) = node.kind, !written.insert(topic).inserted { return false }
+        }
+        return true
+    }
+
+    /// What differs from what a case expects if an application finds all its records at once: batches, not single records.
+    public func differencesAtOnce(_ conformanceCase: ConformanceCase) async throws -> [String] {
+        var expected = conformanceCase.expected
+        let all = (expected.steps ?? []).reduce(into: [:]) { all, step in all.merge(step) { $0 + $1 } }
+        expected.steps = [all]
+        let actual = try await ApplicationExecution(conformanceCase).run(atOnce: true)
+        return CaseComparison.differences(expected: expected, actual: actual.result)
+    }
 }
