@@ -86,7 +86,7 @@ let package = Package(
             name: "TributaryConformance",
             dependencies: [
                 "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
-                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB",
+                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB", "Tributary",
             ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
@@ -121,6 +121,12 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(
+            name: "AllocationTests",
+            dependencies: [
+                "CAllocationCounter", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL",
+                "TributaryRuntime", "TributaryTesting",
+            ], swiftSettings: settings),
+        .testTarget(
             name: "TributaryCoreTests", dependencies: ["TributaryCore"], exclude: ["murmur2-vectors.json"],
             swiftSettings: settings),
         .testTarget(
@@ -138,7 +144,7 @@ let package = Package(
         .executableTarget(name: "tributary-tool", dependencies: ["TributaryCLI"], swiftSettings: settings),
         .testTarget(
             name: "TributaryCLITests",
-            dependencies: ["TributaryCLI", "TributaryCore", "TributaryLMDB", "TributaryTelemetry"],
+            dependencies: ["TributaryCLI", "Tributary", "tributary-tool"],
             swiftSettings: settings),
     ] + fuzzers
 )

@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 
 #if canImport(Glibc)
     internal import Glibc
@@ -14,8 +14,15 @@ public final class LineageBox: @unchecked Sendable {
     // Unchecked: every access below first checks that it happens on the thread that owns the box.
     let recorder: LineageRecorder
     private var owner: UInt = 0
-    private var value = Lineage.none
-    private var active = false
+    @usableFromInline let state = Owned(State())
+
+    @usableFromInline
+    struct State: BitwiseCopyable {
+        @usableFromInline var value = Lineage.none
+        @usableFromInline var active = false
+
+        @usableFromInline init() {}
+    }
 
     /// Makes the box of a recorder's task.
     public init(_ recorder: LineageRecorder) { self.recorder = recorder }
@@ -24,22 +31,24 @@ public final class LineageBox: @unchecked Sendable {
     public func adopt() { owner = currentThread() }
 
     /// Sets what closures see; called by the owner.
+    @inlinable
     @inline(__always)
     public func set(_ lineage: Lineage) {
-        value = lineage
-        active = true
+        state.value.value = lineage
+        state.value.active = true
     }
 
     /// Ends the record.
+    @inlinable
     @inline(__always)
-    public func clear() { active = false }
+    public func clear() { state.value.active = false }
 
     var current: Lineage? {
-        guard owner == currentThread(), active else { return nil }
-        return value
+        guard owner == currentThread(), state.value.active else { return nil }
+        return state.value.value
     }
 
-    func push(_ context: TraceContext) { value.context = context }
+    func push(_ context: TraceContext) { state.value.value.context = context }
 }
 
 private func currentThread() -> UInt {

@@ -84,6 +84,8 @@ public struct RuntimeConfiguration: Sendable {
     public var stateDirtyBytes: Int
     /// How many bytes one transaction may hold before it is committed early.
     public var transactionBytes: Int
+    /// How many records a task may process before the thread looks at clocks, commits and requests.
+    package var recordsPerRound = 1000
     /// Lineage.
     public var lineage: LineageConfiguration
     /// For sources without a timestamp extractor of their own.

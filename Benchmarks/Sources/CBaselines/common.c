@@ -18,7 +18,10 @@ void cb_key(uint64_t index, uint64_t keys, char out[16]) {
     uint64_t mixed = index + 0x9e3779b97f4a7c15u;  // splitmix64
     mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
     mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
-    uint64_t number = (mixed ^ (mixed >> 31)) % keys;
+    cb_number_key((mixed ^ (mixed >> 31)) % keys, out);
+}
+
+void cb_number_key(uint64_t number, char out[16]) {
     memcpy(out, "key-", 4);
     for (int at = 15; at >= 4; at -= 1) {
         out[at] = (char)('0' + number % 10);

@@ -4,6 +4,11 @@ import Foundation
 let benchmarks: [(name: String, make: @Sendable (Options) throws -> Benchmark)] = [
     ("count-10k", { try countBenchmark(name: "count-10k", keys: 10_000, $0) }),
     ("count-1m", { try countBenchmark(name: "count-1m", keys: 1_000_000, $0) }),
+    ("store-10k", { storeBenchmark(name: "store-10k", keys: 10_000, $0) }),
+    ("store-1m", { storeBenchmark(name: "store-1m", keys: 1_000_000, $0) }),
+    ("log", { logBenchmark($0) }),
+    ("restore-1m", { try restoreBenchmark(name: "restore-1m", records: 1_000_000, $0) }),
+    ("restore-5m", { try restoreBenchmark(name: "restore-5m", records: 5_000_000, $0) }),
 ]
 
 let usage = """

@@ -24,6 +24,9 @@ final class Probe: @unchecked Sendable {
     private var first: Point?
     private var last: Point?
     private var application: StreamsApplication?
+    // The greatest anonymous memory seen, bytes; looked at where the state is largest, between commits and after them.
+    private var memory: Int64 = 0
+    private var nextMemory: Int64 = 0
     private let failure = Mutex<(any Error)?>(nil)
     private let finished = DispatchSemaphore(value: 0)
 
@@ -48,6 +51,10 @@ final class Probe: @unchecked Sendable {
         let before = allocation_count()
         let records = application.metrics.records
         now = records * 1_000
+        if records >= nextMemory {
+            memory = max(memory, anonymousBytes())
+            nextMemory = records + 20_000
+        }
         if first == nil, records >= from { first = point(records, before) }
         if records >= to {
             last = point(records, before)
@@ -60,6 +67,14 @@ final class Probe: @unchecked Sendable {
         Point(
             records: records, wall: cb_wall(), cpu: cb_process_cpu(), thread: cb_thread_cpu(),
             allocations: allocations - own)
+    }
+
+    private func anonymousBytes() -> Int64 {
+        guard let text = try? String(contentsOfFile: "/proc/self/smaps_rollup", encoding: .utf8) else { return 0 }
+        for line in text.split(separator: "\n") where line.hasPrefix("Anonymous:") {
+            return (Int64(line.split(separator: " ").dropFirst().first ?? "") ?? 0) << 10
+        }
+        return 0
     }
 
     private func clock_gettime_nsec() -> Int64 {
@@ -86,6 +101,9 @@ final class Probe: @unchecked Sendable {
         return Sample(
             wall: Double(last.wall - first.wall) / records, cpu: Double(last.cpu - first.cpu) / records,
             allocations: Double(last.allocations - first.allocations) / records,
-            others: ["thread cpu": Double(last.thread - first.thread) / records])
+            others: [
+                "thread cpu": Double(last.thread - first.thread) / records,
+                "anonymous MB": Double(memory) / 1_048_576,
+            ])
     }
 }

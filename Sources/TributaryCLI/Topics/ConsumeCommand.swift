@@ -21,7 +21,7 @@ enum ConsumeCommand {
         examples: [
             "tributary topics consume balance-updates --max 10 --log ./bank-data",
             "tributary topics consume transactions --from time:2026-01-31T12:00:00Z --follow --log ./bank-data",
-            "tributary topics consume prices --json --log ./a | tributary topics produce prices --log ./b",
+            "tributary topics consume prices --json --log ./a | tributary topics produce prices --by-key --log ./b",
         ], run: { try run($0, $1) })
 
     enum Start: Equatable {
@@ -83,9 +83,9 @@ enum ConsumeCommand {
             for index in 0..<batch.count where left > 0 && (follows || batch.offset(index) < place.end) {
                 left -= 1
                 if arguments.has("json") {
-                    console.line(text.json(topic.name, place.partition, batch, index))
+                    try console.row(text.json(topic.name, place.partition, batch, index))
                 } else {
-                    text.lines(topic.name, place.partition, batch, index).forEach(console.line)
+                    for line in text.lines(topic.name, place.partition, batch, index) { try console.row(line) }
                 }
             }
             if follows { console.flush() }

@@ -21,6 +21,7 @@ enum ProduceCommand {
                 "lines of JSON (json, the default), of KEY:VALUE (text), or whole lines as values (value)"),
             .text("separator", "TEXT", "what stands between key and value of text lines (:)"),
             .integer("partition", "P", "write everything into this partition"),
+            .flag("by-key", "let the keys decide, whatever partitions the lines name"),
         ],
         examples: [
             "echo '{\"key\":\"DE1\",\"value\":{\"cents\":500}}' | tributary topics produce transactions --log ./bank-data",
@@ -35,7 +36,7 @@ enum ProduceCommand {
         let topic = try LogAccess.topic(arguments.operand(0), of: log)
         if arguments.has("partition") { _ = try LogAccess.partitions(arguments, of: topic) }
         let fixed = arguments.integer("partition").map { Int32(truncatingIfNeeded: $0) }
-        var writer = try TopicWriter(log, topic, fixed)
+        var writer = try TopicWriter(log, topic, fixed, byKey: arguments.has("by-key"))
         defer { writer.close() }
         let paths = Array(arguments.operands.dropFirst())
         for path in paths.isEmpty ? ["-"] : paths {
@@ -71,9 +72,11 @@ struct TopicWriter {
     private let number: Int
     private let partitions: Int32
     private let fixed: Int32?
+    private let byKey: Bool
     private(set) var count = 0
 
-    init(_ log: EmbeddedLog, _ topic: TopicDescription, _ fixed: Int32?) throws {
+    init(_ log: EmbeddedLog, _ topic: TopicDescription, _ fixed: Int32?, byKey: Bool) throws {
+        self.byKey = byKey
         producer = try log.makeProducer(ProducerConfiguration(clientID: "tributary-produce"))
         number = try producer.number(ofTopic: topic.name)
         partitions = topic.partitions
@@ -84,8 +87,11 @@ struct TopicWriter {
         let key = record.key ?? []
         let value = record.value ?? []
         let headers = record.headers.encoded
-        var target = fixed ?? record.partition
-        if let target, target >= partitions { throw CommandError("there is no partition \(target)") }
+        var target = fixed ?? (byKey ? nil : record.partition)
+        if let target, target >= partitions {
+            throw CommandError(
+                "there is no partition \(target)\(fixed == nil ? "; --by-key leaves it to the keys" : "")")
+        }
         if target == nil {
             target =
                 record.key == nil

@@ -23,28 +23,19 @@ final class AggregateStore<Key, Aggregate> {
         nulls = value.nullability
     }
 
-    /// Writes the new aggregate of the record's key and returns the lineage and timestamp to forward.
-    ///
-    /// - Parameter row: what ``StateStore/read(_:)`` found before: the old aggregate's lineage and time; nil if nothing.
+    /// Writes the new aggregate of the key that was read last, and returns its timestamp.
     @inlinable
     @inline(__always)
     func write(
-        _ key: RawSpan, _ aggregate: Aggregate, exists: Bool, rowLineage: Lineage, rowTime: Int64,
-        window: (start: Int64, end: Int64)? = nil, _ meta: borrowing RecordMeta
-    ) throws -> (lineage: Lineage, timestamp: Int64) {
-        let timestamp = exists ? max(meta.timestamp, rowTime) : meta.timestamp
-        let cell = exists ? recorder.add(rowLineage.cell, meta.lineage.cell) : meta.lineage.cell
-        let row = exists ? rowLineage.context : TraceContext.none
+        _ key: RawSpan, _ aggregate: Aggregate, exists: Bool, window: (start: Int64, end: Int64)? = nil,
+        _ meta: borrowing RecordMeta
+    ) throws -> Int64 {
         if let nulls, nulls.isNull(aggregate) {
-            let lineage = try store.write(
-                key, nil, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
-            return (lineage, timestamp)
+            return try store.writeAggregate(key, nil, exists: exists, window: window, meta)
         }
         scratch.writer.removeAll()
         try value.encode(aggregate, &scratch.writer)
-        let lineage = try store.write(
-            key, scratch.bytes, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
-        return (lineage, timestamp)
+        return try store.writeAggregate(key, scratch.bytes, exists: exists, window: window, meta)
     }
 
     /// Forwards a new aggregate that wasn't cached.
@@ -97,14 +88,11 @@ enum AggregateSinks {
                     throw store.malformed("a count has 8 bytes", key: meta.key)
                 }
                 old = count
+                store.previousSpan(meta)
             }
-            let rowLineage = exists ? store.valueLineage : .none
-            if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
-            let written = try aggregate.write(
-                meta.key, old &+ 1, exists: exists, rowLineage: rowLineage, rowTime: exists ? store.valueTimestamp : 0,
-                meta)
+            let time = try aggregate.write(meta.key, old &+ 1, exists: exists, meta)
             if !isCached {
-                try aggregate.forwardKeyless(next, old &+ 1, meta.with(timestamp: written.timestamp, written.lineage))
+                try aggregate.forwardKeyless(next, old &+ 1, meta.with(timestamp: time, store.writtenLineage))
             }
         }
         let empty: (borrowing RecordMeta) -> Void = { meta in
@@ -135,19 +123,16 @@ enum AggregateSinks {
             if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
             let exists = try store.read(meta.key)
             var result = value
-            let rowLineage = exists ? store.valueLineage : .none
-            let rowTime = exists ? store.valueTimestamp : 0
             if exists {
-                _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context)
+                store.previousSpan(meta)
                 let old = try store.decodedValue(aggregate.value, key: meta.key)
                 do { result = try reducer(old, value) } catch {
                     return try services.processingFailed(node: name, error, meta)
                 }
             }
-            let written = try aggregate.write(
-                meta.key, result, exists: exists, rowLineage: rowLineage, rowTime: rowTime, meta)
+            let time = try aggregate.write(meta.key, result, exists: exists, meta)
             if !aggregate.isCached {
-                try aggregate.forwardKeyless(next, result, meta.with(timestamp: written.timestamp, written.lineage))
+                try aggregate.forwardKeyless(next, result, meta.with(timestamp: time, store.writtenLineage))
             }
         }
         let empty: (borrowing RecordMeta) -> Void = { meta in
@@ -171,18 +156,14 @@ enum AggregateSinks {
                 guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
                 if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
                 let exists = try store.read(meta.key)
-                let rowLineage = exists ? store.valueLineage : .none
-                let rowTime = exists ? store.valueTimestamp : 0
-                if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
+                if exists { store.previousSpan(meta) }
                 var result = exists ? try store.decodedValue(aggregate.value, key: meta.key) : initial()
                 do { try aggregator(key, value, &result) } catch {
                     return try services.processingFailed(node: name, error, meta)
                 }
-                let written = try aggregate.write(
-                    meta.key, result, exists: exists, rowLineage: rowLineage, rowTime: rowTime, meta)
+                let time = try aggregate.write(meta.key, result, exists: exists, meta)
                 if !aggregate.isCached {
-                    try aggregate.forward(
-                        next, key, result, meta.with(timestamp: written.timestamp, written.lineage))
+                    try aggregate.forward(next, key, result, meta.with(timestamp: time, store.writtenLineage))
                 }
             },
             delete: { _, meta in services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta) })

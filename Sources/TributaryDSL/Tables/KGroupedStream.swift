@@ -1,5 +1,5 @@
 public import TributaryCore
-public import TributaryLineage
+internal import TributaryLineage
 public import TributaryState
 
 /// A stream grouped by key, to be aggregated, as Kafka Streams' `KGroupedStream`.
@@ -107,8 +107,7 @@ public struct KGroupedStream<Key, Value> {
             let next = try output.sink(in: context)
             let store = try context.services.store(state.name)
             let aggregate = AggregateStore(store, context.recorder, key, value)
-            let forward = FlushForwarder(next, key, value)
-            store.onFlush = { key, value, meta in try forward.send(key, value, meta) }
+            store.onFlush = FlushForwarder(next, key, value).closure()
             return step(context, store, next, name, context.services, aggregate)
         }
         return KTable(

@@ -116,7 +116,7 @@ func attachTableSource<Key, Value>(
         let store = try services.store(state.name)
         let table = LatestValueTable(store, name, services, context.recorder)
         let forward = FlushForwarder(next, key, value)
-        store.onFlush = { key, value, meta in try forward.send(key, value, meta) }
+        store.onFlush = forward.closure()
         let nulls = Nullability<Value>.of()
         let scratch = ByteBuffer()
         return Sink(

@@ -41,18 +41,32 @@ final class LatestValueTable {
 /// Forwards what a store's flush gives, decoding only what the nodes below ask for.
 @usableFromInline
 final class FlushForwarder<Key, Value> {
-    private let next: Sink<Key, Value>
-    private let key: Serde<Key>?
-    private let value: Serde<Value>
+    @usableFromInline let next: Sink<Key, Value>
+    @usableFromInline let key: Serde<Key>?
+    @usableFromInline let value: Serde<Value>
 
-    @usableFromInline
+    @inlinable
     init(_ next: Sink<Key, Value>, _ key: Serde<Key>?, _ value: Serde<Value>) {
         self.next = next
         self.key = key
         self.value = value
     }
 
-    @usableFromInline
+    /// What a store's flush calls: one closure that looks at nothing but what it needs.
+    @inlinable
+    func closure() -> (RawSpan, RawSpan?, borrowing RecordMeta) throws -> Void {
+        if let bytes = next.bytes { return { _, content, meta in try bytes(content, meta) } }
+        guard let keyless = next.keyless, let keylessDelete = next.keylessDelete else {
+            return { key, content, meta in try self.send(key, content, meta) }
+        }
+        let decode = value.decode
+        return { _, content, meta in
+            guard let content else { return try keylessDelete(meta) }
+            try keyless(try decode(content), meta)
+        }
+    }
+
+    @inlinable
     func send(_ keyBytes: RawSpan, _ content: RawSpan?, _ meta: borrowing RecordMeta) throws {
         if let bytes = next.bytes { return try bytes(content, meta) }
         if let keyless = next.keyless, let keylessDelete = next.keylessDelete {

@@ -90,11 +90,11 @@ public struct TimeWindowedKStream<Key, Value> {
             let services = context.services
             let store = try services.store(state.name)
             let aggregate = AggregateStore<Windowed<Key>, Aggregate>(store, context.recorder, windowedKey, value)
-            let forward = FlushForwarder(next, windowedKey, value)
+            let forward = FlushForwarder(next, windowedKey, value).closure()
             // The store's key has a sequence number behind the window's start; the topic's has not.
             store.onFlush = { key, content, meta in
                 let short = key.prefix(key.byteCount - 4)
-                try forward.send(short, content, meta.with(key: short, timestamp: meta.timestamp, meta.lineage))
+                try forward(short, content, meta.with(key: short, timestamp: meta.timestamp, meta.lineage))
             }
             let keys = ByteBuffer()
             let time = Owned(Int64(-1))
@@ -115,9 +115,7 @@ public struct TimeWindowedKStream<Key, Value> {
                     keys.writer.append(bigEndian: start)
                     keys.writer.append(bigEndian: UInt32(0))
                     let exists = try store.read(keys.bytes)
-                    let rowLineage = exists ? store.valueLineage : .none
-                    let rowTime = exists ? store.valueTimestamp : 0
-                    if exists { _ = store.readSpan(meta.lineage.context, link: .previous, rowLineage.context) }
+                    if exists { store.previousSpan(meta) }
                     var result: Aggregate
                     do {
                         if exists {
@@ -135,12 +133,11 @@ public struct TimeWindowedKStream<Key, Value> {
                         return try services.processingFailed(node: name, error, meta)
                     }
                     let written = try aggregate.write(
-                        keys.bytes, result, exists: exists, rowLineage: rowLineage, rowTime: rowTime,
-                        window: (start, end), meta)
+                        keys.bytes, result, exists: exists, window: (start, end), meta)
                     if !aggregate.isCached {
                         let forwarded = meta.with(
-                            key: keys.bytes.prefix(keys.bytes.byteCount - 4), timestamp: written.timestamp,
-                            written.lineage)
+                            key: keys.bytes.prefix(keys.bytes.byteCount - 4), timestamp: written,
+                            store.writtenLineage)
                         try aggregate.forward(
                             next, Windowed(key: key, window: Window(start: start, end: end)), result, forwarded)
                     }

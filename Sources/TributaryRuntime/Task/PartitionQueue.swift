@@ -12,17 +12,30 @@ final class PartitionQueue {
     let timestamps: TimestampExtractor
     let usesOwnTimestamps: Bool
     let operation: Int32
-    private var batches: [RecordBatch] = []
-    private var index = 0
+    private struct State: ~Copyable {
+        var batches: [RecordBatch] = []
+        var index = 0
+        var count = 0
+        var headTimestamp: Int64 = 0
+        var hasHead = false
+        var partitionTime: Int64 = -1
+        var nextOffset: Int64
+    }
+    // What changes with each record.
+    private let state: Owned<State>
+
     /// How many records wait.
-    private(set) var count = 0
+    var count: Int { state.value.count }
     /// The head's timestamp; meaningless without a head.
-    private(set) var headTimestamp: Int64 = 0
-    private(set) var hasHead = false
+    var headTimestamp: Int64 { state.value.headTimestamp }
+    var hasHead: Bool { state.value.hasHead }
     /// The greatest timestamp taken from this partition; -1 before the first.
-    var partitionTime: Int64 = -1
+    var partitionTime: Int64 {
+        get { state.value.partitionTime }
+        set { state.value.partitionTime = newValue }
+    }
     /// The offset to commit: of the next record to process.
-    var nextOffset: Int64
+    var nextOffset: Int64 { state.value.nextOffset }
     /// Whether the partition is paused at the consumer.
     var isPaused = false
     /// The consumer's number for the partition.
@@ -40,62 +53,93 @@ final class PartitionQueue {
         self.timestamps = timestamps
         self.usesOwnTimestamps = usesOwnTimestamps
         self.operation = operation
-        self.nextOffset = nextOffset
+        state = Owned(State(nextOffset: nextOffset))
     }
 
     func add(_ batch: RecordBatch) {
         if batch.count == 0 {
-            if batches.isEmpty { nextOffset = max(nextOffset, batch.nextOffset) }
+            if state.value.batches.isEmpty {
+                state.value.nextOffset = max(state.value.nextOffset, batch.nextOffset)
+            }
             return
         }
-        batches.append(batch)
-        count += batch.count
+        state.value.batches.append(batch)
+        state.value.count += batch.count
     }
 
-    /// The record at the head.
-    var head: (batch: RecordBatch, index: Int)? {
-        guard let batch = batches.first else { return nil }
-        return (batch, index)
+    /// The batch of the record at the head.
+    var headBatch: RecordBatch? { state.value.batches.first }
+
+    /// Where in its batch the head is.
+    @inline(__always) var headIndex: Int { state.value.index }
+
+    /// Takes the head's timestamp into account, and returns it.
+    @inline(__always)
+    func takeHeadTime() -> Int64 {
+        let time = state.value.headTimestamp
+        if time > state.value.partitionTime { state.value.partitionTime = time }
+        return time
     }
 
     /// Finds the head's timestamp.
     ///
     /// Calls `drop` for each record whose timestamp is below 0 and goes on behind it.
-    @inline(__always)
     func prepareHead(_ drop: (RecordBatch, Int, Int64) throws -> Void) throws {
-        while !hasHead, let batch = batches.first {
+        while !hasHead, let batch = headBatch {
+            let index = headIndex
             let raw = batch.timestamp(index)
             let time =
                 usesOwnTimestamps && raw >= 0 ? raw : try timestamps.extract(raw, batch.value(index), partitionTime)
             if time < 0 {
                 try drop(batch, index, time)
-                removeHead()
+                removeHead(of: batch)
                 continue
             }
-            headTimestamp = time
-            hasHead = true
+            state.value.headTimestamp = time
+            state.value.hasHead = true
         }
     }
 
-    /// Takes the head away: it was processed.
-    func removeHead() {
-        guard let batch = batches.first else { return }
-        hasHead = false
-        count -= 1
-        index += 1
-        if index < batch.count {
-            nextOffset = batch.offset(index)
+    /// Takes the head away, which was processed, and goes to the next record of its batch.
+    ///
+    /// - Returns: whether there is one whose timestamp is its own; else ``prepareHead(_:)`` has to look.
+    @inline(__always)
+    func advance(in batch: borrowing RecordBatch) -> Bool {
+        let next = state.value.index &+ 1
+        guard next < batch.count else {
+            removeHead(of: batch)
+            return false
+        }
+        state.value.index = next
+        state.value.count &-= 1
+        state.value.nextOffset = batch.offset(next)
+        let time = batch.timestamp(next)
+        guard usesOwnTimestamps && time >= 0 else {
+            state.value.hasHead = false
+            return false
+        }
+        state.value.headTimestamp = time
+        return true
+    }
+
+    @inline(never)
+    private func removeHead(of batch: borrowing RecordBatch) {
+        state.value.hasHead = false
+        state.value.count -= 1
+        state.value.index += 1
+        if state.value.index < batch.count {
+            state.value.nextOffset = batch.offset(state.value.index)
         } else {
-            nextOffset = batch.nextOffset
-            batches.removeFirst()
-            index = 0
+            state.value.nextOffset = batch.nextOffset
+            state.value.batches.removeFirst()
+            state.value.index = 0
         }
     }
 
     func clear() {
-        batches = []
-        index = 0
-        count = 0
-        hasHead = false
+        state.value.batches = []
+        state.value.index = 0
+        state.value.count = 0
+        state.value.hasHead = false
     }
 }

@@ -1,3 +1,4 @@
+internal import TributaryCore
 internal import TributaryDSL
 
 /// The schedules of one task: which are due, by which clock (semantics 3).
@@ -12,14 +13,16 @@ final class PunctuationQueue {
 
     private var schedules: [Schedule] = []
     private var next = 0
-    private(set) var earliest = Int64.max
+    // Looked at for every record.
+    private let due = Owned(Int64.max)
+    var earliest: Int64 { due.value }
 
     func add(every interval: Int64, firstDue: Int64, _ callback: @escaping (Int64) throws -> Void) -> Punctuation {
         let handle = Punctuation()
         schedules.append(
             Schedule(handle: handle, interval: interval, due: firstDue, number: next, callback: callback))
         next += 1
-        earliest = min(earliest, firstDue)
+        due.value = min(due.value, firstDue)
         return handle
     }
 
@@ -42,7 +45,7 @@ final class PunctuationQueue {
             ran = true
             try callback(now)
         }
-        earliest = schedules.map(\.due).min() ?? Int64.max
+        due.value = schedules.map(\.due).min() ?? Int64.max
         return ran
     }
 }

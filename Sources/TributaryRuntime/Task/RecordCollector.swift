@@ -12,74 +12,112 @@ public final class RecordCollector {
     private let applicationID: String
     private let sendsCells: Bool
     private let isTransactional: Bool
-    private var topics: [Topic] = []
+    private var names: [String] = []
     private var numbers: [String: Int] = [:]
-    private var nextPartition: Int32 = 0
-    private(set) var isOpen = false
     private let cell = ByteBuffer(capacity: 512)
 
-    struct Topic {
-        let name: String
-        let number: Int
-        let partitions: Int32
-        let isInternal: Bool
+    private struct Topic: BitwiseCopyable {
+        var number = 0
+        var partitions: Int32 = 0
+        var isInternal = false
     }
+
+    private struct State: ~Copyable {
+        var topics = FlatArray<Topic>(repeating: Topic(), count: 0)
+        var nextPartition: Int32 = 0
+        var isOpen = false
+        /// Bytes sent since the producer was last asked how many wait.
+        var unseen = 0
+        /// How many of those there may be before it is asked.
+        var unseenLimit: Int
+    }
+    // What changes with each record.
+    private let state: Owned<State>
+    private let limit: Int
 
     /// Makes a collector over a producer.
     ///
-    /// - Parameter identity: tells the identity of a topic, for the stores' positions.
+    /// - Parameters:
+    ///   - limit: how many bytes may wait in the producer before ``isFull``.
+    ///   - identity: tells the identity of a topic, for the stores' positions.
     public init(
         _ producer: any LogProducer, applicationID: String, sendsCells: Bool, isTransactional: Bool,
-        identity: @escaping (String) -> String = { _ in "" }
+        limit: Int = Int.max, identity: @escaping (String) -> String = { _ in "" }
     ) {
         self.identity = identity
         self.producer = producer
         self.applicationID = applicationID
         self.sendsCells = sendsCells
         self.isTransactional = isTransactional
+        self.limit = limit
+        state = Owned(State(unseenLimit: min(limit / 16, 1 << 18)))
+    }
+
+    /// Whether as many bytes wait in the producer as a transaction may hold.
+    ///
+    /// The producer, for which this is a lock, is asked after each sixteenth of that.
+    @inline(__always) var isFull: Bool {
+        state.value.unseen > state.value.unseenLimit && isReallyFull()
+    }
+
+    @inline(never)
+    private func isReallyFull() -> Bool {
+        guard producer.pendingBytes < limit else { return true }
+        state.value.unseen = 0
+        return false
     }
 
     /// The number under which tasks know a topic.
     func topic(_ name: String, isInternal: Bool) throws -> Int {
         if let number = numbers[name] { return number }
         let number = try producer.number(ofTopic: name)
-        topics.append(
-            Topic(
-                name: name, number: number, partitions: producer.partitions(ofTopic: number), isInternal: isInternal))
-        numbers[name] = topics.count - 1
-        return topics.count - 1
+        names.append(name)
+        state.value.topics.grow(
+            to: names.count,
+            filling: Topic(
+                number: number, partitions: producer.partitions(ofTopic: number), isInternal: isInternal))
+        numbers[name] = names.count - 1
+        return names.count - 1
     }
 
-    func name(_ topic: Int) -> String { topics[topic].name }
+    func name(_ topic: Int) -> String { names[topic] }
 
     /// Begins a transaction if none is open: lazily, with the first record.
     @inline(__always)
     func open() throws {
-        if isOpen { return }
+        if !state.value.isOpen { try begin() }
+    }
+
+    @inline(never)
+    private func begin() throws(LogError) {
         if isTransactional { try producer.beginTransaction() }
-        isOpen = true
+        state.value.isOpen = true
+        state.value.unseen = 0
+    }
+
+    /// Notes that so many bytes were sent.
+    @inline(__always)
+    func sent(_ key: RawSpan?, _ value: RawSpan?, _ others: Int) {
+        state.value.unseen &+= 64 &+ (key?.byteCount ?? 0) &+ (value?.byteCount ?? 0) &+ others
     }
 
     /// The transaction ended, either way.
-    func closed() { isOpen = false }
+    func closed() { state.value.isOpen = false }
 
     /// Commits what was sent since the last commit, with offsets, as one; returns the log's id of the commit.
     public func commitTransaction(
         _ offsets: [TopicPartition: CommittedOffset], _ group: any LogGroup
     ) throws(LogError) -> Int64 {
-        if !isOpen && isTransactional {
-            try producer.beginTransaction()
-            isOpen = true
-        }
+        if !state.value.isOpen && isTransactional { try begin() }
         let id = try producer.commitTransaction(offsets: offsets, group: group)
-        isOpen = false
+        state.value.isOpen = false
         return id
     }
 
     /// Waits until what was sent is written.
     public func flush() throws(LogError) {
         try producer.flush()
-        isOpen = false
+        state.value.isOpen = false
     }
 
     func send(
@@ -87,14 +125,14 @@ public final class RecordCollector {
         _ recorder: LineageRecorder, operation: Int32
     ) throws {
         try open()
-        let target = topics[topic]
+        let target = state.value.topics[topic]
         var to: Int32 = 0
         if target.partitions > 1 {
             if let key {
                 to = partition(forKey: key.prefix(partitionKeyCount), count: target.partitions)
             } else {
-                nextPartition &+= 1
-                to = (nextPartition & 0x7fff_ffff) % target.partitions
+                state.value.nextPartition &+= 1
+                to = (state.value.nextPartition & 0x7fff_ffff) % target.partitions
             }
         }
         let context = recorder.span(
@@ -108,6 +146,7 @@ public final class RecordCollector {
         try producer.send(
             topic: target.number, partition: to, timestamp: meta.timestamp, key: key, value: value,
             headers: meta.headers, context: context, cell: cell.bytes, extras: RawSpan.empty)
+        sent(key, value, meta.headers.byteCount &+ cell.count)
     }
 }
 
@@ -116,9 +155,10 @@ final class StoreChangelog: ChangelogWriter {
     let topic: String
     let partition: Int32
     private let collector: RecordCollector
+    private let producer: any LogProducer
     private let number: Int
     private let last = ByteBuffer(capacity: 256)
-    private(set) var hasWritten = false
+    private var hasWritten: Bool { last.count > 0 }
 
     /// The topic's identity in the log.
     let identity: String
@@ -128,17 +168,18 @@ final class StoreChangelog: ChangelogWriter {
         self.topic = topic
         self.partition = partition
         self.collector = collector
+        producer = collector.producer
         number = try collector.producer.number(ofTopic: topic)
     }
 
     func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws {
         try collector.open()
-        try collector.producer.send(
+        try producer.send(
             topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: RawSpan.empty,
             context: context, cell: cell, extras: RawSpan.empty)
         last.writer.removeAll()
         StoreChangelog.describe(key: key, value: value, timestamp: timestamp, into: &last.writer)
-        hasWritten = true
+        collector.sent(key, value, cell.byteCount)
     }
 
     /// The offset after the last record written; nil if none was.

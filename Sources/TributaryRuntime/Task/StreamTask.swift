@@ -18,13 +18,13 @@ public final class StreamTask {
     /// What closures see of the record being processed.
     public let box: LineageBox
     /// The greatest timestamp taken for processing, ms; -1 before the first.
-    public internal(set) var streamTime: Int64 = -1
+    public var streamTime: Int64 { hot.value.streamTime }
     /// The wall clock when this record or punctuation began, ms.
-    public private(set) var wallClock: Int64 = 0
+    public var wallClock: Int64 { hot.value.wallClock }
     /// How many records were left out, by reason.
     public private(set) var dropped: [DropReason: Int64] = [:]
     /// How many records were processed.
-    public private(set) var processedRecords: Int64 = 0
+    public var processedRecords: Int64 { hot.value.processedRecords }
 
     let configuration: RuntimeConfiguration
     let topology: Topology
@@ -36,13 +36,24 @@ public final class StreamTask {
     private let streamPunctuations = PunctuationQueue()
     private let wallPunctuations = PunctuationQueue()
     private var closers: [() -> Void] = []
-    private var sendOperations: [Int: Int32] = [:]
-    private var current: (batch: RecordBatch, index: Int)?
+    private struct Hot: ~Copyable {
+        var streamTime: Int64 = -1
+        var wallClock: Int64 = 0
+        var processedRecords: Int64 = 0
+        var needsCommit = false
+        var commitRequested = false
+        // The record being processed.
+        var batch: RecordBatch?
+        var index = 0
+        var sendOperations = FlatArray<Int32>(repeating: -1, count: 8)
+    }
+    // What changes with each record.
+    private let hot = Owned(Hot())
     private var spanError: (any Error)?
     /// Whether something was done since the last commit.
-    public private(set) var needsCommit = false
+    public var needsCommit: Bool { hot.value.needsCommit }
     /// Whether a node asked for a commit.
-    public private(set) var commitRequested = false
+    public var commitRequested: Bool { hot.value.commitRequested }
     private var isClosed = false
 
     /// Makes a task with its nodes and stores; processors are initialised by ``start()``.
@@ -59,7 +70,7 @@ public final class StreamTask {
         self.collector = collector
         self.recorder = recorder
         self.box = box ?? LineageBox(recorder)
-        wallClock = configuration.time.milliseconds
+        hot.value.wallClock = configuration.time.milliseconds
         stores = try TaskStores(
             topology, subTopologies, task: id, partition: partition, configuration: configuration,
             collector: collector, engines: engines, budget: budget, recorder: recorder, topics: topics)
@@ -98,7 +109,7 @@ public final class StreamTask {
                             AttributeNames.task: .string(taskID),
                         ]), nextOffset: position.offset)
                 queue.partitionTime = position.partitionTime
-                streamTime = max(streamTime, position.partitionTime)
+                hot.value.streamTime = max(streamTime, position.partitionTime)
                 queues.append(queue)
             }
         }
@@ -135,10 +146,46 @@ public final class StreamTask {
     }
 
     /// Processes the record with the lowest timestamp among the heads of all queues; returns false if there is none.
-    public func processNext() throws -> Bool {
-        guard let queue = try chooseQueue(), let head = queue.head else { return false }
-        try process(head.batch, head.index, queue)
-        return true
+    public func processNext() throws -> Bool { try processRun(limit: 1) > 0 }
+
+    /// Processes records as long as they come from one batch: that of the head with the lowest timestamp.
+    ///
+    /// Ends before another queue's head has its turn, when a punctuation by stream time is due, and when as much was sent as
+    /// a transaction may hold.
+    ///
+    /// - Returns: how many were processed; 0 if no queue has a head.
+    public func processRun(limit: Int) throws -> Int {
+        guard let queue = try chooseQueue(), let batch = queue.headBatch else { return 0 }
+        var last = Int64.max
+        if queues.count > 1 {
+            // Of heads with the same timestamp that of the first queue goes first.
+            var isBefore = true
+            for other in queues {
+                if other === queue {
+                    isBefore = false
+                } else if other.hasHead {
+                    last = min(last, isBefore ? other.headTimestamp - 1 : other.headTimestamp)
+                }
+            }
+        }
+        hot.value.batch = batch
+        hot.value.needsCommit = true
+        return try run(queue, batch, limit, until: last)
+    }
+
+    private typealias Entry = (RawSpan?, borrowing RecordMeta) throws -> Void
+
+    private func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
+        var done = 0
+        // Held here, so that no record pays for the closure's reference count.
+        let entry = queue.entry.process
+        while true {
+            try process(batch, queue.headIndex, queue, entry)
+            done &+= 1
+            guard queue.advance(in: batch), done < limit, queue.headTimestamp <= last,
+                hot.value.streamTime < streamPunctuations.earliest, !collector.isFull
+            else { return done }
+        }
     }
 
     private func chooseQueue() throws -> PartitionQueue? {
@@ -146,8 +193,9 @@ public final class StreamTask {
         for queue in queues {
             if !queue.hasHead {
                 try queue.prepareHead { batch, index, time in
-                    current = (batch, index)
-                    needsCommit = true
+                    hot.value.batch = batch
+                    hot.value.index = index
+                    hot.value.needsCommit = true
                     let origin = RecordOrigin(
                         topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
                     count(.invalidTimestamp, node: queue.partition.topic, coordinate: coordinates(origin))
@@ -158,35 +206,41 @@ public final class StreamTask {
         return best
     }
 
-    private func process(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) throws {
-        let timestamp = queue.headTimestamp
-        if timestamp > queue.partitionTime { queue.partitionTime = timestamp }
-        if timestamp > streamTime { streamTime = timestamp }
-        current = (batch, index)
-        needsCommit = true
-        processedRecords &+= 1
+    @inline(__always)
+    private func process(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry) throws {
+        let timestamp = queue.takeHeadTime()
+        if timestamp > hot.value.streamTime { hot.value.streamTime = timestamp }
+        hot.value.index = index
+        hot.value.processedRecords &+= 1
         let mark = recorder.arena.mark
-        let offset = batch.offset(index)
-        let origin = RecordOrigin(topic: queue.topic, partition: queue.partition.partition, offset: offset)
+        let origin = RecordOrigin(
+            topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
         if batch.headers(index).isEmpty {
             try process(
-                batch, index, queue, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
+                batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
                 header: batch.context(index))
         } else {
-            let stripped = StrippedHeaders(batch.headers(index))
-            let context = batch.context(index)
-            try process(
-                batch, index, queue, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
-                header: context.isValid ? context : stripped.context)
+            try processWithHeaders(batch, index, queue, entry, timestamp, origin)
         }
-        recorder.arena.release(to: mark)
-        queue.removeHead()
+        if recorder.mode == .cells { recorder.arena.release(to: mark) }
+    }
+
+    @inline(never)
+    private func processWithHeaders(
+        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry, _ timestamp: Int64,
+        _ origin: RecordOrigin
+    ) throws {
+        let stripped = StrippedHeaders(batch.headers(index))
+        let context = batch.context(index)
+        try process(
+            batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
+            header: context.isValid ? context : stripped.context)
     }
 
     @inline(__always)
     private func process(
-        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, timestamp: Int64, origin: RecordOrigin,
-        headers: RawSpan, header: TraceContext
+        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry, timestamp: Int64,
+        origin: RecordOrigin, headers: RawSpan, header: TraceContext
     ) throws {
         var key = RawSpan.empty
         var hasKey = false
@@ -200,7 +254,7 @@ public final class StreamTask {
             box.set(lineage)
             let meta = RecordMeta(
                 key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
-            return try queue.entry.process(batch.value(index), meta)
+            return try entry(batch.value(index), meta)
         }
         let isNull = batch.value(index) == nil
         var flags: UInt8 = isNull ? SpanRecord.tombstone : 0
@@ -212,7 +266,7 @@ public final class StreamTask {
         do {
             let meta = RecordMeta(
                 key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
-            try queue.entry.process(batch.value(index), meta)
+            try entry(batch.value(index), meta)
         } catch {
             recorder.end(span, error: error)
             throw error
@@ -248,7 +302,7 @@ public final class StreamTask {
     // MARK: Punctuation
 
     /// Takes the wall clock for what comes next.
-    public func update(wallClock now: Int64) { wallClock = now }
+    public func update(wallClock now: Int64) { hot.value.wallClock = now }
 
     /// Runs punctuations that stream time has made due.
     public func punctuateStreamTime() throws -> Bool {
@@ -260,7 +314,7 @@ public final class StreamTask {
     public func punctuateWallClock() throws -> Bool { try punctuated(wallPunctuations.run(at: wallClock)) }
 
     private func punctuated(_ ran: Bool) -> Bool {
-        if ran { needsCommit = true }
+        if ran { hot.value.needsCommit = true }
         return ran
     }
 
@@ -270,7 +324,7 @@ public final class StreamTask {
     ///
     /// The first step of a commit.
     public func flush() throws {
-        current = nil
+        hot.value.batch = nil
         for store in stores.inOrder { try store.flush() }
     }
 
@@ -286,8 +340,8 @@ public final class StreamTask {
 
     /// The log has committed: the state now belongs to that commit.
     public func committed(_ commitID: Int64, force: Bool) throws {
-        needsCommit = false
-        commitRequested = false
+        hot.value.needsCommit = false
+        hot.value.commitRequested = false
         try stores.committed(commitID, force: force)
         recorder.export()
     }
@@ -304,7 +358,7 @@ public final class StreamTask {
         queues = []
         stores.close()
         recorder.export()
-        current = nil
+        hot.value.batch = nil
     }
 }
 
@@ -317,8 +371,11 @@ extension StreamTask: TaskServices {
         let isInternal = topology.internalTopics.contains { $0.kind == .repartition && $0.name == name }
         let topic = isInternal ? "\(applicationID)-\(name)" : name
         let number = try collector.topic(topic, isInternal: isInternal)
-        if sendOperations[number] == nil {
-            sendOperations[number] = recorder.operation(
+        if number >= hot.value.sendOperations.count {
+            hot.value.sendOperations.grow(to: number * 2, filling: -1)
+        }
+        if hot.value.sendOperations[number] < 0 {
+            hot.value.sendOperations[number] = recorder.operation(
                 "send \(topic)", kind: .producer,
                 attributes: [
                     AttributeNames.messagingSystem: .string("kafka"),
@@ -338,7 +395,7 @@ extension StreamTask: TaskServices {
         do {
             try collector.send(
                 topic, key: key, partitionKeyCount: partitionKeyCount, value: value, meta, recorder,
-                operation: sendOperations[topic] ?? 0)
+                operation: hot.value.sendOperations[topic])
         } catch let error as LogError where error.code == .tooLarge || error.code == .invalidRequest {
             try serializationFailed(node: collector.name(topic), topic: collector.name(topic), error, meta)
         }
@@ -382,7 +439,8 @@ extension StreamTask: TaskServices {
     private func sendDeadLetter(
         to topic: String, _ error: any Error, _ coordinate: RecordCoordinate?, _ meta: borrowing RecordMeta
     ) throws {
-        guard let current else { return }
+        guard let batch = hot.value.batch else { return }
+        let index = hot.value.index
         let number = try outputTopic(topic)
         var headers = Headers(checked: meta.headers)
         let kind = String(describing: type(of: error))
@@ -396,9 +454,9 @@ extension StreamTask: TaskServices {
         let letter = RecordMeta(
             key: RawSpan.empty, hasKey: false, timestamp: meta.timestamp, origin: meta.origin,
             headers: list.span.bytes, lineage: meta.lineage)
-        let key = current.batch.key(current.index)
+        let key = batch.key(index)
         try send(
-            topic: number, key: key, partitionKeyCount: key?.byteCount ?? 0, value: current.batch.value(current.index),
+            topic: number, key: key, partitionKeyCount: key?.byteCount ?? 0, value: batch.value(index),
             letter)
     }
 
@@ -441,5 +499,5 @@ extension StreamTask: TaskServices {
     }
 
     /// Asks for a commit.
-    public func requestCommit() { commitRequested = true }
+    public func requestCommit() { hot.value.commitRequested = true }
 }

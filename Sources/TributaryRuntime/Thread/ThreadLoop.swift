@@ -45,7 +45,7 @@ final class ThreadLoop {
         waker = Waker(consumer: consumer)
         collector = RecordCollector(
             producer, applicationID: configuration.applicationID, sendsCells: configuration.lineage.sendsCells,
-            isTransactional: isExactlyOnce,
+            isTransactional: isExactlyOnce, limit: configuration.transactionBytes,
             identity: { [log = context.log] in (try? log.topic($0))?.identity ?? "" })
         recorder = LineageRecorder(
             mode: configuration.lineage.mode, level: configuration.lineage.spans,
@@ -146,16 +146,18 @@ final class ThreadLoop {
         try poll(wait: didWork ? 0 : timeToWait(now))
     }
 
-    // A thousand records at most, so that clocks, commits and requests get their turn.
+    // So many records at most, so that clocks, commits and requests get their turn.
     private func process() throws -> Bool {
         var didWork = false
         for task in tasks {
-            var left = 1000
-            while left > 0, try isReady(task), try task.processNext() {
-                left -= 1
+            var left = context.configuration.recordsPerRound
+            while left > 0, try isReady(task) {
+                let done = try task.processRun(limit: left)
+                guard done > 0 else { break }
+                left -= done
                 didWork = true
                 _ = try task.punctuateStreamTime()
-                if collector.producer.pendingBytes >= context.configuration.transactionBytes { break }
+                if collector.isFull { break }
             }
             for queue in task.queues where queue.isPaused && queue.count <= context.configuration.bufferedRecords {
                 queue.isPaused = false

@@ -25,25 +25,33 @@ final class StoreCache {
         var hash: UInt32 = 0
         var newer: Int32 = -1  // towards the most recently used
         var older: Int32 = -1
-        var dirtyBefore: Int32 = -1
+        var dirtyBefore: Int32 = Entry.clean
         var dirtyAfter: Int32 = -1
-        var isDirty = false
-        var keyCount: Int32 = 0
+        var keyCount: Int32 = 0  // -1: not in use
         var valueCount: Int32 = -1  // -1: a cached delete
-        var headersCount: Int32 = 0
         var charged: Int32 = 0
         var first: UInt64 = 0  // the key's first 16 bytes, for comparing without a second cache miss
         var second: UInt64 = 0
+        var short: UInt64 = 0  // a value of up to 8 bytes, where there is no blob
         var timestamp: Int64 = 0  // of the value
         var recordTime: Int64 = 0  // of the record that wrote the entry
         var origin = RecordOrigin.none
-        var blob = Blob.none  // key, headers, value
+        var blob = Blob.none  // key, headers, value; none where key and value are above
+        var headersCount: Int32 = 0
+
+        /// Stands in `dirtyBefore` of an entry that isn't dirty.
+        static var clean: Int32 { -2 }
+        var isDirty: Bool { dirtyBefore != Entry.clean }
     }
 
-    struct EntryLineage: BitwiseCopyable {
-        var lineage = Lineage.none
-        var cellBlob = Blob.none  // the encoded cell, if it has more than one entry
-        var cellCount: Int32 = 0
+    // Contexts, cells and folded writes lie in arrays of their own, which exist only where they are kept.
+    struct EntryCell: BitwiseCopyable {
+        var cell = Cell.empty
+        var blob = Blob.none  // the encoded cell, if it has more than one entry
+        var count: Int32 = 0
+    }
+
+    struct Folded: BitwiseCopyable {
         var contributors: Int32 = -1  // chain of earlier writes' contexts
         var kept: Int32 = 0
         var folded: Int64 = 0  // how many earlier writes there were since the last flush
@@ -58,7 +66,9 @@ final class StoreCache {
         var slots: FlatArray<UInt64>  // hash in the upper half, index + 1 in the lower; 0 is empty
         var mask: Int
         var entries: FlatArray<Entry>
-        var lineage: FlatArray<EntryLineage>
+        var contexts: FlatArray<TraceContext>
+        var cells: FlatArray<EntryCell>
+        var folds: FlatArray<Folded>
         var chain: FlatArray<Contributor>
         var freeChain: Int32 = -1
         var usedChain = 0
@@ -77,6 +87,7 @@ final class StoreCache {
 
     let budget: CacheBudget
     let keepsLineage: Bool
+    let keepsCells: Bool
     /// What an entry costs beside key and value: pointers, flag, record context with the topic's name (semantics 4.6).
     let overhead: Int
     let recorder: LineageRecorder
@@ -84,16 +95,19 @@ final class StoreCache {
     private let pool = BlobPool()
     private let cellBytes = ByteBuffer(capacity: 512)
 
-    init(budget: CacheBudget, recorder: LineageRecorder, overhead: Int = 24 + 1 + 20) {
+    init(budget: CacheBudget, recorder: LineageRecorder, overhead: Int = 24 + 1 + 20, room: Int = 128) {
         self.budget = budget
         self.recorder = recorder
         self.overhead = overhead
         keepsLineage = recorder.mode != .off
+        keepsCells = recorder.mode == .cells
         table = Owned(
             Table(
-                slots: FlatArray(repeating: 0, count: 256), mask: 255,
-                entries: FlatArray(repeating: Entry(), count: 128),
-                lineage: FlatArray(repeating: EntryLineage(), count: recorder.mode == .off ? 0 : 128),
+                slots: FlatArray(repeating: 0, count: 2 * room), mask: 2 * room - 1,
+                entries: FlatArray(repeating: Entry(), count: room),
+                contexts: FlatArray(repeating: .none, count: recorder.mode == .off ? 0 : room),
+                cells: FlatArray(repeating: EntryCell(), count: recorder.mode == .cells ? room : 0),
+                folds: FlatArray(repeating: Folded(), count: recorder.isRecording ? room : 0),
                 chain: FlatArray(repeating: Contributor(), count: recorder.isRecording ? 64 : 0)))
     }
 
@@ -151,6 +165,13 @@ final class StoreCache {
         }
     }
 
+    /// Whether an entry that was looked up before is still that of the key.
+    @inline(__always)
+    func isEntry(_ index: Int32, of key: RawSpan) -> Bool {
+        index >= 0
+            && matches(Int(index), key, key.prefixWord(at: 0), key.byteCount > 8 ? key.prefixWord(at: 8) : 0)
+    }
+
     @inline(__always)
     private func matches(_ index: Int, _ key: RawSpan, _ first: UInt64, _ second: UInt64) -> Bool {
         let size = table.value.entries[index].keyCount
@@ -165,21 +186,47 @@ final class StoreCache {
 
     func copyKey(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
+        if entry.blob.capacity == 0 {
+            StoreCache.append(entry.first, min(Int(entry.keyCount), 8), to: &writer)
+            if entry.keyCount > 8 { StoreCache.append(entry.second, Int(entry.keyCount) - 8, to: &writer) }
+            return
+        }
         writer.append(pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount)))
+    }
+
+    /// Appends the first bytes of a word.
+    @inline(__always)
+    private static func append(_ word: UInt64, _ count: Int, to writer: inout ByteWriter) {
+        if count == 8 { return writer.append(bigEndian: word) }
+        var rest = word
+        for _ in 0..<max(count, 0) {
+            writer.append(UInt8(truncatingIfNeeded: rest &>> 56))
+            rest = rest &<< 8
+        }
     }
 
     func copyHeaders(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
+        guard entry.headersCount > 0 else { return }
         writer.append(
             pool.bytes(of: entry.blob, at: Int(entry.keyCount), count: Int(entry.headersCount)))
     }
 
     func copyValue(_ index: Int32, into writer: inout ByteWriter) {
         let entry = table.value.entries[Int(index)]
+        if entry.blob.capacity == 0 {
+            return StoreCache.append(entry.short, Int(max(entry.valueCount, 0)), to: &writer)
+        }
         writer.append(
             pool.bytes(
                 of: entry.blob, at: Int(entry.keyCount + entry.headersCount), count: Int(max(entry.valueCount, 0))))
     }
+
+    @inline(__always)
+    func hasValue(_ index: Int32) -> Bool { table.value.entries[Int(index)].valueCount >= 0 }
+
+    @inline(__always)
+    func timestamp(_ index: Int32) -> Int64 { table.value.entries[Int(index)].timestamp }
 
     @inline(__always)
     func entry(_ index: Int32) -> Entry { table.value.entries[Int(index)] }
@@ -188,24 +235,34 @@ final class StoreCache {
     @inline(__always)
     func lineage(_ index: Int32) -> Lineage {
         guard keepsLineage else { return .none }
-        let kept = table.value.lineage[Int(index)]
-        if kept.lineage.cell.entries <= 1 { return kept.lineage }
-        return manySources(kept)
+        return Lineage(context: table.value.contexts[Int(index)], cell: keepsCells ? cell(index) : .empty)
+    }
+
+    /// The context of an entry's write; only where lineage is kept.
+    @inline(__always)
+    func context(_ index: Int32) -> TraceContext { table.value.contexts[Int(index)] }
+
+    /// The cell of an entry, in the recorder's arena; only where cells are kept.
+    @inline(__always)
+    func cell(_ index: Int32) -> Cell {
+        if table.value.cells[Int(index)].cell.entries <= 1 { return table.value.cells[Int(index)].cell }
+        return manySources(index)
     }
 
     @inline(never)
-    private func manySources(_ kept: EntryLineage) -> Lineage {
-        var lineage = kept.lineage
-        let bytes = pool.bytes(of: kept.cellBlob, at: 0, count: Int(kept.cellCount))
-        lineage.cell = (try? recorder.arena.decode(bytes)) ?? .empty
-        return lineage
+    private func manySources(_ index: Int32) -> Cell {
+        let kept = table.value.cells[Int(index)]
+        let bytes = pool.bytes(of: kept.blob, at: 0, count: Int(kept.count))
+        return (try? recorder.arena.decode(bytes)) ?? .empty
     }
 
     /// Sets the lineage of an entry, for example to the context of its flush.
     @inline(__always)
     func setLineage(_ index: Int32, _ lineage: Lineage) {
         guard keepsLineage else { return }
-        table.value.lineage[Int(index)].lineage = lineage
+        table.value.contexts[Int(index)] = lineage.context
+        guard keepsCells else { return }
+        table.value.cells[Int(index)].cell = lineage.cell
         if lineage.cell.entries > 1 { keepCell(index, lineage.cell) }
     }
 
@@ -214,20 +271,20 @@ final class StoreCache {
         cellBytes.writer.removeAll()
         recorder.arena.encode(cell, into: &cellBytes.writer)
         let size = cellBytes.count
-        var blob = table.value.lineage[Int(index)].cellBlob
+        var blob = table.value.cells[Int(index)].blob
         if Int(blob.capacity) < size {
             pool.deallocate(blob)
             blob = pool.allocate(size)
-            table.value.lineage[Int(index)].cellBlob = blob
+            table.value.cells[Int(index)].blob = blob
         }
         pool.write(cellBytes.bytes, to: blob, at: 0)
-        table.value.lineage[Int(index)].cellCount = Int32(size)
+        table.value.cells[Int(index)].count = Int32(size)
     }
 
     /// Calls `body` with the contexts of earlier writes folded into an entry, newest first; at most ``keptContributors``.
     func forEachContributor(_ index: Int32, _ body: (TraceContext) -> Void) {
-        guard keepsLineage else { return }
-        var link = table.value.lineage[Int(index)].contributors
+        guard recorder.isRecording else { return }
+        var link = table.value.folds[Int(index)].contributors
         while link >= 0 {
             body(table.value.chain[Int(link)].context)
             link = table.value.chain[Int(link)].next
@@ -235,7 +292,7 @@ final class StoreCache {
     }
 
     /// How many earlier writes an entry has folded in since its last flush.
-    func foldedWrites(_ index: Int32) -> Int64 { keepsLineage ? table.value.lineage[Int(index)].folded : 0 }
+    func foldedWrites(_ index: Int32) -> Int64 { recorder.isRecording ? table.value.folds[Int(index)].folded : 0 }
 
     // MARK: Writing
 
@@ -257,15 +314,21 @@ final class StoreCache {
         var index = found
         if index < 0 {
             index = insert(key, hash: hash)
-        } else if keepsLineage && dirty {
+        } else if recorder.isRecording && dirty {
             foldIn(index)
         }
         let valueCount = value?.byteCount ?? 0
-        let needed = key.byteCount &+ headers.byteCount &+ valueCount
-        if Int(table.value.entries[Int(index)].blob.capacity) < needed { enlarge(index, key, needed) }
-        let blob = table.value.entries[Int(index)].blob
-        if !headers.isEmpty { pool.write(headers, to: blob, at: key.byteCount) }
-        if let value { pool.write(value, to: blob, at: key.byteCount &+ headers.byteCount) }
+        if key.byteCount <= 16 && valueCount <= 8 && headers.isEmpty
+            && table.value.entries[Int(index)].blob.capacity == 0
+        {
+            table.value.entries[Int(index)].short = value?.prefixWord(at: 0) ?? 0
+        } else {
+            let needed = key.byteCount &+ headers.byteCount &+ valueCount
+            if Int(table.value.entries[Int(index)].blob.capacity) < needed { enlarge(index, key, needed) }
+            let blob = table.value.entries[Int(index)].blob
+            if !headers.isEmpty { pool.write(headers, to: blob, at: key.byteCount) }
+            if let value { pool.write(value, to: blob, at: key.byteCount &+ headers.byteCount) }
+        }
         let charge =
             key.byteCount &+ overhead &+ (value == nil ? 0 : valueCount &+ timestampSize) &+ topicSize
             &+ headers.byteCount
@@ -287,10 +350,10 @@ final class StoreCache {
     @inline(__always)
     private func foldIn(_ index: Int32) {
         guard table.value.entries[Int(index)].isDirty else { return }
-        table.value.lineage[Int(index)].folded += 1
-        let context = table.value.lineage[Int(index)].lineage.context
-        guard recorder.isRecording, context.isSampled,
-            table.value.lineage[Int(index)].kept < StoreCache.keptContributors
+        table.value.folds[Int(index)].folded += 1
+        let context = table.value.contexts[Int(index)]
+        guard context.isSampled,
+            table.value.folds[Int(index)].kept < StoreCache.keptContributors
         else { return }
         keepContributor(index, context)
     }
@@ -307,23 +370,21 @@ final class StoreCache {
             link = Int32(table.value.usedChain)
             table.value.usedChain += 1
         }
-        table.value.chain[Int(link)] = Contributor(context: context, next: table.value.lineage[Int(index)].contributors)
-        table.value.lineage[Int(index)].contributors = link
-        table.value.lineage[Int(index)].kept += 1
+        table.value.chain[Int(link)] = Contributor(context: context, next: table.value.folds[Int(index)].contributors)
+        table.value.folds[Int(index)].contributors = link
+        table.value.folds[Int(index)].kept += 1
     }
 
     private func dropContributors(_ index: Int32) {
-        guard keepsLineage else { return }
-        var link = table.value.lineage[Int(index)].contributors
+        guard recorder.isRecording else { return }
+        var link = table.value.folds[Int(index)].contributors
         while link >= 0 {
             let next = table.value.chain[Int(link)].next
             table.value.chain[Int(link)].next = table.value.freeChain
             table.value.freeChain = link
             link = next
         }
-        table.value.lineage[Int(index)].contributors = -1
-        table.value.lineage[Int(index)].kept = 0
-        table.value.lineage[Int(index)].folded = 0
+        table.value.folds[Int(index)] = Folded()
     }
 
     @inline(never)
@@ -336,7 +397,7 @@ final class StoreCache {
             if table.value.usedEntries == table.value.entries.count {
                 let size = table.value.entries.count * 2
                 table.value.entries.grow(to: size, filling: Entry())
-                if keepsLineage { table.value.lineage.grow(to: size, filling: EntryLineage()) }
+                growLineage(to: size)
             }
             index = Int32(table.value.usedEntries)
             table.value.usedEntries += 1
@@ -346,14 +407,24 @@ final class StoreCache {
         entry.keyCount = Int32(key.byteCount)
         entry.first = key.prefixWord(at: 0)
         entry.second = key.byteCount > 8 ? key.prefixWord(at: 8) : 0
-        entry.blob = pool.allocate(key.byteCount + 16)
-        pool.write(key, to: entry.blob, at: 0)
+        if key.byteCount > 16 {
+            entry.blob = pool.allocate(key.byteCount + 16)
+            pool.write(key, to: entry.blob, at: 0)
+        }
         table.value.entries[Int(index)] = entry
-        if keepsLineage { table.value.lineage[Int(index)] = EntryLineage() }
+        if keepsLineage { table.value.contexts[Int(index)] = .none }
+        if keepsCells { table.value.cells[Int(index)] = EntryCell() }
+        if recorder.isRecording { table.value.folds[Int(index)] = Folded() }
         place(hash, index)
         table.value.live += 1
         linkNewest(index)
         return index
+    }
+
+    private func growLineage(to size: Int) {
+        if keepsLineage { table.value.contexts.grow(to: size, filling: .none) }
+        if keepsCells { table.value.cells.grow(to: size, filling: EntryCell()) }
+        if recorder.isRecording { table.value.folds.grow(to: size, filling: Folded()) }
     }
 
     @inline(never)
@@ -405,7 +476,6 @@ final class StoreCache {
             unlinkDirty(index)
         }
         let last = table.value.lastDirty
-        table.value.entries[Int(index)].isDirty = true
         table.value.entries[Int(index)].dirtyBefore = last
         table.value.entries[Int(index)].dirtyAfter = -1
         if last >= 0 { table.value.entries[Int(last)].dirtyAfter = index } else { table.value.firstDirty = index }
@@ -418,7 +488,7 @@ final class StoreCache {
         let after = table.value.entries[Int(index)].dirtyAfter
         if before >= 0 { table.value.entries[Int(before)].dirtyAfter = after } else { table.value.firstDirty = after }
         if after >= 0 { table.value.entries[Int(after)].dirtyBefore = before } else { table.value.lastDirty = before }
-        table.value.entries[Int(index)].isDirty = false
+        table.value.entries[Int(index)].dirtyBefore = Entry.clean
         table.value.dirtyCount -= 1
     }
 
@@ -430,7 +500,7 @@ final class StoreCache {
         while index >= 0 {
             list.append(index)
             let after = table.value.entries[Int(index)].dirtyAfter
-            table.value.entries[Int(index)].isDirty = false
+            table.value.entries[Int(index)].dirtyBefore = Entry.clean
             index = after
         }
         table.value.firstDirty = -1
@@ -480,10 +550,11 @@ final class StoreCache {
         dropContributors(index)
         pool.deallocate(table.value.entries[Int(index)].blob)
         table.value.entries[Int(index)].blob = .none
-        if keepsLineage {
-            pool.deallocate(table.value.lineage[Int(index)].cellBlob)
-            table.value.lineage[Int(index)].cellBlob = .none
+        if keepsCells {
+            pool.deallocate(table.value.cells[Int(index)].blob)
+            table.value.cells[Int(index)].blob = .none
         }
+        table.value.entries[Int(index)].keyCount = -1
         table.value.entries[Int(index)].older = table.value.freeEntry
         table.value.freeEntry = index
     }
@@ -492,9 +563,12 @@ final class StoreCache {
     func indices(from lower: RawSpan?, through upper: RawSpan?) -> [Int32] {
         var list: [Int32] = []
         var index = table.value.newest
+        let buffer = ByteBuffer()
         while index >= 0 {
             let entry = table.value.entries[Int(index)]
-            let key = pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount))
+            buffer.writer.removeAll()
+            copyKey(index, into: &buffer.writer)
+            let key = buffer.bytes
             var inside = true
             if let lower { inside = key.compare(to: lower) >= 0 }
             if inside, let upper { inside = key.compare(to: upper) <= 0 }
@@ -504,11 +578,22 @@ final class StoreCache {
         return list
     }
 
+    /// 8 bytes of an entry's key from `offset` on as a word that orders as they do; nil if the key ends before.
+    func keyWord(_ index: Int32, at offset: Int) -> UInt64? {
+        let entry = table.value.entries[Int(index)]
+        guard offset < Int(entry.keyCount) else { return nil }
+        if offset == 0 { return entry.first }
+        if offset == 8 { return entry.second }
+        return pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount)).prefixWord(at: offset)
+    }
+
     /// The order of the keys of two entries.
     func compareKeys(_ left: Int32, _ right: Int32) -> Int {
         let one = table.value.entries[Int(left)]
         let other = table.value.entries[Int(right)]
         if one.first != other.first { return one.first < other.first ? -1 : 1 }
+        if one.second != other.second { return one.second < other.second ? -1 : 1 }
+        if one.keyCount <= 16 || other.keyCount <= 16 { return Int(one.keyCount) - Int(other.keyCount) }
         return pool.bytes(of: one.blob, at: 0, count: Int(one.keyCount)).compare(
             to: pool.bytes(of: other.blob, at: 0, count: Int(other.keyCount)))
     }

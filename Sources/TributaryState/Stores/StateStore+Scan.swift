@@ -73,7 +73,7 @@ extension StateStore {
         }
         if let lower, let upper, lower.compare(to: upper) > 0 { return StoreScan(self, cursors: []) }
         let cursor = try inner.table.cursor(from: lower, through: upper, reverse: reverse)
-        guard let cache else { return StoreScan(self, cursors: [cursor]) }
+        guard isCached else { return StoreScan(self, cursors: [cursor]) }
         let rows = try merged(
             cache.indices(from: lower, through: upper), [cursor], { _ in true }, cached: { _ in true })
         let sorted = rows.sorted { $0.key.span.bytes.compare(to: $1.key.span.bytes) < 0 }
@@ -121,11 +121,11 @@ extension StateStore {
                 cursors.append(try table.cursor(from: lower?.span.bytes, through: nil, reverse: reverse))
             }
         }
-        if cache == nil && (description.isPersistent || key != nil) {
+        if !isCached && (description.isPersistent || key != nil) {
             return StoreScan(self, cursors: cursors) { inside($0, isCached: false) }
         }
         var rows = try merged(
-            cache.map { $0.indices(from: nil, through: nil) } ?? [], cursors, { inside($0, isCached: false) },
+            isCached ? cache.indices(from: nil, through: nil) : [], cursors, { inside($0, isCached: false) },
             cached: { inside($0, isCached: true) })
         let isPersistent = description.isPersistent
         rows.sort { one, other in
@@ -154,7 +154,7 @@ extension StateStore {
     ) throws(StoreError) -> [StoreRow] {
         var rows: [StoreRow] = []
         var seen: Set<[UInt8]> = []
-        if let cache {
+        if isCached {
             for index in indices {
                 let key = ByteBuffer()
                 cache.copyKey(index, into: &key.writer)

@@ -15,7 +15,7 @@ public final class StateStore {
     /// What the topology says about it.
     public let description: StoreDescription
     /// Whether writes are collected before they reach what follows.
-    public var isCached: Bool { cache != nil }
+    public let isCached: Bool
     /// The store's name.
     public var name: String { description.name }
     /// Called for each entry of a flush, in the order of the last writes, with the key, the new value (nil: a delete) and the
@@ -27,11 +27,15 @@ public final class StateStore {
     let inner: any InnerStore
     let recorder: LineageRecorder
     let changelog: (any ChangelogWriter)?
-    let cache: StoreCache?
+    /// Empty and unused where ``isCached`` is false: an optional would cost a reference count per use.
+    let cache: StoreCache
     let graves: (any StateTable)?
     private let topics: any TopicNames
     private let operations: Operations
     private let timestampSize: Int
+    private let keepsCells: Bool
+    private let keepsLineage: Bool
+    private let isWindowed: Bool
     let state: Owned<State>
 
     struct Operations {
@@ -46,8 +50,15 @@ public final class StateStore {
         var start = 0  // where the value begins in what a read found
         var timestamp: Int64 = 0
         var lineage = Lineage.none
+        var lineageFrom: Int32 = -1  // the cache's entry that has it; -1: it is here
+        var written = Lineage.none
         var isFlushing = false
         var sequence: UInt32 = 0
+        // What the last read looked up, for the write that follows.
+        var lookedUp: Int32 = -1
+        // The length of the name of the topic that the last write's record came from.
+        var topic: Int32 = -1
+        var topicSize = 0
     }
 
     // Reused buffers: what a read found, the envelope and cell being written.
@@ -81,7 +92,12 @@ public final class StateStore {
             graves = recorder.mode == .off ? nil : try engine.table(description.name + ".graves")
         }
         timestampSize = description.isTimestamped ? 8 : 0
-        cache = description.isCached ? budget.map { StoreCache(budget: $0, recorder: recorder) } : nil
+        isCached = description.isCached && budget != nil
+        keepsCells = recorder.mode == .cells
+        keepsLineage = recorder.mode != .off
+        isWindowed = if case .window = description.kind { true } else { false }
+        cache = StoreCache(
+            budget: budget ?? CacheBudget(limit: 0), recorder: recorder, room: isCached ? 128 : 1)
         func operation(_ name: String) -> Int32 {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
@@ -103,37 +119,41 @@ public final class StateStore {
     ///
     /// - Returns: whether there is a value.
     @inline(__always)
-    public func read(_ key: RawSpan) throws(StoreError) -> Bool {
-        if let cache {
-            let hash = StoreCache.hash(key)
-            let index = cache.find(key, hash: hash)
-            if index >= 0 { return readCached(cache, index) }
-            return try readThrough(key, hash: hash)
-        }
-        return try readInner(key)
+    public func read(_ key: RawSpan) throws -> Bool {
+        guard isCached else { return try readInner(key) }
+        let hash = StoreCache.hash(key)
+        let index = cache.find(key, hash: hash)
+        state.value.lookedUp = index
+        if index >= 0 { return readCached(index) }
+        return try readThrough(key, hash: hash)
     }
 
-    private func readCached(_ cache: StoreCache, _ index: Int32) -> Bool {
+    @inline(__always)
+    private func readCached(_ index: Int32) -> Bool {
         cache.touch(index)
-        let entry = cache.entry(index)
-        guard entry.valueCount >= 0 else { return false }
+        guard cache.hasValue(index) else { return false }
         found.writer.removeAll()
         state.value.start = 0
         cache.copyValue(index, into: &found.writer)
-        state.value.timestamp = entry.timestamp
-        state.value.lineage = cache.lineage(index)
+        state.value.timestamp = cache.timestamp(index)
+        state.value.lineageFrom = index
         return true
     }
 
     // Key-value stores keep what they read as a clean entry; window stores don't (semantics 4.6).
-    private func readThrough(_ key: RawSpan, hash: UInt32) throws(StoreError) -> Bool {
+    @inline(never)
+    private func readThrough(_ key: RawSpan, hash: UInt32) throws -> Bool {
         guard try readInner(key) else { return false }
-        if case .window = description.kind { return true }
-        guard let cache else { return true }
-        _ = cache.put(
+        if isWindowed { return true }
+        state.value.lookedUp = cache.put(
             key, hash: hash, found: -1, value: value, dirty: false, timestamp: valueTimestamp, recordTime: 0,
             origin: .none, headers: RawSpan.empty, topicSize: 0, lineage: valueLineage, timestampSize: timestampSize)
-        return true
+        guard cache.budget.usedBytes > cache.budget.limit else { return true }
+        // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
+        try evict(cache)
+        let index = cache.find(key, hash: hash)
+        state.value.lookedUp = index
+        return index >= 0 ? readCached(index) : try readInner(key)
     }
 
     func readInner(_ key: RawSpan) throws(StoreError) -> Bool {
@@ -147,6 +167,7 @@ public final class StateStore {
             let parts = try parts(found.bytes)
             state.value.timestamp = parts.timestamp
             state.value.lineage = parts.lineage
+            state.value.lineageFrom = -1
             state.value.start = found.count - parts.size
         } catch {
             throw StoreError(.corrupt, "\(error)", store: name, key: key.hexadecimal)
@@ -182,7 +203,21 @@ public final class StateStore {
     @inline(__always) public var valueTimestamp: Int64 { state.value.timestamp }
 
     /// The lineage of the value that the last ``read(_:)`` found: the context and cell of its write.
-    @inline(__always) public var valueLineage: Lineage { state.value.lineage }
+    ///
+    /// Until the next read or write.
+    public var valueLineage: Lineage {
+        guard state.value.lineageFrom >= 0 else { return state.value.lineage }
+        return cache.lineage(state.value.lineageFrom)
+    }
+
+    private var rowContext: TraceContext {
+        guard state.value.lineageFrom >= 0 else { return state.value.lineage.context }
+        return keepsLineage ? cache.context(state.value.lineageFrom) : .none
+    }
+
+    private var rowCell: Cell {
+        state.value.lineageFrom >= 0 ? cache.cell(state.value.lineageFrom) : state.value.lineage.cell
+    }
 
     /// Makes the span of a read that found a row, linked to the write that made it, and returns its context.
     @inline(__always)
@@ -190,6 +225,14 @@ public final class StateStore {
         guard recorder.makesSpan(parent) else { return parent }
         recorder.link(link, row)
         return recorder.span(operations.get, parent: parent)
+    }
+
+    /// Makes the span of the last read, which found a row that an aggregation goes on from.
+    @inline(__always)
+    public func previousSpan(_ meta: borrowing RecordMeta) {
+        guard recorder.makesSpan(meta.lineage.context) else { return }
+        recorder.link(.previous, rowContext)
+        _ = recorder.span(operations.get, parent: meta.lineage.context)
     }
 
     /// Makes the span of a read that found nothing.
@@ -206,6 +249,38 @@ public final class StateStore {
     }
 
     // MARK: Writing
+
+    /// Writes the next aggregate of a key (nil: deletes), derived from the record and the row that the last read found.
+    ///
+    /// - Parameters:
+    ///   - exists: whether the last ``read(_:)``, which was of this key, found a row.
+    ///   - window: start and end, for the span.
+    ///   - meta: of the record that causes the write.
+    /// - Returns: the value's timestamp. Its lineage is ``writtenLineage``.
+    @inline(__always)
+    public func writeAggregate(
+        _ key: RawSpan, _ value: RawSpan?, exists: Bool, window: (start: Int64, end: Int64)? = nil,
+        _ meta: borrowing RecordMeta
+    ) throws -> Int64 {
+        let timestamp = exists ? max(meta.timestamp, state.value.timestamp) : meta.timestamp
+        guard keepsLineage else {
+            if isCached {
+                try writeCached(key, value, timestamp: timestamp, .none, meta)
+            } else {
+                try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, .none)
+            }
+            return timestamp
+        }
+        let cell = exists && keepsCells ? recorder.arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
+        let row = exists && recorder.isRecording ? rowContext : .none
+        let lineage = try write(
+            key, value, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
+        if !isCached { state.value.written = lineage }
+        return timestamp
+    }
+
+    /// The lineage to forward after ``writeAggregate(_:_:exists:window:_:)``, where there is no cache.
+    public var writtenLineage: Lineage { state.value.written }
 
     /// Writes a value (nil: deletes), and returns the lineage that the operator forwards: the write's own context and `cell`.
     ///
@@ -229,23 +304,33 @@ public final class StateStore {
                 value == nil ? operations.delete : operations.put, parent: lineage.context,
                 flags: parentIsTrigger ? SpanRecord.parentIsTrigger : 0)
         }
-        if let cache {
-            try writeCached(cache, key, value, timestamp: timestamp, lineage, meta)
+        if isCached {
+            try writeCached(key, value, timestamp: timestamp, lineage, meta)
         } else {
             try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage)
         }
         return lineage
     }
 
+    @inline(__always)
     private func writeCached(
-        _ cache: StoreCache, _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage,
-        _ meta: borrowing RecordMeta
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage, _ meta: borrowing RecordMeta
     ) throws {
-        let hash = StoreCache.hash(key)
+        var index = state.value.lookedUp
+        var hash: UInt32 = 0
+        state.value.lineageFrom = -1
+        if !cache.isEntry(index, of: key) {
+            hash = StoreCache.hash(key)
+            index = cache.find(key, hash: hash)
+        }
+        if meta.origin.topic != state.value.topic {
+            state.value.topic = meta.origin.topic
+            state.value.topicSize = topics.nameLength(ofTopic: meta.origin.topic)
+        }
         _ = cache.put(
-            key, hash: hash, found: cache.find(key, hash: hash), value: value, dirty: true, timestamp: timestamp,
+            key, hash: hash, found: index, value: value, dirty: true, timestamp: timestamp,
             recordTime: meta.timestamp, origin: meta.origin, headers: meta.headers,
-            topicSize: topics.nameLength(ofTopic: meta.origin.topic), lineage: lineage, timestampSize: timestampSize)
+            topicSize: state.value.topicSize, lineage: lineage, timestampSize: timestampSize)
         if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
     }
 
@@ -340,16 +425,17 @@ extension StateStore {
     ///
     /// Does nothing without one.
     public func flush() throws {
-        guard let cache, cache.dirtyCount > 0 else { return }
+        guard isCached, cache.dirtyCount > 0 else { return }
         var list: [Int32] = []
         list.reserveCapacity(cache.dirtyCount)
         cache.takeDirty(into: &list)
         try flush(cache, list)
     }
 
-    private func evict(_ cache: StoreCache) throws {
+    func evict(_ cache: StoreCache) throws {
         // A flush under way keeps its entries; what it adds goes at the next write.
         if state.value.isFlushing { return }
+        state.value.lookedUp = -1
         while cache.budget.usedBytes > cache.budget.limit {
             let index = cache.oldest
             guard index >= 0 else { return }
@@ -373,16 +459,24 @@ extension StateStore {
         let key = ByteBuffer(capacity: 256)
         let value = ByteBuffer(capacity: 256)
         // A delete of what neither store nor changelog ever had vanishes (semantics 4.6, rule 4).
-        live = try list.filter { index throws(StoreError) in
-            guard cache.entry(index).valueCount < 0 else { return true }
-            key.writer.removeAll()
-            cache.copyKey(index, into: &key.writer)
-            if try inner.get(key.bytes, into: &found.writer) { return true }
-            cache.flushed(index)
-            return false
+        if list.contains(where: { !cache.hasValue($0) }) {
+            live = try list.filter { index throws(StoreError) in
+                guard cache.entry(index).valueCount < 0 else { return true }
+                key.writer.removeAll()
+                cache.copyKey(index, into: &key.writer)
+                if try inner.get(key.bytes, into: &found.writer) { return true }
+                cache.flushed(index)
+                return false
+            }
         }
-        if recorder.isRecording { for index in live { makeFlushSpan(cache, index) } }
+        if recorder.isRecording {
+            for index in live {
+                makeFlushSpan(cache, index)
+                recorder.arena.release(to: mark)
+            }
+        }
         try writeSorted(cache, live, key, value)
+        let onFlush = self.onFlush
         for index in live {
             let entry = cache.entry(index)
             let lineage = cache.lineage(index)
@@ -426,7 +520,9 @@ extension StateStore {
         sorter.value.removeAll()
         for index in list { sorter.value.append(word: cache.entry(index).first, index: UInt32(index)) }
         if inner.takesSortedWrites {
-            sorter.value.sort { cache.compareKeys(Int32($0), Int32($1)) < 0 }
+            sorter.value.sort(
+                word: { cache.keyWord(Int32($0), at: $1) },
+                isBefore: { cache.compareKeys(Int32($0), Int32($1)) < 0 })
         }
         for place in 0..<sorter.value.count {
             let index = Int32(sorter.value[place])

@@ -1,0 +1,87 @@
+import CAllocationCounter
+import TributaryCore
+import TributaryDSL
+import TributaryLineage
+import TributaryRuntime
+import TributaryState
+import TributaryTesting
+
+/// A task of the runtime as a stream thread has it, with stores in memory and a producer that discards.
+struct TaskUnderTest {
+    let task: StreamTask
+    let producer = DiscardingProducer()
+
+    private struct Engines: EngineFactory {
+        func persistentEngine(task: String) throws -> any StateEngine { MemoryEngine() }
+        func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }
+        func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine { MemoryEngine() }
+    }
+
+    init(_ builder: StreamsBuilder, _ mode: LineageMode, topics: [String]) throws {
+        let topology = try builder.build()
+        var configuration = RuntimeConfiguration(applicationID: "allocations")
+        configuration.lineage.mode = mode
+        let collector = RecordCollector(
+            producer, applicationID: "allocations", sendsCells: false, isTransactional: true)
+        task = try StreamTask(
+            topology, topology.subTopologies, id: "0_0", partition: 0, configuration: configuration,
+            collector: collector, engines: Engines(), budget: CacheBudget(limit: 64 << 20),
+            recorder: LineageRecorder(mode: mode))
+        var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
+        for topic in topics { positions[TopicPartition(topic, 0)] = (0, -1) }
+        try task.start(cluster: "cluster", positions: positions)
+    }
+
+    /// Hands over records.
+    func add(_ topic: String, _ records: [LoggedRecord]) throws {
+        try task.add(RecordBatch(copying: records, assignment: 0), to: TopicPartition(topic, 0))
+    }
+
+    /// Processes everything once, as warm-up, then the same again, and returns what most of those records allocated.
+    ///
+    /// A run of records has its own few allocations, whatever its length, in debug builds: two runs are compared.
+    func allocations(_ topic: String, _ records: [LoggedRecord]) throws -> Int64 {
+        try Lineage.bound(to: task.box) {
+            try add(topic, records)
+            while try task.processNext() {}
+            let size = Int64(records.count)
+            try add(
+                topic,
+                records.map { record in
+                    var record = record
+                    record.offset += size
+                    return record
+                })
+            _ = try run(10)
+            let short = try run(100)
+            // All but the last: with that the batch ends, and its memory.
+            return try run(records.count - 111) - short
+        }
+    }
+
+    private struct Interrupted: Error {}
+
+    private func run(_ records: Int) throws -> Int64 {
+        let before = allocation_count()
+        let done = try task.processRun(limit: records)
+        let after = allocation_count()
+        guard done == records else { throw Interrupted() }
+        return after - before
+    }
+
+    /// Records with keys that repeat.
+    static func records(_ count: Int, key: (Int) -> [UInt8], value: (Int) -> [UInt8]) -> [LoggedRecord] {
+        (0..<count).map { index in
+            LoggedRecord(
+                offset: Int64(index), timestamp: 1_000_000 + Int64(index), key: key(index), value: value(index))
+        }
+    }
+
+    static func integer(_ value: Int) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) } }
+
+    /// 16 bytes, one more than a String holds without memory of its own.
+    static func text(_ value: Int) -> [UInt8] {
+        let digits = String(value)
+        return Array(("key-" + String(repeating: "0", count: 12 - digits.count) + digits).utf8)
+    }
+}

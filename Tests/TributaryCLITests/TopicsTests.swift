@@ -1,0 +1,161 @@
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct TopicsTests {
+    let folder = TemporaryFolder()
+    var log: String { "\(folder.path)/log" }
+
+    private func create(_ arguments: String...) async {
+        let run = await CommandRun(["topics", "create"] + arguments + ["--log", log])
+        #expect(run.status == 0, "\(run.complaint)")
+    }
+
+    private func produce(_ text: String, _ arguments: String...) async -> CommandRun {
+        await CommandRun(["topics", "produce", "t", folder.file("lines", text), "--log", log] + arguments)
+    }
+
+    private func consume(_ arguments: String...) async -> CommandRun {
+        await CommandRun(["topics", "consume", "t", "--log", log] + arguments)
+    }
+
+    @Test func `a log that isn't there is not made by looking`() async {
+        let run = await CommandRun("topics", "list", "--log", log)
+        #expect(run.status == 1)
+        #expect(run.complaint.contains("there is no embedded log in"))
+    }
+
+    @Test func `topics are created, listed, described and deleted`() async {
+        await create("t", "u", "--partitions", "3", "--set", "cleanup.policy=compact")
+        let list = await CommandRun("topics", "list", "--log", log)
+        #expect(list.output == ["t  3 partitions  0 offsets  compact", "u  3 partitions  0 offsets  compact"])
+        let json = await CommandRun("topics", "describe", "u", "--json", "--log", log)
+        #expect(json.text.contains(#""settings":{"cleanup.policy":"compact"}"#))
+        #expect(json.text.hasSuffix(#"{"partition":2,"low":0,"high":0}]}"#))
+        let unsure = await CommandRun("topics", "delete", "u", "--log", log)
+        #expect(unsure.status == 2 && unsure.complaint.contains("add --yes"))
+        #expect(await CommandRun("topics", "delete", "u", "--yes", "--log", log).status == 0)
+        #expect(await CommandRun("topics", "list", "--log", log).output.count == 1)
+        let gone = await CommandRun("topics", "describe", "tt", "--log", log)
+        #expect(gone.status == 1 && gone.complaint.contains("did you mean 't'?"))
+    }
+
+    @Test func `a topic that exists is refused, or left alone if asked`() async {
+        await create("t")
+        let again = await CommandRun("topics", "create", "t", "--log", log)
+        #expect(again.status == 1 && again.complaint.contains("topicExists"))
+        await create("t", "--if-missing")
+        let other = await CommandRun("topics", "create", "t", "--if-missing", "--partitions", "2", "--log", log)
+        #expect(other.status == 1)
+        let wrong = await CommandRun("topics", "create", "v", "--set", "retention.ms=soon", "--log", log)
+        #expect(wrong.status == 1 && wrong.complaint.contains("retention.ms=soon"))
+    }
+
+    @Test func `JSON lines come back with key, value, headers, time and coordinates`() async {
+        await create("t")
+        let wrote = await produce(
+            """
+            {"key":"k","value":{"b":[1,2.5,"x"],"a":null},"headers":[["h","1"],["h",null]],"timestamp":5}
+
+            {"key":"k","value":null,"timestamp":6,"headers":{"tributary-cell":"forged","own":"yes"}}
+            {"key":{"hex":"00ff"},"value":true,"timestamp":7,\
+            "traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+            """)
+        #expect(wrote.status == 0 && wrote.errors == ["wrote 3 records to t"], "\(wrote.complaint)")
+        let lines = await consume()
+        #expect(
+            lines.output == [
+                #"t-0@0  1970-01-01T00:00:00.005Z  k = {"a":null,"b":[1,2.5,"x"]}"#, "    h: 1", "    h: null",
+                "t-0@1  1970-01-01T00:00:00.006Z  k = null", "    own: yes",
+                "t-0@2  1970-01-01T00:00:00.007Z  0x00ff = true",
+                "    traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            ])
+        let json = await consume("--json", "--value-format", "json", "--max", "1")
+        #expect(
+            json.output == [
+                #"{"topic":"t","partition":0,"offset":0,"timestamp":5,"key":"k","#
+                    + #""value":{"a":null,"b":[1,2.5,"x"]},"headers":[["h","1"],["h",null]]}"#
+            ])
+    }
+
+    @Test func `what consume prints as JSON, produce writes again`() async {
+        await create("t")
+        await create("copy", "--partitions", "2")
+        _ = await produce(
+            #"{"key":"a","value":"1","timestamp":1,"headers":[["x","y"]]}"# + "\n" + #"{"key":"b","value":null}"#)
+        let first = await consume("--json")
+        let copied = await CommandRun(
+            "topics", "produce", "copy", folder.file("copy", first.text), "--by-key", "--log", log)
+        #expect(copied.status == 0, "\(copied.complaint)")
+        let second = await CommandRun("topics", "consume", "copy", "--log", log)
+        #expect(second.text.contains("a = 1") && second.text.contains("x: y") && second.text.contains("b = null"))
+    }
+
+    @Test func `text lines are split at the first separator`() async {
+        await create("t")
+        #expect(await produce("a:1:2\nno key\n", "--format", "text").status == 0)
+        #expect(await produce("b=>3\r\n", "--format", "text", "--separator", "=>").status == 0)
+        #expect(await produce("{}", "--format", "value").status == 0)
+        let shown = await consume().output.compactMap { $0.split(separator: "  ", maxSplits: 2).last.map(String.init) }
+        #expect(shown == ["a = 1:2", "null = no key", "b = 3", "null = {}"])
+    }
+
+    @Test(arguments: [
+        ("nope", "not JSON at byte 1"), ("[1]", "not a JSON object"), (#"{"timestamp":"soon"}"#, "whole milliseconds"),
+        (#"{"partition":-1}"#, "a number from 0"), (#"{"partition":7}"#, "there is no partition 7"),
+        (#"{"key":{"hex":"0"}}"#, "even number of hexadecimal digits"), (#"{"headers":[["a"]]}"#, "[name, value]"),
+        (#"{"traceparent":"00-0-0-0"}"#, "not a W3C trace context"),
+    ])
+    func `a bad line is named, and those before it are written`(_ line: String, _ words: String) async {
+        await create("t")
+        let run = await produce("{\"value\":\"good\"}\n\(line)\n")
+        #expect(run.status == 1)
+        #expect(run.complaint.contains("lines:2: ") && run.complaint.contains(words), "\(run.complaint)")
+        #expect(run.complaint.contains("1 records before it are written"))
+        #expect(await consume().output.count == 1)
+    }
+
+    @Test func `reading begins at an offset, a time or the end, and stops after so many`() async {
+        await create("t")
+        _ = await produce((0..<10).map { #"{"value":"v\#($0)","timestamp":\#($0 * 1000)}"# }.joined(separator: "\n"))
+        func values(_ arguments: String...) async -> [String] {
+            await CommandRun(["topics", "consume", "t", "--log", log] + arguments).output.compactMap {
+                $0.split(separator: " ").last.map(String.init)
+            }
+        }
+        #expect(await values("--from", "8") == ["v8", "v9"])
+        #expect(await values("--from", "99") == [])
+        #expect(await values("--from", "end") == [])
+        #expect(await values("--max", "2") == ["v0", "v1"])
+        #expect(await values("--from", "time:1970-01-01T00:00:07.500Z") == ["v8", "v9"])
+        #expect(await values("--from", "time:7000", "--max", "1") == ["v7"])
+        let partition = await CommandRun("topics", "consume", "t", "--partition", "3", "--log", log)
+        #expect(partition.status == 1 && partition.complaint.contains("0 to 0"))
+    }
+
+    @Test func `keys that rewrite the screen are shown harmless, numbers as numbers`() async {
+        await create("t")
+        _ = await produce(
+            #"{"key":{"hex":"000000000000002a"},"value":"\u001b[2Jboo"}"# + "\n" + #"{"key":"a\nb","value":"t\tu"}"#)
+        let shown = await consume("--key-format", "int64", "--max", "1")
+        #expect(shown.text.contains("42 = 0x1b5b324a626f6f"))
+        let text = await consume("--value-format", "text")
+        #expect(!text.text.contains("\u{1b}"))
+        #expect(text.text.contains(#"a\nb = t\tu"#))
+    }
+
+    @Test func `a sound log is verified`() async {
+        await create("t")
+        _ = await produce("a:1\n", "--format", "text")
+        let run = await CommandRun("topics", "verify", "--in-process", "--log", log)
+        #expect(run.status == 0 && run.output == ["1 batches, 1 records: all is well"])
+    }
+
+    @Test func `progress is shown on a terminal only`() async {
+        await create("t")
+        let file = folder.file(
+            "many", String(repeating: "{\"value\":\"some text that is long enough\"}\n", count: 5000))
+        let quiet = await CommandRun(["topics", "produce", "t", file, "--log", log])
+        #expect(quiet.screen.isEmpty)
+        let loud = await CommandRun(["topics", "produce", "t", file, "--log", log], isTerminal: true)
+        #expect(loud.screen.contains("[####") && loud.screen.hasSuffix("\r\u{1b}[K"))
+    }
+}
