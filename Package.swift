@@ -15,6 +15,17 @@ func library(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> 
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt]), .brew([brew])])
 }
 
+// Programs for libFuzzer; an ordinary build makes empty ones of them.
+let fuzzers: [Target] = [
+    ("Batch", ["TributaryLMDB", "TributaryCore"]), ("Case", ["TributaryConformance"]),
+    ("Cell", ["TributaryLineage", "TributaryCore"]), ("Envelope", ["TributaryLineage", "TributaryCore"]),
+    ("Headers", ["TributaryRuntime", "TributaryLineage", "TributaryCore"]),
+    ("Positions", ["TributaryRuntime", "TributaryCore"]), ("Telemetry", ["TributaryTelemetry", "TributaryCore"]),
+].map { (name: String, dependencies: [Target.Dependency]) in
+    .executableTarget(
+        name: "Fuzz\(name)", dependencies: dependencies, path: "Tests/Fuzz/\(name)", swiftSettings: unsafeSettings)
+}
+
 let package = Package(
     name: "tributary",
     products: [
@@ -75,7 +86,7 @@ let package = Package(
             name: "TributaryConformance",
             dependencies: [
                 "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
-                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB",
+                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB", "Tributary",
             ], swiftSettings: settings),
         .executableTarget(
             name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
@@ -105,7 +116,8 @@ let package = Package(
             name: "tributary-crash-child", dependencies: ["CrashApplication", "Tributary"], path: "Tests/CrashChild",
             swiftSettings: settings),
         .testTarget(
-            name: "CrashTests", dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
+            name: "CrashTests",
+            dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
             swiftSettings: settings),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(
@@ -134,5 +146,5 @@ let package = Package(
             name: "TributaryCLITests",
             dependencies: ["TributaryCLI", "Tributary", "tributary-tool"],
             swiftSettings: settings),
-    ]
+    ] + fuzzers
 )

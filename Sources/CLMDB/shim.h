@@ -1,2 +1,4 @@
-// If this header is missing: apt-get install liblmdb-dev, or brew install lmdb.
+#if !__has_include(<lmdb.h>)
+#error "LMDB is missing. Install it: apt-get install liblmdb-dev, or brew install lmdb"
+#endif
 #include <lmdb.h>

@@ -29,3 +29,27 @@ void linux_thread_set_name(const char *name) {
 }
 
 void linux_malloc_trim(void) { malloc_trim(0); }
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WITH_THREAD_SANITIZER 1
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#endif
+#endif
+
+void linux_sanitizer_acquire(const void *lock) {
+#ifdef WITH_THREAD_SANITIZER
+    __tsan_acquire((void *)lock);
+#else
+    (void)lock;
+#endif
+}
+
+void linux_sanitizer_release(const void *lock) {
+#ifdef WITH_THREAD_SANITIZER
+    __tsan_release((void *)lock);
+#else
+    (void)lock;
+#endif
+}

@@ -1,4 +1,6 @@
-// If this header is missing: apt-get install zlib1g-dev, or brew install zlib.
+#if !__has_include(<zlib.h>)
+#error "zlib is missing. Install it: apt-get install zlib1g-dev, or brew install zlib"
+#endif
 #define ZLIB_CONST
 #include <zlib.h>
 

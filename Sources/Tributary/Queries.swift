@@ -82,4 +82,18 @@ extension StreamsApplication {
     public func store<Key, Value>(_ name: String, key: Serde<Key>, value: Serde<Value>) -> StoreQueries<Key, Value> {
         StoreQueries(name: name, application: self, key: key, value: value)
     }
+
+    /// All rows of a store as the stream threads see them: keys in the store's layout, values as bytes.
+    package func rows(ofStore name: String) async throws -> [QueriedRow] {
+        var query = StoreQuery.range(nil, nil)
+        if case .window? = topology.stores[name]?.kind { query = .windows(key: nil, from: 0, through: Int64.max) }
+        var rows: [QueriedRow] = []
+        for thread in try runningThreads(name) { rows += try await thread.query(name, query, .current) }
+        return rows
+    }
+
+    /// Waits until each stream thread has made a whole round: a test's way to wait without a clock.
+    package func finishRounds() async throws {
+        for thread in runningThreads() { try await thread.finishRound() }
+    }
 }

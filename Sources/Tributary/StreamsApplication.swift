@@ -76,10 +76,13 @@ public final class StreamsApplication: Sendable {
         guard topology.stores[store] != nil else {
             throw StoreError(.unknownStore, "the topology has no such store", store: store)
         }
-        let threads = status.withLock { $0.state == .running ? $0.threads : [] }
+        let threads = runningThreads()
         if threads.isEmpty { throw StoreError(.closed, "the application does not run", store: store) }
         return threads
     }
+
+    /// The stream threads, as long as the application runs.
+    func runningThreads() -> [StreamThread] { status.withLock { $0.state == .running ? $0.threads : [] } }
 
     /// A stored cell in words; nil if there is none.
     func report(_ cell: [UInt8]) throws(MalformedBytes) -> CellReport? {

@@ -6,6 +6,7 @@ public struct LineageTruth {
     public static let cluster = "conformance"
 
     private let times: [SourceToken: Int64]
+    private let cluster: String
     private var problems: [String] = []
     private var checkedValues = 0
 
@@ -22,8 +23,11 @@ public struct LineageTruth {
     /// - Parameters:
     ///   - lineage: the lines for `--lineage`.
     ///   - spans: the lines for `--spans`; nil if nothing was sampled.
-    public static func check(_ item: ConformanceCase, lineage: [JSONValue], spans: [JSONValue]?) -> Outcome {
-        var truth = LineageTruth(item)
+    ///   - cluster: the cluster that the records are in.
+    public static func check(
+        _ item: ConformanceCase, lineage: [JSONValue], spans: [JSONValue]?, cluster: String = LineageTruth.cluster
+    ) -> Outcome {
+        var truth = LineageTruth(item, cluster)
         let graph = spans.map { SpanGraph($0) }
         if let graph { truth.problems += graph.defects() }
         for line in lineage { truth.check(line, graph) }
@@ -40,7 +44,8 @@ public struct LineageTruth {
         }
     }
 
-    private init(_ item: ConformanceCase) {
+    private init(_ item: ConformanceCase, _ cluster: String) {
+        self.cluster = cluster
         var offsets: [String: Int64] = [:]
         var times: [SourceToken: Int64] = [:]
         for case .pipe(let record) in item.steps {
@@ -82,7 +87,7 @@ public struct LineageTruth {
         if cell["n"]?.integer != Int64(tokens.count) {
             messages.append("n is \(cell["n"] ?? .null), but there are \(tokens.count) tokens")
         }
-        let digest = digestText(tokens.reduce(0) { $0 &+ $1.digest(cluster: Self.cluster) })
+        let digest = digestText(tokens.reduce(0) { $0 &+ $1.digest(cluster: cluster) })
         if cell["digest"]?.string != digest { messages.append("the digest is not that of the tokens, \(digest)") }
         messages += sourceProblems(cell, tokens, isLoose: flags.contains("loose"))
         let known = tokens.compactMap { times[$0] }

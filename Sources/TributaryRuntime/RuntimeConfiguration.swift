@@ -84,6 +84,8 @@ public struct RuntimeConfiguration: Sendable {
     public var stateDirtyBytes: Int
     /// How many bytes one transaction may hold before it is committed early.
     public var transactionBytes: Int
+    /// How many records a task may process before its thread looks at clocks, commits and queries.
+    public var recordsPerRound: Int
     /// Lineage.
     public var lineage: LineageConfiguration
     /// For sources without a timestamp extractor of their own.
@@ -122,6 +124,7 @@ public struct RuntimeConfiguration: Sendable {
         stateDirtyBytes = 64 << 20
         graveRetention = 86_400_000
         transactionBytes = 64 << 20
+        recordsPerRound = 1000
         lineage = LineageConfiguration()
         timestamps = .failOnInvalid
         deserializationHandler = { _ in .fail }

@@ -6,6 +6,7 @@ import TributaryConformance
     import Darwin
 #endif
 
-exit(
-    ConformanceCommand { options in DriverRunner(isSampled: options.sampler) }
-        .run(Array(CommandLine.arguments.dropFirst())))
+let command = ConformanceCommand { options in
+    if options.asApplication { ApplicationRunner() } else { DriverRunner(isSampled: options.sampler) }
+}
+exit(await command.run(Array(CommandLine.arguments.dropFirst())))

@@ -27,13 +27,44 @@ struct NamedCase: Sendable, CustomTestStringConvertible {
         #expect(outcome.problems == [])
         #expect(outcome.checkedValues > 0)
     }
+}
 
-    @Test(arguments: 1...UInt64(4), LineageGenerator.Caches.allCases)
-    func `the tokens of random topologies agree with cells and spans`(
-        seed: UInt64, caches: LineageGenerator.Caches
-    ) throws {
-        let outcome = TruthRun.judge(try LineageGenerator.makeCase(seed: seed, caches: caches))
+@Suite(.timeLimit(.minutes(2))) struct ApplicationConformanceTests {
+    private static let runner = ApplicationRunner()
+
+    @Test(arguments: NamedCase.all("/designed").filter { runner.reasonToSkip($0.item) == nil })
+    func `a designed case gives the same as an application on the embedded log`(_ named: NamedCase) async throws {
+        let run = try await Self.runner.run(named.item)
+        #expect(CaseComparison.differences(expected: named.item.expected, actual: run.result) == [])
+    }
+
+    @Test(arguments: NamedCase.all("/designed").filter { runner.reasonToSkip($0.item) == nil })
+    func `an application stopped halfway goes on as the test driver does`(_ named: NamedCase) async throws {
+        #expect(try await Self.runner.differencesAfterRestart(named.item) == [])
+    }
+
+    @Test(arguments: NamedCase.all("/designed").filter { (try? runner.canRunAtOnce($0.item)) == true })
+    func `an application that finds all records at once gives the same`(_ named: NamedCase) async throws {
+        #expect(try await Self.runner.differencesAtOnce(named.item) == [])
+    }
+
+    @Test(arguments: NamedCase.all("/lineage.jsonl"))
+    func `a lineage case gives the same as an application on the embedded log, and its tokens agree`(_ named: NamedCase)
+        async throws
+    {
+        let run = try await Self.runner.run(named.item)
+        #expect(CaseComparison.differences(expected: named.item.expected, actual: run.result) == [])
+        let outcome = await TruthRun.judgeApplication(named.item)
         #expect(outcome.problems == [])
         #expect(outcome.checkedValues > 0)
+    }
+
+    @Test func `few designed cases are left out, each for a reason`() throws {
+        var reasons: [String: Int] = [:]
+        for named in NamedCase.all("/designed") {
+            if let reason = Self.runner.reasonToSkip(named.item) { reasons[reason, default: 0] += 1 }
+        }
+        #expect(reasons.removeValue(forKey: "expects an error") == 13)
+        #expect(reasons.values.sorted() == [1])
     }
 }

@@ -1,25 +1,25 @@
-public import Tributary
-public import TributaryLMDB
+package import Tributary
+package import TributaryLMDB
 
 /// The bank app of the crash tests: transactions are repartitioned by account, joined with a table of accounts and summed up
 /// in a balance per account; besides, counted per account in memory and per account and window.
 ///
 /// All values carry tokens (hashes of their own coordinates), so that each row says by itself what its cell must be.
-public enum BankApplication {
-    public static let id = "bank"
-    public static let transactions = "transactions"
-    public static let accounts = "accounts"
-    public static let updates = "balance-updates"
-    public static let counts = "count-updates"
-    public static let partitions: Int32 = 4
-    public static let windowSize: Int64 = 500
+package enum BankApplication {
+    package static let id = "bank"
+    package static let transactions = "transactions"
+    package static let accounts = "accounts"
+    package static let updates = "balance-updates"
+    package static let counts = "count-updates"
+    package static let partitions: Int32 = 4
+    package static let windowSize: Int64 = 500
 
     /// The topics that the application reads and writes.
-    public static var topics: [TopicSpecification] {
+    package static var topics: [TopicSpecification] {
         [transactions, accounts, updates, counts].map { TopicSpecification($0, partitions: partitions) }
     }
 
-    public static func topology() throws -> Topology {
+    package static func topology() throws -> Topology {
         let builder = StreamsBuilder()
         let table = builder.table(accounts, key: .int64, value: .account, as: "accounts")
         let transfers = builder.stream(transactions, key: .int64, value: .transfer)
@@ -55,7 +55,7 @@ public enum BankApplication {
     }
 
     /// Settings that make everything happen often: commits, evictions, state commits, log lines of none.
-    public static func configuration(
+    package static func configuration(
         _ log: LogLocation, _ guarantee: ProcessingGuarantee, threads: Int
     ) -> StreamsConfiguration {
         var configuration = StreamsConfiguration(
@@ -67,7 +67,7 @@ public enum BankApplication {
     }
 
     /// Settings of the log: small, and without waiting for the disk, since a killed process loses nothing of what it wrote.
-    public static var logConfiguration: EmbeddedLogConfiguration {
+    package static var logConfiguration: EmbeddedLogConfiguration {
         var configuration = EmbeddedLogConfiguration()
         configuration.mapSize = 4 << 30
         configuration.durability = .relaxed

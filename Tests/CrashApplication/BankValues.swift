@@ -1,12 +1,12 @@
-public import Tributary
+package import Tributary
 
 /// What a transaction moves, with a token: the hash of the record's own coordinate, which its producer knows beforehand.
-public struct Transfer: Sendable {
-    public var account: Int64
-    public var amount: Int64
-    public var token: UInt128
+package struct Transfer: Sendable {
+    package var account: Int64
+    package var amount: Int64
+    package var token: UInt128
 
-    public init(account: Int64, amount: Int64, token: UInt128) {
+    package init(account: Int64, amount: Int64, token: UInt128) {
         self.account = account
         self.amount = amount
         self.token = token
@@ -14,28 +14,28 @@ public struct Transfer: Sendable {
 }
 
 /// An account's row, with the token of the record that it came from.
-public struct Account: Sendable {
-    public var revision: Int64
-    public var token: UInt128
+package struct Account: Sendable {
+    package var revision: Int64
+    package var token: UInt128
 
-    public init(revision: Int64, token: UInt128) {
+    package init(revision: Int64, token: UInt128) {
         self.revision = revision
         self.token = token
     }
 }
 
 /// What an account holds, and, counted by the application itself, what it came from: the cell must say the same.
-public struct Balance: Sendable, Equatable {
-    public var count: Int64 = 0
-    public var amount: Int64 = 0
-    public var contributions: Int64 = 0
-    public var token: UInt128 = 0
+package struct Balance: Sendable, Equatable {
+    package var count: Int64 = 0
+    package var amount: Int64 = 0
+    package var contributions: Int64 = 0
+    package var token: UInt128 = 0
 
-    public init() {}
+    package init() {}
 }
 
 extension Serde where Value == Transfer {
-    public static var transfer: Serde<Transfer> {
+    package static var transfer: Serde<Transfer> {
         Serde(
             name: "transfer", size: .fixed(32),
             decode: { (bytes) throws(SerdeError) in
@@ -54,7 +54,7 @@ extension Serde where Value == Transfer {
 }
 
 extension Serde where Value == Account {
-    public static var account: Serde<Account> {
+    package static var account: Serde<Account> {
         Serde(
             name: "account", size: .fixed(24),
             decode: { (bytes) throws(SerdeError) in
@@ -71,7 +71,7 @@ extension Serde where Value == Account {
 }
 
 extension Serde where Value == Balance {
-    public static var balance: Serde<Balance> {
+    package static var balance: Serde<Balance> {
         Serde(
             name: "balance", size: .fixed(40),
             decode: { (bytes) throws(SerdeError) in

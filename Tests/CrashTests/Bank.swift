@@ -50,6 +50,11 @@ final class Bank {
         }
     }
 
+    /// Runs and records what it failed with, if it did.
+    func runWell() async {
+        if let failure = await run() { Issue.record("the application failed: \(failure) \(judge.comment)") }
+    }
+
     func close() {
         input.close()
         log.close()

@@ -60,22 +60,36 @@ final class BankInput {
         for _ in 0..<count {
             let isHot = random.next() % 4 != 0
             let account = Int64(random.next() % UInt64(isHot ? max(accountCount / 20, 1) : accountCount))
-            let amount = Int64(random.next() % 1000) - 300
-            let time = base + sent
-            try send(transactions, BankApplication.transactions, sent, timestamp: time) { token, writer in
-                let transfer = Transfer(account: account, amount: amount, token: token)
-                try Serde<Transfer>.transfer.encode(transfer, &writer)
-                self.sums[account, default: Sum()].add(amount, token)
-                let start = time / BankApplication.windowSize * BankApplication.windowSize
-                self.windows[WindowKey(account: account, start: start), default: Sum()].add(amount, token)
-            }
-            sent += 1
+            try enqueue(account, headers: [])
         }
         try producer.flush()
     }
 
+    /// Sends one transaction.
+    func transferOne(account: Int64 = 0, headers: [UInt8] = []) throws(LogError) {
+        do { try enqueue(account, headers: headers) } catch let error as LogError { throw error } catch {
+            throw LogError(.invalidRequest, "\(error)")
+        }
+        try producer.flush()
+    }
+
+    private func enqueue(_ account: Int64, headers: [UInt8]) throws {
+        let amount = Int64(random.next() % 1000) - 300
+        let time = base + sent
+        var own: UInt128 = 0
+        try send(transactions, BankApplication.transactions, sent, timestamp: time, headers: headers) { token, writer in
+            own = token
+            let transfer = Transfer(account: account, amount: amount, token: token)
+            try Serde<Transfer>.transfer.encode(transfer, &writer)
+        }
+        sums[account, default: Sum()].add(amount, own)
+        let start = time / BankApplication.windowSize * BankApplication.windowSize
+        windows[WindowKey(account: account, start: start), default: Sum()].add(amount, own)
+        sent += 1
+    }
+
     private func send(
-        _ topic: Int, _ name: String, _ key: Int64, timestamp: Int64,
+        _ topic: Int, _ name: String, _ key: Int64, timestamp: Int64, headers: [UInt8] = [],
         _ encode: (UInt128, inout ByteWriter) throws -> Void
     ) throws {
         var keyBytes = ByteWriter()
@@ -86,8 +100,18 @@ final class BankInput {
         try encode(sources[place]?.digest(offset: offset) ?? 0, &value)
         try producer.send(
             topic: topic, partition: place.partition, timestamp: timestamp, key: keyBytes.bytes, value: value.bytes,
-            headers: RawSpan.empty, context: .none, cell: RawSpan.empty, extras: RawSpan.empty)
+            headers: headers.span.bytes, context: .none, cell: RawSpan.empty, extras: RawSpan.empty)
         next[place] = offset + 1
+    }
+
+    /// Sends bytes as they are; nothing of them is in the sums.
+    func sendRaw(_ name: String, _ partition: Int32, key: [UInt8], value: [UInt8], cell: [UInt8] = []) throws {
+        try producer.send(
+            topic: producer.number(ofTopic: name), partition: partition, timestamp: base + sent, key: key.span.bytes,
+            value: value.span.bytes, headers: RawSpan.empty, context: .none, cell: cell.span.bytes,
+            extras: RawSpan.empty)
+        try producer.flush()
+        next[TopicPartition(name, partition), default: 0] += 1
     }
 
     func close() { producer.close() }

@@ -45,6 +45,10 @@ final class CrashRun {
     /// Starts the application and kills it: some time after its start, in full work, or in its shutdown.
     func kill(_ number: Int) throws {
         try input.transfer(Int(random.next() % 3000))
+        // Now and then the state is lost, so that a kill meets a long restore.
+        if random.next() % 5 == 0, rename(state, "\(folder.path)/lost-\(number)") == 0 {
+            points["with the state lost", default: 0] += 1
+        }
         let child = try start()
         let point = random.next() % 4
         if point == 0 {

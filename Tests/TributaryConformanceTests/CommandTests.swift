@@ -22,10 +22,10 @@ import TributaryConformance
         var lines: [String] = []
     }
 
-    private func run(_ arguments: [String]) -> (status: Int32, lines: [String]) {
+    private func run(_ arguments: [String]) async -> (status: Int32, lines: [String]) {
         let report = Report()
         let command = ConformanceCommand(output: { report.lines.append($0) }, makeRunner: { _ in Parrot() })
-        return (command.run(arguments), report.lines)
+        return (await command.run(arguments), report.lines)
     }
 
     private func folder(_ files: [String: String]) throws -> String {
@@ -44,27 +44,27 @@ import TributaryConformance
         #"{"id": "\#(id)", "topology": [\#(topology)], "steps": [], "expected": {"droppedRecords": 1}}"#
     }
 
-    @Test func `a folder of cases is run, and the last line counts`() throws {
+    @Test func `a folder of cases is run, and the last line counts`() async throws {
         let session = #"{"op": "globalTable", "topic": "t"}, {"op": "fkJoin"}"#
         let path = try folder([
             "a.json": text("good"), "b.jsonl": text("different") + "\n\n" + text("broken") + "\n",
             "c.json": text("outside", session), "notes.txt": "no case",
         ])
-        let (status, lines) = run(["run", path, "--json", "\(path)/out.json", "--lineage=\(path)/lineage"])
+        let (status, lines) = await run(["run", path, "--json", "\(path)/out.json", "--lineage=\(path)/lineage"])
         #expect(status == 1)
         #expect(
             lines == [
                 "failed different", "  droppedRecords: expected 1, got 9", "failed broken", "  runner: no idea",
                 "skipped outside: global tables, foreign-key joins", "1 passed, 2 failed, 1 skipped",
             ])
-        let (passed, second) = run(["run", "\(path)/a.json"])
+        let (passed, second) = await run(["run", "\(path)/a.json"])
         #expect(passed == 0)
         #expect(second == ["1 passed, 0 failed, 0 skipped"])
     }
 
-    @Test func `the outcome goes to a file as JSON lines`() throws {
+    @Test func `the outcome goes to a file as JSON lines`() async throws {
         let path = try folder(["a.jsonl": text("good") + "\n" + text("different")])
-        _ = run(["run", "\(path)/a.jsonl", "--json", "\(path)/out"])
+        _ = await run(["run", "\(path)/a.jsonl", "--json", "\(path)/out"])
         guard let file = fopen("\(path)/out", "rb") else {
             Issue.record("no file")
             return
@@ -79,33 +79,35 @@ import TributaryConformance
         #expect(lines[1].object?["actual"] == .fields([("droppedRecords", .integer(9))]))
     }
 
-    @Test func `files that can't be read are named`() throws {
+    @Test func `files that can't be read are named`() async throws {
         let path = try folder(["bad.json": "{", "half.jsonl": text("x") + "\n{\"id\": \"y\"}", "z.jsonl.gz": ""])
-        #expect(run(["run", "\(path)/none.json"]).status == 2)
+        #expect(await run(["run", "\(path)/none.json"]).status == 2)
         #expect(
-            run(["run", "\(path)/bad.json"]).lines == [
+            await run(["run", "\(path)/bad.json"]).lines == [
                 "error: \(path)/bad.json: not JSON at byte 1: a field's name expected"
             ])
         #expect(
-            run(["run", "\(path)/half.jsonl"]).lines == [
+            await run(["run", "\(path)/half.jsonl"]).lines == [
                 "error: \(path)/half.jsonl: case y: expected: the field is missing"
             ])
-        let (status, lines) = run(["run", "\(path)/z.jsonl.gz"])
+        let (status, lines) = await run(["run", "\(path)/z.jsonl.gz"])
         #expect(status == 2)
         #expect(lines.first?.contains("not unpacked") == true)
     }
 
-    @Test func `the command line is read`() throws {
+    @Test func `the command line is read`() async throws {
         let options = try RunOptions.parse(["run", "a", "--sampler", "off", "--spans", "s", "--", "--b"])
         #expect(options?.paths == ["a", "--b"])
+        #expect(try RunOptions.parse(["run", "a", "--application"])?.asApplication == true)
+        #expect(options?.asApplication == false)
         #expect(options?.sampler == false && options?.spansOutput == "s")
         #expect(try RunOptions.parse(["--help"]) == nil)
-        #expect(run(["help"]).status == 0)
+        #expect(await run(["help"]).status == 0)
         for arguments in [
             [], ["walk"], ["run"], ["run", "--json"], ["run", "a", "--all"], ["run", "a", "--sampler", "x"],
         ] {
             #expect(throws: RunOptions.UsageError.self, "\(arguments)") { try RunOptions.parse(arguments) }
-            #expect(run(arguments).status == 2)
+            #expect(await run(arguments).status == 2)
         }
     }
 }

@@ -29,6 +29,29 @@ import TributaryTesting
         driver.close()
     }
 
+    @Test func `at the level full every operator has a span, and children hang below parents`() throws {
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string).mapValues { $0 + "!" }.to("out", value: .string)
+        var configuration = TestDriverConfiguration()
+        configuration.runtime.lineage.spans = .full
+        let driver = try TopologyTestDriver(builder.build(), configuration: configuration)
+        try driver.pipe("in", "a", "x", timestamp: 0, .string, .string)
+        var names: [UInt64: String] = [:]
+        var parents: [String: UInt64] = [:]
+        for batch in driver.finishedSpans {
+            for span in batch.spans {
+                let name = batch.operations[Int(span.operation)].name
+                names[span.context.span] = name
+                parents[name] = span.parent
+            }
+        }
+        let send = try #require(parents["send out"].flatMap { names[$0] })
+        #expect(send == "operate KSTREAM-SINK-0000000002")
+        #expect(parents[send].flatMap { names[$0] } == "operate KSTREAM-MAPVALUES-0000000001")
+        #expect(parents["operate KSTREAM-MAPVALUES-0000000001"].flatMap { names[$0] } == "process in")
+        driver.close()
+    }
+
     @Test func `outside of a closure there is no lineage`() {
         #expect(Lineage.current == nil)
         #expect(Lineage.withSpan("nothing") { 1 } == 1)

@@ -18,4 +18,9 @@ void linux_thread_set_name(const char *_Nonnull name);
 // Returns memory that malloc holds to the system.
 void linux_malloc_trim(void);
 
+// For the thread sanitizer, which doesn't see what the standard library's Mutex orders when threads contend for it: to be
+// called inside of the lock, first and last. They do nothing in other builds.
+void linux_sanitizer_acquire(const void *_Nonnull lock);
+void linux_sanitizer_release(const void *_Nonnull lock);
+
 #endif

@@ -61,9 +61,9 @@ enum ReplayCommand {
                     let row = try StoredRow(key: key, envelope: envelope, names: names)
                     rows += 1
                     if arguments.has("json") {
-                        console.line(text.json(row, place: [("store", store), ("changelog", "\(place)")]))
+                        try console.row(text.json(row, place: [("store", store), ("changelog", "\(place)")]))
                     } else {
-                        text.lines(row).forEach(console.line)
+                        for line in text.lines(row) { try console.row(line) }
                     }
                 }
             } else {

@@ -6,9 +6,10 @@
 
 /// Where a command's lines go: the process's own streams, or a test's closures.
 public struct Console: Sendable {
-    let output: @Sendable (String) -> Void
-    let errors: @Sendable (String) -> Void
+    private let output: @Sendable (String) -> Void
+    private let errors: @Sendable (String) -> Void
     private let screen: @Sendable (String) -> Void
+    private let standard: StandardOutput?
     /// Whether a person watches standard error: only then are there progress bars.
     let isTerminal: Bool
 
@@ -23,39 +24,42 @@ public struct Console: Sendable {
         self.screen = screen
         self.output = output
         self.errors = errors
+        standard = nil
     }
 
     /// The process's standard output and standard error.
-    public static var standard: Console {
-        Console(
-            isTerminal: isatty(2) == 1, output: { print($0) },
-            errors: { text in
-                fflush(nil)
-                Console.write(text + "\n", to: 2)
-            }, screen: { Console.write($0, to: 2) })
+    public static var standard: Console { Console(StandardOutput()) }
+
+    private init(_ standard: StandardOutput) {
+        isTerminal = isatty(2) == 1
+        self.standard = standard
+        output = { standard.line($0) }
+        errors = { text in
+            standard.flush()
+            _ = StandardOutput.writeAll(Array("\(text)\n".utf8), to: 2)
+        }
+        screen = { _ = StandardOutput.writeAll(Array($0.utf8), to: 2) }
     }
 
     /// A line of the result.
     func line(_ text: String) { output(text) }
 
+    /// A line of a result of many lines; throws if nobody reads them any more.
+    func row(_ text: String) throws(ClosedOutput) {
+        if standard?.isClosed == true { throw ClosedOutput() }
+        output(text)
+    }
+
     /// A line about what goes on or wrong.
     func note(_ text: String) { errors(text) }
 
     /// Hands on what was printed so far: for those who wait on the other end of a pipe.
-    func flush() { fflush(nil) }
-
-    fileprivate static func write(_ text: String, to file: Int32) {
-        var bytes = Array(text.utf8)[...]
-        while !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes { sendBytes(file, $0) }
-            guard count > 0 else { return }
-            bytes = bytes.dropFirst(count)
-        }
-    }
+    func flush() { standard?.flush() }
 
     /// Replaces the line that a terminal shows; nothing elsewhere.
     func status(_ text: String) {
         guard isTerminal else { return }
+        flush()
         screen("\r\u{1b}[K\(text)")
     }
 
@@ -63,9 +67,8 @@ public struct Console: Sendable {
     func clearStatus() { status("") }
 }
 
-private func sendBytes(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-    write(file, bytes.baseAddress, bytes.count)
-}
+/// Nobody reads the output any more (`| head`): the command ends without a word.
+struct ClosedOutput: Error {}
 
 /// A progress bar on a terminal; silent elsewhere.
 struct ProgressBar {

@@ -21,6 +21,7 @@ public struct TributaryCommand: Sendable {
 
     /// Runs it with the arguments after its name and returns its exit status: 0 done, 1 failed, 2 not understood.
     public func run(_ arguments: [String]) async -> Int32 {
+        defer { console.flush() }
         do {
             return try await perform(arguments)
         } catch let error as UsageError {
@@ -28,6 +29,8 @@ public struct TributaryCommand: Sendable {
             let words = error.command.isEmpty ? "" : " \(error.command)"
             console.note("'tributary help\(words)' explains it.")
             return 2
+        } catch is ClosedOutput {
+            return 1
         } catch {
             console.note("tributary: \(error)")
             return 1

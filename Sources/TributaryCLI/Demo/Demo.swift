@@ -34,7 +34,8 @@ final class Demo {
         ]
     }
 
-    private func title(_ text: String) {
+    private func title(_ text: String) throws {
+        try Interrupt.check()
         step += 1
         console.line("\(step). \(text)")
         console.flush()
@@ -51,7 +52,7 @@ final class Demo {
         defer { log.close() }
         try write(log)
         try process(log)
-        title("Checking every balance against an independent sum over the topic 'transactions'.")
+        try title("Checking every balance against an independent sum over the topic 'transactions'.")
         let truth = try DemoTruth(log)
         let rows = try storedRows(log)
         try checkBalances(rows, truth)
@@ -66,7 +67,7 @@ final class Demo {
     // MARK: Steps
 
     private func write(_ log: EmbeddedLog) throws {
-        title(
+        try title(
             "Writing \(NumberText.grouped(Int64(accounts))) accounts and \(NumberText.grouped(Int64(transactions))) "
                 + "transactions as JSON into a fresh embedded log.")
         let began = TimeSource.system.milliseconds
@@ -81,10 +82,10 @@ final class Demo {
         // Enough accounts that some are traced, few enough that the files stay small.
         let ratio = min(1, max(0.005, 5 / Double(accounts)))
         let arguments = ["demo-app", folder, "--sample", "\(ratio)"]
-        title("Running the bank in a process of its own: join with the account, sum up, exactly once.")
+        try title("Running the bank in a process of its own: join with the account, sum up, exactly once.")
         let first = try DemoWatch(log, arguments, console)
         try first.run { committed, total in committed > total / 4 }
-        title("Killing it with SIGKILL in the middle.")
+        try title("Killing it with SIGKILL in the middle.")
         let ending = first.kill()
         let (committed, total) = try DemoWatch.progress(log)
         guard ending == .killed(9), committed < total else {
@@ -93,7 +94,7 @@ final class Demo {
         }
         say(
             "it died at \(NumberText.grouped(committed)) committed records; what it had not committed never happened")
-        title("Starting it again.")
+        try title("Starting it again.")
         let second = try DemoWatch(log, arguments, console)
         try second.run { committed, total in committed == total }
         say(
@@ -159,7 +160,7 @@ final class Demo {
     }
 
     private func checkCells(_ rows: [StoredRow], _ truth: DemoTruth) throws {
-        title("Asking a balance which records made it: its cell.")
+        try title("Asking a balance which records made it: its cell.")
         for row in rows {
             let key = BytesFormat.text.text(row.key)
             guard let account = truth.accounts[key] else { continue }
@@ -180,7 +181,7 @@ final class Demo {
     }
 
     private func showTrace(_ rows: [StoredRow], _ truth: DemoTruth) throws {
-        title("Following a transaction from its record to the balance it changed: its trace.")
+        try title("Following a transaction from its record to the balance it changed: its trace.")
         var skipped = 0
         let graph = try TraceFiles.graph(["\(folder)/traces"]) { _ in skipped += 1 }
         guard let row = rows.first(where: { BytesFormat.text.text($0.key) == shown }), row.context.isSampled else {
@@ -203,7 +204,7 @@ final class Demo {
     }
 
     private func restore(_ log: EmbeddedLog) throws {
-        title("Restoring the stores from their changelogs into a fresh directory, and comparing byte for byte.")
+        try title("Restoring the stores from their changelogs into a fresh directory, and comparing byte for byte.")
         let fresh = "\(folder)/restored"
         for store in ["accounts", "balances"] {
             var rows = 0

@@ -4,6 +4,12 @@ internal import TributaryLineage
 internal import TributaryRuntime
 internal import TributaryTelemetry
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 /// The child process of the demo: runs the bank until it is told to stop or killed, and says what it does in lines.
 enum DemoApp {
     static func run(_ directory: String, sampling ratio: Double, console: Console) async throws -> Int32 {
@@ -28,6 +34,13 @@ enum DemoApp {
             console.flush()
         }
         defer { exporter.shutdown(timeout: 5000) }
+        // Whoever watches may be killed, too: nobody would ever stop this process then.
+        let parent = getppid()
+        let watch = Task {
+            while getppid() == parent { try await Task.sleep(for: .seconds(1)) }
+            app.shutdown()
+        }
+        defer { watch.cancel() }
         try await app.run()
         return 0
     }

@@ -71,6 +71,7 @@ enum DemoBank {
             let key = keys[Int(random.next() % UInt64(accounts))]
             let transaction = Transaction(id: index, cents: Int64(random.next() % 20_001) - 10_000)
             try send(transactionTopic, key, transaction, .json(), at: now - Int64(transactions - index))
+            if index % 1000 == 0 { try Interrupt.check() }
             bar.update(Int64(index))
         }
         try producer.flush()

@@ -27,6 +27,8 @@ enum DemoCommand {
                 guard (1...1_000_000).contains(accounts), (100...100_000_000).contains(transactions) else {
                     throw UsageError("accounts must be 1 to 1000000, transactions 100 to 100000000")
                 }
+                Interrupt.watch()
+                defer { Interrupt.release() }
                 let folder: String
                 if let keep = arguments["keep"] {
                     try Files.makeFolder(keep)

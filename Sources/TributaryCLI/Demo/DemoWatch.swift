@@ -44,6 +44,7 @@ final class DemoWatch {
     func run(until isEnough: (_ committed: Int64, _ total: Int64) -> Bool) throws {
         var isLast = false
         while true {
+            try Interrupt.check()
             for line in child.lines(wait: 20) { take(line) }
             let (committed, total) = try Self.progress(log)
             isLast = isEnough(committed, total)

@@ -80,12 +80,12 @@ enum StoreCommands {
             hasWindows: scan.tables.hasWindows)
     }
 
-    private static func show(_ row: StoredRow, _ scan: StoreScan, _ arguments: Arguments, _ console: Console) {
+    private static func show(_ row: StoredRow, _ scan: StoreScan, _ arguments: Arguments, _ console: Console) throws {
         let text = text(arguments, scan)
         if arguments.has("json") {
-            console.line(text.json(row, place: [("task", scan.task.id), ("store", scan.tables.store)]))
+            try console.row(text.json(row, place: [("task", scan.task.id), ("store", scan.tables.store)]))
         } else {
-            text.lines(row).forEach(console.line)
+            for line in text.lines(row) { try console.row(line) }
         }
     }
 
@@ -106,12 +106,18 @@ enum StoreCommands {
         return nil
     }
 
+    static func missing(_ key: String, _ store: String) -> CommandError {
+        CommandError(
+            "there is no key '\(key)' in '\(store)', and no grave of it (what a running application has written since its "
+                + "state was last made durable is not seen here)")
+    }
+
     private static func get(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let key = try arguments.operand(0)
         guard let (row, scan) = try find(key, arguments) else {
-            throw CommandError("there is no key '\(key)' in '\(try arguments.required("store"))', and no grave of it")
+            throw missing(key, try arguments.required("store"))
         }
-        show(row, scan, arguments, console)
+        try show(row, scan, arguments, console)
         return 0
     }
 
@@ -123,7 +129,7 @@ enum StoreCommands {
         for scan in try scans(arguments) where left > 0 {
             try scan.forEach(from: from, through: through, graves: arguments.has("graves"), limit: left) { row in
                 left -= 1
-                show(row, scan, arguments, console)
+                try show(row, scan, arguments, console)
             }
         }
         return 0

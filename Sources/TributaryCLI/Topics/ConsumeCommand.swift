@@ -83,9 +83,9 @@ enum ConsumeCommand {
             for index in 0..<batch.count where left > 0 && (follows || batch.offset(index) < place.end) {
                 left -= 1
                 if arguments.has("json") {
-                    console.line(text.json(topic.name, place.partition, batch, index))
+                    try console.row(text.json(topic.name, place.partition, batch, index))
                 } else {
-                    text.lines(topic.name, place.partition, batch, index).forEach(console.line)
+                    for line in text.lines(topic.name, place.partition, batch, index) { try console.row(line) }
                 }
             }
             if follows { console.flush() }

@@ -87,7 +87,7 @@ enum TraceCommand {
             throw UsageError("--key needs --state and --store, too")
         }
         guard let (row, _) = try StoreCommands.find(key, arguments) else {
-            throw CommandError("there is no key '\(key)' in '\(try arguments.required("store"))', and no grave of it")
+            throw StoreCommands.missing(key, try arguments.required("store"))
         }
         guard row.context.isValid else { throw CommandError("the value of '\(key)' has no context: lineage was off") }
         return Wanted(trace: row.context.traceID, span: SpanID(row.context), isSampled: row.context.isSampled)

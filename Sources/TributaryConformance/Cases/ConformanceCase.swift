@@ -5,7 +5,7 @@ public struct ConformanceCase: Sendable {
     /// What it is about, in a sentence; empty for random cases.
     public let about: String
     /// The settings.
-    public let config: CaseConfig
+    public var config: CaseConfig
     /// The statements, in order.
     public let topology: [Statement]
     /// The steps, in order.

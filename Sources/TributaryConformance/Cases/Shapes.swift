@@ -104,6 +104,9 @@ public struct ProcessorShape: Sendable, Hashable {
     public enum Kind: String, Sendable {
         case pass, drop, times, addHeader, shiftTs, meta, route, dedup, counter, ttl, putChars, kvAll
         case window, windowAll, session, versioned, readTable, punctuate
+        /// Not in Kafka Streams' cases: appends each value to the text stored for its key, saying what the text is made
+        /// of, and forwards it. A punctuation forwards all texts and deletes them.
+        case fold
     }
 
     /// Which clock punctuations follow.

@@ -3,7 +3,15 @@ public protocol CaseRunner {
     /// Runs one case and returns all that was observed.
     ///
     /// An error of the topology or of a step is part of the result. What this throws is a defect of the runner or the case.
-    func run(_ conformanceCase: ConformanceCase) throws -> CaseRun
+    func run(_ conformanceCase: ConformanceCase) async throws -> CaseRun
+
+    /// Why the runner leaves a case out; nil if it runs it.
+    func reasonToSkip(_ conformanceCase: ConformanceCase) -> String?
+}
+
+extension CaseRunner {
+    /// Leaves nothing out.
+    public func reasonToSkip(_ conformanceCase: ConformanceCase) -> String? { nil }
 }
 
 /// What a runner brings back from one case.
@@ -14,9 +22,15 @@ public struct CaseRun: Sendable {
     public var lineage: [JSONValue]
     /// The lines for `--spans`.
     public var spans: [JSONValue]
+    /// The cluster whose records the cells' digests name.
+    public var cluster: String
 
     /// Makes the outcome of a run.
-    public init(_ result: ActualResult, lineage: [JSONValue] = [], spans: [JSONValue] = []) {
+    public init(
+        _ result: ActualResult, lineage: [JSONValue] = [], spans: [JSONValue] = [],
+        cluster: String = LineageTruth.cluster
+    ) {
+        self.cluster = cluster
         self.result = result
         self.lineage = lineage
         self.spans = spans

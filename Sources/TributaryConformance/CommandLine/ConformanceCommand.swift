@@ -26,15 +26,15 @@ public struct ConformanceCommand {
     }
 
     /// Runs the program with the arguments after its name and returns its exit status.
-    public func run(_ arguments: [String]) -> Int32 {
+    public func run(_ arguments: [String]) async -> Int32 {
         do {
             guard let options = try RunOptions.parse(arguments) else {
                 output(RunOptions.usage)
                 return 0
             }
             switch options.command {
-            case .run: return try run(options)
-            case .truth: return try judge(options)
+            case .run: return try await run(options)
+            case .truth: return try await judge(options)
             case .generate: return try generate(options)
             }
         } catch let error as RunOptions.UsageError {
@@ -45,14 +45,14 @@ public struct ConformanceCommand {
         return 2
     }
 
-    private func run(_ options: RunOptions) throws -> Int32 {
+    private func run(_ options: RunOptions) async throws -> Int32 {
         var cases: [ConformanceCase] = []
         for path in options.paths { cases += try files.cases(at: path) }
         let outputs = try RunOutputs(options)
         let runner = try makeRunner(options)
         var report = RunReport()
         for item in cases {
-            let outcome = try outcome(of: item, runner, outputs)
+            let outcome = try await outcome(of: item, runner, outputs)
             report.add(outcome)
             try outputs.add(outcome, id: item.id)
             for line in outcome.lines(id: item.id) { output(line) }
@@ -62,25 +62,28 @@ public struct ConformanceCommand {
         return report.failed == 0 ? 0 : 1
     }
 
-    private func judge(_ options: RunOptions) throws -> Int32 {
+    private func judge(_ options: RunOptions) async throws -> Int32 {
         var report = RunReport()
         var values = 0
-        func add(_ item: ConformanceCase, _ name: String) throws {
+        func add(_ item: ConformanceCase, _ name: String) async throws {
             let missing = try item.missingFeatures(missing)
-            let verdict = missing.isEmpty ? TruthRun.judge(item) : nil
+            var verdict: LineageTruth.Outcome?
+            if missing.isEmpty {
+                verdict = options.asApplication ? await TruthRun.judgeApplication(item) : TruthRun.judge(item)
+            }
             values += verdict?.checkedValues ?? 0
             let problems = verdict?.problems ?? []
             let outcome: CaseOutcome =
-                verdict == nil ? .skipped(missing) : problems.isEmpty ? .passed : .failed(problems, nil)
+                verdict == nil ? .skipped(missing.map(\.rawValue)) : problems.isEmpty ? .passed : .failed(problems, nil)
             report.add(outcome)
             for line in outcome.lines(id: name) { output(line) }
         }
-        for path in options.paths { for item in try files.cases(at: path) { try add(item, item.id) } }
+        for path in options.paths { for item in try files.cases(at: path) { try await add(item, item.id) } }
         if let seeds = options.seeds {
             for index in 0..<UInt64(seeds.count) {
                 for caches in LineageGenerator.Caches.allCases {
                     let item = try LineageGenerator.makeCase(seed: seeds.first &+ index, caches: caches)
-                    try add(item, "\(item.id), caches \(caches)")
+                    try await add(item, "\(item.id), caches \(caches)")
                 }
             }
         }
@@ -100,11 +103,12 @@ public struct ConformanceCommand {
 
     private func outcome(
         of item: ConformanceCase, _ runner: any CaseRunner, _ outputs: RunOutputs
-    ) throws -> CaseOutcome {
+    ) async throws -> CaseOutcome {
         let features = try item.missingFeatures(missing)
-        guard features.isEmpty else { return .skipped(features) }
+        guard features.isEmpty else { return .skipped(features.map(\.rawValue)) }
+        if let reason = runner.reasonToSkip(item) { return .skipped([reason]) }
         let run: CaseRun
-        do { run = try runner.run(item) } catch { return .failed(["runner: \(error)"], nil) }
+        do { run = try await runner.run(item) } catch { return .failed(["runner: \(error)"], nil) }
         try outputs.add(run)
         let differences = CaseComparison.differences(expected: item.expected, actual: run.result)
         return differences.isEmpty ? .passed : .failed(differences, run.result)
@@ -141,7 +145,7 @@ private struct RunOutputs {
 enum CaseOutcome {
     case passed
     case failed([String], ActualResult?)
-    case skipped([Feature])
+    case skipped([String])
 
     /// More differences than these help nobody; all of them are in the JSON.
     private static let shownDifferences = 20
@@ -149,7 +153,7 @@ enum CaseOutcome {
     func lines(id: String) -> [String] {
         switch self {
         case .passed: return []
-        case .skipped(let features): return ["skipped \(id): \(features.map(\.rawValue).joined(separator: ", "))"]
+        case .skipped(let reasons): return ["skipped \(id): \(reasons.joined(separator: ", "))"]
         case .failed(let differences, _):
             var lines = ["failed \(id)"]
             lines += differences.prefix(Self.shownDifferences).map { "  \($0)" }
@@ -163,9 +167,9 @@ enum CaseOutcome {
         var fields: [(name: String, value: JSONValue)] = [("case", .string(id))]
         switch self {
         case .passed: fields.append(("outcome", .string("passed")))
-        case .skipped(let features):
+        case .skipped(let reasons):
             fields.append(("outcome", .string("skipped")))
-            fields.append(("missing", .array(features.map { .string($0.rawValue) })))
+            fields.append(("missing", .array(reasons.map { .string($0) })))
         case .failed(let differences, let actual):
             fields.append(("outcome", .string("failed")))
             fields.append(("differences", .array(differences.map { .string($0) })))

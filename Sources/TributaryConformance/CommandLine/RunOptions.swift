@@ -32,11 +32,14 @@ public struct RunOptions: Sendable, Hashable {
     public var spansOutput: String?
     /// Whether traces are sampled.
     public var sampler = true
+    /// Whether cases run as applications on the embedded log, rather than on the test driver.
+    public var asApplication = false
 
     /// The command's usage.
     public static let usage = """
-        usage: tributary-conformance run PATH... [--json OUT] [--lineage OUT] [--spans OUT] [--sampler on|off]
-               tributary-conformance truth [PATH...] [--random SEED COUNT]
+        usage: tributary-conformance run PATH... [--application] [--json OUT] [--lineage OUT] [--spans OUT]
+                                         [--sampler on|off]
+               tributary-conformance truth [PATH...] [--random SEED COUNT] [--application]
                tributary-conformance generate SEED COUNT OUT
 
         run       run conformance cases (.json, .jsonl, .jsonl.gz, or folders of them) and compare what happens with what
@@ -45,6 +48,7 @@ public struct RunOptions: Sendable, Hashable {
                   sampled and not, with a restart in between, random ones also with caches on and off
         generate  write random cases of that kind
 
+          --application        run cases (those that expect no error) as applications on an embedded log
           --json OUT           write the outcome of each case as JSON lines
           --lineage OUT        write the lineage of outputs and stored values as JSON lines
           --spans OUT          write the spans as OTLP JSON lines
@@ -88,13 +92,18 @@ public struct RunOptions: Sendable, Hashable {
     }
 
     private static let options: [Command: Set<String>] = [
-        .run: ["--json", "--lineage", "--spans", "--sampler"], .truth: ["--random"], .generate: [],
+        .run: ["--application", "--json", "--lineage", "--spans", "--sampler"], .truth: ["--application", "--random"],
+        .generate: [],
     ]
 
     private mutating func read(_ argument: String, _ rest: inout ArraySlice<String>) throws(UsageError) {
         let parts = argument.split(separator: "=", maxSplits: 1).map { String($0) }
         guard let name = parts.first, Self.options[command]?.contains(name) == true else {
             throw UsageError("there is no option '\(argument)'")
+        }
+        if argument == "--application" {
+            asApplication = true
+            return
         }
         guard let value = parts.count > 1 ? parts[1] : rest.popFirst() else {
             throw UsageError("\(name) needs a value")

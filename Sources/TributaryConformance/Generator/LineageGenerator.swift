@@ -138,14 +138,15 @@ public struct LineageGenerator {
     }
 
     private mutating func addOperator() {
-        switch random.number(0...13) {
+        switch random.number(0...14) {
         case 0, 1: stateless()
         case 2, 3: rekey()
         case 4, 5, 6: aggregate()
         case 7, 8: window()
         case 9, 10: join()
         case 11: several()
-        case 12: if let table = tables.randomElement(using: &random) { toStream(table) }
+        case 12: fold()
+        case 13: if let table = tables.randomElement(using: &random) { toStream(table) }
         default: toTable()
         }
     }
@@ -305,6 +306,31 @@ public struct LineageGenerator {
         for id in [first, second] {
             streams.append(Stream(id: id, shape: stream.shape, hasNulls: stream.hasNulls, weight: stream.weight))
         }
+    }
+
+    /// A processor with a store of its own, which says what its values are made of.
+    private mutating func fold() {
+        guard let stream = pickStream({ $0.shape == .plain && $0.weight * 12 <= Self.maximumWeight }) else { return }
+        let id = nextID()
+        let store = "folded-\(id)"
+        let cache = random.chance(50)
+        add(
+            "store", id: nil,
+            [
+                ("type", .string(random.pick("kv", "timestampedKv"))), ("name", .string(store)),
+                ("inMemory", .bool(random.chance(50))), ("cache", .bool(caches == .on || cache)),
+            ])
+        var processor: [(name: String, value: JSONValue)] = [("kind", .string("fold")), ("store", .string(store))]
+        if random.chance(50) {
+            processor += [("everyMs", .integer(random.number(5...40))), ("clock", .string("stream"))]
+        }
+        add(
+            "process", id: id,
+            [
+                ("in", .string(stream.id)), ("processor", .fields(processor)),
+                ("stores", .array([.string(store)])),
+            ])
+        streams.append(Stream(id: id, shape: .plain, hasNulls: false, weight: stream.weight * 12))
     }
 
     private mutating func toTable() {

@@ -74,7 +74,7 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
         case .punctuate:
             if schedule == nil, let mark = settings.scheduleOn, record.value.text == mark { try startSchedule() }
             if settings.forwards { try context.forward(record) }
-        case .dedup, .counter, .ttl, .putChars, .kvAll, .readTable: try handleWithValues(record, context)
+        case .dedup, .counter, .ttl, .putChars, .kvAll, .readTable, .fold: try handleWithValues(record, context)
         case .window, .windowAll: try handleWithWindows(record, context)
         case .session, .versioned: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
         }
@@ -113,6 +113,16 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
             for (index, character) in text.enumerated() {
                 try values.put(.text(String(character)), .text(String(index)))
             }
+        case .fold:
+            guard !key.isNull, let text = value.text else { return }
+            let values = try needed(self.values)
+            guard let old = try values.get(key) else {
+                try values.put(key, value, from: [])
+                return try context.forward(record)
+            }
+            let folded = CaseValue.text(shown(old.value.text) + text)
+            try values.put(key, folded, from: [old])
+            try context.forward(record.with(value: folded), from: old)
         case .dedup where key.isNull: try context.forward(record)
         case _ where key.isNull: break
         case .dedup:
@@ -193,6 +203,13 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
             let values = try needed(self.values)
             for entry in try entries(values) {
                 try context.forward(Record(key: try plain(entry.key), value: entry.value, timestamp: now))
+                try values.delete(entry.key)
+            }
+        case .fold:
+            let values = try needed(self.values)
+            for entry in try entries(values) {
+                let record = Record(key: try plain(entry.key), value: entry.value, timestamp: now)
+                try context.forward(record, from: entry)
                 try values.delete(entry.key)
             }
         case .ttl:

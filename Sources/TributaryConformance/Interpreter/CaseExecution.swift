@@ -29,7 +29,7 @@ struct CaseExecution {
     private let seen: SeenRecords
     private let driver: TopologyTestDriver
     private let folder: TemporaryFolder?
-    private let names: SourceNames
+    private let lines: LineageLines
     private var result = ActualResult()
     private var lineage: [JSONValue] = []
     private let internalTopics: [String: InternalTopic]
@@ -71,8 +71,7 @@ struct CaseExecution {
         topology = built.topology
         formats = built.formats
         seen = built.seen
-        names = SourceNames(
-            cluster: LineageTruth.cluster, topics: built.topology.sources.filter { !$0.isInternal }.map(\.topic))
+        lines = LineageLines(item, built.topology, cluster: LineageTruth.cluster)
         internalTopics = Dictionary(
             uniqueKeysWithValues: built.topology.internalTopics.map { ("\(Self.applicationID)-\($0.name)", $0) })
     }
@@ -82,17 +81,7 @@ struct CaseExecution {
     ) -> TestDriverConfiguration {
         var configuration = TestDriverConfiguration(applicationID: applicationID)
         configuration.clusterID = LineageTruth.cluster
-        configuration.runtime.cacheBytes = Int(config.cacheBytes)
-        configuration.runtime.guarantee = config.exactlyOnce ? .exactlyOnce : .atLeastOnce
-        configuration.runtime.timestamps =
-            switch config.timestampExtractor {
-            case .failOnInvalid: .failOnInvalid
-            case .logAndSkip: .logAndSkip
-            case .usePartitionTime: .usePartitionTime
-            }
-        let response: ErrorResponse = config.continueOnError ? .continue : .fail
-        configuration.runtime.processingHandler = { _ in response }
-        configuration.runtime.deadLetterTopic = config.deadLetterTopic
+        config.apply(to: &configuration.runtime)
         configuration.runtime.lineage.mode = settings.mode
         configuration.runtime.lineage.sampler = settings.isSampled ? .parentBased(root: .alwaysOn) : .alwaysOff
         if settings.mode == .off { configuration.runtime.lineage.spans = .none }
@@ -139,12 +128,7 @@ struct CaseExecution {
 
     private func finish() throws -> CaseRun {
         driver.close()
-        var writer = ByteWriter()
-        let resource = TelemetryResource(
-            serviceName: Self.applicationID, attributes: [AttributeNames.testCase: .string(item.id)])
-        for batch in driver.finishedSpans { OTLPJSON.appendLine(batch, resource: resource, to: &writer) }
-        let lines = writer.copy().split(separator: UInt8(ascii: "\n"))
-        return CaseRun(result, lineage: lineage, spans: try lines.map { try JSONValue(parsing: Array($0)) })
+        return CaseRun(result, lineage: lineage, spans: try LineageLines.spans(driver.finishedSpans, of: item))
     }
 }
 
@@ -155,35 +139,21 @@ extension CaseExecution {
         var records = seen.take()
         for (topic, record) in try driver.takeRecords() {
             if let own = internalTopics[topic] {
-                let raw = Self.raw(record)
+                let raw = CaseResult.RawRecord(record)
                 switch own.kind {
                 case .changelog: result.changelogs?[topic, default: []].append(raw)
                 case .repartition: result.repartitions?[topic, default: []].append(raw)
                 }
                 continue
             }
-            let format = formats[topic]
-            let output = CaseResult.Record(
-                try format.key.key(record.key), try format.value(record.value), timestamp: record.timestamp,
-                headers: record.headers.list.map { header in
-                    CaseHeader(header.name, header.value.map { String(decoding: $0, as: UTF8.self) })
-                })
+            let output = try formats[topic].record(record)
             let index = records[topic]?.count ?? 0
             records[topic, default: []].append(output)
             lineage.append(
-                line(
-                    [
-                        ("kind", .string("output")), ("step", .integer(Int64(step))), ("topic", .string(topic)),
-                        ("index", .integer(Int64(index))), ("key", output.key.json), ("value", output.value.json),
-                    ], record.context, Array(record.cell.dropFirst())))
+                lines.output(
+                    output, step: step, topic: topic, index: index, record.context, Array(record.cell.dropFirst())))
         }
         result.steps?.append(records)
-    }
-
-    private static func raw(_ record: LoggedRecord) -> CaseResult.RawRecord {
-        CaseResult.RawRecord(
-            record.key.map(hexadecimal), record.value.map(hexadecimal), timestamp: record.timestamp,
-            headers: record.headers.list.map { CaseHeader($0.name, $0.value.map(hexadecimal)) })
     }
 
     private mutating func takeStores() throws {
@@ -198,11 +168,7 @@ extension CaseExecution {
                 rows.append(
                     CaseResult.Row(key, value, timestamp: description.isTimestamped ? row.timestamp : nil))
                 lineage.append(
-                    line(
-                        [
-                            ("kind", .string("stored")), ("store", .string(name)), ("key", key.json),
-                            ("value", value.json),
-                        ], row.context, row.cell))
+                    lines.stored(key, value, store: name, row.context, row.cell))
             }
             stores[name] = .rows(rows)
         }
@@ -210,50 +176,10 @@ extension CaseExecution {
     }
 
     private mutating func takeTopology() {
-        result.internalTopics = internalTopics.mapValues { topic in
-            CaseResult.InternalTopic(
-                type: topic.kind.rawValue, config: topic.settings, partitions: topic.partitions.map { Int64($0) })
+        result.internalTopics = internalTopics.mapValues {
+            CaseResult.InternalTopic($0, settings: $0.settings)
         }
-        let repartitions = Set(topology.internalTopics.filter { $0.kind == .repartition }.map(\.name))
-        result.copartition = topology.copartitionGroups.map { group in
-            group.map { repartitions.contains($0) ? "\(Self.applicationID)-\($0)" : $0 }.sorted()
-        }
+        result.copartition = topology.copartition(applicationID: Self.applicationID)
         result.droppedRecords = driver.droppedRecords
     }
-
-    private func line(
-        _ fields: [(name: String, value: JSONValue)], _ context: TraceContext, _ cell: [UInt8]
-    ) -> JSONValue {
-        let report = cell.isEmpty ? nil : try? CellReport(cell.span.bytes, names: names)
-        let json = report.flatMap { try? JSONValue(parsing: $0.json) } ?? .null
-        return .fields(
-            [("case", .string(item.id))] + fields + [
-                ("traceparent", context.isValid ? .string(context.traceparent) : .null), ("cell", json),
-            ])
-    }
-}
-
-extension RecordFormat {
-    /// How the rows of a store are read, by the names of its serdes.
-    init(_ store: StoreDescription) {
-        hasIntegers = store.serdes.hasSuffix(" int64")
-        if case .window(_, let size, _, _) = store.kind {
-            key = .timeWindowed(size: size, sequence: true)
-            return
-        }
-        // A table of windowed keys: the serde is named after the plain one and the size.
-        let name = store.serdes.split(separator: " ").first ?? ""
-        if name.hasPrefix("timeWindowed:"), let comma = name.lastIndex(of: ","),
-            let size = Int64(name[name.index(after: comma)...])
-        {
-            key = .timeWindowed(size: size, sequence: false)
-        }
-    }
-}
-
-/// Lower-case hexadecimal digits.
-private func hexadecimal(_ bytes: [UInt8]) -> String {
-    var text = ""
-    for byte in bytes { text += (byte < 16 ? "0" : "") + String(byte, radix: 16) }
-    return text
 }

@@ -22,6 +22,26 @@ public struct TruthRun {
         _ = verdict.add(item, ExecutionSettings(usesLMDB: false, restartsAfter: half), "restored: ", restarted)
         return verdict
     }
+
+    /// Judges a case run as an application on an embedded log, whole and with a restart halfway.
+    ///
+    /// The results must be those of the test driver, unless they depend on all sub-topologies being one task.
+    public static func judgeApplication(_ item: ConformanceCase) async -> LineageTruth.Outcome {
+        var verdict = LineageTruth.Outcome(problems: [], checkedValues: 0)
+        for (name, restart) in [("application: ", nil), ("application restarted: ", item.steps.count / 2)] {
+            do {
+                let run = try await ApplicationExecution(item).run(restartsAfter: restart)
+                verdict.add(item, run, name)
+                guard ApplicationRunner().reasonToSkip(item) == nil else { continue }
+                let driver = try CaseExecution.run(item, ExecutionSettings(restartsAfter: restart))
+                let differences = CaseComparison.differences(expected: driver.result, actual: run.result)
+                verdict.problems += differences.map { name + $0 }
+            } catch {
+                verdict.problems.append("\(name)runner: \(error)")
+            }
+        }
+        return verdict
+    }
 }
 
 extension LineageTruth.Outcome {
@@ -29,7 +49,8 @@ extension LineageTruth.Outcome {
         if let failure = run.result.failure {
             problems.append("\(name)failed \(failure): \(run.result.failureMessage ?? "")")
         }
-        let outcome = LineageTruth.check(item, lineage: run.lineage, spans: isSampled ? run.spans : nil)
+        let outcome = LineageTruth.check(
+            item, lineage: run.lineage, spans: isSampled ? run.spans : nil, cluster: run.cluster)
         problems += outcome.problems.map { name + $0 }
         checkedValues += outcome.checkedValues
         if !isSampled && !run.spans.isEmpty { problems.append("\(name)spans though nothing is sampled") }

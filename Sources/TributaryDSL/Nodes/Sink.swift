@@ -79,7 +79,9 @@ public final class Output<Key, Value>: Sendable {
     /// `make` is called once per task; the node that several parents share is made once.
     @usableFromInline
     func attach(_ node: Int, _ name: String, _ make: @escaping @Sendable (NodeContext) throws -> Sink<Key, Value>) {
-        children.withValue { $0.append((name, { context in try context.shared(node) { try make(context) } })) }
+        children.withValue { list in
+            list.append((name, { context in try context.shared(node) { context.spanned(name, try make(context)) } }))
+        }
     }
 
     /// Makes the children for a task, as one.

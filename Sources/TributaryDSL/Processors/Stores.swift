@@ -83,7 +83,8 @@ public final class KeyValueStore<Key, Value> {
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
         core.noteRead(lineage)
         return StoreEntry(
-            key: key, value: try valueSerde.decode(store.value), timestamp: store.valueTimestamp, lineage: lineage,
+            key: key, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
+            lineage: lineage,
             callback: core.callback)
     }
 
@@ -231,7 +232,8 @@ public final class WindowStore<Key, Value> {
         core.noteRead(lineage)
         return StoreEntry(
             key: Windowed(key: key, window: Window(start: windowStart, end: windowStart &+ size)),
-            value: try valueSerde.decode(store.value), timestamp: store.valueTimestamp, lineage: lineage,
+            value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
+            lineage: lineage,
             callback: core.callback)
     }
 

@@ -82,8 +82,14 @@ enum AggregateSinks {
             guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
             guard content != nil else { return services.dropped(.nullValue, node: name, meta) }
             let exists = try store.read(meta.key)
-            let old = exists ? store.value.integer(at: 0, as: Int64.self) ?? 0 : 0
-            if exists { store.previousSpan(meta) }
+            var old: Int64 = 0
+            if exists {
+                guard store.value.byteCount == 8, let count = store.value.integer(at: 0, as: Int64.self) else {
+                    throw store.malformed("a count has 8 bytes", key: meta.key)
+                }
+                old = count
+                store.previousSpan(meta)
+            }
             let time = try aggregate.write(meta.key, old &+ 1, exists: exists, meta)
             if !isCached {
                 try aggregate.forwardKeyless(next, old &+ 1, meta.with(timestamp: time, store.writtenLineage))
@@ -119,7 +125,7 @@ enum AggregateSinks {
             var result = value
             if exists {
                 store.previousSpan(meta)
-                let old = try aggregate.value.decode(store.value)
+                let old = try store.decodedValue(aggregate.value, key: meta.key)
                 do { result = try reducer(old, value) } catch {
                     return try services.processingFailed(node: name, error, meta)
                 }
@@ -151,7 +157,7 @@ enum AggregateSinks {
                 if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
                 let exists = try store.read(meta.key)
                 if exists { store.previousSpan(meta) }
-                var result = exists ? try aggregate.value.decode(store.value) : initial()
+                var result = exists ? try store.decodedValue(aggregate.value, key: meta.key) : initial()
                 do { try aggregator(key, value, &result) } catch {
                     return try services.processingFailed(node: name, error, meta)
                 }

@@ -125,7 +125,7 @@ extension KStream {
                     if meta.hasKey, try store.read(meta.key) {
                         let row = store.valueLineage
                         let joined: Result
-                        let right = try tableSerde.decode(store.value)
+                        let right = try store.decodedValue(tableSerde, key: meta.key)
                         do { joined = try matched(key, left, right) } catch {
                             return try services.processingFailed(node: name, error, meta)
                         }

@@ -119,7 +119,7 @@ public struct TimeWindowedKStream<Key, Value> {
                     var result: Aggregate
                     do {
                         if exists {
-                            result = try aggregate.value.decode(store.value)
+                            result = try store.decodedValue(aggregate.value, key: keys.bytes)
                             try step(key, input, &result, true)
                         } else if let initial = initial() {
                             result = initial

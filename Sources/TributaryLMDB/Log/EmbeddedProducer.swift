@@ -145,6 +145,7 @@ internal import TributaryCore
 
     func beginTransaction() throws(LogError) {
         try handle.check()
+        try checkTransactional()
         try unsafe state.value.begin()
     }
 
@@ -152,6 +153,7 @@ internal import TributaryCore
         offsets: [TopicPartition: CommittedOffset], group: (any LogGroup)?
     ) throws(LogError) -> Int64 {
         try handle.check()
+        try checkTransactional()
         let name = try handle.core.store.groupName(of: group, for: offsets)
         let set = try unsafe state.value.commitSet(offsets, name)
         handle.core.writer.submit(set)
@@ -165,7 +167,13 @@ internal import TributaryCore
         return set.commit
     }
 
+    // Without transactions the state is also the writer's: not even a look at it without the lock.
+    private func checkTransactional() throws(LogError) {
+        if locks { throw LogError(.invalidRequest, "the producer has no transactional id") }
+    }
+
     func abortTransaction() throws(LogError) {
+        try checkTransactional()
         try unsafe state.value.abort()
     }
 

@@ -58,6 +58,19 @@ extension StreamThread {
         }
     }
 
+    /// Waits until the thread has made a whole round that began after this call: what was due then is done and committed.
+    ///
+    /// - Throws: ``StoreError/Code/closed`` if the thread has ended.
+    package func finishRound() async throws {
+        // The first is answered at the beginning of the round, the second at the beginning of the next.
+        for _ in 0..<2 {
+            let isRunning = await withCheckedContinuation { continuation in
+                perform { continuation.resume(returning: $0 != nil) }
+            }
+            if !isRunning { throw StoreError(.closed, "the application does not run") }
+        }
+    }
+
     private func committed(_ store: String, _ query: StoreQuery) throws -> [QueriedRow] {
         var rows: [QueriedRow] = []
         for reader in readers.values {

@@ -146,11 +146,11 @@ final class ThreadLoop {
         try poll(wait: didWork ? 0 : timeToWait(now))
     }
 
-    // A thousand records at most, so that clocks, commits and requests get their turn.
+    // So many records at most, so that clocks, commits and requests get their turn.
     private func process() throws -> Bool {
         var didWork = false
         for task in tasks {
-            var left = 1000
+            var left = context.configuration.recordsPerRound
             while left > 0, try isReady(task) {
                 let done = try task.processRun(limit: left)
                 guard done > 0 else { break }

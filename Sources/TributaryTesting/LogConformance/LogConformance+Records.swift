@@ -29,6 +29,22 @@ extension LogConformance {
                 try producer.flush()
                 try expectRecords(try fixture.read(1, from: place), [record])
             },
+            Check("a header list that is none is refused, and nothing of the record is written") { fixture in
+                let place = try fixture.topic("t")
+                let producer = try fixture.producer()
+                let number = try producer.number(ofTopic: place.topic)
+                for list in [[0xff], [5], [1, 1, 97], [2, 1, 97, 2, 98], [1, 1, 97, 0, 0]] as [[UInt8]] {
+                    try expect(.invalidRequest, "headers \(list)") {
+                        try producer.send(
+                            topic: number, partition: place.partition, timestamp: 1, key: nil, value: nil,
+                            headers: list.span.bytes, context: .none, cell: RawSpan.empty, extras: RawSpan.empty)
+                    }
+                }
+                let good = fixture.record("x", timestamp: 1)
+                try fixture.send(good, to: place, with: producer)
+                try producer.flush()
+                try expectRecords(try fixture.read(1, from: place), [good])
+            },
             Check("timestamps from 0 to the largest come back") { fixture in
                 let place = try fixture.topic("t")
                 let producer = try fixture.producer()

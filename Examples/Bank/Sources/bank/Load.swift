@@ -1,13 +1,7 @@
 import Tributary
 
 extension Bank {
-<<<<<<< HEAD
-    /// Writes accounts, and transactions on them.
-    ///
-    /// The same seed makes the same bank.
-=======
     /// Writes accounts, and transactions on them; the same seed makes the same bank.
->>>>>>> cli
     static func load(_ directory: String, accounts: Int, transactions: Int, seed: UInt64) throws {
         let log = try EmbeddedLog.open(at: directory)
         defer { log.close() }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Synchronization
 internal import TributaryCore
 
@@ -30,11 +31,25 @@ final class LogWriter: Sendable {
 
     init(_ store: LogStore) { self.store = store }
 
+    /// Calls `body` with the queue, alone.
+    private func withQueue<Result>(_ body: (inout Queue) -> Result) -> Result {
+        let mark = unsafe UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
+        nonisolated(unsafe) let body = body
+        return queue.withLock { queue in
+            unsafe linux_sanitizer_acquire(mark)
+            defer { unsafe linux_sanitizer_release(mark) }
+            return Handed(value: unsafe body(&queue))
+        }.value
+    }
+
+    // Results leave the lock as what they are: sets and producers that may cross threads, and numbers.
+    private struct Handed<Value>: @unchecked Sendable { let value: Value }
+
     /// Counts one more user; the thread runs as long as there are any.
     func retain() throws(LogError) {
         let started = life.withLock { life -> Bool in
             if life.thread == nil {
-                queue.withLock { queue in
+                withQueue { queue in
                     queue.stopping = false
                     queue.isOpen = true
                 }
@@ -52,7 +67,7 @@ final class LogWriter: Sendable {
         life.withLock { life in
             life.users -= 1
             guard life.users == 0, let thread = life.thread.take() else { return }
-            queue.withLock { $0.stopping = true }
+            withQueue { $0.stopping = true }
             word.announce()
             thread.join()
         }
@@ -62,7 +77,7 @@ final class LogWriter: Sendable {
     ///
     /// Whoever waits for it is told by its own word.
     func submit(_ set: WriteSet) {
-        let taken = queue.withLock { queue -> Bool in
+        let taken = withQueue { queue -> Bool in
             guard queue.isOpen else { return false }
             queue.sets.append(set)
             return true
@@ -77,7 +92,7 @@ final class LogWriter: Sendable {
 
     /// Asks for ``Lingering/submitCollected()`` at a time.
     func linger(_ producer: any Lingering, until due: Int64) {
-        queue.withLock { $0.lingering.append((producer, due)) }
+        withQueue { $0.lingering.append((producer, due)) }
         word.announce()
     }
 
@@ -86,7 +101,7 @@ final class LogWriter: Sendable {
         while true {
             let seen = word.now
             let now = monotonicNanoseconds()
-            let (sets, due, next, ends) = queue.withLock { queue in
+            let (sets, due, next, ends) = withQueue { queue in
                 let sets = queue.sets
                 queue.sets.removeAll()
                 let everything = queue.stopping

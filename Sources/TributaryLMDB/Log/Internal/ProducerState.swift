@@ -109,8 +109,9 @@ internal import TributaryCore
             &+ OpenBatch.overhead
         if UInt32(bitPattern: partition) >= limit.partitions || size > limit.maximumBytes
             || size > maximumBytes &- collectedBytes || !accepts || (key == nil && limit.refusesNullKeys)
+            || !isList(headers) || !isList(extras)
         {
-            throw refusal(topic, partition, size, key == nil)
+            throw refusal(topic, partition, size, nullKey: key == nil, isMalformed: !isList(headers) || !isList(extras))
         }
         let slot = limit.first &+ Int(partition)
         let taken = open[slot].appendIfRoom(
@@ -129,7 +130,9 @@ internal import TributaryCore
     }
 
     @inline(never)
-    private func refusal(_ topic: Int, _ partition: Int32, _ size: Int, _ nullKey: Bool) -> LogError {
+    private func refusal(
+        _ topic: Int, _ partition: Int32, _ size: Int, nullKey: Bool, isMalformed: Bool
+    ) -> LogError {
         let name = topics[topic].name
         if isClosed { return LogError(.closed, "the producer is closed") }
         if transaction != nil && !isOpen { return LogError(.invalidRequest, "no transaction is open") }
@@ -140,10 +143,21 @@ internal import TributaryCore
             return LogError(
                 .invalidRequest, "a compacted topic takes no record without a key", topic: name, partition: partition)
         }
+        if isMalformed {
+            return LogError(
+                .invalidRequest, "the headers are not an encoded list", topic: name, partition: partition)
+        }
         return LogError(
             .tooLarge, "a record of \(size) bytes is more than the topic or the transaction takes", topic: name,
             partition: partition)
     }
+
+    /// Whether bytes are an encoded list of headers: what is not would make its whole batch unreadable.
+    @inline(__always)
+    private func isList(_ bytes: RawSpan) -> Bool { bytes.isEmpty || isWholeList(bytes) }
+
+    @inline(never)
+    private func isWholeList(_ bytes: RawSpan) -> Bool { (try? Headers.validate(bytes)) != nil }
 
     /// Makes room for a record: more memory while the batch is small, or a new batch.
     @inline(never)

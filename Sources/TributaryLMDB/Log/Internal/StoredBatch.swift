@@ -6,6 +6,14 @@ struct StoredBatch: ~Copyable {
     /// What its key says.
     private(set) var base: Int64 = -1
 
+    init() {}
+
+    /// A copy of bytes that do not come from a log.
+    init(copying bytes: RawSpan, base: Int64) {
+        copy.append(bytes)
+        self.base = base
+    }
+
     var byteCount: Int { copy.count }
 
     /// The batch's bytes.

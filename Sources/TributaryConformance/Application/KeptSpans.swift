@@ -1,0 +1,13 @@
+internal import Synchronization
+internal import TributaryLineage
+
+/// Keeps every finished span of the applications of a run.
+final class KeptSpans: SpanExporter {
+    private let kept = Mutex<[SpanBatch]>([])
+
+    var batches: [SpanBatch] { kept.withLock { $0 } }
+
+    func export(_ batch: SpanBatch) { kept.withLock { $0.append(batch) } }
+
+    func flush(timeout milliseconds: Int64) {}
+}

@@ -1,0 +1,82 @@
+internal import TributaryCore
+internal import TributaryDSL
+internal import TributaryRuntime
+internal import TributaryState
+internal import TributaryTesting
+
+extension CaseConfig {
+    /// Puts a case's settings into those of an application.
+    func apply(to runtime: inout RuntimeConfiguration) {
+        runtime.cacheBytes = Int(cacheBytes)
+        runtime.guarantee = exactlyOnce ? .exactlyOnce : .atLeastOnce
+        runtime.timestamps =
+            switch timestampExtractor {
+            case .failOnInvalid: .failOnInvalid
+            case .logAndSkip: .logAndSkip
+            case .usePartitionTime: .usePartitionTime
+            }
+        let response: ErrorResponse = continueOnError ? .continue : .fail
+        runtime.processingHandler = { _ in response }
+        runtime.deadLetterTopic = deadLetterTopic
+    }
+}
+
+extension RecordFormat {
+    /// How the rows of a store are read, by the names of its serdes.
+    init(_ store: StoreDescription) {
+        hasIntegers = store.serdes.hasSuffix(" int64")
+        if case .window(_, let size, _, _) = store.kind {
+            key = .timeWindowed(size: size, sequence: true)
+            return
+        }
+        // A table of windowed keys: the serde is named after the plain one and the size.
+        let name = store.serdes.split(separator: " ").first ?? ""
+        if name.hasPrefix("timeWindowed:"), let comma = name.lastIndex(of: ","),
+            let size = Int64(name[name.index(after: comma)...])
+        {
+            key = .timeWindowed(size: size, sequence: false)
+        }
+    }
+
+    /// A record of an output topic.
+    func record(_ record: LoggedRecord) throws -> CaseResult.Record {
+        CaseResult.Record(
+            try key.key(record.key), try value(record.value), timestamp: record.timestamp,
+            headers: record.headers.list.map { header in
+                CaseHeader(header.name, header.value.map { String(decoding: $0, as: UTF8.self) })
+            })
+    }
+}
+
+extension CaseResult.RawRecord {
+    /// A record of an internal topic.
+    init(_ record: LoggedRecord) {
+        self.init(
+            record.key.map(hexadecimal), record.value.map(hexadecimal), timestamp: record.timestamp,
+            headers: record.headers.list.map { CaseHeader($0.name, $0.value.map(hexadecimal)) })
+    }
+}
+
+extension CaseResult.InternalTopic {
+    /// An internal topic with the settings that it was seen to have.
+    init(_ topic: InternalTopic, settings: [String: String]) {
+        self.init(type: topic.kind.rawValue, config: settings, partitions: topic.partitions.map { Int64($0) })
+    }
+}
+
+extension Topology {
+    /// The groups of topics that must have equally many partitions, by their names in a log.
+    func copartition(applicationID: String) -> [[String]] {
+        let repartitions = Set(internalTopics.filter { $0.kind == .repartition }.map(\.name))
+        return copartitionGroups.map { group in
+            group.map { repartitions.contains($0) ? "\(applicationID)-\($0)" : $0 }.sorted()
+        }
+    }
+}
+
+/// Lower-case hexadecimal digits.
+private func hexadecimal(_ bytes: [UInt8]) -> String {
+    var text = ""
+    for byte in bytes { text += (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+    return text
+}

@@ -1,0 +1,20 @@
+public import TributaryCore
+public import TributaryState
+
+extension StateStore {
+    /// The value that the last ``read(_:)`` found, decoded.
+    ///
+    /// - Throws: ``StoreError`` that names store and key: the bytes are the store's own, so no handler of records can let
+    ///   that pass.
+    @inlinable
+    @inline(__always)
+    public func decodedValue<Value>(_ serde: Serde<Value>, key: RawSpan) throws(StoreError) -> Value {
+        do throws(SerdeError) { return try serde.decode(value) } catch { throw malformed("\(error)", key: key) }
+    }
+
+    /// The error for a stored value that isn't one.
+    @inline(never)
+    public func malformed(_ message: String, key: RawSpan) -> StoreError {
+        StoreError(.corrupt, "a stored value: \(message)", store: name, key: key.hexadecimal)
+    }
+}

@@ -1,0 +1,51 @@
+import Testing
+import TributaryConformance
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Random topologies judged by the tokens in their values: a dozen in each run of the tests (36 with their caches), and as many as
+/// `TRIBUTARY_SOAK` says (1,000 if it is no number) where that is set in the environment.
+///
+/// Each topology runs with caches off, on, and as they come; each of those sampled on LMDB, unsampled in memory, restarted
+/// halfway, and restored from changelogs halfway (`TruthRun`).
+@Suite("LineageTruth soak") struct LineageSoak {
+    private static let isLong = getenv("TRIBUTARY_SOAK") != nil
+
+    /// Seeds in portions of a test each, so that all cores have something to do and a failure names few.
+    private static let portions: [ClosedRange<UInt64>] = {
+        let asked = getenv("TRIBUTARY_SOAK").map { String(cString: $0) }
+        let count = asked.map { UInt64($0).flatMap { $0 > 1 ? $0 : nil } ?? 1000 } ?? 12
+        let size = max(count / 50, 3)
+        return stride(from: 1, through: count, by: Int(size)).map { $0...min($0 + size - 1, count) }
+    }()
+
+    @Test(arguments: portions)
+    func `LineageTruth holds for random topologies, sampled and not, after restart and restore`(
+        _ seeds: ClosedRange<UInt64>
+    ) throws {
+        for seed in seeds {
+            for caches in LineageGenerator.Caches.allCases {
+                let outcome = TruthRun.judge(try LineageGenerator.makeCase(seed: seed, caches: caches))
+                #expect(outcome.problems == [], "seed \(seed), caches \(caches)")
+                #expect(outcome.checkedValues > 0, "seed \(seed), caches \(caches)")
+            }
+        }
+    }
+
+    @Test(arguments: isLong ? portions : [1...2])
+    func `LineageTruth holds for applications on the embedded log, also restarted`(
+        _ seeds: ClosedRange<UInt64>
+    ) async throws {
+        for seed in seeds {
+            for caches in LineageGenerator.Caches.allCases {
+                let outcome = await TruthRun.judgeApplication(try LineageGenerator.makeCase(seed: seed, caches: caches))
+                #expect(outcome.problems == [], "seed \(seed), caches \(caches)")
+                #expect(outcome.checkedValues > 0, "seed \(seed), caches \(caches)")
+            }
+        }
+    }
+}
