@@ -4,6 +4,8 @@ import Foundation
 let benchmarks: [(name: String, make: @Sendable (Options) throws -> Benchmark)] = [
     ("count-10k", { try countBenchmark(name: "count-10k", keys: 10_000, $0) }),
     ("count-1m", { try countBenchmark(name: "count-1m", keys: 1_000_000, $0) }),
+    ("memory-10k", { try memoryBenchmark(name: "memory-10k", keys: 10_000, $0) }),
+    ("memory-1m", { try memoryBenchmark(name: "memory-1m", keys: 1_000_000, $0) }),
     ("store-10k", { storeBenchmark(name: "store-10k", keys: 10_000, $0) }),
     ("store-1m", { storeBenchmark(name: "store-1m", keys: 1_000_000, $0) }),
     ("log", { logBenchmark($0) }),

@@ -40,6 +40,21 @@ func countBenchmark(name: String, keys: UInt64, _ options: Options) throws -> Be
         ], addedTo: "off")
 }
 
+/// The greatest anonymous memory of the process while it counts; the time is of no interest here.
+func memoryBenchmark(name: String, keys: UInt64, _ options: Options) throws -> Benchmark {
+    let end: Int64 = 2_500_000
+    let input = try CountInput(folder: "\(options.folder)/log", records: end + 10_000, keys: keys)
+    func swift(_ name: String, _ mode: LineageMode) -> Side {
+        Side(name: name) {
+            try countSample(
+                input, LineageConfiguration(mode: mode), warmUp: 500_000, end: end, folder: options.folder,
+                looksAtMemory: true)
+        }
+    }
+    return Benchmark(
+        name: name, unit: "record", sides: [swift("off", .off), swift("context", .context), swift("cells", .cells)])
+}
+
 struct BaselineError: Error, CustomStringConvertible {
     let code: CInt
     var description: String { "a C baseline failed with code \(code)" }
@@ -77,7 +92,8 @@ struct CountInput {
 
 /// Runs the application over the input and measures what lies between warm-up and end.
 func countSample(
-    _ input: CountInput, _ lineage: LineageConfiguration, warmUp: Int64, end: Int64, folder: String
+    _ input: CountInput, _ lineage: LineageConfiguration, warmUp: Int64, end: Int64, folder: String,
+    looksAtMemory: Bool = false
 ) throws -> Sample {
     let builder = StreamsBuilder()
     builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream().to("out")
@@ -95,7 +111,9 @@ func countSample(
     configuration.stateMapSize = 32 << 30
     configuration.runtime.stateFlushInterval = 2_000
     configuration.runtime.stateDirtyBytes = 1 << 30
-    let probe = Probe(from: warmUp + 5_000, to: end + 5_000, mask: lineage.exporter == nil ? 0 : 255)
+    let probe = Probe(
+        from: warmUp + 5_000, to: end + 5_000, mask: lineage.exporter == nil ? 0 : 255,
+        looksAtMemory: looksAtMemory)
     configuration.runtime.time = TimeSource { probe.time() }
     let application = try StreamsApplication(try builder.build(), configuration: configuration)
     try probe.run(application)

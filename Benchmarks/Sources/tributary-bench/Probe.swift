@@ -18,6 +18,8 @@ final class Probe: @unchecked Sendable {
     private let from: Int64
     private let to: Int64
     private let mask: Int
+    // Costs a tenth of a second a million records: not where time is measured.
+    private let looksAtMemory: Bool
     private var calls = 0
     private var now: Int64 = 0
     private var own: Int64 = 0
@@ -31,7 +33,8 @@ final class Probe: @unchecked Sendable {
     private let finished = DispatchSemaphore(value: 0)
 
     /// - Parameter mask: the progress is looked at when the number of calls has none of these bits: spans ask often.
-    init(from: Int64, to: Int64, mask: Int) {
+    init(from: Int64, to: Int64, mask: Int, looksAtMemory: Bool = false) {
+        self.looksAtMemory = looksAtMemory
         self.from = from
         self.to = to
         self.mask = mask
@@ -51,7 +54,7 @@ final class Probe: @unchecked Sendable {
         let before = allocation_count()
         let records = application.metrics.records
         now = records * 1_000
-        if records >= nextMemory {
+        if looksAtMemory, records >= nextMemory {
             memory = max(memory, anonymousBytes())
             nextMemory = records + 20_000
         }
@@ -104,6 +107,6 @@ final class Probe: @unchecked Sendable {
             others: [
                 "thread cpu": Double(last.thread - first.thread) / records,
                 "anonymous MB": Double(memory) / 1_048_576,
-            ])
+            ].filter { $0.value > 0 })
     }
 }
