@@ -11,9 +11,110 @@ let settings: [SwiftSetting] = [
 // The core, which owns raw memory for everyone above, and each importer of a C library.
 let unsafeSettings = settings + [.strictMemorySafety()]
 
+// The targets from the ground up: a target imports what lies below it (Docs/Architecture.md), .ci/imports checks.
+
 func library(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt]), .brew([brew])])
 }
+
+func target(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil, isUnsafe: Bool = false) -> Target
+{
+    .target(
+        name: name, dependencies: dependencies, path: path, swiftSettings: isUnsafe ? unsafeSettings : settings)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil, isUnsafe: Bool = false) -> Target
+{
+    .executableTarget(
+        name: name, dependencies: dependencies, path: path, swiftSettings: isUnsafe ? unsafeSettings : settings)
+}
+
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], isUnsafe: Bool = false
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: exclude,
+        swiftSettings: isUnsafe ? unsafeSettings : settings)
+}
+
+let libraries: [Target] = [
+    library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
+    library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
+    library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
+    .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+    target("TributaryCore", [], isUnsafe: true),
+    target("TributaryFoundation", ["TributaryCore"]),
+    target("TributaryLineage", ["TributaryCore", "CXXHash"], isUnsafe: true),
+    target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib"], isUnsafe: true),
+    target("TributaryState", ["TributaryCore", "TributaryLineage"]),
+    target(
+        "TributaryLMDB", ["TributaryCore", "TributaryLineage", "TributaryState", "CLMDB", "CLinux"], isUnsafe: true),
+    target("TributaryDSL", ["TributaryCore", "TributaryLineage", "TributaryState"]),
+    target("TributaryRuntime", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"]),
+    target(
+        "TributaryTesting",
+        ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime"]),
+    target(
+        "Tributary",
+        [
+            "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+            "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+        ]),
+]
+
+let programs: [Target] = [
+    target(
+        "TributaryCLI",
+        [
+            "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+            "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+        ]),
+    program("tributary-tool", ["TributaryCLI"]),
+    target(
+        "TributaryConformance",
+        [
+            "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+            "TributaryLMDB", "TributaryTelemetry", "TributaryTesting",
+        ]),
+    program("tributary-conformance", ["TributaryConformance"]),
+]
+
+let testTargets: [Target] = [
+    tests("TributaryCoreTests", ["TributaryCore"], exclude: ["murmur2-vectors.json"]),
+    tests("TributaryLineageTests", ["TributaryCore", "TributaryLineage"], exclude: ["Vectors"]),
+    tests("TributaryTelemetryTests", ["TributaryCore", "TributaryLineage", "TributaryTelemetry"]),
+    tests("TributaryStateTests", ["TributaryCore", "TributaryState", "TributaryTesting"]),
+    // A second process for the tests of the log: produces, waits, dies when told.
+    program("log-test-process", ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess", isUnsafe: true),
+    tests(
+        "TributaryLMDBTests",
+        [
+            "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
+            "log-test-process",
+        ], isUnsafe: true),
+    tests(
+        "TributaryDSLTests",
+        [
+            "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+            "TributaryTesting",
+        ]),
+    tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
+    tests("TributaryTests", ["Tributary", "TributaryLMDB", "TributaryTesting"]),
+    tests("TributaryCLITests", ["TributaryCLI", "Tributary", "tributary-tool"]),
+    tests("TributaryConformanceTests", ["TributaryConformance", "TributaryCore"]),
+    tests("ConformanceTests", ["TributaryConformance"], exclude: ["Data"]),
+    // The bank app, killed at random points: the application, the process that runs it, the tests that kill that.
+    target("CrashApplication", ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication"),
+    program("tributary-crash-child", ["CrashApplication", "Tributary"], path: "Tests/CrashChild"),
+    tests("CrashTests", ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"]),
+    .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+    tests(
+        "AllocationTests",
+        [
+            "CAllocationCounter", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL",
+            "TributaryRuntime", "TributaryTesting",
+        ]),
+]
 
 // Programs for libFuzzer; an ordinary build makes empty ones of them.
 let fuzzers: [Target] = [
@@ -22,8 +123,7 @@ let fuzzers: [Target] = [
     ("Headers", ["TributaryRuntime", "TributaryLineage", "TributaryCore"]),
     ("Positions", ["TributaryRuntime", "TributaryCore"]), ("Telemetry", ["TributaryTelemetry", "TributaryCore"]),
 ].map { (name: String, dependencies: [Target.Dependency]) in
-    .executableTarget(
-        name: "Fuzz\(name)", dependencies: dependencies, path: "Tests/Fuzz/\(name)", swiftSettings: unsafeSettings)
+    program("Fuzz\(name)", dependencies, path: "Tests/Fuzz/\(name)", isUnsafe: true)
 }
 
 let package = Package(
@@ -35,116 +135,5 @@ let package = Package(
         // For the benchmarks, a package of their own.
         .library(name: "_AllocationCounter", targets: ["CAllocationCounter"]),
     ],
-    targets: [
-        library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
-        library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
-        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
-        .target(name: "TributaryCore", swiftSettings: unsafeSettings),
-        .target(name: "TributaryLineage", dependencies: ["TributaryCore", "CXXHash"], swiftSettings: unsafeSettings),
-        library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
-        .target(
-            name: "TributaryTelemetry", dependencies: ["TributaryCore", "TributaryLineage", "CZlib"],
-            swiftSettings: unsafeSettings),
-        .target(name: "TributaryState", dependencies: ["TributaryCore", "TributaryLineage"], swiftSettings: settings),
-        .target(
-            name: "TributaryDSL", dependencies: ["TributaryCore", "TributaryLineage", "TributaryState"],
-            swiftSettings: settings),
-        .target(
-            name: "TributaryRuntime",
-            dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"],
-            swiftSettings: settings),
-        .target(name: "TributaryFoundation", dependencies: ["TributaryCore"], swiftSettings: settings),
-        .target(
-            name: "Tributary",
-            dependencies: [
-                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
-                "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
-            ], swiftSettings: settings),
-        .target(
-            name: "TributaryTesting",
-            dependencies: ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime"],
-            swiftSettings: settings),
-        .testTarget(
-            name: "TributaryStateTests", dependencies: ["TributaryCore", "TributaryState", "TributaryTesting"],
-            swiftSettings: settings),
-        .target(
-            name: "TributaryLMDB",
-            dependencies: ["TributaryState", "TributaryLineage", "TributaryCore", "CLMDB", "CLinux"],
-            swiftSettings: unsafeSettings),
-        // A second process for the tests of the log: produces, waits, dies when told.
-        .executableTarget(
-            name: "log-test-process", dependencies: ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess",
-            swiftSettings: unsafeSettings),
-        .testTarget(
-            name: "TributaryLMDBTests",
-            dependencies: [
-                "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
-                "log-test-process",
-            ],
-            swiftSettings: unsafeSettings),
-        .target(
-            name: "TributaryConformance",
-            dependencies: [
-                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryTesting",
-                "TributaryRuntime", "TributaryTelemetry", "TributaryLMDB", "Tributary",
-            ], swiftSettings: settings),
-        .executableTarget(
-            name: "tributary-conformance", dependencies: ["TributaryConformance"], swiftSettings: settings),
-        .testTarget(
-            name: "TributaryConformanceTests", dependencies: ["TributaryConformance", "TributaryCore"],
-            swiftSettings: settings),
-        .testTarget(
-            name: "ConformanceTests", dependencies: ["TributaryConformance"], exclude: ["Data"], swiftSettings: settings
-        ),
-        .testTarget(
-            name: "TributaryTestingTests", dependencies: ["TributaryTesting", "TributaryCore"], swiftSettings: settings),
-        .testTarget(
-            name: "TributaryTests", dependencies: ["Tributary", "TributaryLMDB", "TributaryTesting"],
-            swiftSettings: settings),
-        .testTarget(
-            name: "TributaryDSLTests",
-            dependencies: [
-                "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
-                "TributaryTesting",
-            ],
-            swiftSettings: settings),
-        // The bank app, killed at random points: the application, the process that runs it, the tests that kill that.
-        .target(
-            name: "CrashApplication", dependencies: ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication",
-            swiftSettings: settings),
-        .executableTarget(
-            name: "tributary-crash-child", dependencies: ["CrashApplication", "Tributary"], path: "Tests/CrashChild",
-            swiftSettings: settings),
-        .testTarget(
-            name: "CrashTests",
-            dependencies: ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"],
-            swiftSettings: settings),
-        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
-        .testTarget(
-            name: "AllocationTests",
-            dependencies: [
-                "CAllocationCounter", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL",
-                "TributaryRuntime", "TributaryTesting",
-            ], swiftSettings: settings),
-        .testTarget(
-            name: "TributaryCoreTests", dependencies: ["TributaryCore"], exclude: ["murmur2-vectors.json"],
-            swiftSettings: settings),
-        .testTarget(
-            name: "TributaryLineageTests", dependencies: ["TributaryCore", "TributaryLineage"],
-            exclude: ["Vectors"], swiftSettings: settings),
-        .testTarget(
-            name: "TributaryTelemetryTests", dependencies: ["TributaryCore", "TributaryLineage", "TributaryTelemetry"],
-            swiftSettings: settings),
-        .target(
-            name: "TributaryCLI",
-            dependencies: [
-                "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
-                "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
-            ], swiftSettings: settings),
-        .executableTarget(name: "tributary-tool", dependencies: ["TributaryCLI"], swiftSettings: settings),
-        .testTarget(
-            name: "TributaryCLITests",
-            dependencies: ["TributaryCLI", "Tributary", "tributary-tool"],
-            swiftSettings: settings),
-    ] + fuzzers
+    targets: libraries + programs + testTargets + fuzzers
 )

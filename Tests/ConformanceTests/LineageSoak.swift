@@ -7,9 +7,9 @@ import TributaryConformance
     import Darwin
 #endif
 
-/// Random topologies judged by the tokens in their values: a dozen in each run of the tests (36 with their caches), and as many as
-/// `TRIBUTARY_SOAK` says (1,000 if it is no number) where that is set in the environment.
+/// Random topologies judged by the tokens in their values.
 ///
+/// A dozen in each run of the tests; 1,000, or as many more as it says, where `TRIBUTARY_SOAK` is set in the environment.
 /// Each topology runs with caches off, on, and as they come; each of those sampled on LMDB, unsampled in memory, restarted
 /// halfway, and restored from changelogs halfway (`TruthRun`).
 @Suite("LineageTruth soak") struct LineageSoak {
@@ -18,7 +18,7 @@ import TributaryConformance
     /// Seeds in portions of a test each, so that all cores have something to do and a failure names few.
     private static let portions: [ClosedRange<UInt64>] = {
         let asked = getenv("TRIBUTARY_SOAK").map { String(cString: $0) }
-        let count = asked.map { UInt64($0).flatMap { $0 > 1 ? $0 : nil } ?? 1000 } ?? 12
+        let count = asked.map { max(UInt64($0) ?? 0, 1000) } ?? 12
         let size = max(count / 50, 3)
         return stride(from: 1, through: count, by: Int(size)).map { $0...min($0 + size - 1, count) }
     }()

@@ -18,7 +18,8 @@ final class SmallDisk {
 
     /// Fills the disk but for some bytes.
     func fill(leaving bytes: Int) throws {
-        let file = open(filler, O_RDWR | O_CREAT, 0o600)
+        // Not for children: one that another test starts would keep what is deleted here.
+        let file = open(filler, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw SystemFailure(call: "open", code: errno) }
         defer { close(file) }
         let block = [UInt8](repeating: 1, count: 4096)

@@ -40,17 +40,26 @@ public final class ProcessorContext<Key, Value> {
 
     /// Forwards a record to all children, made from the entries given and the record being processed, and from nothing else.
     public func forward(_ record: Record<Key, Value>, from entries: any StoredLineage...) throws {
+        try forward(record, from: entries)
+    }
+
+    /// Forwards a record to all children, made from the entries given and the record being processed, and from nothing else.
+    public func forward(_ record: Record<Key, Value>, from entries: [any StoredLineage]) throws {
         try forward(record, children, entries.map(\.entryLineage))
     }
 
     /// Forwards a record to one child.
     ///
+    /// - Parameter entries: what it was made from besides the record being processed; nil: what the callback has read so far may
+    ///   have contributed.
     /// - Throws: ``ProcessorError`` if there is no child of that name.
-    public func forward(_ record: Record<Key, Value>, to child: String) throws {
+    public func forward(
+        _ record: Record<Key, Value>, to child: String, from entries: [any StoredLineage]? = nil
+    ) throws {
         guard let match = children.first(where: { $0.name == child }) else {
             throw ProcessorError("'\(core.node)' has no child named '\(child)'")
         }
-        try forward(record, [match], nil)
+        try forward(record, [match], entries?.map(\.entryLineage))
     }
 
     private func forward(
@@ -134,6 +143,11 @@ public final class FixedKeyProcessorContext<Key, Value> {
 
     /// Forwards a record made from the entries given and the record being processed, and from nothing else.
     public func forward(_ record: Record<Key, Value>, from entries: any StoredLineage...) throws {
+        try forward(record, from: entries)
+    }
+
+    /// Forwards a record made from the entries given and the record being processed, and from nothing else.
+    public func forward(_ record: Record<Key, Value>, from entries: [any StoredLineage]) throws {
         try forward(record, entries.map(\.entryLineage))
     }
 

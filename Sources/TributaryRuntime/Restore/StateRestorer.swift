@@ -91,7 +91,14 @@ public struct StateRestorer {
                 distrust: distrust)
         }
         guard store.description.isPersistent, let engine = task.stores.persistent else { return work(ends.low, "") }
-        guard let position = try StorePosition(store: store.name, in: engine) else {
+        let kept: StorePosition?
+        do throws(StoreError) {
+            kept = try StorePosition(store: store.name, in: engine)
+        } catch {
+            guard error.code == .corrupt else { throw error }
+            return work(ends.low, "its position can't be read")
+        }
+        guard let position = kept else {
             return work(ends.low, try store.approximateCount() == 0 ? "" : "its position is missing")
         }
         if let reason = try distrust(position, changelog, topic, ends) {

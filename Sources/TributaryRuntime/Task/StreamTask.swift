@@ -22,7 +22,7 @@ public final class StreamTask {
     /// The wall clock when this record or punctuation began, ms.
     public var wallClock: Int64 { hot.value.wallClock }
     /// How many records were left out, by reason.
-    public private(set) var dropped: [DropReason: Int64] = [:]
+    public internal(set) var dropped: [DropReason: Int64] = [:]
     /// How many records were processed.
     public var processedRecords: Int64 { hot.value.processedRecords }
 
@@ -32,11 +32,11 @@ public final class StreamTask {
     let collector: RecordCollector
     let topics = TopicRegistry()
     let stores: TaskStores
-    private(set) var queues: [PartitionQueue] = []
-    private let streamPunctuations = PunctuationQueue()
-    private let wallPunctuations = PunctuationQueue()
-    private var closers: [() -> Void] = []
-    private struct Hot: ~Copyable {
+    var queues: [PartitionQueue] = []
+    let streamPunctuations = PunctuationQueue()
+    let wallPunctuations = PunctuationQueue()
+    var closers: [() -> Void] = []
+    struct Hot: ~Copyable {
         var streamTime: Int64 = -1
         var wallClock: Int64 = 0
         var processedRecords: Int64 = 0
@@ -48,13 +48,13 @@ public final class StreamTask {
         var sendOperations = FlatArray<Int32>(repeating: -1, count: 8)
     }
     // What changes with each record.
-    private let hot = Owned(Hot())
-    private var spanError: (any Error)?
+    let hot = Owned(Hot())
+    var spanError: (any Error)?
     /// Whether something was done since the last commit.
     public var needsCommit: Bool { hot.value.needsCommit }
     /// Whether a node asked for a commit.
     public var commitRequested: Bool { hot.value.commitRequested }
-    private var isClosed = false
+    var isClosed = false
 
     /// Makes a task with its nodes and stores; processors are initialised by ``start()``.
     public init(
@@ -173,9 +173,9 @@ public final class StreamTask {
         return try run(queue, batch, limit, until: last)
     }
 
-    private typealias Entry = (RawSpan?, borrowing RecordMeta) throws -> Void
+    typealias Entry = (RawSpan?, borrowing RecordMeta) throws -> Void
 
-    private func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
+    func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
         var done = 0
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
@@ -188,7 +188,7 @@ public final class StreamTask {
         }
     }
 
-    private func chooseQueue() throws -> PartitionQueue? {
+    func chooseQueue() throws -> PartitionQueue? {
         var best: PartitionQueue?
         for queue in queues {
             if !queue.hasHead {
@@ -207,7 +207,7 @@ public final class StreamTask {
     }
 
     @inline(__always)
-    private func process(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry) throws {
+    func process(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry) throws {
         let timestamp = queue.takeHeadTime()
         if timestamp > hot.value.streamTime { hot.value.streamTime = timestamp }
         hot.value.index = index
@@ -226,7 +226,7 @@ public final class StreamTask {
     }
 
     @inline(never)
-    private func processWithHeaders(
+    func processWithHeaders(
         _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry, _ timestamp: Int64,
         _ origin: RecordOrigin
     ) throws {
@@ -238,7 +238,7 @@ public final class StreamTask {
     }
 
     @inline(__always)
-    private func process(
+    func process(
         _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry, timestamp: Int64,
         origin: RecordOrigin, headers: RawSpan, header: TraceContext
     ) throws {
@@ -275,7 +275,7 @@ public final class StreamTask {
     }
 
     // A source begins a cell of its own; an internal topic is transparent: the header's cell goes through.
-    private func cell(
+    func cell(
         _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ timestamp: Int64
     ) throws -> Cell {
         let own = recorder.arena.source(
@@ -295,7 +295,7 @@ public final class StreamTask {
         return own.with(flags: Cell.gap)
     }
 
-    private func origin(_ queue: PartitionQueue, _ batch: RecordBatch, _ index: Int) -> RecordOrigin {
+    func origin(_ queue: PartitionQueue, _ batch: RecordBatch, _ index: Int) -> RecordOrigin {
         RecordOrigin(topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
     }
 
@@ -313,7 +313,7 @@ public final class StreamTask {
     /// Runs punctuations that the wall clock has made due.
     public func punctuateWallClock() throws -> Bool { try punctuated(wallPunctuations.run(at: wallClock)) }
 
-    private func punctuated(_ ran: Bool) -> Bool {
+    func punctuated(_ ran: Bool) -> Bool {
         if ran { hot.value.needsCommit = true }
         return ran
     }
@@ -360,144 +360,4 @@ public final class StreamTask {
         recorder.export()
         hot.value.batch = nil
     }
-}
-
-extension StreamTask: TaskServices {
-    /// A store of the task.
-    public func store(_ name: String) throws -> StateStore { try stores.store(name) }
-
-    /// The number of an output topic.
-    public func outputTopic(_ name: String) throws -> Int {
-        let isInternal = topology.internalTopics.contains { $0.kind == .repartition && $0.name == name }
-        let topic = isInternal ? "\(applicationID)-\(name)" : name
-        let number = try collector.topic(topic, isInternal: isInternal)
-        if number >= hot.value.sendOperations.count {
-            hot.value.sendOperations.grow(to: number * 2, filling: -1)
-        }
-        if hot.value.sendOperations[number] < 0 {
-            hot.value.sendOperations[number] = recorder.operation(
-                "send \(topic)", kind: .producer,
-                attributes: [
-                    AttributeNames.messagingSystem: .string("kafka"),
-                    AttributeNames.messagingOperationName: .string("send"),
-                    AttributeNames.messagingOperationType: .string("send"),
-                    AttributeNames.messagingDestinationName: .string(topic),
-                    AttributeNames.task: .string(taskID),
-                ])
-        }
-        return number
-    }
-
-    /// Sends a record.
-    public func send(
-        topic: Int, key: RawSpan?, partitionKeyCount: Int, value: RawSpan?, _ meta: borrowing RecordMeta
-    ) throws {
-        do {
-            try collector.send(
-                topic, key: key, partitionKeyCount: partitionKeyCount, value: value, meta, recorder,
-                operation: hot.value.sendOperations[topic])
-        } catch let error as LogError where error.code == .tooLarge || error.code == .invalidRequest {
-            try serializationFailed(node: collector.name(topic), topic: collector.name(topic), error, meta)
-        }
-    }
-
-    /// A node's closure threw.
-    public func processingFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws {
-        try failed(.processing, .processing, node, error, meta, configuration.processingHandler)
-    }
-
-    /// A sink could not write or send a record.
-    public func serializationFailed(
-        node: String, topic: String, _ error: any Error, _ meta: borrowing RecordMeta
-    ) throws {
-        try failed(.production, .production, node, error, meta, configuration.productionHandler)
-    }
-
-    /// A source's bytes were refused.
-    public func deserializationFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws {
-        try failed(.deserialization, .deserialization, node, error, meta, configuration.deserializationHandler)
-    }
-
-    private func failed(
-        _ step: FailedRecord.Step, _ reason: DropReason, _ node: String, _ error: any Error,
-        _ meta: borrowing RecordMeta, _ handler: @Sendable (FailedRecord) -> ErrorResponse
-    ) throws {
-        if let failure = error as? TaskFailure { throw failure }
-        let coordinate = coordinates(meta.origin)
-        let failure = TaskFailure(node: node, task: taskID, coordinate: coordinate, cause: error)
-        // The state and the log themselves failed: no handler can let that pass.
-        if error is StoreError || (error is LogError && step != .production) { throw failure }
-        let response = handler(
-            FailedRecord(step: step, node: node, task: taskID, coordinate: coordinate, error: error))
-        if let topic = configuration.deadLetterTopic { try sendDeadLetter(to: topic, error, coordinate, meta) }
-        guard response == .continue else { throw failure }
-        spanError = error
-        count(reason, node: node, coordinate: coordinate, error: error, context: meta.lineage.context)
-    }
-
-    // The source record's bytes, the failing record's timestamp and headers, and the cause (semantics 12.2).
-    private func sendDeadLetter(
-        to topic: String, _ error: any Error, _ coordinate: RecordCoordinate?, _ meta: borrowing RecordMeta
-    ) throws {
-        guard let batch = hot.value.batch else { return }
-        let index = hot.value.index
-        let number = try outputTopic(topic)
-        var headers = Headers(checked: meta.headers)
-        let kind = String(describing: type(of: error))
-        headers.append("__streams.errors.exception", Array(kind.utf8))
-        headers.append("__streams.errors.message", Array(String(describing: error).utf8))
-        headers.append("__streams.errors.stacktrace", Array("\(kind): \(error)".utf8))
-        headers.append("__streams.errors.topic", Array((coordinate?.topic ?? "").utf8))
-        headers.append("__streams.errors.partition", Array(String(coordinate?.partition ?? -1).utf8))
-        headers.append("__streams.errors.offset", Array(String(coordinate?.offset ?? -1).utf8))
-        let list = headers.encoded
-        let letter = RecordMeta(
-            key: RawSpan.empty, hasKey: false, timestamp: meta.timestamp, origin: meta.origin,
-            headers: list.span.bytes, lineage: meta.lineage)
-        let key = batch.key(index)
-        try send(
-            topic: number, key: key, partitionKeyCount: key?.byteCount ?? 0, value: batch.value(index),
-            letter)
-    }
-
-    /// A record was left out.
-    public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
-        count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)
-    }
-
-    private func count(
-        _ reason: DropReason, node: String, coordinate: RecordCoordinate?, error: (any Error)? = nil,
-        context: TraceContext = .none
-    ) {
-        dropped[reason, default: 0] += 1
-        configuration.log(
-            .warning, "a record was left out",
-            [("reason", reason.rawValue), ("node", node), ("task", taskID)]
-                + (coordinate.map { [("record", "\($0)")] } ?? []) + (error.map { [("error", "\($0)")] } ?? []),
-            source: "TributaryRuntime", context: context)
-    }
-
-    private func coordinates(_ origin: RecordOrigin) -> RecordCoordinate? {
-        topics.name(origin.topic).map {
-            RecordCoordinate(topic: $0, partition: origin.partition, offset: origin.offset)
-        }
-    }
-
-    /// Coordinates of the record being processed.
-    public func coordinate(of origin: RecordOrigin) -> (topic: String?, partition: Int32, offset: Int64) {
-        (topics.name(origin.topic), origin.partition, origin.offset)
-    }
-
-    /// Calls back by stream time or wall clock.
-    public func schedule(
-        every interval: Int64, _ clock: PunctuationClock, node: String, _ callback: @escaping (Int64) throws -> Void
-    ) -> Punctuation {
-        switch clock {
-        case .streamTime: streamPunctuations.add(every: interval, firstDue: 0, callback)
-        case .wallClock: wallPunctuations.add(every: interval, firstDue: wallClock + interval, callback)
-        }
-    }
-
-    /// Asks for a commit.
-    public func requestCommit() { hot.value.commitRequested = true }
 }

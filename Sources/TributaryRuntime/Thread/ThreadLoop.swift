@@ -85,8 +85,16 @@ final class ThreadLoop {
         var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
         for source in sources {
             var position = task.startPosition(committed[source])
-            if committed[source] == nil {
-                position.offset = try context.log.watermarks(source, committed: true).low
+            let low = try context.log.watermarks(source, committed: true).low
+            if position.offset < low {
+                // Retention has overtaken an application that was stopped: go on at the first record that is left.
+                if committed[source] != nil {
+                    context.configuration.log(
+                        .warning, "records were deleted before they were processed",
+                        [("partition", "\(source)"), ("from", "\(position.offset)"), ("to", "\(low)")],
+                        source: "TributaryRuntime")
+                }
+                position.offset = low
             }
             positions[source] = position
         }

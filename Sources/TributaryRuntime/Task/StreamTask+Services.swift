@@ -1,0 +1,144 @@
+internal import TributaryCore
+public import TributaryDSL
+public import TributaryLineage
+public import TributaryState
+
+extension StreamTask: TaskServices {
+    /// A store of the task.
+    public func store(_ name: String) throws -> StateStore { try stores.store(name) }
+
+    /// The number of an output topic.
+    public func outputTopic(_ name: String) throws -> Int {
+        let isInternal = topology.internalTopics.contains { $0.kind == .repartition && $0.name == name }
+        let topic = isInternal ? "\(applicationID)-\(name)" : name
+        let number = try collector.topic(topic, isInternal: isInternal)
+        if number >= hot.value.sendOperations.count {
+            hot.value.sendOperations.grow(to: number * 2, filling: -1)
+        }
+        if hot.value.sendOperations[number] < 0 {
+            hot.value.sendOperations[number] = recorder.operation(
+                "send \(topic)", kind: .producer,
+                attributes: [
+                    AttributeNames.messagingSystem: .string("kafka"),
+                    AttributeNames.messagingOperationName: .string("send"),
+                    AttributeNames.messagingOperationType: .string("send"),
+                    AttributeNames.messagingDestinationName: .string(topic),
+                    AttributeNames.task: .string(taskID),
+                ])
+        }
+        return number
+    }
+
+    /// Sends a record.
+    public func send(
+        topic: Int, key: RawSpan?, partitionKeyCount: Int, value: RawSpan?, _ meta: borrowing RecordMeta
+    ) throws {
+        do {
+            try collector.send(
+                topic, key: key, partitionKeyCount: partitionKeyCount, value: value, meta, recorder,
+                operation: hot.value.sendOperations[topic])
+        } catch let error as LogError where error.code == .tooLarge || error.code == .invalidRequest {
+            try serializationFailed(node: collector.name(topic), topic: collector.name(topic), error, meta)
+        }
+    }
+
+    /// A node's closure threw.
+    public func processingFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws {
+        try failed(.processing, .processing, node, error, meta, configuration.processingHandler)
+    }
+
+    /// A sink could not write or send a record.
+    public func serializationFailed(
+        node: String, topic: String, _ error: any Error, _ meta: borrowing RecordMeta
+    ) throws {
+        try failed(.production, .production, node, error, meta, configuration.productionHandler)
+    }
+
+    /// A source's bytes were refused.
+    public func deserializationFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws {
+        try failed(.deserialization, .deserialization, node, error, meta, configuration.deserializationHandler)
+    }
+
+    func failed(
+        _ step: FailedRecord.Step, _ reason: DropReason, _ node: String, _ error: any Error,
+        _ meta: borrowing RecordMeta, _ handler: @Sendable (FailedRecord) -> ErrorResponse
+    ) throws {
+        if let failure = error as? TaskFailure { throw failure }
+        let coordinate = coordinates(meta.origin)
+        let failure = TaskFailure(node: node, task: taskID, coordinate: coordinate, cause: error)
+        // The state and the log themselves failed: no handler can let that pass.
+        if error is StoreError || (error is LogError && step != .production) { throw failure }
+        let response = handler(
+            FailedRecord(step: step, node: node, task: taskID, coordinate: coordinate, error: error))
+        if let topic = configuration.deadLetterTopic { try sendDeadLetter(to: topic, error, coordinate, meta) }
+        guard response == .continue else { throw failure }
+        spanError = error
+        count(reason, node: node, coordinate: coordinate, error: error, context: meta.lineage.context)
+    }
+
+    // The source record's bytes, the failing record's timestamp and headers, and the cause (semantics 12.2).
+    func sendDeadLetter(
+        to topic: String, _ error: any Error, _ coordinate: RecordCoordinate?, _ meta: borrowing RecordMeta
+    ) throws {
+        guard let batch = hot.value.batch else { return }
+        let index = hot.value.index
+        let number = try outputTopic(topic)
+        var headers = Headers(checked: meta.headers)
+        let kind = String(describing: type(of: error))
+        headers.append("__streams.errors.exception", Array(kind.utf8))
+        headers.append("__streams.errors.message", Array(String(describing: error).utf8))
+        headers.append("__streams.errors.stacktrace", Array("\(kind): \(error)".utf8))
+        headers.append("__streams.errors.topic", Array((coordinate?.topic ?? "").utf8))
+        headers.append("__streams.errors.partition", Array(String(coordinate?.partition ?? -1).utf8))
+        headers.append("__streams.errors.offset", Array(String(coordinate?.offset ?? -1).utf8))
+        let list = headers.encoded
+        let letter = RecordMeta(
+            key: RawSpan.empty, hasKey: false, timestamp: meta.timestamp, origin: meta.origin,
+            headers: list.span.bytes, lineage: meta.lineage)
+        let key = batch.key(index)
+        try send(
+            topic: number, key: key, partitionKeyCount: key?.byteCount ?? 0, value: batch.value(index),
+            letter)
+    }
+
+    /// A record was left out.
+    public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
+        count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)
+    }
+
+    func count(
+        _ reason: DropReason, node: String, coordinate: RecordCoordinate?, error: (any Error)? = nil,
+        context: TraceContext = .none
+    ) {
+        dropped[reason, default: 0] += 1
+        configuration.log(
+            .warning, "a record was left out",
+            [("reason", reason.rawValue), ("node", node), ("task", taskID)]
+                + (coordinate.map { [("record", "\($0)")] } ?? []) + (error.map { [("error", "\($0)")] } ?? []),
+            source: "TributaryRuntime", context: context)
+    }
+
+    func coordinates(_ origin: RecordOrigin) -> RecordCoordinate? {
+        topics.name(origin.topic).map {
+            RecordCoordinate(topic: $0, partition: origin.partition, offset: origin.offset)
+        }
+    }
+
+    /// Coordinates of the record being processed.
+    public func coordinate(of origin: RecordOrigin) -> (topic: String?, partition: Int32, offset: Int64) {
+        (topics.name(origin.topic), origin.partition, origin.offset)
+    }
+
+    /// Calls back by stream time or wall clock.
+    public func schedule(
+        every interval: Int64, _ clock: PunctuationClock, node: String, _ callback: @escaping (Int64) throws -> Void
+    ) -> Punctuation {
+        switch clock {
+        case .streamTime: streamPunctuations.add(every: interval, firstDue: 0, callback)
+        case .wallClock: wallPunctuations.add(every: interval, firstDue: wallClock + interval, callback)
+        }
+    }
+
+    /// Asks for a commit.
+    public func requestCommit() { hot.value.commitRequested = true }
+}

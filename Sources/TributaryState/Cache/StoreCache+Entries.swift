@@ -1,0 +1,116 @@
+internal import TributaryCore
+internal import TributaryLineage
+
+extension StoreCache {
+    // MARK: Reading an entry
+
+    func copyKey(_ index: Int32, into writer: inout ByteWriter) {
+        let entry = table.value.entries[Int(index)]
+        if entry.blob.capacity == 0 {
+            StoreCache.append(entry.first, min(Int(entry.keyCount), 8), to: &writer)
+            if entry.keyCount > 8 { StoreCache.append(entry.second, Int(entry.keyCount) - 8, to: &writer) }
+            return
+        }
+        writer.append(pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount)))
+    }
+
+    /// Appends the first bytes of a word.
+    @inline(__always)
+    static func append(_ word: UInt64, _ count: Int, to writer: inout ByteWriter) {
+        if count == 8 { return writer.append(bigEndian: word) }
+        var rest = word
+        for _ in 0..<max(count, 0) {
+            writer.append(UInt8(truncatingIfNeeded: rest &>> 56))
+            rest = rest &<< 8
+        }
+    }
+
+    func copyHeaders(_ index: Int32, into writer: inout ByteWriter) {
+        let entry = table.value.entries[Int(index)]
+        guard entry.headersCount > 0 else { return }
+        writer.append(
+            pool.bytes(of: entry.blob, at: Int(entry.keyCount), count: Int(entry.headersCount)))
+    }
+
+    func copyValue(_ index: Int32, into writer: inout ByteWriter) {
+        let entry = table.value.entries[Int(index)]
+        if entry.blob.capacity == 0 {
+            return StoreCache.append(entry.short, Int(max(entry.valueCount, 0)), to: &writer)
+        }
+        writer.append(
+            pool.bytes(
+                of: entry.blob, at: Int(entry.keyCount + entry.headersCount), count: Int(max(entry.valueCount, 0))))
+    }
+
+    @inline(__always)
+    func hasValue(_ index: Int32) -> Bool { table.value.entries[Int(index)].valueCount >= 0 }
+
+    @inline(__always)
+    func timestamp(_ index: Int32) -> Int64 { table.value.entries[Int(index)].timestamp }
+
+    @inline(__always)
+    func entry(_ index: Int32) -> Entry { table.value.entries[Int(index)] }
+
+    /// The lineage of an entry, its cell in the recorder's arena.
+    @inline(__always)
+    func lineage(_ index: Int32) -> Lineage {
+        guard keepsLineage else { return .none }
+        return Lineage(context: table.value.contexts[Int(index)], cell: keepsCells ? cell(index) : .empty)
+    }
+
+    /// The context of an entry's write; only where lineage is kept.
+    @inline(__always)
+    func context(_ index: Int32) -> TraceContext { table.value.contexts[Int(index)] }
+
+    /// The cell of an entry, in the recorder's arena; only where cells are kept.
+    @inline(__always)
+    func cell(_ index: Int32) -> Cell {
+        if table.value.cells[Int(index)].cell.entries <= 1 { return table.value.cells[Int(index)].cell }
+        return manySources(index)
+    }
+
+    @inline(never)
+    func manySources(_ index: Int32) -> Cell {
+        let kept = table.value.cells[Int(index)]
+        let bytes = pool.bytes(of: kept.blob, at: 0, count: Int(kept.count))
+        return (try? recorder.arena.decode(bytes)) ?? .empty
+    }
+
+    /// Sets the lineage of an entry, for example to the context of its flush.
+    @inline(__always)
+    func setLineage(_ index: Int32, _ lineage: Lineage) {
+        guard keepsLineage else { return }
+        table.value.contexts[Int(index)] = lineage.context
+        guard keepsCells else { return }
+        table.value.cells[Int(index)].cell = lineage.cell
+        if lineage.cell.entries > 1 { keepCell(index, lineage.cell) }
+    }
+
+    @inline(never)
+    func keepCell(_ index: Int32, _ cell: Cell) {
+        cellBytes.writer.removeAll()
+        recorder.arena.encode(cell, into: &cellBytes.writer)
+        let size = cellBytes.count
+        var blob = table.value.cells[Int(index)].blob
+        if Int(blob.capacity) < size {
+            pool.deallocate(blob)
+            blob = pool.allocate(size)
+            table.value.cells[Int(index)].blob = blob
+        }
+        pool.write(cellBytes.bytes, to: blob, at: 0)
+        table.value.cells[Int(index)].count = Int32(size)
+    }
+
+    /// Calls `body` with the contexts of earlier writes folded into an entry, newest first; at most ``keptContributors``.
+    func forEachContributor(_ index: Int32, _ body: (TraceContext) -> Void) {
+        guard recorder.isRecording else { return }
+        var link = table.value.folds[Int(index)].contributors
+        while link >= 0 {
+            body(table.value.chain[Int(link)].context)
+            link = table.value.chain[Int(link)].next
+        }
+    }
+
+    /// How many earlier writes an entry has folded in since its last flush.
+    func foldedWrites(_ index: Int32) -> Int64 { recorder.isRecording ? table.value.folds[Int(index)].folded : 0 }
+}

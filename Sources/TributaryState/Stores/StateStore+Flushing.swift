@@ -1,0 +1,125 @@
+internal import TributaryCore
+internal import TributaryLineage
+
+extension StateStore {
+    // MARK: Flushing
+
+    /// Flushes the cache: on commit, and at close.
+    ///
+    /// Does nothing without one.
+    public func flush() throws {
+        guard isCached, cache.dirtyCount > 0 else { return }
+        var list: [Int32] = []
+        list.reserveCapacity(cache.dirtyCount)
+        cache.takeDirty(into: &list)
+        try flush(cache, list)
+    }
+
+    func evict(_ cache: StoreCache) throws {
+        // A flush under way keeps its entries; what it adds goes at the next write.
+        if state.value.isFlushing { return }
+        state.value.lookedUp = -1
+        while cache.budget.usedBytes > cache.budget.limit {
+            let index = cache.oldest
+            guard index >= 0 else { return }
+            let isDirty = cache.entry(index).isDirty
+            cache.remove(index)
+            if isDirty {
+                var list = [index]
+                cache.takeDirty(into: &list)
+                try flush(cache, list)
+            }
+            cache.release(index)
+        }
+    }
+
+    /// Writes entries to the engine sorted by key, then logs and forwards them in the order of `list`.
+    func flush(_ cache: StoreCache, _ list: [Int32]) throws {
+        state.value.isFlushing = true
+        defer { state.value.isFlushing = false }
+        let mark = recorder.arena.mark
+        var live = list
+        let key = ByteBuffer(capacity: 256)
+        let value = ByteBuffer(capacity: 256)
+        // A delete of what neither store nor changelog ever had vanishes (semantics 4.6, rule 4).
+        if list.contains(where: { !cache.hasValue($0) }) {
+            live = try list.filter { index throws(StoreError) in
+                guard cache.entry(index).valueCount < 0 else { return true }
+                key.writer.removeAll()
+                cache.copyKey(index, into: &key.writer)
+                if try inner.get(key.bytes, into: &found.writer) { return true }
+                cache.flushed(index)
+                return false
+            }
+        }
+        if recorder.isRecording {
+            for index in live {
+                makeFlushSpan(cache, index)
+                recorder.arena.release(to: mark)
+            }
+        }
+        try writeSorted(cache, live, key, value)
+        let onFlush = self.onFlush
+        for index in live {
+            let entry = cache.entry(index)
+            let lineage = cache.lineage(index)
+            cache.flushed(index)
+            key.writer.removeAll()
+            cache.copyKey(index, into: &key.writer)
+            let keySize = key.count
+            cache.copyHeaders(index, into: &key.writer)
+            value.writer.removeAll()
+            cache.copyValue(index, into: &value.writer)
+            let isDelete = entry.valueCount < 0
+            let time = isDelete || !description.isTimestamped ? entry.recordTime : entry.timestamp
+            encodeCell(lineage)
+            try log(
+                key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage)
+            if let onFlush {
+                let meta = RecordMeta(
+                    key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: entry.origin,
+                    headers: key.bytes(from: keySize), lineage: lineage)
+                try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
+            }
+            recorder.arena.release(to: mark)
+        }
+    }
+
+    func makeFlushSpan(_ cache: StoreCache, _ index: Int32) {
+        let lineage = cache.lineage(index)
+        guard recorder.makesSpan(lineage.context) else { return }
+        let folded = cache.foldedWrites(index)
+        let type: LinkType = description.isLatestWins ? .superseded : .merged
+        cache.forEachContributor(index) { recorder.link(type, $0) }
+        recorder.contributors(folded + 1)
+        let context = recorder.span(operations.flush, parent: lineage.context)
+        cache.setLineage(index, Lineage(context: context, cell: lineage.cell))
+    }
+
+    func writeSorted(
+        _ cache: StoreCache, _ list: [Int32], _ key: ByteBuffer, _ value: ByteBuffer
+    ) throws {
+        let mark = recorder.arena.mark
+        sorter.value.removeAll()
+        for index in list { sorter.value.append(word: cache.entry(index).first, index: UInt32(index)) }
+        if inner.takesSortedWrites {
+            sorter.value.sort(
+                word: { cache.keyWord(Int32($0), at: $1) },
+                isBefore: { cache.compareKeys(Int32($0), Int32($1)) < 0 })
+        }
+        for place in 0..<sorter.value.count {
+            let index = Int32(sorter.value[place])
+            let entry = cache.entry(index)
+            let lineage = cache.lineage(index)
+            key.writer.removeAll()
+            cache.copyKey(index, into: &key.writer)
+            value.writer.removeAll()
+            cache.copyValue(index, into: &value.writer)
+            encodeCell(lineage)
+            try writeEngine(
+                key.bytes, entry.valueCount < 0 ? nil : value.bytes, timestamp: entry.timestamp,
+                recordTime: entry.recordTime, lineage)
+            recorder.arena.release(to: mark)
+        }
+    }
+}
