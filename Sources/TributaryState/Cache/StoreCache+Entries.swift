@@ -73,7 +73,7 @@ extension StoreCache {
     func manySources(_ index: Int32) -> Cell {
         let kept = table.value.cells[Int(index)]
         let bytes = pool.bytes(of: kept.blob, at: 0, count: Int(kept.count))
-        return (try? recorder.arena.decode(bytes)) ?? .empty
+        return (try? arena.decode(bytes)) ?? .empty
     }
 
     /// Sets the lineage of an entry, for example to the context of its flush.
@@ -89,7 +89,7 @@ extension StoreCache {
     @inline(never)
     func keepCell(_ index: Int32, _ cell: Cell) {
         cellBytes.writer.removeAll()
-        recorder.arena.encode(cell, into: &cellBytes.writer)
+        arena.encode(cell, into: &cellBytes.writer)
         let size = cellBytes.count
         var blob = table.value.cells[Int(index)].blob
         if Int(blob.capacity) < size {

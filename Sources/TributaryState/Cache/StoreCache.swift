@@ -91,6 +91,8 @@ final class StoreCache {
     /// What an entry costs beside key and value: pointers, flag, record context with the topic's name (semantics 4.6).
     let overhead: Int
     let recorder: LineageRecorder
+    /// The recorder's arena, held here so that no record pays for its reference count.
+    let arena: CellArena
     let table: Owned<Table>
     let pool = BlobPool()
     let cellBytes = ByteBuffer(capacity: 512)
@@ -98,6 +100,7 @@ final class StoreCache {
     init(budget: CacheBudget, recorder: LineageRecorder, overhead: Int = 24 + 1 + 20, room: Int = 128) {
         self.budget = budget
         self.recorder = recorder
+        arena = recorder.arena
         self.overhead = overhead
         keepsLineage = recorder.mode != .off
         keepsCells = recorder.mode == .cells

@@ -37,7 +37,7 @@ extension StateStore {
     func flush(_ cache: StoreCache, _ list: [Int32]) throws {
         state.value.isFlushing = true
         defer { state.value.isFlushing = false }
-        let mark = recorder.arena.mark
+        let mark = arena.mark
         var live = list
         let key = ByteBuffer(capacity: 256)
         let value = ByteBuffer(capacity: 256)
@@ -55,7 +55,7 @@ extension StateStore {
         if recorder.isRecording {
             for index in live {
                 makeFlushSpan(cache, index)
-                recorder.arena.release(to: mark)
+                arena.release(to: mark)
             }
         }
         try writeSorted(cache, live, key, value)
@@ -81,7 +81,7 @@ extension StateStore {
                     headers: key.bytes(from: keySize), lineage: lineage)
                 try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
             }
-            recorder.arena.release(to: mark)
+            arena.release(to: mark)
         }
     }
 
@@ -99,7 +99,7 @@ extension StateStore {
     func writeSorted(
         _ cache: StoreCache, _ list: [Int32], _ key: ByteBuffer, _ value: ByteBuffer
     ) throws {
-        let mark = recorder.arena.mark
+        let mark = arena.mark
         sorter.value.removeAll()
         for index in list { sorter.value.append(word: cache.entry(index).first, index: UInt32(index)) }
         if inner.takesSortedWrites {
@@ -119,7 +119,7 @@ extension StateStore {
             try writeEngine(
                 key.bytes, entry.valueCount < 0 ? nil : value.bytes, timestamp: entry.timestamp,
                 recordTime: entry.recordTime, lineage)
-            recorder.arena.release(to: mark)
+            arena.release(to: mark)
         }
     }
 }

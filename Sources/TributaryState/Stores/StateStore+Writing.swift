@@ -25,7 +25,7 @@ extension StateStore {
             }
             return timestamp
         }
-        let cell = exists && keepsCells ? recorder.arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
+        let cell = exists && keepsCells ? arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
         let row = exists && recorder.isRecording ? rowContext : .none
         let lineage = try write(
             key, value, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
@@ -102,7 +102,7 @@ extension StateStore {
         cell.writer.removeAll()
         if recorder.mode == .off { return }
         cell.writer.append(CellHeader.version)
-        if recorder.mode == .cells { recorder.arena.encode(lineage.cell, into: &cell.writer) }
+        if recorder.mode == .cells { arena.encode(lineage.cell, into: &cell.writer) }
     }
 
     // The cell's bytes are in state.cell: version byte, then the cell.

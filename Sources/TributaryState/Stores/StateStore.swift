@@ -26,6 +26,8 @@ public final class StateStore {
 
     let inner: any InnerStore
     let recorder: LineageRecorder
+    /// The recorder's arena, held here so that no record pays for its reference count.
+    let arena: CellArena
     let changelog: (any ChangelogWriter)?
     /// Empty and unused where ``isCached`` is false: an optional would cost a reference count per use.
     let cache: StoreCache
@@ -82,6 +84,7 @@ public final class StateStore {
     ) throws(StoreError) {
         self.description = description
         self.recorder = recorder
+        arena = recorder.arena
         self.changelog = changelog
         self.topics = topics
         if case .window(let retention, _, _, _) = description.kind {
@@ -184,7 +187,7 @@ public final class StateStore {
     func readCell(_ bytes: RawSpan) throws(EnvelopeError) -> Cell {
         guard recorder.mode == .cells else { return .empty }
         if bytes.isEmpty { return gapCell }
-        do throws(MalformedBytes) { return try recorder.arena.decode(bytes) } catch { throw EnvelopeError(cell: error) }
+        do throws(MalformedBytes) { return try arena.decode(bytes) } catch { throw EnvelopeError(cell: error) }
     }
 
     var gapCell: Cell {
