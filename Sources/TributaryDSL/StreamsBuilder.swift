@@ -80,6 +80,9 @@ public final class StreamsBuilder {
 
     /// Adds a store for processors, which name it when they are connected.
     public func addStateStore(_ store: StoreDescription) {
+        var store = store
+        // A processor says what a put is made from: an earlier put that the cache replaced is history, not a contribution.
+        store.isLatestWins = true
         graph.addStore(store)
         graph.userStores.insert(store.name)
     }
