@@ -36,6 +36,13 @@ import TributaryConformance
         }
     }
 
+    @Test(arguments: [10080, 10272, 10373, 10484, 10592, 10883] as [UInt64])
+    func `a put that the cache replaced is history, not a contribution`(_ seed: UInt64) throws {
+        let outcome = TruthRun.judge(try LineageGenerator.makeCase(seed: seed, caches: .on))
+        #expect(outcome.problems == [])
+        #expect(outcome.checkedValues > 0)
+    }
+
     @Test(arguments: isLong ? portions : [1...2])
     func `LineageTruth holds for applications on the embedded log, also restarted`(
         _ seeds: ClosedRange<UInt64>
