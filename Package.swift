@@ -42,7 +42,7 @@ let libraries: [Target] = [
     library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
     library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
-    target("TributaryCore", [], isUnsafe: true),
+    target("TributaryCore", ["CLinux"], isUnsafe: true),
     target("TributaryFoundation", ["TributaryCore"]),
     target("TributaryLineage", ["TributaryCore", "CXXHash"], isUnsafe: true),
     target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib"], isUnsafe: true),

@@ -45,7 +45,7 @@ public final class StreamsApplication: Sendable {
     public let topology: Topology
     /// The settings, with the log's defaults filled in once it is open.
     public let configuration: StreamsConfiguration
-    private let status = Mutex(Status())
+    private let status = Guarded(Status())
     private let stopRequested = Atomic(false)
 
     /// Makes an application.

@@ -52,10 +52,10 @@ public final class StreamThread: Sendable {
     private let context: ThreadContext
     private let tasks: [TopicPlan.Task]
     private let stopping = Atomic(false)
-    private let requests = Mutex<Requests>(Requests())
+    private let requests = Guarded<Requests>(Requests())
     private let hasRequests = Atomic(false)
-    private let readerList = Mutex<[String: any CommittedReader]>([:])
-    private let waker = Mutex<(any ConsumerWaker)?>(nil)
+    private let readerList = Guarded<[String: any CommittedReader]>([:])
+    private let waker = Guarded<(any ConsumerWaker)?>(nil)
 
     private struct Requests: Sendable {
         var waiting: [@Sendable (ThreadLoop?) -> Void] = []
