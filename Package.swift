@@ -41,6 +41,7 @@ let libraries: [Target] = [
     library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
     library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
     library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
+    library("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev", brew: "libmicrohttpd"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     target("TributaryCore", ["CLinux"], isUnsafe: true),
     target("TributaryFoundation", ["TributaryCore"]),
@@ -60,6 +61,10 @@ let libraries: [Target] = [
             "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
             "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
         ]),
+    target(
+        "TributaryWeb",
+        ["Tributary", "TributaryCore", "TributaryDSL", "TributaryRuntime", "TributaryTelemetry", "CMicroHTTPD"],
+        isUnsafe: true),
 ]
 
 let programs: [Target] = [
@@ -100,6 +105,7 @@ let testTargets: [Target] = [
         ]),
     tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
     tests("TributaryTests", ["Tributary", "TributaryLMDB", "TributaryTesting"]),
+    tests("TributaryWebTests", ["TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
     tests("TributaryCLITests", ["TributaryCLI", "Tributary", "tributary-tool"]),
     tests("TributaryConformanceTests", ["TributaryConformance", "TributaryCore"]),
     tests("ConformanceTests", ["TributaryConformance"], exclude: ["Data"]),

@@ -90,14 +90,16 @@ public final class TaskStores {
     // MARK: Positions
 
     /// Notes the positions of one log commit beside the rows, and makes the state durable if it is time.
-    func committed(_ commitID: Int64, force: Bool) throws {
+    ///
+    /// - Returns: whether it was made durable.
+    func committed(_ commitID: Int64, force: Bool) throws -> Bool {
         try memory?.commit()
-        guard let persistent else { return }
+        guard let persistent else { return false }
         let now = configuration.time.milliseconds
         let isDue =
             force || now - lastStateCommit >= configuration.stateFlushInterval
             || persistent.dirtyBytes >= configuration.stateDirtyBytes
-        guard isDue else { return }
+        guard isDue else { return false }
         try savePositions(commitID, now)
         for store in inOrder { try store.prepareCommit() }
         try persistent.commit()
@@ -106,6 +108,7 @@ public final class TaskStores {
             lastPurge = now
             for store in inOrder { try store.purgeGraves(before: now - configuration.graveRetention) }
         }
+        return true
     }
 
     private func savePositions(_ commitID: Int64, _ now: Int64) throws {
