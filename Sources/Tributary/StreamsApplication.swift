@@ -94,10 +94,12 @@ public final class StreamsApplication: Sendable {
 
     /// Counters of all stream threads.
     public var metrics: ApplicationMetrics {
-        let threads = status.withLock { $0.threads }
+        let threads = status.withLock { $0.threads }.map(\.metrics)
+        func sum(_ counter: KeyPath<ThreadMetrics, Counter>) -> Int64 {
+            threads.reduce(0) { $0 + $1[keyPath: counter].value }
+        }
         return ApplicationMetrics(
-            records: threads.map(\.metrics.processed.value).reduce(0, +), commits: threads.map(\.metrics.commits.value).reduce(0, +),
-            dropped: threads.map(\.metrics.dropped.value).reduce(0, +), lag: threads.map(\.metrics.lag.value).reduce(0, +))
+            records: sum(\.processed), commits: sum(\.commits), dropped: sum(\.dropped), lag: sum(\.lag))
     }
 
     /// Asks the application to commit and stop; returns at once.

@@ -128,6 +128,8 @@ public final class StreamThread: Sendable {
     /// Readers of the committed state of the thread's tasks, by task.
     var readers: [String: any CommittedReader] { readerList.withLock { $0 } }
 
+    func storeDescription(_ name: String) -> StoreDescription? { context.topology.stores[name] }
+
     private func wake() { waker.withLock { $0 }?.wake() }
 
     private func run() throws {
