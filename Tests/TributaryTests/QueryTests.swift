@@ -11,7 +11,7 @@ extension ApplicationTests {
         try produce(log, 300, keys: 3)
         let builder = StreamsBuilder()
         _ = builder.stream("in", key: .string, value: .string).groupByKey()
-            .windowedBy(.tumbling(size: .milliseconds(30), grace: .zero)).count(as: "windows")
+            .windowedBy(.tumbling(size: .milliseconds(30), grace: .seconds(1))).count(as: "windows")
         var configuration = StreamsConfiguration(
             applicationID: "windows", log: .open(log), commitInterval: .milliseconds(10))
         configuration.handlesSignals = false

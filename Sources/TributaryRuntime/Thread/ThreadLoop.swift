@@ -161,6 +161,7 @@ final class ThreadLoop {
             try Lineage.bound(to: box) { try commit(force: false) }
         } else if isDue {
             lastCommit = now
+            for task in tasks { try task.stores.idle() }
         }
         publish()
         try poll(wait: didWork ? 0 : timeToWait(now))
