@@ -44,11 +44,15 @@ public final class LineageRecorder {
     public let isRecording: Bool
     private let sampler: Sampler
     private let exporter: (any SpanExporter)?
+    /// The lineage of the record being processed: the one copy that metadata and user closures see.
+    public let current = Owned(Lineage.none)
     @usableFromInline let state: Owned<State>
 
     @usableFromInline
     struct State: ~Copyable {
         var random: FastRandom
+        /// The high half of the next trace id: counts up from a random word, so that two of a recorder's never are the same.
+        var nextTrace: UInt64
         var batch: SpanBatch
         var firstLink: Int32 = 0
         var pendingLinks: Int32 = 0
@@ -81,7 +85,9 @@ public final class LineageRecorder {
         self.time = time
         isRecording = self.exporter != nil && level > .none
         arena = CellArena()
-        state = Owned(State(random: random, batch: SpanBatch()))
+        var random = random
+        let firstTrace = random.next()
+        state = Owned(State(random: random, nextTrace: firstTrace, batch: SpanBatch()))
     }
 
     // MARK: Made once, when a topology is instantiated
@@ -106,28 +112,30 @@ public final class LineageRecorder {
     // MARK: Records
 
     /// The context of a record that was read: its own, or a new root if it has none, with the sampler's decision.
-    @inlinable
     public func received(_ header: TraceContext, key: RawSpan) -> TraceContext {
         if mode == .off { return .none }
-        if header.isValid && !isRecording { return header }
-        return decided(header, key: key)
+        guard header.isValid else { return root(key: key) }
+        guard isRecording, !header.isSampled,
+            sampler.isSampled(parent: header, traceLow: header.traceLow, key: key)
+        else { return header }
+        var context = header
+        context.flags |= 1
+        return context
     }
 
-    @usableFromInline
-    func decided(_ header: TraceContext, key: RawSpan) -> TraceContext {
-        if header.isValid {
-            guard !header.isSampled, sampler.isSampled(parent: header, traceLow: header.traceLow, key: key) else {
-                return header
-            }
-            var context = header
-            context.flags |= 1
-            return context
-        }
-        var context = TraceContext(traceHigh: id(), traceLow: id(), span: 0, flags: 2)
-        if isRecording, sampler.isSampled(parent: .none, traceLow: context.traceLow, key: key) {
-            context.flags |= 1
+    /// A new trace; where it is sampled the span that begins it is yet to be made, else it is named already.
+    ///
+    /// One step of the generator: the low half of the trace id is random, as samplers need it, the high half a number, and
+    /// a span id has to be unique in its trace only.
+    @inline(__always)
+    private func root(key: RawSpan) -> TraceContext {
+        let random = id()
+        var context = TraceContext(traceHigh: state.value.nextTrace, traceLow: random, span: 0, flags: 2)
+        state.value.nextTrace &+= 1
+        if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
+            context.flags = 3
         } else {
-            context.span = id()
+            context.span = random &<< 32 | random &>> 32
         }
         return context
     }
@@ -229,14 +237,7 @@ public final class LineageRecorder {
 
     /// Makes a root context for work that no record caused, for example a punctuation; sampled by the root sampler.
     public func root() -> TraceContext {
-        if mode == .off { return .none }
-        var context = TraceContext(traceHigh: id(), traceLow: id(), span: 0, flags: 2)
-        if isRecording, sampler.isSampled(parent: .none, traceLow: context.traceLow, key: RawSpan.empty) {
-            context.flags |= 1
-        } else {
-            context.span = id()
-        }
-        return context
+        mode == .off ? .none : root(key: RawSpan.empty)
     }
 
     private func takeLinks(into span: inout SpanRecord) {
