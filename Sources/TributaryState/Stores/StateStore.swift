@@ -150,7 +150,8 @@ public final class StateStore {
         if isWindowed { return true }
         state.value.lookedUp = cache.put(
             key, hash: hash, found: -1, value: value, dirty: false, timestamp: valueTimestamp, recordTime: 0,
-            origin: .none, headers: RawSpan.empty, topicSize: 0, lineage: valueLineage, timestampSize: timestampSize)
+            origin: .none, headers: RawSpan.empty, topicSize: 0, timestampSize: timestampSize)
+        cache.setLineage(state.value.lookedUp, state.value.lineage)
         guard cache.budget.usedBytes > cache.budget.limit else { return true }
         // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
         try evict(cache)
