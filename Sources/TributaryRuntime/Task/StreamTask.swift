@@ -179,6 +179,7 @@ public final class StreamTask {
         var done = 0
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
+        recorder.pause()
         while true {
             try process(batch, queue.headIndex, queue, entry)
             done &+= 1
@@ -257,6 +258,7 @@ public final class StreamTask {
             key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers,
             lineage: recorder.current.span)
         guard recorder.makesSpan(recorder.current.value.context, .log) else {
+            recorder.pause()
             return try entry(batch.value(index), meta)
         }
         try withSpan(batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal)
@@ -269,7 +271,8 @@ public final class StreamTask {
         var flags: UInt8 = value == nil ? SpanRecord.tombstone : 0
         if isRemote { flags |= SpanRecord.parentIsRemote }
         let span = recorder.begin(
-            queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags)
+            queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
+            followsRecord: true)
         recorder.current.value.context = span.context
         let own = meta.with(recorder.current.span)
         spanError = nil
