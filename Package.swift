@@ -41,6 +41,7 @@ let libraries: [Target] = [
     library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
     library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
     library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
+    library("CRdKafka", "rdkafka", apt: "librdkafka-dev", brew: "librdkafka"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     target("TributaryCore", [], isUnsafe: true),
     target("TributaryFoundation", ["TributaryCore"]),
@@ -49,6 +50,7 @@ let libraries: [Target] = [
     target("TributaryState", ["TributaryCore", "TributaryLineage"]),
     target(
         "TributaryLMDB", ["TributaryCore", "TributaryLineage", "TributaryState", "CLMDB", "CLinux"], isUnsafe: true),
+    target("TributaryKafka", ["TributaryCore", "CRdKafka", "CLinux"], isUnsafe: true),
     target("TributaryDSL", ["TributaryCore", "TributaryLineage", "TributaryState"]),
     target("TributaryRuntime", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"]),
     target(
@@ -58,7 +60,7 @@ let libraries: [Target] = [
         "Tributary",
         [
             "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
-            "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            "TributaryLMDB", "TributaryKafka", "TributaryTelemetry", "TributaryFoundation",
         ]),
 ]
 
@@ -92,6 +94,9 @@ let testTargets: [Target] = [
             "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
             "log-test-process",
         ], isUnsafe: true),
+    tests(
+        "TributaryKafkaTests",
+        ["Tributary", "TributaryKafka", "TributaryCore", "TributaryTesting"]),
     tests(
         "TributaryDSLTests",
         [
