@@ -21,6 +21,8 @@ public struct KafkaConfiguration: Sendable {
     public var stateDirectory: String?
     /// How often offsets are committed again that didn't change, in milliseconds: brokers forget them after days.
     package var recommitInterval: Int64 = 6 * 3_600_000
+    /// Whether the brokers can tell the members of a group; pretended ones can't, and librdkafka 2.0 hangs when it asks them.
+    package var brokersDescribeGroups = true
     /// Where log lines go.
     public var logs: LogSink = .none
 

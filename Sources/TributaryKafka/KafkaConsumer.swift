@@ -71,6 +71,7 @@ final class KafkaConsumer: LogConsumer {
     private func start(_ assignment: inout Assignment, at offset: Int64) {
         assignment.position = offset
         assignment.failure = nil
+        assignment.queue?.stop()
         assignment.queue = nil
         guard let topic = topics[assignment.place.topic] else { return }
         let place = assignment.place
@@ -86,7 +87,12 @@ final class KafkaConsumer: LogConsumer {
         }
     }
 
-    func unassign(_ assignment: Int) { change(assignment) { $0 = nil } }
+    func unassign(_ assignment: Int) {
+        change(assignment) { assignment in
+            assignment?.queue?.stop()
+            assignment = nil
+        }
+    }
 
     func pause(_ assignment: Int) { change(assignment) { $0?.isPaused = true } }
 
@@ -134,6 +140,7 @@ final class KafkaConsumer: LogConsumer {
     }
 
     func close() {
+        for assignment in assignments { assignment?.queue?.stop() }
         assignments = []
         topics = [:]
         isClosed = true

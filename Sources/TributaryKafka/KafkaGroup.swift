@@ -70,7 +70,9 @@ final class KafkaGroup: LogGroup {
                 try membership.check()
                 let left = deadline - TimeSource.system.milliseconds
                 guard left > 0 else {
-                    let others = try core.control.members(ofGroup: name, within: 5000) ?? []
+                    let others =
+                        core.configuration.brokersDescribeGroups
+                        ? try core.control.members(ofGroup: name, within: 5000) : []
                     if others.count > 1 {
                         throw LogError(
                             .inUse, "the group '\(name)' has other members: \(others.joined(separator: ", "))")
@@ -191,11 +193,14 @@ extension KafkaLogCore {
 
     /// Waits until a group has no member: one whose process died is one until its session is over.
     func waitUntilAlone(in group: String) throws(LogError) {
+        guard configuration.brokersDescribeGroups else { return }
         let deadline = TimeSource.system.milliseconds + configuration.sessionTimeout + 3000
         let pause = KafkaSignal(control)
         var isTold = false
-        while let members = try control.members(ofGroup: group, within: configuration.requestTimeout), !members.isEmpty {
+        while true {
             try check()
+            let members = try control.members(ofGroup: group, within: configuration.requestTimeout)
+            if members.isEmpty { return }
             let list = members.joined(separator: ", ")
             guard TimeSource.system.milliseconds < deadline else {
                 throw LogError(.inUse, "the application '\(group)' runs already: \(list)")

@@ -205,22 +205,16 @@ extension KafkaHandle {
         return offsets
     }
 
-    /// The members of a group, in words; nil if the brokers can't tell.
-    func members(ofGroup group: String, within milliseconds: Int64) throws(LogError) -> [String]? {
-        let answer: AdminAnswer
-        do throws(LogError) {
-            answer = try unsafe AdminAnswer(
-                self, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, within: milliseconds,
-                "the members of the group '\(group)' can't be asked for"
-            ) { handle, options, queue in
-                unsafe group.withCString { name in
-                    var names: UnsafePointer<CChar>? = unsafe name
-                    unsafe rd_kafka_DescribeConsumerGroups(handle, &names, 1, options, queue)
-                }
+    /// The members of a group, in words.
+    func members(ofGroup group: String, within milliseconds: Int64) throws(LogError) -> [String] {
+        let answer = try unsafe AdminAnswer(
+            self, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, within: milliseconds,
+            "the members of the group '\(group)' can't be asked for"
+        ) { handle, options, queue in
+            unsafe group.withCString { name in
+                var names: UnsafePointer<CChar>? = unsafe name
+                unsafe rd_kafka_DescribeConsumerGroups(handle, &names, 1, options, queue)
             }
-        } catch {
-            if error.code == .unsupported { return nil }
-            throw error
         }
         var count = 0
         let groups = unsafe rd_kafka_DescribeConsumerGroups_result_groups(
@@ -228,7 +222,6 @@ extension KafkaHandle {
         guard count > 0, let found = unsafe groups?[0] else { return [] }
         if let failure = unsafe rd_kafka_ConsumerGroupDescription_error(found) {
             let code = unsafe rd_kafka_error_code(failure)
-            if LogError.Code(kafka: code) == .unsupported { return nil }
             if code != RD_KAFKA_RESP_ERR_NO_ERROR, code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND {
                 throw error(code, "the members of the group '\(group)' can't be asked for")
             }

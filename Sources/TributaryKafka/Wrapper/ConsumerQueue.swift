@@ -19,12 +19,13 @@ internal import TributaryCore
     deinit { unsafe rd_kafka_topic_destroy(pointer) }
 }
 
-/// What librdkafka fetches of one partition from one offset on, until this object ends.
+/// What librdkafka fetches of one partition from one offset on, until it is stopped.
 @safe final class ConsumerQueue {
     private let topic: KafkaTopic
     private let partition: Int32
     private let queue: OpaquePointer
     private let main: OpaquePointer
+    private var isRunning = true
 
     init(_ topic: KafkaTopic, _ partition: Int32, from offset: Int64) throws(LogError) {
         self.topic = topic
@@ -47,10 +48,17 @@ internal import TributaryCore
     }
 
     deinit {
-        _ = unsafe rd_kafka_consume_stop(topic.pointer, partition)
+        stop()
         unsafe rd_kafka_queue_cb_event_enable(queue, nil, nil)
         unsafe rd_kafka_queue_destroy(queue)
         unsafe rd_kafka_queue_destroy(main)
+    }
+
+    /// Ends fetching, and with it the partition's only queue: another may follow.
+    func stop() {
+        guard isRunning else { return }
+        isRunning = false
+        _ = unsafe rd_kafka_consume_stop(topic.pointer, partition)
     }
 
     /// Takes what is there, at most `limit` messages, without waiting.
