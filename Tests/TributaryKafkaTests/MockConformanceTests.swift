@@ -15,6 +15,8 @@ import TributaryTesting
         "offsets are found by time, also where timestamps go back": "they find no offsets by time",
         "deleting records moves the low watermark, and reading below it is an error": "they delete no records",
         "a batch stays readable when its consumer and the records are gone": "they delete no records",
+        "committed offsets outlive the member": "their coordinator takes seconds to let a member go",
+        "groups know nothing of each other": "their coordinator takes seconds to let a member in",
         "committed offsets come back with their metadata, partition by partition": "they list no offsets of a group",
     ]
 

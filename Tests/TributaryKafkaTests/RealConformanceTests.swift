@@ -3,8 +3,18 @@ import TributaryCore
 import TributaryKafka
 import TributaryTesting
 
+extension RealBrokerTests {
+    @Test(arguments: RealConformanceTests.checks)
+    func `Kafka conforms`(check: LogConformance.Check) throws {
+        let prefix = RealBroker.name("check") + "-"
+        try LogConformance(makeLog: { NamedLog(try RealBroker.log(), prefix: prefix) }).run(check)
+    }
+}
+
 /// What every log must do, as far as Kafka can.
-struct RealConformanceTests {
+enum RealConformanceTests {
+    static var checks: [LogConformance.Check] { LogConformance.checks.filter { beyondKafka[$0.name] == nil } }
+
     private static let transactions = "exactly-once on Kafka is refused for now"
 
     /// What Kafka can't do, and why.

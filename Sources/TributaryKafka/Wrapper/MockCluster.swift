@@ -19,7 +19,14 @@ package import TributaryCore
         unsafe self.cluster = cluster
     }
 
-    deinit { unsafe rd_kafka_mock_cluster_destroy(cluster) }
+    deinit {
+        // Takes up to a second, for which nobody has to wait.
+        nonisolated(unsafe) let cluster = unsafe cluster
+        _ = KafkaThread.start("mock-end") { [handle] in
+            unsafe rd_kafka_mock_cluster_destroy(cluster)
+            _ = handle
+        }
+    }
 
     /// The addresses of the brokers.
     package var bootstrap: String { unsafe String(cString: rd_kafka_mock_cluster_bootstraps(cluster)) }
