@@ -42,8 +42,9 @@ let libraries: [Target] = [
     library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
     library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
     library("CRdKafka", "rdkafka", apt: "librdkafka-dev", brew: "librdkafka"),
+    library("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev", brew: "libmicrohttpd"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
-    target("TributaryCore", [], isUnsafe: true),
+    target("TributaryCore", ["CLinux"], isUnsafe: true),
     target("TributaryFoundation", ["TributaryCore"]),
     target("TributaryLineage", ["TributaryCore", "CXXHash"], isUnsafe: true),
     target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib"], isUnsafe: true),
@@ -62,6 +63,10 @@ let libraries: [Target] = [
             "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
             "TributaryLMDB", "TributaryKafka", "TributaryTelemetry", "TributaryFoundation",
         ]),
+    target(
+        "TributaryWeb",
+        ["Tributary", "TributaryCore", "TributaryDSL", "TributaryRuntime", "TributaryTelemetry", "CMicroHTTPD"],
+        isUnsafe: true),
 ]
 
 let programs: [Target] = [
@@ -105,6 +110,7 @@ let testTargets: [Target] = [
         ]),
     tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
     tests("TributaryTests", ["Tributary", "TributaryLMDB", "TributaryTesting"]),
+    tests("TributaryWebTests", ["TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
     tests("TributaryCLITests", ["TributaryCLI", "Tributary", "tributary-tool"]),
     tests("TributaryConformanceTests", ["TributaryConformance", "TributaryCore"]),
     tests("ConformanceTests", ["TributaryConformance"], exclude: ["Data"]),

@@ -1,5 +1,4 @@
 internal import CRdKafka
-internal import Synchronization
 internal import TributaryCore
 
 /// Messages of one partition and the slots that point into them: what a ``RecordBatch`` owns.
@@ -249,7 +248,7 @@ final class ConsumedPool: Sendable {
     // Objects that nobody else has while they lie here.
     private struct Free: @unchecked Sendable { var list: [ConsumedRecords] = [] }
     private struct Handed: @unchecked Sendable { let records: ConsumedRecords? }
-    private let free = Mutex(Free())
+    private let free = Guarded(Free())
 
     func take() -> ConsumedRecords {
         free.withLock { free in Handed(records: free.list.popLast()) }.records ?? ConsumedRecords()

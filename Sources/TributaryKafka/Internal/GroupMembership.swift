@@ -1,5 +1,4 @@
 internal import CRdKafka
-internal import Synchronization
 internal import TributaryCore
 
 /// What a member of a group knows of its tasks; told by the thread that polls the group.
@@ -18,7 +17,7 @@ final class GroupMembership: Sendable {
 
     let tasks: Int
     let signal: KafkaSignal
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     init(tasks: Int, signal: KafkaSignal) {
         self.tasks = tasks

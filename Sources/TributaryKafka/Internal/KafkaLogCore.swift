@@ -9,7 +9,7 @@ final class KafkaLogCore: Sendable {
     let clusterID: String
     /// For requests; reads uncommitted, and never makes a topic by asking for it.
     let control: KafkaHandle
-    private let committedReader = Mutex<KafkaHandle?>(nil)
+    private let committedReader = Guarded<KafkaHandle?>(nil)
     private let isClosed = Atomic<Bool>(false)
     private let raised = Atomic<Int64>(0)
 

@@ -1,5 +1,4 @@
 internal import CRdKafka
-internal import Synchronization
 internal import TributaryCore
 
 /// One instance of librdkafka: its threads, connections and queues, until the last owner lets go.
@@ -90,8 +89,8 @@ final class HandleEvents: Sendable {
     }
 
     private let logs: LogSink
-    private let trouble = Mutex(Trouble())
-    private let member = Mutex<GroupMembership?>(nil)
+    private let trouble = Guarded(Trouble())
+    private let member = Guarded<GroupMembership?>(nil)
 
     init(_ logs: LogSink) { self.logs = logs }
 
