@@ -27,7 +27,8 @@ public final class KafkaLog: Log {
 
     /// At least once with a commit each 30 s; state where the configuration says.
     public var defaults: LogDefaults {
-        LogDefaults(guarantee: .atLeastOnce, stateDirectory: core.configuration.stateDirectory)
+        LogDefaults(
+            guarantee: .atLeastOnce, guarantees: [.atLeastOnce], stateDirectory: core.configuration.stateDirectory)
     }
 
     /// How many records went out with timestamp 1 because theirs was 0.
