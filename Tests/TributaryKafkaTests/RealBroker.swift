@@ -38,7 +38,7 @@ enum RealBroker {
 
     static func stop() {
         guard let script, let directory = state.withLock({ $0.directory }) else { return }
-        _ = try? Program(script, "stop", directory, "--now")
+        _ = try? Program(script, "stop", directory)
         try? FileManager.default.removeItem(atPath: directory)
     }
 

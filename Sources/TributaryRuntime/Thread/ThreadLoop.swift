@@ -271,16 +271,16 @@ final class ThreadLoop {
         }
         if madeDurable { thread.metrics.stateCommitTime.observe(context.configuration.time.nanoseconds() - middle) }
         lastCommit = context.configuration.time.milliseconds
-        if lastCommit - lastPurge >= 30_000 || force { try purge(offsets) }
+        if lastCommit - lastPurge >= 30_000 || force { try purge() }
     }
 
-    // Records of repartition topics are done with once they are committed.
-    private func purge(_ offsets: [TopicPartition: CommittedOffset]) throws {
+    // Records of repartition topics are done with once they are committed: right after a commit, all that were processed.
+    private func purge() throws {
         lastPurge = lastCommit
         var before: [TopicPartition: Int64] = [:]
         for task in tasks {
             for queue in task.queues where queue.isInternal {
-                before[queue.partition] = offsets[queue.partition]?.offset
+                before[queue.partition] = queue.nextOffset
             }
         }
         guard !before.isEmpty else { return }
