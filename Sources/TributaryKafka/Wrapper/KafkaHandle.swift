@@ -108,6 +108,8 @@ final class HandleEvents: Sendable {
     }
 
     func error(_ code: rd_kafka_resp_err_t, _ text: String) {
+        // Says less than the failure of the last connection, which was told before.
+        guard code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN else { return }
         let error = LogError(kafka: code, text)
         trouble.withLock { trouble in
             trouble.text = text

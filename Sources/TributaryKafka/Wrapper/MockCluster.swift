@@ -37,11 +37,6 @@ package import TributaryCore
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw LogError(kafka: code, "the topic can't be made", topic: name) }
     }
 
-    /// Has all requests about a topic fail, as if it were deleted.
-    package func forget(topic: String) {
-        unsafe rd_kafka_mock_topic_set_error(cluster, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-    }
-
     /// Has the next requests of a kind fail with these codes of Kafka's protocol, one after the other.
     package func fail(request: Int16, with codes: [Int32]) {
         let codes = codes.map { rd_kafka_resp_err_t(rawValue: $0) }
