@@ -41,11 +41,12 @@ let libraries: [Target] = [
     library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
     library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
     library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
+    library("CCurl", "libcurl", apt: "libcurl4-openssl-dev", brew: "curl"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     target("TributaryCore", [], isUnsafe: true),
     target("TributaryFoundation", ["TributaryCore"]),
     target("TributaryLineage", ["TributaryCore", "CXXHash"], isUnsafe: true),
-    target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib"], isUnsafe: true),
+    target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib", "CCurl"], isUnsafe: true),
     target("TributaryState", ["TributaryCore", "TributaryLineage"]),
     target(
         "TributaryLMDB", ["TributaryCore", "TributaryLineage", "TributaryState", "CLMDB", "CLinux"], isUnsafe: true),

@@ -66,6 +66,14 @@ public struct LogSink: Sendable {
     /// A sink that drops every line.
     public static var none: LogSink { LogSink(level: .critical) { _ in } }
 
+    /// A sink that hands each line to both, by the level of each.
+    public func and(_ other: LogSink) -> LogSink {
+        LogSink(level: min(level, other.level)) { [self] message in
+            if message.level >= level { handler(message) }
+            if message.level >= other.level { other.handler(message) }
+        }
+    }
+
     /// Hands over a line if its level is high enough.
     public func callAsFunction(
         _ level: LogLevel, _ message: @autoclosure () -> String,

@@ -8,27 +8,18 @@ public enum OTLPJSON {
     /// Writes the spans of a batch as one line; nothing if there are none.
     public static func appendLine(_ batch: SpanBatch, resource: TelemetryResource, to writer: inout ByteWriter) {
         guard !batch.spans.isEmpty else { return }
-        writer.append(ascii: #"{"resourceSpans":[{"resource":{"attributes":["#)
-        append(sorted: resource.attributes, to: &writer)
-        writer.append(ascii: #"]},"scopeSpans":[{"scope":{"name":"tributary","version":"#)
-        writer.append(json: TelemetryResource.libraryVersion)
-        writer.append(ascii: #"},"spans":["#)
-        // What spans of one operation share is written once and copied.
-        var shared = ByteWriter()
-        var ranges: [Int32: Range<Int>] = [:]
-        for (index, span) in batch.spans.enumerated() {
-            if index > 0 { writer.append(0x2c) }
-            if ranges[span.operation] == nil {
-                let start = shared.count
-                append(sorted: batch.operation(of: span).attributes, to: &shared)
-                ranges[span.operation] = start..<shared.count
-            }
-            append(span, of: batch, shared: shared.bytes(in: ranges[span.operation] ?? 0..<0), to: &writer)
-        }
-        writer.append(ascii: "]}]}]}\n")
+        var frame = OTLPFrame(.traces, .json, resource: resource, to: &writer)
+        var spans = OTLPSpans(.json)
+        _ = spans.append(
+            batch, from: 0, limit: Int.max, room: Int.max, frame: &frame, to: &writer, isFirst: false, refused: {})
+        frame.close(&writer)
+        writer.append(0x0a)
     }
 
-    private static func append(
+    /// Writes a span as an object.
+    ///
+    /// - Parameter shared: the attributes of the span's operation, without brackets.
+    static func append(
         _ span: SpanRecord, of batch: SpanBatch, shared: RawSpan, to writer: inout ByteWriter
     ) {
         let operation = batch.operation(of: span)
@@ -125,7 +116,7 @@ public enum OTLPJSON {
         }
     }
 
-    private static func append(ids context: TraceContext, to writer: inout ByteWriter) {
+    static func append(ids context: TraceContext, to writer: inout ByteWriter) {
         writer.append(ascii: #""traceId":""#)
         writer.append(hex: context.traceHigh, digits: 16)
         writer.append(hex: context.traceLow, digits: 16)
@@ -134,14 +125,14 @@ public enum OTLPJSON {
         writer.append(0x22)
     }
 
-    private static func append(sorted attributes: [String: AttributeValue], to writer: inout ByteWriter) {
+    static func append(sorted attributes: [String: AttributeValue], to writer: inout ByteWriter) {
         for (index, (name, value)) in attributes.sorted(by: { $0.key < $1.key }).enumerated() {
             if index > 0 { writer.append(0x2c) }
             append(name, value, to: &writer)
         }
     }
 
-    private static func append(_ name: String, _ value: AttributeValue, to writer: inout ByteWriter) {
+    static func append(_ name: String, _ value: AttributeValue, to writer: inout ByteWriter) {
         writer.append(ascii: #"{"key":"#)
         writer.append(json: name)
         writer.append(ascii: #","value":{"#)
@@ -156,12 +147,17 @@ public enum OTLPJSON {
         case .bool(let flag): writer.append(ascii: flag ? #""boolValue":true"# : #""boolValue":false"#)
         case .double(let number):
             writer.append(ascii: #""doubleValue":"#)
-            if number.isFinite {
-                writer.append(utf8: "\(number)")
-            } else {
-                writer.append(json: number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
-            }
+            append(number: number, to: &writer)
         }
         writer.append(ascii: "}}")
+    }
+
+    /// Writes a floating-point number; those that JSON has no digits for as text, as protobuf's JSON has it.
+    static func append(number: Double, to writer: inout ByteWriter) {
+        if number.isFinite {
+            writer.append(utf8: "\(number)")
+        } else {
+            writer.append(json: number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
+        }
     }
 }
