@@ -108,6 +108,10 @@ let testTargets: [Target] = [
     target("CrashApplication", ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication"),
     program("tributary-crash-child", ["CrashApplication", "Tributary"], path: "Tests/CrashChild"),
     tests("CrashTests", ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"]),
+    // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
+    tests(
+        "TelemetryIntegrationTests",
+        ["CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child"]),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     tests(
         "AllocationTests",
