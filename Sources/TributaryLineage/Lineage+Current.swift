@@ -14,12 +14,15 @@ public final class LineageBox: @unchecked Sendable {
     // Unchecked: every access below first checks that it happens on the thread that owns the box.
     let recorder: LineageRecorder
     private var owner: UInt = 0
+    private var logs: [LogSink] = []
     @usableFromInline let state = Owned(State())
 
     @usableFromInline
     struct State: BitwiseCopyable {
         @usableFromInline var value = Lineage.none
         @usableFromInline var active = false
+        /// Which of the thread's tasks is at work: an index of the box's sinks.
+        @usableFromInline var scope = 0
 
         @usableFromInline init() {}
     }
@@ -29,6 +32,20 @@ public final class LineageBox: @unchecked Sendable {
 
     /// Makes the calling thread the owner.
     public func adopt() { owner = currentThread() }
+
+    /// Adds a task's sink for log lines of closures; returns the number for ``enter(_:)``.
+    public func addScope(_ log: LogSink) -> Int {
+        logs.append(log)
+        return logs.count - 1
+    }
+
+    /// Says which task is at work.
+    @inlinable
+    @inline(__always)
+    public func enter(_ scope: Int) { state.value.scope = scope }
+
+    /// Where lines of the task at work go; called by the owner.
+    var log: LogSink? { logs.indices.contains(state.value.scope) ? logs[state.value.scope] : nil }
 
     /// Sets what closures see; called by the owner.
     @inlinable
@@ -70,6 +87,17 @@ extension Lineage {
 
     /// The lineage of the record whose closure is running; nil outside of one, or on another thread.
     public static var current: Lineage? { box?.current }
+
+    /// Logs a line of the record whose closure is running: with its trace and span, the application and the task.
+    ///
+    /// It goes where the application's own lines go. Outside of a closure, or on another thread, nothing is logged.
+    public static func log(
+        _ level: LogLevel, _ message: @autoclosure () -> String,
+        _ metadata: @autoclosure () -> [(key: String, value: String)] = []
+    ) {
+        guard let box, let context = box.current?.context, let log = box.log else { return }
+        log(level, message(), metadata(), source: "application", context: context)
+    }
 
     /// Runs `body` as a span of the record's trace: a child of the operation that called the closure.
     ///

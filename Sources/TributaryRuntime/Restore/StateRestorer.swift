@@ -102,10 +102,10 @@ public struct StateRestorer {
             return work(ends.low, try store.approximateCount() == 0 ? "" : "its position is missing")
         }
         if let reason = try distrust(position, changelog, topic, ends) {
-            configuration.log(
+            task.log(
                 .warning, "a store is rebuilt from its changelog",
                 [
-                    ("store", store.name), ("task", task.taskID), ("changelog", "\(changelog)"), ("reason", reason),
+                    ("store", store.name), ("changelog", "\(changelog)"), ("reason", reason),
                 ], source: "TributaryRuntime")
             return work(ends.low, reason)
         }

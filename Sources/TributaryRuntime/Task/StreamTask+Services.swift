@@ -71,7 +71,12 @@ extension StreamTask: TaskServices {
         let response = handler(
             FailedRecord(step: step, node: node, task: taskID, coordinate: coordinate, error: error))
         if let topic = configuration.deadLetterTopic { try sendDeadLetter(to: topic, error, coordinate, meta) }
-        guard response == .continue else { throw failure }
+        guard response == .continue else {
+            log(
+                .error, "a record failed", [("step", step.rawValue), ("node", node)] + words(coordinate, error),
+                source: "TributaryRuntime", context: meta.lineage.context)
+            throw failure
+        }
         spanError = error
         count(reason, node: node, coordinate: coordinate, error: error, context: meta.lineage.context)
     }
@@ -111,11 +116,15 @@ extension StreamTask: TaskServices {
         context: TraceContext = .none
     ) {
         dropped[reason, default: 0] += 1
-        configuration.log(
+        log(
             .warning, "a record was left out",
-            [("reason", reason.rawValue), ("node", node), ("task", taskID)]
-                + (coordinate.map { [("record", "\($0)")] } ?? []) + (error.map { [("error", "\($0)")] } ?? []),
+            [("reason", reason.rawValue), ("node", node)] + words(coordinate, error),
             source: "TributaryRuntime", context: context)
+    }
+
+    private func words(_ coordinate: RecordCoordinate?, _ error: (any Error)?) -> [(key: String, value: String)] {
+        (coordinate.map { [(key: "record", value: "\($0)")] } ?? [])
+            + (error.map { [(key: "error", value: "\($0)")] } ?? [])
     }
 
     func coordinates(_ origin: RecordOrigin) -> RecordCoordinate? {

@@ -27,6 +27,9 @@ public final class StreamTask {
     public var processedRecords: Int64 { hot.value.processedRecords }
 
     let configuration: RuntimeConfiguration
+    // Lines of this task.
+    let log: LogSink
+    private let scope: Int
     let topology: Topology
     let subTopologies: [Topology.SubTopology]
     let collector: RecordCollector
@@ -69,7 +72,10 @@ public final class StreamTask {
         self.subTopologies = subTopologies
         self.collector = collector
         self.recorder = recorder
-        self.box = box ?? LineageBox(recorder)
+        let box = box ?? LineageBox(recorder)
+        self.box = box
+        log = configuration.log.adding([("task", id)])
+        scope = box.addScope(log)
         hot.value.wallClock = configuration.time.milliseconds
         stores = try TaskStores(
             topology, subTopologies, task: id, partition: partition, configuration: configuration,
@@ -177,6 +183,7 @@ public final class StreamTask {
 
     func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
         var done = 0
+        box.enter(scope)
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
         while true {
@@ -285,12 +292,12 @@ public final class StreamTask {
         do {
             if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) { return cell }
         } catch {
-            configuration.log(
+            log(
                 .warning, "a record's cell can't be read",
                 [
                     ("record", "\(coordinates(origin(queue, batch, index)).map { "\($0)" } ?? "")"),
                     ("error", "\(error)"),
-                ], source: "TributaryRuntime")
+                ], source: "TributaryRuntime", context: batch.context(index))
         }
         return own.with(flags: Cell.gap)
     }
@@ -307,11 +314,15 @@ public final class StreamTask {
     /// Runs punctuations that stream time has made due.
     public func punctuateStreamTime() throws -> Bool {
         guard streamTime >= 0 else { return false }
+        box.enter(scope)
         return try punctuated(streamPunctuations.run(at: streamTime))
     }
 
     /// Runs punctuations that the wall clock has made due.
-    public func punctuateWallClock() throws -> Bool { try punctuated(wallPunctuations.run(at: wallClock)) }
+    public func punctuateWallClock() throws -> Bool {
+        box.enter(scope)
+        return try punctuated(wallPunctuations.run(at: wallClock))
+    }
 
     func punctuated(_ ran: Bool) -> Bool {
         if ran { hot.value.needsCommit = true }
@@ -325,6 +336,7 @@ public final class StreamTask {
     /// The first step of a commit.
     public func flush() throws {
         hot.value.batch = nil
+        box.enter(scope)
         for store in stores.inOrder { try store.flush() }
     }
 
