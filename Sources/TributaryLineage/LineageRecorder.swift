@@ -44,11 +44,19 @@ public final class LineageRecorder {
     public let isRecording: Bool
     private let sampler: Sampler
     private let exporter: (any SpanExporter)?
+    /// The lineage of the record being processed: the one copy that metadata and user closures see.
+    public let current = Owned(Lineage.none)
+    @usableFromInline let seen = Owned(SeenLineage())
+    /// The headers of the record being processed, where it has any and closures may ask for them.
+    public var seenHeaders: [UInt8] = []
+    let tracestates: Owned<Tracestates>
     @usableFromInline let state: Owned<State>
 
     @usableFromInline
     struct State: ~Copyable {
         var random: FastRandom
+        /// The high half of the next trace id: counts up from a random word, so that two of a recorder's never are the same.
+        var nextTrace: UInt64
         var batch: SpanBatch
         var firstLink: Int32 = 0
         var pendingLinks: Int32 = 0
@@ -80,8 +88,11 @@ public final class LineageRecorder {
         self.fingerprint = fingerprint
         self.time = time
         isRecording = self.exporter != nil && level > .none
+        tracestates = Owned(Tracestates(threshold: sampler.tracestateThreshold))
         arena = CellArena()
-        state = Owned(State(random: random, batch: SpanBatch()))
+        var random = random
+        let firstTrace = random.next()
+        state = Owned(State(random: random, nextTrace: firstTrace, batch: SpanBatch()))
     }
 
     // MARK: Made once, when a topology is instantiated
@@ -106,28 +117,28 @@ public final class LineageRecorder {
     // MARK: Records
 
     /// The context of a record that was read: its own, or a new root if it has none, with the sampler's decision.
-    @inlinable
     public func received(_ header: TraceContext, key: RawSpan) -> TraceContext {
         if mode == .off { return .none }
-        if header.isValid && !isRecording { return header }
-        return decided(header, key: key)
+        guard header.isValid else { return root(key: key) }
+        guard isRecording, !header.isSampled,
+            sampler.isSampled(parent: header, traceLow: header.traceLow, key: key)
+        else { return header }
+        return resampled(header)
     }
 
-    @usableFromInline
-    func decided(_ header: TraceContext, key: RawSpan) -> TraceContext {
-        if header.isValid {
-            guard !header.isSampled, sampler.isSampled(parent: header, traceLow: header.traceLow, key: key) else {
-                return header
-            }
-            var context = header
-            context.flags |= 1
-            return context
-        }
-        var context = TraceContext(traceHigh: id(), traceLow: id(), span: 0, flags: 2)
-        if isRecording, sampler.isSampled(parent: .none, traceLow: context.traceLow, key: key) {
-            context.flags |= 1
+    /// A new trace; where it is sampled the span that begins it is yet to be made, else it is named already.
+    ///
+    /// One step of the generator: the low half of the trace id is random, as samplers need it, the high half a number, and
+    /// a span id has to be unique in its trace only.
+    @inline(__always)
+    private func root(key: RawSpan) -> TraceContext {
+        let random = id()
+        var context = TraceContext(traceHigh: state.value.nextTrace, traceLow: random, span: 0, flags: 2)
+        state.value.nextTrace &+= 1
+        if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
+            context.flags = 3 | tracestates.value.rootFlag
         } else {
-            context.span = id()
+            context.span = random &<< 32 | random &>> 32
         }
         return context
     }
@@ -229,14 +240,7 @@ public final class LineageRecorder {
 
     /// Makes a root context for work that no record caused, for example a punctuation; sampled by the root sampler.
     public func root() -> TraceContext {
-        if mode == .off { return .none }
-        var context = TraceContext(traceHigh: id(), traceLow: id(), span: 0, flags: 2)
-        if isRecording, sampler.isSampled(parent: .none, traceLow: context.traceLow, key: RawSpan.empty) {
-            context.flags |= 1
-        } else {
-            context.span = id()
-        }
-        return context
+        mode == .off ? .none : root(key: RawSpan.empty)
     }
 
     private func takeLinks(into span: inout SpanRecord) {
@@ -263,25 +267,29 @@ public final class LineageRecorder {
     }
 
     private func addDetail(_ detail: SpanDetail, to span: inout SpanRecord) {
+        if span.detail >= 0 {
+            // Attributes came first, the error now.
+            state.value.batch.details[Int(span.detail)].errorType = detail.errorType
+            state.value.batch.details[Int(span.detail)].errorMessage = detail.errorMessage
+            return
+        }
         span.detail = Int32(state.value.batch.details.count)
         state.value.batch.details.append(detail)
     }
 
     /// Writes a user's own span.
-    func finish(
-        _ name: String, context: TraceContext, parent: TraceContext, start: Int64,
-        attributes: [String: AttributeValue], error: (any Error)?
-    ) {
+    func finish(_ detail: SpanDetail, context: TraceContext, parent: TraceContext, start: Int64) {
         var span = SpanRecord(
             context: context, parent: parent.span, start: start, end: time.nanoseconds(), operation: -1)
-        var detail = SpanDetail(name: name, attributes: attributes)
-        if let error {
-            span.flags |= SpanRecord.failed
-            detail.errorType = String(describing: type(of: error))
-            detail.errorMessage = String(describing: error)
-        }
+        if detail.errorType != nil { span.flags |= SpanRecord.failed }
         addDetail(detail, to: &span)
         state.value.batch.spans.append(span)
+    }
+
+    /// Adds attributes to a span that has begun.
+    public func add(_ attributes: [String: AttributeValue], to span: inout SpanRecord) {
+        guard !attributes.isEmpty else { return }
+        addDetail(SpanDetail(attributes: attributes), to: &span)
     }
 
     /// A new id, never 0.
@@ -312,10 +320,12 @@ public final class LineageRecorder {
     /// Hands finished spans to the exporter: after a batch of records, and at a commit.
     public func export() {
         guard isRecording, !state.value.batch.spans.isEmpty, let exporter else { return }
+        tracestates.value.note(&state.value.batch)
         exporter.export(state.value.batch)
         state.value.batch.spans.removeAll(keepingCapacity: false)
         state.value.batch.links.removeAll(keepingCapacity: false)
         state.value.batch.details.removeAll(keepingCapacity: false)
+        state.value.batch.tracestates = [:]
         state.value.pendingLinks = 0
     }
 

@@ -131,7 +131,7 @@ final class RecordEncoder<Key, Value> {
         do { try key.encode(record, &keyBuffer.writer) } catch {
             return try services.serializationFailed(node: name, topic: topic, error, meta)
         }
-        let fresh = meta.with(key: keyBuffer.bytes, timestamp: meta.timestamp, meta.lineage)
+        let fresh = meta.with(key: keyBuffer.bytes)
         try send(content, to: number, topic, services, fresh)
     }
 

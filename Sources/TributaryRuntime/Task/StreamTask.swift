@@ -183,7 +183,7 @@ public final class StreamTask {
 
     func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
         var done = 0
-        box.enter(scope)
+        recorder.enter(scope)
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
         while true {
@@ -222,7 +222,7 @@ public final class StreamTask {
         let mark = recorder.arena.mark
         let origin = RecordOrigin(
             topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
-        if batch.headers(index).isEmpty {
+        if batch.hasNoHeaders(index) {
             try process(
                 batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
                 header: batch.context(index))
@@ -238,10 +238,18 @@ public final class StreamTask {
         _ origin: RecordOrigin
     ) throws {
         let stripped = StrippedHeaders(batch.headers(index))
-        let context = batch.context(index)
+        var context = batch.context(index)
+        if !context.isValid { context = stripped.context }
+        if recorder.mode != .off {
+            // The log's own field, or what a program sent as text.
+            let extras = StrippedHeaders(batch.extras(index)).tracestate
+            recorder.know((extras.isEmpty ? stripped.tracestate : extras).span.bytes, of: &context)
+            recorder.seenHeaders = stripped.list
+        }
+        defer { if !recorder.seenHeaders.isEmpty { recorder.seenHeaders = [] } }
         try process(
             batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
-            header: context.isValid ? context : stripped.context)
+            header: context)
     }
 
     @inline(__always)
@@ -255,25 +263,36 @@ public final class StreamTask {
             key = bytes
             hasKey = true
         }
-        var lineage = Lineage(context: recorder.received(header, key: key), cell: .empty)
-        if recorder.mode == .cells { lineage.cell = try cell(batch, index, queue, timestamp) }
-        guard recorder.makesSpan(lineage.context, .log) else {
-            box.set(lineage)
-            let meta = RecordMeta(
-                key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
+        recorder.showCurrent()
+        if recorder.mode != .off {
+            recorder.current.value.context = recorder.received(header, key: key)
+            if recorder.mode == .cells { takeCell(batch, index, queue) }
+        }
+        let meta = RecordMeta(
+            key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers,
+            lineage: recorder.current.span)
+        guard recorder.makesSpan(recorder.current.value.context, .log) else {
             return try entry(batch.value(index), meta)
         }
-        let isNull = batch.value(index) == nil
-        var flags: UInt8 = isNull ? SpanRecord.tombstone : 0
-        if header.isValid && !queue.isInternal { flags |= SpanRecord.parentIsRemote }
-        let span = recorder.begin(queue.operation, parent: lineage.context, origin: origin, flags: flags)
-        lineage.context = span.context
-        box.set(lineage)
+        try withSpan(batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal)
+    }
+
+    @inline(never)
+    func withSpan(
+        _ value: RawSpan?, _ meta: borrowing RecordMeta, _ queue: PartitionQueue, _ entry: Entry, isRemote: Bool
+    ) throws {
+        var flags: UInt8 = value == nil ? SpanRecord.tombstone : 0
+        if isRemote { flags |= SpanRecord.parentIsRemote }
+        var span = recorder.begin(
+            queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags)
+        recorder.current.value.context = span.context
+        if !configuration.lineage.capturedHeaders.isEmpty && !meta.headers.isEmpty {
+            recorder.add(captured(meta.headers), to: &span)
+        }
+        let own = meta.with(recorder.current.span)
         spanError = nil
         do {
-            let meta = RecordMeta(
-                key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
-            try entry(batch.value(index), meta)
+            try entry(value, own)
         } catch {
             recorder.end(span, error: error)
             throw error
@@ -282,15 +301,21 @@ public final class StreamTask {
     }
 
     // A source begins a cell of its own; an internal topic is transparent: the header's cell goes through.
-    func cell(
-        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ timestamp: Int64
-    ) throws -> Cell {
-        let own = recorder.arena.source(
+    @inline(__always)
+    func takeCell(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) {
+        recorder.current.value.cell = recorder.arena.source(
             queue.source, offset: batch.offset(index), timestamp: batch.timestamp(index),
             fingerprint: recorder.fingerprint)
-        guard queue.isInternal else { return own }
+        if queue.isInternal { takeSentCell(batch, index, queue) }
+    }
+
+    @inline(never)
+    func takeSentCell(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) {
         do {
-            if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) { return cell }
+            if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) {
+                recorder.current.value.cell = cell
+                return
+            }
         } catch {
             log(
                 .warning, "a record's cell can't be read",
@@ -299,7 +324,7 @@ public final class StreamTask {
                     ("error", "\(error)"),
                 ], source: "TributaryRuntime", context: batch.context(index))
         }
-        return own.with(flags: Cell.gap)
+        recorder.current.value.cell.flags |= Cell.gap
     }
 
     func origin(_ queue: PartitionQueue, _ batch: RecordBatch, _ index: Int) -> RecordOrigin {
@@ -314,13 +339,15 @@ public final class StreamTask {
     /// Runs punctuations that stream time has made due.
     public func punctuateStreamTime() throws -> Bool {
         guard streamTime >= 0 else { return false }
-        box.enter(scope)
+        recorder.enter(scope)
+        recorder.showNothing()
         return try punctuated(streamPunctuations.run(at: streamTime))
     }
 
     /// Runs punctuations that the wall clock has made due.
     public func punctuateWallClock() throws -> Bool {
-        box.enter(scope)
+        recorder.enter(scope)
+        recorder.showNothing()
         return try punctuated(wallPunctuations.run(at: wallClock))
     }
 
@@ -336,7 +363,8 @@ public final class StreamTask {
     /// The first step of a commit.
     public func flush() throws {
         hot.value.batch = nil
-        box.enter(scope)
+        recorder.enter(scope)
+        recorder.showNothing()
         for store in stores.inOrder { try store.flush() }
     }
 

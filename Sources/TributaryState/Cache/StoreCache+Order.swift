@@ -99,9 +99,9 @@ extension StoreCache {
         dropContributors(index)
         pool.deallocate(table.value.entries[Int(index)].blob)
         table.value.entries[Int(index)].blob = .none
-        if keepsCells {
-            pool.deallocate(table.value.cells[Int(index)].blob)
-            table.value.cells[Int(index)].blob = .none
+        if Int(index) < table.value.largeCells.count {
+            pool.deallocate(table.value.largeCells[Int(index)].blob)
+            table.value.largeCells[Int(index)].blob = .none
         }
         table.value.entries[Int(index)].keyCount = -1
         table.value.entries[Int(index)].older = table.value.freeEntry

@@ -14,10 +14,10 @@ extension StoreCache {
 
     /// Writes a value (nil: a delete) for a key and returns the entry.
     ///
-    /// The key may be there or not.
+    /// The key may be there or not. The entry's lineage is for the caller to set.
     func put(
         _ key: RawSpan, hash: UInt32, found: Int32, value: RawSpan?, dirty: Bool, timestamp: Int64, recordTime: Int64,
-        origin: RecordOrigin, headers: RawSpan, topicSize: Int, lineage: Lineage, timestampSize: Int
+        origin: RecordOrigin, headers: RawSpan, topicSize: Int, timestampSize: Int
     ) -> Int32 {
         var index = found
         if index < 0 {
@@ -48,7 +48,6 @@ extension StoreCache {
         table.value.entries[Int(index)].timestamp = timestamp
         table.value.entries[Int(index)].recordTime = recordTime
         table.value.entries[Int(index)].origin = origin
-        setLineage(index, lineage)
         if dirty { markDirty(index) }
         touch(index)
         return index
@@ -121,7 +120,7 @@ extension StoreCache {
         }
         table.value.entries[Int(index)] = entry
         if keepsLineage { table.value.contexts[Int(index)] = .none }
-        if keepsCells { table.value.cells[Int(index)] = EntryCell() }
+        if keepsCells { table.value.cells[Int(index)] = CompactCell() }
         if recorder.isRecording { table.value.folds[Int(index)] = Folded() }
         place(hash, index)
         table.value.live += 1
@@ -131,7 +130,7 @@ extension StoreCache {
 
     func growLineage(to size: Int) {
         if keepsLineage { table.value.contexts.grow(to: size, filling: .none) }
-        if keepsCells { table.value.cells.grow(to: size, filling: EntryCell()) }
+        if keepsCells { table.value.cells.grow(to: size, filling: CompactCell()) }
         if recorder.isRecording { table.value.folds.grow(to: size, filling: Folded()) }
     }
 

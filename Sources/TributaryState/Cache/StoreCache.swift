@@ -45,9 +45,9 @@ final class StoreCache {
     }
 
     // Contexts, cells and folded writes lie in arrays of their own, which exist only where they are kept.
-    struct EntryCell: BitwiseCopyable {
-        var cell = Cell.empty
-        var blob = Blob.none  // the encoded cell, if it has more than one entry
+    // The encoded cell of an entry whose cell doesn't fit into its compact form.
+    struct LargeCell: BitwiseCopyable {
+        var blob = Blob.none
         var count: Int32 = 0
     }
 
@@ -67,7 +67,8 @@ final class StoreCache {
         var mask: Int
         var entries: FlatArray<Entry>
         var contexts: FlatArray<TraceContext>
-        var cells: FlatArray<EntryCell>
+        var cells: FlatArray<CompactCell>
+        var largeCells: FlatArray<LargeCell>  // as long as needed: empty where all cells are compact
         var folds: FlatArray<Folded>
         var chain: FlatArray<Contributor>
         var freeChain: Int32 = -1
@@ -109,7 +110,8 @@ final class StoreCache {
                 slots: FlatArray(repeating: 0, count: 2 * room), mask: 2 * room - 1,
                 entries: FlatArray(repeating: Entry(), count: room),
                 contexts: FlatArray(repeating: .none, count: recorder.mode == .off ? 0 : room),
-                cells: FlatArray(repeating: EntryCell(), count: recorder.mode == .cells ? room : 0),
+                cells: FlatArray(repeating: CompactCell(), count: recorder.mode == .cells ? room : 0),
+                largeCells: FlatArray(repeating: LargeCell(), count: 0),
                 folds: FlatArray(repeating: Folded(), count: recorder.isRecording ? room : 0),
                 chain: FlatArray(repeating: Contributor(), count: recorder.isRecording ? 64 : 0)))
     }

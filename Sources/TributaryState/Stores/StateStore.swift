@@ -150,7 +150,8 @@ public final class StateStore {
         if isWindowed { return true }
         state.value.lookedUp = cache.put(
             key, hash: hash, found: -1, value: value, dirty: false, timestamp: valueTimestamp, recordTime: 0,
-            origin: .none, headers: RawSpan.empty, topicSize: 0, lineage: valueLineage, timestampSize: timestampSize)
+            origin: .none, headers: RawSpan.empty, topicSize: 0, timestampSize: timestampSize)
+        cache.setLineage(state.value.lookedUp, state.value.lineage)
         guard cache.budget.usedBytes > cache.budget.limit else { return true }
         // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
         try evict(cache)
@@ -179,7 +180,8 @@ public final class StateStore {
 
     func parts(_ bytes: RawSpan) throws(EnvelopeError) -> (timestamp: Int64, lineage: Lineage, size: Int) {
         let view = try EnvelopeView(bytes)
-        let lineage = Lineage(context: view.context, cell: try readCell(view.cell))
+        var lineage = Lineage(context: view.context, cell: try readCell(view.cell))
+        if !view.tracestate.isEmpty { recorder.know(view.tracestate, of: &lineage.context) }
         return (view.timestamp ?? 0, lineage, view.payload?.byteCount ?? 0)
     }
 

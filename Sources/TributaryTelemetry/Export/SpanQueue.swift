@@ -116,6 +116,8 @@ package struct SpanQueue: Sendable {
         }
         guard spans.count < batch.spans.count else { return batch }
         var kept = SpanBatch(operations: batch.operations, topics: batch.topics)
+        kept.tracestates = batch.tracestates
+        kept.thresholdTracestate = batch.thresholdTracestate
         for var span in spans {
             let first = min(max(Int(span.firstLink), 0), batch.links.count)
             let count = min(max(Int(span.links), 0), batch.links.count - first)

@@ -26,6 +26,7 @@ public enum OTLPJSON {
         let detail = batch.detail(of: span)
         writer.append(0x7b)
         append(ids: span.context, to: &writer)
+        append(tracestate: batch.tracestate(of: span.context), to: &writer)
         if span.parent != 0 {
             writer.append(ascii: #","parentSpanId":""#)
             writer.append(hex: span.parent, digits: 16)
@@ -33,7 +34,7 @@ public enum OTLPJSON {
         }
         let remote: UInt64 = span.flags & SpanRecord.parentIsRemote != 0 ? 0x200 : 0
         writer.append(ascii: #","flags":"#)
-        writer.append(decimal: UInt64(span.context.flags) | 0x100 | remote)
+        writer.append(decimal: UInt64(span.context.flags & TraceContext.standardFlags) | 0x100 | remote)
         writer.append(ascii: #","name":"#)
         writer.append(json: detail?.name ?? operation.name)
         writer.append(ascii: #","kind":"#)
@@ -45,6 +46,7 @@ public enum OTLPJSON {
         writer.append(ascii: #"","attributes":["#)
         appendAttributes(of: span, in: batch, operation, detail, shared: shared, to: &writer)
         writer.append(0x5d)
+        if let detail { append(detail, to: &writer) }
         appendLinks(of: span, in: batch, to: &writer)
         if span.flags & SpanRecord.failed != 0 {
             writer.append(ascii: #","status":{"#)
@@ -84,36 +86,83 @@ public enum OTLPJSON {
 
     private static func appendLinks(of span: SpanRecord, in batch: SpanBatch, to writer: inout ByteWriter) {
         let links = batch.links(of: span)
-        if !links.isEmpty {
+        let own = batch.ownLinks(of: span)
+        if !links.isEmpty || !own.isEmpty {
             writer.append(ascii: #","links":["#)
             for (index, link) in links.enumerated() {
                 if index > 0 { writer.append(0x2c) }
-                let coordinate = batch.coordinate(of: link)
+                append(link, of: batch, to: &writer)
+            }
+            for (index, link) in own.enumerated() {
+                if index > 0 || !links.isEmpty { writer.append(0x2c) }
                 writer.append(0x7b)
                 append(ids: link.context, to: &writer)
                 writer.append(ascii: #","attributes":["#)
-                append(AttributeNames.link, .string(link.type.name), to: &writer)
-                if let coordinate {
-                    writer.append(0x2c)
-                    append(AttributeNames.messagingDestinationName, .string(coordinate.topic), to: &writer)
-                    writer.append(0x2c)
-                    append(
-                        AttributeNames.messagingDestinationPartition, .string(String(coordinate.partition)), to: &writer
-                    )
-                    writer.append(0x2c)
-                    append(AttributeNames.messagingKafkaOffset, .int(coordinate.offset), to: &writer)
-                }
-                // A row with a coordinate came through a log: its context is another process's, or may be.
+                append(sorted: link.attributes, to: &writer)
                 writer.append(ascii: #"],"flags":"#)
-                writer.append(decimal: UInt64(link.context.flags) | (coordinate == nil ? 0x100 : 0x300))
+                writer.append(decimal: UInt64(link.context.flags & TraceContext.standardFlags) | 0x300)
                 writer.append(0x7d)
             }
             writer.append(0x5d)
         }
-        if Int(span.links) > links.count {
+        let dropped = batch.droppedLinks(of: span)
+        if dropped > 0 {
             writer.append(ascii: #","droppedLinksCount":"#)
-            writer.append(decimal: UInt64(Int(span.links) - links.count))
+            writer.append(decimal: UInt64(dropped))
         }
+    }
+
+    private static func append(_ link: LinkRecord, of batch: SpanBatch, to writer: inout ByteWriter) {
+        let coordinate = batch.coordinate(of: link)
+        writer.append(0x7b)
+        append(ids: link.context, to: &writer)
+        append(tracestate: batch.tracestate(of: link.context), to: &writer)
+        writer.append(ascii: #","attributes":["#)
+        append(AttributeNames.link, .string(link.type.name), to: &writer)
+        if let coordinate {
+            writer.append(0x2c)
+            append(AttributeNames.messagingDestinationName, .string(coordinate.topic), to: &writer)
+            writer.append(0x2c)
+            append(AttributeNames.messagingDestinationPartition, .string(String(coordinate.partition)), to: &writer)
+            writer.append(0x2c)
+            append(AttributeNames.messagingKafkaOffset, .int(coordinate.offset), to: &writer)
+        }
+        // A row with a coordinate came through a log: its context is another process's, or may be.
+        writer.append(ascii: #"],"flags":"#)
+        writer.append(
+            decimal: UInt64(link.context.flags & TraceContext.standardFlags) | (coordinate == nil ? 0x100 : 0x300))
+        writer.append(0x7d)
+    }
+
+    /// What a span has beyond attributes and links: events, and how much was too much.
+    private static func append(_ detail: SpanDetail, to writer: inout ByteWriter) {
+        if detail.droppedAttributes > 0 {
+            writer.append(ascii: #","droppedAttributesCount":"#)
+            writer.append(decimal: UInt64(detail.droppedAttributes))
+        }
+        guard !detail.events.isEmpty else { return }
+        writer.append(ascii: #","events":["#)
+        for (index, event) in detail.events.enumerated() {
+            if index > 0 { writer.append(0x2c) }
+            writer.append(ascii: #"{"timeUnixNano":""#)
+            writer.append(decimal: event.time)
+            writer.append(ascii: #"","name":"#)
+            writer.append(json: event.name)
+            writer.append(ascii: #","attributes":["#)
+            append(sorted: event.attributes, to: &writer)
+            writer.append(ascii: "]}")
+        }
+        writer.append(0x5d)
+        if detail.droppedEvents > 0 {
+            writer.append(ascii: #","droppedEventsCount":"#)
+            writer.append(decimal: UInt64(detail.droppedEvents))
+        }
+    }
+
+    private static func append(tracestate: String?, to writer: inout ByteWriter) {
+        guard let tracestate else { return }
+        writer.append(ascii: #","traceState":"#)
+        writer.append(json: tracestate)
     }
 
     static func append(ids context: TraceContext, to writer: inout ByteWriter) {

@@ -60,7 +60,7 @@ enum OTLPLogs {
         writer.append(field: 1, string: line.message)
         for (key, value) in unique(line.metadata) { writer.append(field: 6, key, .string(value)) }
         if line.context.isValid {
-            writer.append(field: 8, fixed32: UInt32(line.context.flags))
+            writer.append(field: 8, fixed32: UInt32(line.context.flags & TraceContext.standardFlags))
             writer.append(field: 9, traceOf: line.context)
             writer.append(field: 10, span: line.context.span)
         }
@@ -87,7 +87,7 @@ enum OTLPLogs {
         writer.append(0x5d)
         if line.context.isValid {
             writer.append(ascii: #","flags":"#)
-            writer.append(decimal: UInt64(line.context.flags))
+            writer.append(decimal: UInt64(line.context.flags & TraceContext.standardFlags))
             writer.append(0x2c)
             OTLPJSON.append(ids: line.context, to: &writer)
         }
