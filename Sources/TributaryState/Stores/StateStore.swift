@@ -180,7 +180,8 @@ public final class StateStore {
 
     func parts(_ bytes: RawSpan) throws(EnvelopeError) -> (timestamp: Int64, lineage: Lineage, size: Int) {
         let view = try EnvelopeView(bytes)
-        let lineage = Lineage(context: view.context, cell: try readCell(view.cell))
+        var lineage = Lineage(context: view.context, cell: try readCell(view.cell))
+        if !view.tracestate.isEmpty { recorder.know(view.tracestate, of: &lineage.context) }
         return (view.timestamp ?? 0, lineage, view.payload?.byteCount ?? 0)
     }
 
