@@ -356,11 +356,11 @@ public final class LineageRecorder {
         state.value.recordEnd = 0
     }
 
-    /// Hands finished spans to the exporter if they are many: for a flush, which makes more than a batch of records does.
+    /// Hands finished spans to the exporter if they and their links are many: for a flush, which makes more than a batch of records does.
     ///
     /// Not while a span is open.
     public func exportWhenFull() {
-        if state.value.batch.spans.count >= LineageRecorder.fullBatch { export() }
+        if state.value.batch.spans.count + state.value.batch.links.count >= LineageRecorder.fullBatch { export() }
     }
 
     private static let fullBatch = 4_096

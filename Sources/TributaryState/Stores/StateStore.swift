@@ -58,6 +58,7 @@ public final class StateStore {
         var sequence: UInt32 = 0
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
+        var fetched = false
         // The length of the name of the topic that the last write's record came from.
         var topic: Int32 = -1
         var topicSize = 0
@@ -127,7 +128,10 @@ public final class StateStore {
         let hash = StoreCache.hash(key)
         let index = cache.find(key, hash: hash)
         state.value.lookedUp = index
-        if index >= 0 { return readCached(index) }
+        if index >= 0 {
+            state.value.fetched = cache.fetchLineage(index)
+            return readCached(index)
+        }
         return try readThrough(key, hash: hash)
     }
 
