@@ -166,12 +166,13 @@ public final class LineageRecorder {
 
     /// Ends a span that ``begin(_:parent:origin:flags:)`` began.
     public func end(_ span: SpanRecord, error: (any Error)? = nil) {
-        var span = span
-        span.end = time.nanoseconds()
-        state.value.lastTime = span.end
-        state.value.recordEnd = span.end
-        if let error { fail(&span, error) }
+        let now = time.nanoseconds()
+        state.value.lastTime = now
+        state.value.recordEnd = now
+        let index = state.value.batch.spans.count
         state.value.batch.spans.append(span)
+        state.value.batch.spans[index].end = now
+        if let error { fail(index, error) }
     }
 
     /// Says that the next record doesn't follow one with a span at once.
@@ -276,16 +277,15 @@ public final class LineageRecorder {
         }
     }
 
-    private func fail(_ span: inout SpanRecord, _ error: any Error) {
-        span.flags |= SpanRecord.failed
-        addDetail(
-            SpanDetail(errorType: String(describing: type(of: error)), errorMessage: String(describing: error)),
-            to: &span)
+    private func fail(_ index: Int, _ error: any Error) {
+        state.value.batch.spans[index].flags |= SpanRecord.failed
+        state.value.batch.spans[index].detail = add(
+            SpanDetail(errorType: String(describing: type(of: error)), errorMessage: String(describing: error)))
     }
 
-    private func addDetail(_ detail: SpanDetail, to span: inout SpanRecord) {
-        span.detail = Int32(state.value.batch.details.count)
+    private func add(_ detail: SpanDetail) -> Int32 {
         state.value.batch.details.append(detail)
+        return Int32(state.value.batch.details.count - 1)
     }
 
     /// Writes a user's own span.
@@ -301,7 +301,7 @@ public final class LineageRecorder {
             detail.errorType = String(describing: type(of: error))
             detail.errorMessage = String(describing: error)
         }
-        addDetail(detail, to: &span)
+        span.detail = add(detail)
         state.value.batch.spans.append(span)
     }
 
