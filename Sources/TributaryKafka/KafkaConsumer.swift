@@ -189,7 +189,8 @@ final class KafkaConsumer: LogConsumer {
     }
 
     /// Makes a batch of what a queue gave; nil if no record was among it and the position stays.
-    private func makeBatch(_ records: ConsumedRecords, _ index: Int, _ position: Int64) throws(LogError) -> RecordBatch? {
+    private func makeBatch(_ records: ConsumedRecords, _ index: Int, _ position: Int64) throws(LogError) -> RecordBatch?
+    {
         let found = records.makeSlots(from: position)
         var end = max(position, found.next)
         change(index) { assignment in

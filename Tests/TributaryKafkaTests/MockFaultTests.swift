@@ -30,9 +30,10 @@ import TributaryTesting
         }
     }
 
-    @Test(arguments: [
-        (10, LogError.Code.tooLarge), (29, .denied), (32, .invalidRequest), (87, .invalidRequest),
-    ] as [(Int32, LogError.Code)])
+    @Test(
+        arguments: [
+            (10, LogError.Code.tooLarge), (29, .denied), (32, .invalidRequest), (87, .invalidRequest),
+        ] as [(Int32, LogError.Code)])
     func `a record that a broker refuses is an error of the flush, with its partition`(
         _ code: Int32, _ expected: LogError.Code
     ) throws {
