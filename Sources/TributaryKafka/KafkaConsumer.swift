@@ -202,8 +202,9 @@ final class KafkaConsumer: LogConsumer {
                 assignment?.knownEnd = max(found.next, handle.cachedEnd(place))
             }
             if let failure = found.failure {
-                assignment?.failure = handle.error(
+                let error = handle.error(
                     failure.code, failure.text, topic: place.topic, partition: place.partition, offset: failure.offset)
+                assignment?.failure = error.code == .corrupt ? error.resuming(at: end + 1) : error
             }
             assignment?.position = end
         }
