@@ -89,9 +89,12 @@ extension RawSpan {
             high |= one.x | one.y | one.z | one.w
             offset &+= 32
         }
-        while offset < byteCount {
-            high |= prefixWord(at: offset)
+        while offset &+ 8 <= byteCount {
+            high |= unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
             offset &+= 8
+        }
+        if offset < byteCount {
+            high |= byteCount < 8 ? prefixWord(at: 0) : prefixWord(at: byteCount &- 8)
         }
         return high & 0x8080_8080_8080_8080 == 0
     }

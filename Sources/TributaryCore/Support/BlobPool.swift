@@ -65,6 +65,17 @@ public struct Blob: BitwiseCopyable, Sendable, Equatable {
     private let classes = Owned(FlatArray(repeating: SizeClass(), count: BlobPool.classCount))
     // Numbers of large chunks that were given back.
     private let freeChunks = Owned(FlatList<Int32>())
+    // A pool that has grown takes its chunks from regions, which can have large pages.
+    private static let regionSize = 16 << 20
+    private static let smallPool = 32
+    private let regions = Owned(Regions())
+
+    @safe private struct Regions: ~Copyable {
+        // What is to be given back: regions, and single chunks of size classes.
+        var starts: [UnsafeMutableRawPointer] = unsafe []
+        var next: UnsafeMutableRawPointer?
+        var left = 0
+    }
 
     /// Makes an empty pool.
     public init() {
@@ -73,7 +84,10 @@ public struct Blob: BitwiseCopyable, Sendable, Equatable {
     }
 
     deinit {
-        for number in 0..<chunks.value.count { unsafe chunks.value[number].start?.deallocate() }
+        for number in 0..<chunks.value.count where chunks.value[number].blobSize > BlobPool.largestClass {
+            unsafe chunks.value[number].start?.deallocate()
+        }
+        unsafe regions.value.starts.forEach { unsafe $0.deallocate() }
     }
 
     private static func sizeClass(_ size: Int) -> (index: Int, size: Int) {
@@ -87,7 +101,8 @@ public struct Blob: BitwiseCopyable, Sendable, Equatable {
     /// Memory for at least `size` bytes.
     public func allocate(_ size: Int) -> Blob {
         guard size <= BlobPool.largestClass else {
-            return Blob(word: UInt32(newChunk(size, blobSize: size)) &<< 15)
+            let start = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
+            return Blob(word: UInt32(add(unsafe Chunk(start: start, size: size, blobSize: size))) &<< 15)
         }
         let (index, bytes) = BlobPool.sizeClass(size)
         let free = classes.value[index].free
@@ -97,17 +112,35 @@ public struct Blob: BitwiseCopyable, Sendable, Equatable {
             return free
         }
         if classes.value[index].left == 0 {
-            classes.value[index].chunk = newChunk(BlobPool.chunkSize, blobSize: bytes)
+            classes.value[index].chunk = add(
+                unsafe Chunk(start: classMemory(), size: BlobPool.chunkSize, blobSize: bytes))
             classes.value[index].left = BlobPool.chunkSize / bytes
         }
+        let place = (BlobPool.chunkSize / bytes - classes.value[index].left) * bytes
         classes.value[index].left -= 1
-        return Blob(
-            word: UInt32(classes.value[index].chunk) &<< 15 | UInt32(classes.value[index].left * bytes / 8))
+        return Blob(word: UInt32(classes.value[index].chunk) &<< 15 | UInt32(place / 8))
     }
 
-    private func newChunk(_ size: Int, blobSize: Int) -> Int {
-        let chunk = unsafe Chunk(
-            start: UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16), size: size, blobSize: blobSize)
+    private func classMemory() -> UnsafeMutableRawPointer {
+        if unsafe regions.value.starts.count < BlobPool.smallPool {
+            let single = UnsafeMutableRawPointer.allocate(byteCount: BlobPool.chunkSize, alignment: 16)
+            unsafe regions.value.starts.append(single)
+            return unsafe single
+        }
+        if let next = unsafe regions.value.next, regions.value.left >= BlobPool.chunkSize {
+            regions.value.left -= BlobPool.chunkSize
+            unsafe regions.value.next = unsafe next + BlobPool.chunkSize
+            return unsafe next
+        }
+        let region = UnsafeMutableRawPointer.allocate(byteCount: BlobPool.regionSize, alignment: 16)
+        unsafe adviseLargePages(region, BlobPool.regionSize)
+        unsafe regions.value.starts.append(region)
+        unsafe regions.value.next = unsafe region + BlobPool.chunkSize
+        regions.value.left = BlobPool.regionSize - BlobPool.chunkSize
+        return unsafe region
+    }
+
+    private func add(_ chunk: Chunk) -> Int {
         if freeChunks.value.count > 0 {
             let number = Int(freeChunks.value[freeChunks.value.count - 1])
             freeChunks.value.truncate(to: freeChunks.value.count - 1)

@@ -155,8 +155,8 @@ extension StoreCache {
     private func growSlots() {
         let size = table.value.slots.count * 2
         // The old ones are given back before there are new ones.
-        table.value.slots = FlatArray(repeating: 0, count: 0)
-        table.value.slots = FlatArray(repeating: 0, count: size)
+        table.value.slots = FlatList()
+        table.value.slots = FlatList(repeating: 0, count: size)
         table.value.mask = UInt32(size - 1)
         var index = table.value.newest
         while index >= 0 {

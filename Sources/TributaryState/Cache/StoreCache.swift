@@ -24,8 +24,8 @@ public final class CacheBudget {
 final class StoreCache {
     struct Entry: BitwiseCopyable {
         var first: UInt64 = 0  // the key's first 8 bytes
-        var second: UInt64 = 0  // the next 8; of a key of more than 16: the blob that holds all of it
-        var content: UInt64 = 0  // a value of up to 8 bytes; or the blob that holds it, and its length in the lower half
+        var second: UInt64 = 0  // the next 8; or the blob that holds a key of more than 16
+        var content: UInt64 = 0  // a value of up to 8 bytes; or its blob, and its length in the lower half
         var timestamp: Int64 = 0  // of the value
         var recordTime: Int64 = 0  // of the record that wrote it
         var offset: Int64 = -1
@@ -91,7 +91,7 @@ final class StoreCache {
 
     struct Table: ~Copyable {
         // The hash's bits above the mask, and an index + 1, which is always less than there are slots; 0 is empty.
-        var slots = FlatArray<UInt32>(repeating: 0, count: 2 * StoreCache.room)
+        var slots = FlatList<UInt32>(repeating: 0, count: 2 * StoreCache.room)
         var mask: UInt32 = 2 * UInt32(StoreCache.room) - 1
         var entries = FlatList<Entry>(capacity: StoreCache.room)
         var links = FlatList<Links>(capacity: StoreCache.room)
