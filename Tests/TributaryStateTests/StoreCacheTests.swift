@@ -124,12 +124,13 @@ import TributaryState
                 let write = Flushed(
                     key: key, value: value, offset: Int64(step), partition: topic * 2, headers: headers,
                     trace: UInt64(step))
+                let lineage = CollectionOfOne(
+                    Lineage(
+                        context: TraceContext(traceHigh: 1, traceLow: UInt64(step), span: 2, flags: 0), cell: .empty))
                 let meta = RecordMeta(
                     key: key.span.bytes, hasKey: true, timestamp: Int64(step),
                     origin: RecordOrigin(topic: topic, partition: topic * 2, offset: Int64(step)),
-                    headers: headers.span.bytes,
-                    lineage: Lineage(
-                        context: TraceContext(traceHigh: 1, traceLow: UInt64(step), span: 2, flags: 0), cell: .empty))
+                    headers: headers.span.bytes, lineage: lineage.span)
                 if random.next() % 2 == 0 {
                     let found = try store.read(key.span.bytes)
                     let expected = model.read(key) != nil

@@ -145,7 +145,7 @@ public final class RecordCollector {
         }
         try producer.send(
             topic: target.number, partition: to, timestamp: meta.timestamp, key: key, value: value,
-            headers: meta.headers, context: context, cell: cell.bytes, extras: RawSpan.empty)
+            headers: meta.headers, context: context, cell: cell.bytes, extras: recorder.extras(of: context))
         sent(key, value, meta.headers.byteCount &+ cell.count)
     }
 }
@@ -157,13 +157,17 @@ final class StoreChangelog: ChangelogWriter {
     private let collector: RecordCollector
     private let producer: any LogProducer
     private let number: Int
+    private let recorder: LineageRecorder
     private let last = ByteBuffer(capacity: 256)
     private var hasWritten: Bool { last.count > 0 }
 
     /// The topic's identity in the log.
     let identity: String
 
-    init(_ topic: String, _ partition: Int32, _ collector: RecordCollector, identity: String) throws {
+    init(
+        _ topic: String, _ partition: Int32, _ collector: RecordCollector, _ recorder: LineageRecorder, identity: String
+    ) throws {
+        self.recorder = recorder
         self.identity = identity
         self.topic = topic
         self.partition = partition
@@ -176,7 +180,7 @@ final class StoreChangelog: ChangelogWriter {
         try collector.open()
         try producer.send(
             topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: RawSpan.empty,
-            context: context, cell: cell, extras: RawSpan.empty)
+            context: context, cell: cell, extras: recorder.extras(of: context))
         last.writer.removeAll()
         StoreChangelog.describe(key: key, value: value, timestamp: timestamp, into: &last.writer)
         collector.sent(key, value, cell.byteCount)
@@ -197,6 +201,7 @@ final class StoreChangelog: ChangelogWriter {
         writer.append(key)
         writer.append(value == nil ? 0 : 1)
         if let value { writer.append(value) }
-        writer.append(bigEndian: timestamp)
+        // Clients of Kafka write 1 for 0.
+        writer.append(bigEndian: timestamp == 0 ? 1 : timestamp)
     }
 }

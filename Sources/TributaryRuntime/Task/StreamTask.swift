@@ -21,12 +21,17 @@ public final class StreamTask {
     public var streamTime: Int64 { hot.value.streamTime }
     /// The wall clock when this record or punctuation began, ms.
     public var wallClock: Int64 { hot.value.wallClock }
+    /// The timestamp of the first record of the last run, ms.
+    var firstTimeOfRun: Int64 { hot.value.firstTimeOfRun }
     /// How many records were left out, by reason.
     public internal(set) var dropped: [DropReason: Int64] = [:]
     /// How many records were processed.
     public var processedRecords: Int64 { hot.value.processedRecords }
 
     let configuration: RuntimeConfiguration
+    // Lines of this task.
+    let log: LogSink
+    private let scope: Int
     let topology: Topology
     let subTopologies: [Topology.SubTopology]
     let collector: RecordCollector
@@ -40,6 +45,7 @@ public final class StreamTask {
         var streamTime: Int64 = -1
         var wallClock: Int64 = 0
         var processedRecords: Int64 = 0
+        var firstTimeOfRun: Int64 = 0
         var needsCommit = false
         var commitRequested = false
         // The record being processed.
@@ -69,7 +75,10 @@ public final class StreamTask {
         self.subTopologies = subTopologies
         self.collector = collector
         self.recorder = recorder
-        self.box = box ?? LineageBox(recorder)
+        let box = box ?? LineageBox(recorder)
+        self.box = box
+        log = configuration.log.adding([("task", id)])
+        scope = box.addScope(log)
         hot.value.wallClock = configuration.time.milliseconds
         stores = try TaskStores(
             topology, subTopologies, task: id, partition: partition, configuration: configuration,
@@ -177,8 +186,11 @@ public final class StreamTask {
 
     func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
         var done = 0
+        hot.value.firstTimeOfRun = queue.headTimestamp
+        recorder.enter(scope)
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
+        recorder.pause()
         while true {
             try process(batch, queue.headIndex, queue, entry)
             done &+= 1
@@ -215,7 +227,7 @@ public final class StreamTask {
         let mark = recorder.arena.mark
         let origin = RecordOrigin(
             topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
-        if batch.headers(index).isEmpty {
+        if batch.hasNoHeaders(index) {
             try process(
                 batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
                 header: batch.context(index))
@@ -231,10 +243,18 @@ public final class StreamTask {
         _ origin: RecordOrigin
     ) throws {
         let stripped = StrippedHeaders(batch.headers(index))
-        let context = batch.context(index)
+        var context = batch.context(index)
+        if !context.isValid { context = stripped.context }
+        if recorder.mode != .off {
+            // The log's own field, or what a program sent as text.
+            let extras = StrippedHeaders(batch.extras(index)).tracestate
+            recorder.know((extras.isEmpty ? stripped.tracestate : extras).span.bytes, of: &context)
+            recorder.seenHeaders = stripped.list
+        }
+        defer { if !recorder.seenHeaders.isEmpty { recorder.seenHeaders = [] } }
         try process(
             batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
-            header: context.isValid ? context : stripped.context)
+            header: context)
     }
 
     @inline(__always)
@@ -248,25 +268,38 @@ public final class StreamTask {
             key = bytes
             hasKey = true
         }
-        var lineage = Lineage(context: recorder.received(header, key: key), cell: .empty)
-        if recorder.mode == .cells { lineage.cell = try cell(batch, index, queue, timestamp) }
-        guard recorder.makesSpan(lineage.context, .log) else {
-            box.set(lineage)
-            let meta = RecordMeta(
-                key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
+        recorder.showCurrent()
+        if recorder.mode != .off {
+            recorder.current.value.context = recorder.received(header, key: key)
+            if recorder.mode == .cells { takeCell(batch, index, queue) }
+        }
+        let meta = RecordMeta(
+            key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers,
+            lineage: recorder.current.span)
+        guard recorder.makesSpan(recorder.current.value.context, .log) else {
+            recorder.pause()
             return try entry(batch.value(index), meta)
         }
-        let isNull = batch.value(index) == nil
-        var flags: UInt8 = isNull ? SpanRecord.tombstone : 0
-        if header.isValid && !queue.isInternal { flags |= SpanRecord.parentIsRemote }
-        let span = recorder.begin(queue.operation, parent: lineage.context, origin: origin, flags: flags)
-        lineage.context = span.context
-        box.set(lineage)
+        try withSpan(batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal)
+    }
+
+    @inline(never)
+    func withSpan(
+        _ value: RawSpan?, _ meta: borrowing RecordMeta, _ queue: PartitionQueue, _ entry: Entry, isRemote: Bool
+    ) throws {
+        var flags: UInt8 = value == nil ? SpanRecord.tombstone : 0
+        if isRemote { flags |= SpanRecord.parentIsRemote }
+        var span = recorder.begin(
+            queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
+            followsRecord: true)
+        recorder.current.value.context = span.context
+        if !configuration.lineage.capturedHeaders.isEmpty && !meta.headers.isEmpty {
+            recorder.add(captured(meta.headers), to: &span)
+        }
+        let own = meta.with(recorder.current.span)
         spanError = nil
         do {
-            let meta = RecordMeta(
-                key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
-            try entry(batch.value(index), meta)
+            try entry(value, own)
         } catch {
             recorder.end(span, error: error)
             throw error
@@ -275,24 +308,30 @@ public final class StreamTask {
     }
 
     // A source begins a cell of its own; an internal topic is transparent: the header's cell goes through.
-    func cell(
-        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ timestamp: Int64
-    ) throws -> Cell {
-        let own = recorder.arena.source(
+    @inline(__always)
+    func takeCell(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) {
+        recorder.current.value.cell = recorder.arena.source(
             queue.source, offset: batch.offset(index), timestamp: batch.timestamp(index),
             fingerprint: recorder.fingerprint)
-        guard queue.isInternal else { return own }
+        if queue.isInternal { takeSentCell(batch, index, queue) }
+    }
+
+    @inline(never)
+    func takeSentCell(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) {
         do {
-            if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) { return cell }
+            if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) {
+                recorder.current.value.cell = cell
+                return
+            }
         } catch {
-            configuration.log(
+            log(
                 .warning, "a record's cell can't be read",
                 [
                     ("record", "\(coordinates(origin(queue, batch, index)).map { "\($0)" } ?? "")"),
                     ("error", "\(error)"),
-                ], source: "TributaryRuntime")
+                ], source: "TributaryRuntime", context: batch.context(index))
         }
-        return own.with(flags: Cell.gap)
+        recorder.current.value.cell.flags |= Cell.gap
     }
 
     func origin(_ queue: PartitionQueue, _ batch: RecordBatch, _ index: Int) -> RecordOrigin {
@@ -307,11 +346,17 @@ public final class StreamTask {
     /// Runs punctuations that stream time has made due.
     public func punctuateStreamTime() throws -> Bool {
         guard streamTime >= 0 else { return false }
+        recorder.enter(scope)
+        recorder.showNothing()
         return try punctuated(streamPunctuations.run(at: streamTime))
     }
 
     /// Runs punctuations that the wall clock has made due.
-    public func punctuateWallClock() throws -> Bool { try punctuated(wallPunctuations.run(at: wallClock)) }
+    public func punctuateWallClock() throws -> Bool {
+        recorder.enter(scope)
+        recorder.showNothing()
+        return try punctuated(wallPunctuations.run(at: wallClock))
+    }
 
     func punctuated(_ ran: Bool) -> Bool {
         if ran { hot.value.needsCommit = true }
@@ -325,6 +370,8 @@ public final class StreamTask {
     /// The first step of a commit.
     public func flush() throws {
         hot.value.batch = nil
+        recorder.enter(scope)
+        recorder.showNothing()
         for store in stores.inOrder { try store.flush() }
     }
 
@@ -339,11 +386,14 @@ public final class StreamTask {
     }
 
     /// The log has committed: the state now belongs to that commit.
-    public func committed(_ commitID: Int64, force: Bool) throws {
+    ///
+    /// - Returns: whether the state was made durable.
+    @discardableResult
+    public func committed(_ commitID: Int64, force: Bool) throws -> Bool {
         hot.value.needsCommit = false
         hot.value.commitRequested = false
-        try stores.committed(commitID, force: force)
-        recorder.export()
+        defer { recorder.export() }
+        return try stores.committed(commitID, force: force)
     }
 
     // MARK: End

@@ -102,16 +102,22 @@ extension StoreCache {
         table.value.traces[Int(index)] = Trace(high: context.traceHigh, low: context.traceLow, span: context.span)
     }
 
-    /// The cell of an entry, in the recorder's arena; only where cells are kept.
+    /// Looks at an entry's lineage, so that it is on its way from memory while the entry itself is: the write that follows
+    /// would else wait for it alone.
     @inline(__always)
-    func cell(_ index: Int32) -> Cell {
-        if table.value.cells[Int(index)].cell.entries <= 1 { return table.value.cells[Int(index)].cell }
-        return manySources(index)
+    func fetchLineage(_ index: Int32) -> Bool {
+        guard keepsLineage else { return false }
+        let isEven = table.value.traces[Int(index)].span & 1 == 0
+        return keepsCells ? isEven != table.value.cells[Int(index)].isHere : isEven
     }
 
+    /// The cell of an entry, in the recorder's arena; only where cells are kept.
+    @inline(__always)
+    func cell(_ index: Int32) -> Cell { table.value.cells[Int(index)].cell ?? largeCell(index) }
+
     @inline(never)
-    func manySources(_ index: Int32) -> Cell {
-        let kept = table.value.cells[Int(index)]
+    private func largeCell(_ index: Int32) -> Cell {
+        let kept = table.value.largeCells[Int(index)]
         let bytes = pool.bytes(of: kept.blob, at: 0, count: Int(kept.count))
         return (try? arena.decode(bytes)) ?? .empty
     }
@@ -121,36 +127,34 @@ extension StoreCache {
     func setLineage(_ index: Int32, _ lineage: Lineage) {
         guard keepsLineage else { return }
         setContext(index, lineage.context)
-        guard keepsCells else { return }
-        table.value.cells[Int(index)].cell = lineage.cell
-        if lineage.cell.entries > 1 { keepCell(index, lineage.cell) }
+        if keepsCells { setCell(index, lineage.cell) }
+    }
+
+    @inline(__always)
+    func setCell(_ index: Int32, _ cell: Cell) {
+        if !table.value.cells[Int(index)].set(cell) { keepCell(index, cell) }
+    }
+
+    /// Adds a cell to that of an entry.
+    @inline(__always)
+    func addCell(_ index: Int32, _ cell: Cell) {
+        if !table.value.cells[Int(index)].add(cell) { setCell(index, arena.add(self.cell(index), cell)) }
     }
 
     @inline(never)
-    func keepCell(_ index: Int32, _ cell: Cell) {
+    private func keepCell(_ index: Int32, _ cell: Cell) {
         cellBytes.writer.removeAll()
         arena.encode(cell, into: &cellBytes.writer)
         let size = cellBytes.count
-        if pool.capacity(of: table.value.cells[Int(index)].blob) < size {
-            pool.deallocate(table.value.cells[Int(index)].blob)
-            table.value.cells[Int(index)].blob = pool.allocate(size)
+        if Int(index) >= table.value.largeCells.count {
+            let room = max(Int(index) + 1, 2 * table.value.largeCells.count)
+            table.value.largeCells.grow(to: room, filling: LargeCell())
         }
-        pool.write(cellBytes.bytes, to: table.value.cells[Int(index)].blob, at: 0)
-        table.value.cells[Int(index)].count = Int32(size)
-    }
-
-    // MARK: Folded writes
-
-    /// Calls `body` with the contexts of earlier writes folded into an entry, newest first; at most ``keptContributors``.
-    func forEachContributor(_ index: Int32, _ body: (TraceContext) -> Void) {
-        guard keepsFolds else { return }
-        var link = table.value.folds[Int(index)].contributors
-        while link >= 0 {
-            body(table.value.chain[Int(link)].context)
-            link = table.value.chain[Int(link)].next
+        if pool.capacity(of: table.value.largeCells[Int(index)].blob) < size {
+            pool.deallocate(table.value.largeCells[Int(index)].blob)
+            table.value.largeCells[Int(index)].blob = pool.allocate(size)
         }
+        pool.write(cellBytes.bytes, to: table.value.largeCells[Int(index)].blob, at: 0)
+        table.value.largeCells[Int(index)].count = Int32(size)
     }
-
-    /// How many earlier writes an entry has folded in since its last flush.
-    func foldedWrites(_ index: Int32) -> Int64 { keepsFolds ? table.value.folds[Int(index)].count : 0 }
 }

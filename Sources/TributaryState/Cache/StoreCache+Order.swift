@@ -105,21 +105,15 @@ extension StoreCache {
     }
 
     /// An entry's earlier writes are flushed: forgets them.
-    @inline(__always)
     func flushed(_ index: Int32) {
-        if keepsFolds { dropContributors(index) }
+        if keepsFolds { table.value.folds.remove(index) }
     }
 
-    private func dropContributors(_ index: Int32) {
-        var link = table.value.folds[Int(index)].contributors
-        table.value.folds[Int(index)] = Fold()
-        while link >= 0 {
-            let next = table.value.chain[Int(link)].next
-            table.value.chain[Int(link)].next = table.value.freeChain
-            table.value.freeChain = link
-            link = next
-        }
-    }
+    /// Before the spans of a flush of all dirty entries: brings what was folded into each together.
+    func sortFolds() { table.value.folds.sort(table.value.taken, table.value.takenCount) }
+
+    /// After them: forgets all that was folded.
+    func removeFolds() { table.value.folds.removeAll(table.value.taken, table.value.takenCount) }
 
     /// The least recently used entry, or -1.
     var oldest: Int32 { table.value.oldest }
@@ -162,9 +156,9 @@ extension StoreCache {
         pool.deallocate(table.value.entries[Int(index)].keyBlob)
         pool.deallocate(table.value.entries[Int(index)].valueBlob)
         table.value.entries[Int(index)].form = Form.deleted
-        if keepsCells {
-            pool.deallocate(table.value.cells[Int(index)].blob)
-            table.value.cells[Int(index)].blob = .none
+        if Int(index) < table.value.largeCells.count {
+            pool.deallocate(table.value.largeCells[Int(index)].blob)
+            table.value.largeCells[Int(index)].blob = .none
         }
         table.value.entries[Int(index)].keyCount = -1
         table.value.links[Int(index)].older = table.value.freeEntry

@@ -64,21 +64,7 @@ extension StoreCache {
     /// Remembers the context of an entry's write before another write replaces it, for the links of the flush.
     @inline(never)
     func foldIn(_ index: Int32) {
-        guard isDirty(index) else { return }
-        table.value.folds[Int(index)].count += 1
-        let context = context(index)
-        guard context.isSampled, table.value.folds[Int(index)].kept < StoreCache.keptContributors else { return }
-        let next = table.value.folds[Int(index)].contributors
-        var link = table.value.freeChain
-        if link >= 0 {
-            table.value.freeChain = table.value.chain[Int(link)].next
-            table.value.chain[Int(link)] = Contributor(context: context, next: next)
-        } else {
-            link = Int32(table.value.chain.count)
-            table.value.chain.append(Contributor(context: context, next: next))
-        }
-        table.value.folds[Int(index)].contributors = link
-        table.value.folds[Int(index)].kept += 1
+        if isDirty(index) { table.value.folds.add(index, context(index)) }
     }
 
     /// The number of a topic and partition in `sources`; there are as many as a task reads.
@@ -129,15 +115,15 @@ extension StoreCache {
             table.value.freeEntry = table.value.links[Int(index)].older
             table.value.entries[Int(index)] = entry
             if keepsLineage { table.value.traces[Int(index)] = Trace() }
-            if keepsCells { table.value.cells[Int(index)] = EntryCell() }
-            if keepsFolds { table.value.folds[Int(index)] = Fold() }
+            if keepsCells { table.value.cells[Int(index)] = CompactCell() }
+            flushed(index)
         } else {
             index = Int32(table.value.entries.count)
             table.value.entries.append(entry)
             table.value.links.append(Links())
             if keepsLineage { table.value.traces.append(Trace()) }
-            if keepsCells { table.value.cells.append(EntryCell()) }
-            if keepsFolds { table.value.folds.append(Fold()) }
+            if keepsCells { table.value.cells.append(CompactCell()) }
+            if keepsFolds { table.value.folds.makeRoom(table.value.entries.count) }
         }
         place(probe.hash, index)
         table.value.live += 1

@@ -71,22 +71,10 @@ final class StoreCache {
         var topicSize: Int32 = 0
     }
 
-    struct EntryCell: BitwiseCopyable {
-        var cell = Cell.empty
-        var blob = Blob.none  // the encoded cell, if it has more than one entry
+    // The encoded cell of an entry whose cell doesn't fit into its compact form.
+    struct LargeCell: BitwiseCopyable {
+        var blob = Blob.none
         var count: Int32 = 0
-    }
-
-    /// What was folded into an entry's write since its last flush.
-    struct Fold: BitwiseCopyable {
-        var contributors: Int32 = -1  // chain of earlier writes' contexts
-        var kept: Int32 = 0
-        var count: Int64 = 0  // how many earlier writes there were
-    }
-
-    struct Contributor: BitwiseCopyable {
-        var context = TraceContext.none
-        var next: Int32 = -1
     }
 
     struct Table: ~Copyable {
@@ -96,10 +84,10 @@ final class StoreCache {
         var entries = FlatList<Entry>(capacity: StoreCache.room)
         var links = FlatList<Links>(capacity: StoreCache.room)
         var traces = FlatList<Trace>()
-        var cells = FlatList<EntryCell>()
-        var folds = FlatList<Fold>()
-        var chain = FlatList<Contributor>()
-        var freeChain: Int32 = -1
+        var cells = FlatList<CompactCell>()
+        // As long as needed: empty where all cells are compact.
+        var largeCells = FlatArray<LargeCell>(repeating: LargeCell(), count: 0)
+        var folds = FoldedWrites(room: 0)
         var sources = FlatList<Source>()
         var source: Int32 = 0  // the last one used
         var freeEntry: Int32 = -1
@@ -116,8 +104,6 @@ final class StoreCache {
         var takenCount = 0
     }
 
-    /// How many contexts of earlier writes an entry keeps for the links of its flush; the count goes on beyond.
-    static let keptContributors: Int32 = 32
     static let room = 64
 
     let budget: CacheBudget
@@ -144,6 +130,7 @@ final class StoreCache {
         keepsFolds = recorder.isRecording
         // Clean entries have no source.
         table.value.sources.append(Source())
+        if keepsFolds { table.value.folds = FoldedWrites(room: StoreCache.room) }
     }
 
     deinit {

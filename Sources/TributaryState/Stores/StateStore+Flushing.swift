@@ -10,7 +10,7 @@ extension StateStore {
     public func flush() throws {
         guard isCached, cache.dirtyCount > 0 else { return }
         cache.takeDirty()
-        try flushTaken()
+        try flushTaken(isCommit: true)
     }
 
     func evict(_ cache: StoreCache) throws {
@@ -30,7 +30,7 @@ extension StateStore {
     }
 
     /// Writes what the cache took for this flush to the engine sorted by key, then logs and forwards it in order.
-    private func flushTaken() throws {
+    private func flushTaken(isCommit: Bool = false) throws {
         state.value.isFlushing = true
         defer { state.value.isFlushing = false }
         let mark = arena.mark
@@ -38,10 +38,13 @@ extension StateStore {
         let value = ByteBuffer(capacity: 256)
         try dropVainDeletes(key)
         if recorder.isRecording {
+            // Of a commit: all dirty entries. An eviction's one entry is not worth sorting what the others keep.
+            if isCommit { cache.sortFolds() }
             for place in 0..<cache.takenCount {
                 makeFlushSpan(cache.taken(place))
-                arena.release(to: mark)
+                if isCommit { recorder.exportWhenFull() }
             }
+            if isCommit { cache.removeFolds() }
         }
         try writeSorted(key, value)
         let onFlush = self.onFlush
@@ -62,12 +65,16 @@ extension StateStore {
             try log(
                 key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage)
             if let onFlush {
+                let seen = recorder.show(lineage)
+                defer { recorder.show(again: seen) }
+                let held = CollectionOfOne(lineage)
                 let meta = RecordMeta(
                     key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: cache.origin(entry),
-                    headers: key.bytes(from: keySize), lineage: lineage)
+                    headers: key.bytes(from: keySize), lineage: held.span)
                 try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
             }
             arena.release(to: mark)
+            if isCommit { recorder.exportWhenFull() }
         }
     }
 
@@ -87,8 +94,8 @@ extension StateStore {
         let parent = cache.context(index)
         guard recorder.makesSpan(parent) else { return }
         let type: LinkType = description.isLatestWins ? .superseded : .merged
-        cache.forEachContributor(index) { recorder.link(type, $0) }
-        recorder.contributors(cache.foldedWrites(index) + 1)
+        cache.table.value.folds.forEach(index) { recorder.link(type, $0) }
+        recorder.contributors(cache.table.value.folds.count(index) + 1)
         cache.setContext(index, recorder.span(operations.flush, parent: parent))
     }
 

@@ -59,6 +59,7 @@ public final class StateStore {
         var sequence: UInt32 = 0
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
+        var fetched = false
     }
 
     // Reused buffers: what a read found, the envelope and cell being written.
@@ -125,7 +126,10 @@ public final class StateStore {
         let probe = StoreCache.probe(key)
         let index = cache.find(key, probe)
         state.value.lookedUp = index
-        if index >= 0 { return readCached(index) }
+        if index >= 0 {
+            state.value.fetched = cache.fetchLineage(index)
+            return readCached(index)
+        }
         return try readThrough(key, probe)
     }
 
@@ -168,6 +172,9 @@ public final class StateStore {
             let view = try EnvelopeView(found.bytes)
             state.value.timestamp = view.timestamp ?? 0
             state.value.lineage.context = view.context
+            if !view.tracestate.isEmpty {
+                recorder.know(view.tracestate, of: &state.value.lineage.context)
+            }
             if keepsCells { state.value.lineage.cell = try readCell(view.cell) }
             state.value.start = found.count &- (view.payload?.byteCount ?? 0)
             state.value.lineageFrom = -1
@@ -235,7 +242,7 @@ public final class StateStore {
     public func readSpan(_ parent: TraceContext, link: LinkType, _ row: TraceContext) -> TraceContext {
         guard recorder.makesSpan(parent) else { return parent }
         recorder.link(link, row)
-        return recorder.span(operations.get, parent: parent)
+        return recorder.span(operations.get, parent: parent, isInstant: state.value.lineageFrom >= 0)
     }
 
     /// Makes the span of the last read, which found a row that an aggregation goes on from.
@@ -243,7 +250,8 @@ public final class StateStore {
     public func previousSpan(_ meta: borrowing RecordMeta) {
         guard recorder.makesSpan(meta.lineage.context) else { return }
         recorder.link(.previous, rowContext)
-        _ = recorder.span(operations.get, parent: meta.lineage.context)
+        _ = recorder.span(
+            operations.get, parent: meta.lineage.context, isInstant: state.value.lineageFrom >= 0)
     }
 
     /// Makes the span of a read that found nothing.
