@@ -42,14 +42,17 @@ let libraries: [Target] = [
     library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
     library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
     library("CCurl", "libcurl", apt: "libcurl4-openssl-dev", brew: "curl"),
+    library("CRdKafka", "rdkafka", apt: "librdkafka-dev", brew: "librdkafka"),
+    library("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev", brew: "libmicrohttpd"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
-    target("TributaryCore", [], isUnsafe: true),
+    target("TributaryCore", ["CLinux"], isUnsafe: true),
     target("TributaryFoundation", ["TributaryCore"]),
     target("TributaryLineage", ["TributaryCore", "CXXHash"], isUnsafe: true),
     target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib", "CCurl"], isUnsafe: true),
     target("TributaryState", ["TributaryCore", "TributaryLineage"]),
     target(
         "TributaryLMDB", ["TributaryCore", "TributaryLineage", "TributaryState", "CLMDB", "CLinux"], isUnsafe: true),
+    target("TributaryKafka", ["TributaryCore", "CRdKafka", "CLinux"], isUnsafe: true),
     target("TributaryDSL", ["TributaryCore", "TributaryLineage", "TributaryState"]),
     target("TributaryRuntime", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"]),
     target(
@@ -59,8 +62,12 @@ let libraries: [Target] = [
         "Tributary",
         [
             "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
-            "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            "TributaryLMDB", "TributaryKafka", "TributaryTelemetry", "TributaryFoundation",
         ]),
+    target(
+        "TributaryWeb",
+        ["Tributary", "TributaryCore", "TributaryDSL", "TributaryRuntime", "TributaryTelemetry", "CMicroHTTPD"],
+        isUnsafe: true),
 ]
 
 let programs: [Target] = [
@@ -94,6 +101,9 @@ let testTargets: [Target] = [
             "log-test-process",
         ], isUnsafe: true),
     tests(
+        "TributaryKafkaTests",
+        ["Tributary", "TributaryKafka", "TributaryCore", "TributaryTesting"]),
+    tests(
         "TributaryDSLTests",
         [
             "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
@@ -101,6 +111,7 @@ let testTargets: [Target] = [
         ]),
     tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
     tests("TributaryTests", ["Tributary", "TributaryLMDB", "TributaryTesting"]),
+    tests("TributaryWebTests", ["TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
     tests("TributaryCLITests", ["TributaryCLI", "Tributary", "tributary-tool"]),
     tests("TributaryConformanceTests", ["TributaryConformance", "TributaryCore"]),
     tests("ConformanceTests", ["TributaryConformance"], exclude: ["Data"]),

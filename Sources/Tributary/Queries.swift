@@ -50,12 +50,12 @@ public struct StoreQueries<Key, Value>: Sendable {
 
     /// A key's windows that start from one time through another (ms), by start.
     public func fetch(
-        _ key: Key, from start: Int64, through end: Int64
+        _ key: Key, from start: Int64, through end: Int64, _ mode: QueryMode = .current
     ) async throws -> [QueryResult<Windowed<Key>, Value>] {
         let bytes = try self.key.bytes(key) ?? []
         var size: Int64 = 0
         if case .window(_, let length, _, _)? = application.topology.stores[name]?.kind { size = length }
-        return try await rows(.windows(key: bytes, from: start, through: end), .current).map { row in
+        return try await rows(.windows(key: bytes, from: start, through: end), mode).map { row in
             let begin = row.key.span.bytes.integer(at: row.key.count - 12, as: Int64.self) ?? 0
             return QueryResult(
                 key: Windowed(key: key, window: Window(start: begin, end: begin &+ size)),

@@ -1,5 +1,5 @@
 internal import Synchronization
-internal import TributaryCore
+public import TributaryCore
 public import TributaryDSL
 internal import TributaryLMDB
 internal import TributaryLineage
@@ -45,7 +45,9 @@ public final class StreamsApplication: Sendable {
     public let topology: Topology
     /// The settings, with the log's defaults filled in once it is open.
     public let configuration: StreamsConfiguration
-    private let status = Mutex(Status())
+    /// All metrics of the application, for exporters and for metrics of your own.
+    public let metricsRegistry = MetricsRegistry()
+    private let status = Guarded(Status())
     private let stopRequested = Atomic(false)
 
     /// Makes an application.
@@ -94,10 +96,12 @@ public final class StreamsApplication: Sendable {
 
     /// Counters of all stream threads.
     public var metrics: ApplicationMetrics {
-        let threads = status.withLock { $0.threads }
+        let threads = status.withLock { $0.threads }.map(\.metrics)
+        func sum(_ counter: KeyPath<ThreadMetrics, Counter>) -> Int64 {
+            threads.reduce(0) { $0 + $1[keyPath: counter].value }
+        }
         return ApplicationMetrics(
-            records: threads.map(\.metrics.records).reduce(0, +), commits: threads.map(\.metrics.commits).reduce(0, +),
-            dropped: threads.map(\.metrics.dropped).reduce(0, +), lag: threads.map(\.metrics.lag).reduce(0, +))
+            records: sum(\.processed), commits: sum(\.commits), dropped: sum(\.dropped), lag: sum(\.lag))
     }
 
     /// Asks the application to commit and stop; returns at once.
@@ -140,6 +144,10 @@ public final class StreamsApplication: Sendable {
         let log = try configuration.log.open(runtime)
         defer { if configuration.log.isOwned { log.close() } }
         runtime.guarantee = configuration.guarantee ?? log.defaults.guarantee
+        guard log.defaults.guarantees.contains(runtime.guarantee) else {
+            throw LogError(
+                .unsupported, "this log can't run an application with the guarantee \(runtime.guarantee.rawValue) yet")
+        }
         runtime.commitInterval =
             configuration.commitInterval?.milliseconds
             ?? (runtime.guarantee == .exactlyOnce
@@ -183,6 +191,7 @@ public final class StreamsApplication: Sendable {
     ) {
         let context = ThreadContext(
             topology: topology, plan: plan, configuration: runtime, log: log, group: group, engines: engines,
+            metrics: metricsRegistry,
             onRestore: { [weak self] progress in
                 let listeners = self?.status.withLock { $0.restoreListeners } ?? []
                 for listener in listeners { listener(progress) }

@@ -64,6 +64,8 @@ public final class LineageRecorder {
         var window: (start: Int64, end: Int64)?
         // When the last span began or ended: the next operation's begin, so that adjacent spans share one clock read.
         var lastTime: Int64 = 0
+        // When the last record's span ended, if the next record follows at once; else 0.
+        @usableFromInline var recordEnd: Int64 = 0
     }
 
     /// Makes a recorder.
@@ -146,10 +148,16 @@ public final class LineageRecorder {
     /// Begins the span that processes a record; `parent` is the record's context as ``received(_:key:)`` gave it.
     ///
     /// A parent without span id makes a root.
-    public func begin(_ operation: Int32, parent: TraceContext, origin: RecordOrigin, flags: UInt8 = 0) -> SpanRecord {
+    ///
+    /// - Parameter followsRecord: a record was processed right before, unless ``pause()`` was called since: both share one reading
+    ///   of the clock.
+    public func begin(
+        _ operation: Int32, parent: TraceContext, origin: RecordOrigin, flags: UInt8 = 0, followsRecord: Bool = false
+    ) -> SpanRecord {
         var context = parent
         context.span = id()
-        let now = time.nanoseconds()
+        let now = followsRecord && state.value.recordEnd > 0 ? state.value.recordEnd : time.nanoseconds()
+        state.value.recordEnd = 0
         state.value.lastTime = now
         var span = SpanRecord(context: context, parent: parent.span, start: now, end: now, operation: operation)
         span.flags = flags
@@ -164,9 +172,15 @@ public final class LineageRecorder {
         var span = span
         span.end = time.nanoseconds()
         state.value.lastTime = span.end
+        state.value.recordEnd = span.end
         if let error { fail(&span, error) }
         state.value.batch.spans.append(span)
     }
+
+    /// Says that the next record doesn't follow one with a span at once.
+    @inlinable
+    @inline(__always)
+    public func pause() { if isRecording { state.value.recordEnd = 0 } }
 
     // MARK: Operations
 
@@ -195,6 +209,7 @@ public final class LineageRecorder {
         append(link)
     }
 
+    @inline(__always)
     private func append(_ link: LinkRecord) {
         if state.value.pendingLinks == 0 { state.value.firstLink = Int32(state.value.batch.links.count) }
         state.value.batch.links.append(link)
@@ -210,21 +225,26 @@ public final class LineageRecorder {
     /// Makes the span of an operation that is over when this returns, and returns its context.
     ///
     /// Where ``makesSpan(_:_:)`` is false the parent is returned.
+    ///
+    /// - Parameter isInstant: the operation is shorter than a reading of the clock (a hit in a cache): it is given the time at
+    ///   which the one before it ended.
     @inlinable
     public func span(
         _ operation: Int32, parent: TraceContext, flags: UInt8 = 0, origin: RecordOrigin = .none,
-        level: SpanLevel = .storage
+        level: SpanLevel = .storage, isInstant: Bool = false
     ) -> TraceContext {
         guard makesSpan(parent, level) else { return parent }
-        return make(operation, parent: parent, flags: flags, origin: origin)
+        return make(operation, parent: parent, flags: flags, origin: origin, isInstant: isInstant)
     }
 
     @usableFromInline
     @inline(never)
-    func make(_ operation: Int32, parent: TraceContext, flags: UInt8, origin: RecordOrigin) -> TraceContext {
+    func make(
+        _ operation: Int32, parent: TraceContext, flags: UInt8, origin: RecordOrigin, isInstant: Bool
+    ) -> TraceContext {
         var context = parent
         context.span = id()
-        let now = time.nanoseconds()
+        let now = isInstant && state.value.lastTime > 0 ? state.value.lastTime : time.nanoseconds()
         // An operation begins where the one before it ended, unless that was long ago (another batch, another commit).
         let since = state.value.lastTime
         let start = now &- since < 1_000_000 && since <= now ? since : now
@@ -318,16 +338,32 @@ public final class LineageRecorder {
     // MARK: Export
 
     /// Hands finished spans to the exporter: after a batch of records, and at a commit.
+    ///
+    /// The exporter gets a copy of the size that is needed: the recorder's own arrays stay, and stay in the processor's cache.
     public func export() {
         guard isRecording, !state.value.batch.spans.isEmpty, let exporter else { return }
-        tracestates.value.note(&state.value.batch)
-        exporter.export(state.value.batch)
-        state.value.batch.spans.removeAll(keepingCapacity: false)
-        state.value.batch.links.removeAll(keepingCapacity: false)
-        state.value.batch.details.removeAll(keepingCapacity: false)
-        state.value.batch.tracestates = [:]
+        var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
+        batch.spans.reserveCapacity(state.value.batch.spans.count)
+        batch.spans += state.value.batch.spans
+        batch.links.reserveCapacity(state.value.batch.links.count)
+        batch.links += state.value.batch.links
+        swap(&batch.details, &state.value.batch.details)
+        tracestates.value.note(&batch)
+        exporter.export(batch)
+        state.value.batch.spans.removeAll(keepingCapacity: true)
+        state.value.batch.links.removeAll(keepingCapacity: true)
         state.value.pendingLinks = 0
+        state.value.recordEnd = 0
     }
+
+    /// Hands finished spans to the exporter if they are many: for a flush, which makes more than a batch of records does.
+    ///
+    /// Not while a span is open.
+    public func exportWhenFull() {
+        if state.value.batch.spans.count >= LineageRecorder.fullBatch { export() }
+    }
+
+    private static let fullBatch = 4_096
 
     /// How many finished spans wait for ``export()``.
     public var waitingSpans: Int { state.value.batch.spans.count }

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import TributaryCore
 
 #if canImport(Glibc)
     internal import Glibc
@@ -13,7 +13,7 @@ final class StandardOutput: Sendable {
         var isClosed = false
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     init() {
         // A closed pipe is an error of `write`, not the end of the process.

@@ -1,9 +1,9 @@
-internal import Synchronization
+internal import TributaryCore
 internal import TributaryLineage
 
 /// Keeps every finished span of the applications of a run.
 final class KeptSpans: SpanExporter {
-    private let kept = Mutex<[SpanBatch]>([])
+    private let kept = Guarded<[SpanBatch]>([])
 
     var batches: [SpanBatch] { kept.withLock { $0 } }
 

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import TributaryCore
 
 /// How the records of output topics are read back, noted by the sinks.
 final class OutputFormats {
@@ -18,7 +18,7 @@ final class OutputFormats {
 
 /// What `peek` and `foreach` saw since it was last asked.
 final class SeenRecords: Sendable {
-    private let records = Mutex<[String: [CaseResult.Record]]>([:])
+    private let records = Guarded<[String: [CaseResult.Record]]>([:])
 
     /// Notes a record under `peek:ID`.
     func add(_ id: String, _ key: CaseKey, _ value: CaseValue) {

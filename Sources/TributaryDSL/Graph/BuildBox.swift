@@ -1,9 +1,9 @@
-internal import Synchronization
+internal import TributaryCore
 
 /// State that is filled while a topology is built and read when tasks are made, possibly on other threads.
 @usableFromInline
 final class BuildBox<Value>: Sendable {
-    private let storage: Mutex<Unchecked>
+    private let storage: Guarded<Unchecked>
 
     // The value is only ever touched under the lock.
     private struct Unchecked: @unchecked Sendable {
@@ -11,7 +11,7 @@ final class BuildBox<Value>: Sendable {
     }
 
     init(_ value: Value) {
-        storage = Mutex(Unchecked(value: value))
+        storage = Guarded(Unchecked(value: value))
     }
 
     func withValue<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {

@@ -57,19 +57,19 @@ extension KStream {
         let nulls = Nullability<Value>.of()
         output.attach(id, name) { context in
             let services = context.services
+            let user = UserCode(name, services)
             let encoder = RecordEncoder(name, key, value)
             let topics = TopicNumbers(services)
             return Sink(
                 call: { record, content, meta in
-                    let topic: String
-                    do { topic = try choose(record, content, RecordMetadata(services, meta)) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    let choice = try user.run(meta) { try choose(record, content, RecordMetadata(services, meta)) }
+                    guard let topic = choice else { return }
                     try encoder.send(record, content, to: topics.number(topic), topic, services, meta)
                 },
                 delete: { record, meta in
-                    guard let nulls else { return services.dropped(.nullValue, node: name, meta) }
-                    let topic = try choose(record, nulls.null(), RecordMetadata(services, meta))
+                    guard let nulls else { return user.dropped(.nullValue, meta) }
+                    let choice = try user.run(meta) { try choose(record, nulls.null(), RecordMetadata(services, meta)) }
+                    guard let topic = choice else { return }
                     try encoder.sendTombstone(record, to: topics.number(topic), topic, services, meta)
                 })
         }

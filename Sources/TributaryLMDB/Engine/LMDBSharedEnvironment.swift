@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import TributaryCore
 internal import TributaryState
 
 /// The environment that an engine writes and readers on other threads read.
@@ -13,10 +13,10 @@ final class LMDBSharedEnvironment: Sendable {
         var handles: [String: LMDBDatabase]?
     }
 
-    let state: Mutex<State>
+    let state: Guarded<State>
 
     init(_ environment: LMDBEnvironment?, hasEngine: Bool) {
-        state = Mutex(State(environment: environment, handles: hasEngine ? [:] : nil))
+        state = Guarded(State(environment: environment, handles: hasEngine ? [:] : nil))
     }
 
     /// Puts another environment in place, once no reader is inside the one before.

@@ -37,6 +37,8 @@ public struct StateDirectoryLock: ~Copyable, Sendable {
 
     deinit {
         _ = ftruncate(file, 0)
+        // Unlocked first: a child between fork and exec still has the descriptor, and closing ours would leave it the lock.
+        _ = flock(file, LOCK_UN)
         close(file)
     }
 }

@@ -1,4 +1,3 @@
-internal import Synchronization
 internal import TributaryCore
 
 /// The one member of a group: on an embedded log one process runs an application, and all tasks are its own.
@@ -7,7 +6,7 @@ internal import TributaryCore
     private let handle: LogHandle
     private let tasks: Int
     private let word = FutexWord()
-    private let state: Mutex<State>
+    private let state: Guarded<State>
 
     private struct State: ~Copyable {
         var lock: FileLock?
@@ -27,7 +26,7 @@ internal import TributaryCore
             let holder = FileLock.holder(path).map { "process \($0)" } ?? "another process"
             throw LogError(.inUse, "\(holder) runs the application \(name) on this log")
         }
-        state = Mutex(State(lock: lock))
+        state = Guarded(State(lock: lock))
     }
 
     /// Throws if the group was left.

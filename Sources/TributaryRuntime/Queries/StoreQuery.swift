@@ -72,6 +72,12 @@ extension StreamThread {
     }
 
     private func committed(_ store: String, _ query: StoreQuery) throws -> [QueriedRow] {
+        guard let description = storeDescription(store) else {
+            throw StoreError(.unknownStore, "the topology has no such store", store: store)
+        }
+        guard description.isPersistent else {
+            throw StoreError(.invalidRequest, "a store in memory has no committed state to read", store: store)
+        }
         var rows: [QueriedRow] = []
         for reader in readers.values {
             switch query {
@@ -86,8 +92,12 @@ extension StreamThread {
                     rows.append(try QueriedRow([UInt8](copying: key), value, store))
                     return true
                 }
-            case .windows:
-                throw StoreError(.invalidRequest, "windows are answered by .current queries only", store: store)
+            case .windows(let key, let from, let through):
+                try reader.forEachWindow(description, key: key, from: from, through: through) {
+                    (key, value) throws(StoreError) in
+                    rows.append(try QueriedRow([UInt8](copying: key), value, store))
+                    return true
+                }
             }
         }
         return rows

@@ -21,6 +21,8 @@ public final class StreamTask {
     public var streamTime: Int64 { hot.value.streamTime }
     /// The wall clock when this record or punctuation began, ms.
     public var wallClock: Int64 { hot.value.wallClock }
+    /// The timestamp of the first record of the last run, ms.
+    var firstTimeOfRun: Int64 { hot.value.firstTimeOfRun }
     /// How many records were left out, by reason.
     public internal(set) var dropped: [DropReason: Int64] = [:]
     /// How many records were processed.
@@ -43,6 +45,7 @@ public final class StreamTask {
         var streamTime: Int64 = -1
         var wallClock: Int64 = 0
         var processedRecords: Int64 = 0
+        var firstTimeOfRun: Int64 = 0
         var needsCommit = false
         var commitRequested = false
         // The record being processed.
@@ -184,8 +187,10 @@ public final class StreamTask {
     func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
         var done = 0
         recorder.enter(scope)
+        hot.value.firstTimeOfRun = queue.headTimestamp
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
+        recorder.pause()
         while true {
             try process(batch, queue.headIndex, queue, entry)
             done &+= 1
@@ -272,6 +277,7 @@ public final class StreamTask {
             key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers,
             lineage: recorder.current.span)
         guard recorder.makesSpan(recorder.current.value.context, .log) else {
+            recorder.pause()
             return try entry(batch.value(index), meta)
         }
         try withSpan(batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal)
@@ -284,7 +290,8 @@ public final class StreamTask {
         var flags: UInt8 = value == nil ? SpanRecord.tombstone : 0
         if isRemote { flags |= SpanRecord.parentIsRemote }
         var span = recorder.begin(
-            queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags)
+            queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
+            followsRecord: true)
         recorder.current.value.context = span.context
         if !configuration.lineage.capturedHeaders.isEmpty && !meta.headers.isEmpty {
             recorder.add(captured(meta.headers), to: &span)
@@ -379,11 +386,14 @@ public final class StreamTask {
     }
 
     /// The log has committed: the state now belongs to that commit.
-    public func committed(_ commitID: Int64, force: Bool) throws {
+    ///
+    /// - Returns: whether the state was made durable.
+    @discardableResult
+    public func committed(_ commitID: Int64, force: Bool) throws -> Bool {
         hot.value.needsCommit = false
         hot.value.commitRequested = false
-        try stores.committed(commitID, force: force)
-        recorder.export()
+        defer { recorder.export() }
+        return try stores.committed(commitID, force: force)
     }
 
     // MARK: End

@@ -30,6 +30,8 @@ public final class TaskStores {
     private let task: String
     private var lastStateCommit: Int64
     private var lastPurge: Int64 = 0
+    // The last log commit, while the state that belongs to it isn't durable.
+    private var unsavedCommit: Int64?
 
     init(
         _ topology: Topology, _ subTopologies: [Topology.SubTopology], task: String, partition: Int32,
@@ -91,14 +93,35 @@ public final class TaskStores {
     // MARK: Positions
 
     /// Notes the positions of one log commit beside the rows, and makes the state durable if it is time.
-    func committed(_ commitID: Int64, force: Bool) throws {
+    ///
+    /// - Returns: whether it was made durable.
+    func committed(_ commitID: Int64, force: Bool) throws -> Bool {
         try memory?.commit()
-        guard let persistent else { return }
+        guard let persistent else { return false }
         let now = configuration.time.milliseconds
         let isDue =
             force || now - lastStateCommit >= configuration.stateFlushInterval
             || persistent.dirtyBytes >= configuration.stateDirtyBytes
-        guard isDue else { return }
+        guard isDue else {
+            unsavedCommit = commitID
+            return false
+        }
+        try makeDurable(commitID, now)
+        return true
+    }
+
+    /// Makes durable what the last commit left when nothing has come since, so that an idle task's state is on disk in time.
+    ///
+    /// Between commits only, when nothing is dirty.
+    func idle() throws {
+        let now = configuration.time.milliseconds
+        guard let unsavedCommit, now - lastStateCommit >= configuration.stateFlushInterval else { return }
+        try makeDurable(unsavedCommit, now)
+    }
+
+    private func makeDurable(_ commitID: Int64, _ now: Int64) throws {
+        guard let persistent else { return }
+        unsavedCommit = nil
         try savePositions(commitID, now)
         for store in inOrder { try store.prepareCommit() }
         try persistent.commit()

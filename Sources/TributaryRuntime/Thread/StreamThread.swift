@@ -18,6 +18,8 @@ public struct ThreadContext: Sendable {
     public var group: any LogGroup
     /// Makes engines.
     public var engines: any EngineFactory
+    /// Where the threads' instruments are known.
+    public var metrics: MetricsRegistry
     /// Called as stores are restored, from the thread.
     public var onRestore: @Sendable (RestoreProgress) -> Void
     /// Called once when all tasks run, from the thread.
@@ -28,7 +30,7 @@ public struct ThreadContext: Sendable {
     /// Makes a context.
     public init(
         topology: Topology, plan: TopicPlan, configuration: RuntimeConfiguration, log: any Log, group: any LogGroup,
-        engines: any EngineFactory, onRestore: @escaping @Sendable (RestoreProgress) -> Void,
+        engines: any EngineFactory, metrics: MetricsRegistry, onRestore: @escaping @Sendable (RestoreProgress) -> Void,
         onRunning: @escaping @Sendable () -> Void, onEnd: @escaping @Sendable ((any Error)?) -> Void
     ) {
         self.topology = topology
@@ -37,6 +39,7 @@ public struct ThreadContext: Sendable {
         self.log = log
         self.group = group
         self.engines = engines
+        self.metrics = metrics
         self.onRestore = onRestore
         self.onRunning = onRunning
         self.onEnd = onEnd
@@ -48,14 +51,14 @@ public final class StreamThread: Sendable {
     /// The number, from 1.
     public let index: Int
     /// Counters that others may read at any time.
-    public let metrics = ThreadMetrics()
+    public let metrics: ThreadMetrics
     private let context: ThreadContext
     private let tasks: [TopicPlan.Task]
     private let stopping = Atomic(false)
-    private let requests = Mutex<Requests>(Requests())
+    private let requests = Guarded<Requests>(Requests())
     private let hasRequests = Atomic(false)
-    private let readerList = Mutex<[String: any CommittedReader]>([:])
-    private let waker = Mutex<(any ConsumerWaker)?>(nil)
+    private let readerList = Guarded<[String: any CommittedReader]>([:])
+    private let waker = Guarded<(any ConsumerWaker)?>(nil)
 
     private struct Requests: Sendable {
         var waiting: [@Sendable (ThreadLoop?) -> Void] = []
@@ -66,6 +69,8 @@ public final class StreamThread: Sendable {
     public init(index: Int, tasks: [TopicPlan.Task], context: ThreadContext) {
         self.index = index
         self.tasks = tasks
+        metrics = ThreadMetrics(
+            context.metrics, clientID: context.configuration.applicationID, thread: index)
         self.context = context
     }
 
@@ -77,7 +82,13 @@ public final class StreamThread: Sendable {
     public func start() -> Bool {
         OSThread.start("stream-\(index)") { [self] in
             var failure: (any Error)?
-            do { try run() } catch { failure = error }
+            do {
+                try run()
+            } catch let error as LogError where error.code == .closed && isStopping {
+                // Stopped while it restored: nothing was processed.
+            } catch {
+                failure = error
+            }
             // Whoever still waits is told that nobody will answer.
             let left = requests.withLock { requests in
                 requests.hasEnded = true
@@ -123,6 +134,8 @@ public final class StreamThread: Sendable {
     /// Readers of the committed state of the thread's tasks, by task.
     var readers: [String: any CommittedReader] { readerList.withLock { $0 } }
 
+    func storeDescription(_ name: String) -> StoreDescription? { context.topology.stores[name] }
+
     private func wake() { waker.withLock { $0 }?.wake() }
 
     private func run() throws {
@@ -136,31 +149,4 @@ public final class StreamThread: Sendable {
 /// Wakes a consumer from another thread.
 protocol ConsumerWaker: Sendable {
     func wake()
-}
-
-/// Counters of one thread.
-public final class ThreadMetrics: Sendable {
-    private let recordCount = Atomic<Int64>(0)
-    private let commitCount = Atomic<Int64>(0)
-    private let droppedCount = Atomic<Int64>(0)
-    private let lagCount = Atomic<Int64>(0)
-
-    init() {}
-
-    /// Records processed.
-    public var records: Int64 { recordCount.load(ordering: .relaxed) }
-    /// Commits made.
-    public var commits: Int64 { commitCount.load(ordering: .relaxed) }
-    /// Records left out.
-    public var dropped: Int64 { droppedCount.load(ordering: .relaxed) }
-    /// Records known to be in the source partitions and not yet processed.
-    public var lag: Int64 { lagCount.load(ordering: .relaxed) }
-
-    func set(records: Int64, dropped: Int64, lag: Int64) {
-        recordCount.store(records, ordering: .relaxed)
-        droppedCount.store(dropped, ordering: .relaxed)
-        lagCount.store(lag, ordering: .relaxed)
-    }
-
-    func committed() { commitCount.add(1, ordering: .relaxed) }
 }

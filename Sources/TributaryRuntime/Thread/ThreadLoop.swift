@@ -10,6 +10,11 @@ final class ThreadLoop {
         let queue: PartitionQueue
     }
 
+    private struct Measured {
+        let task: StreamTask
+        let metrics: TaskMetrics
+    }
+
     private struct Waker: ConsumerWaker, @unchecked Sendable {
         // `wake` is the one call that a consumer takes from other threads.
         let consumer: any LogConsumer
@@ -26,6 +31,7 @@ final class ThreadLoop {
     private let recorder: LineageRecorder
     private let box: LineageBox
     private var assignments: [Assignment?] = []
+    private var measured: [Measured] = []
     private var lastCommit: Int64 = 0
     private var lastPurge: Int64 = 0
     private var idleSince: Int64 = -1
@@ -69,8 +75,16 @@ final class ThreadLoop {
                     context.topology, parts, id: item.id, partition: item.partition, configuration: configuration,
                     collector: collector, engines: context.engines, budget: budget, recorder: recorder, box: box)
                 tasks.append(task)
+                measured.append(
+                    Measured(
+                        task: task,
+                        metrics: TaskMetrics(
+                            context.metrics, clientID: configuration.applicationID, thread: thread.index, task: item.id)
+                    ))
             }
-            let restorer = StateRestorer(context.log, configuration: configuration, onProgress: context.onRestore)
+            let restorer = StateRestorer(
+                context.log, configuration: configuration, isStopping: { [thread] in thread.isStopping },
+                onProgress: context.onRestore)
             for task in tasks where !thread.isStopping { try restorer.restore(task) }
             try Lineage.bound(to: box) { for task in tasks { try start(task) } }
         } catch {
@@ -85,7 +99,7 @@ final class ThreadLoop {
         var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
         for source in sources {
             var position = task.startPosition(committed[source])
-            let low = try context.log.watermarks(source, committed: true).low
+            let low = try context.log.watermarks(source, committed: false).low
             if position.offset < low {
                 // Retention has overtaken an application that was stopped: go on at the first record that is left.
                 if committed[source] != nil {
@@ -149,6 +163,7 @@ final class ThreadLoop {
             try Lineage.bound(to: box) { try commit(force: false) }
         } else if isDue {
             lastCommit = now
+            for task in tasks { try task.stores.idle() }
         }
         publish()
         try poll(wait: didWork ? 0 : timeToWait(now))
@@ -157,13 +172,19 @@ final class ThreadLoop {
     // So many records at most, so that clocks, commits and requests get their turn.
     private func process() throws -> Bool {
         var didWork = false
-        for task in tasks {
+        var before = context.configuration.time.nanoseconds()
+        for item in measured {
+            let task = item.task
             var left = context.configuration.recordsPerRound
             while left > 0, try isReady(task) {
                 let done = try task.processRun(limit: left)
                 guard done > 0 else { break }
                 left -= done
                 didWork = true
+                let now = context.configuration.time.nanoseconds()
+                thread.metrics.processTime.observe((now - before) / Int64(done), count: Int64(done))
+                item.metrics.endToEnd.observe(task.wallClock - task.firstTimeOfRun, count: Int64(done))
+                before = now
                 _ = try task.punctuateStreamTime()
                 if collector.isFull { break }
             }
@@ -197,7 +218,10 @@ final class ThreadLoop {
         var wait = wait
         // One batch per partition and round is enough to keep the queues filled.
         for _ in 0..<max(assignments.count, 1) {
-            guard let batch = try consumer.poll(timeout: wait) else { return }
+            let batch = try consumer.poll(timeout: wait)
+            thread.metrics.polls.add()
+            guard let batch else { return }
+            thread.metrics.polled.add(Int64(batch.count))
             wait = 0
             guard batch.assignment < assignments.count, let assignment = assignments[batch.assignment] else { continue }
             assignment.queue.add(batch)
@@ -223,6 +247,7 @@ final class ThreadLoop {
     private func commit(force: Bool) throws {
         let dirty = tasks.filter(\.needsCommit)
         guard !dirty.isEmpty || force else { return }
+        let start = context.configuration.time.nanoseconds()
         var offsets: [TopicPartition: CommittedOffset] = [:]
         for task in dirty {
             try task.flush()
@@ -236,42 +261,69 @@ final class ThreadLoop {
                 try collector.flush()
                 try context.group.commit(offsets)
             }
-            thread.metrics.committed()
+            thread.metrics.commits.add()
+            thread.metrics.commitTime.observe(context.configuration.time.nanoseconds() - start)
         }
-        for task in force ? tasks : dirty { try task.committed(commitID, force: force) }
+        let middle = context.configuration.time.nanoseconds()
+        var madeDurable = false
+        for task in force ? tasks : dirty {
+            if try task.committed(commitID, force: force) { madeDurable = true }
+        }
+        if madeDurable { thread.metrics.stateCommitTime.observe(context.configuration.time.nanoseconds() - middle) }
         lastCommit = context.configuration.time.milliseconds
-        if lastCommit - lastPurge >= 30_000 || force { try purge(offsets) }
+        if lastCommit - lastPurge >= 30_000 || force { try purge() }
     }
 
-    // Records of repartition topics are done with once they are committed.
-    private func purge(_ offsets: [TopicPartition: CommittedOffset]) throws {
+    // Records of repartition topics are done with once they are committed: right after a commit, all that were processed.
+    private func purge() throws {
         lastPurge = lastCommit
         var before: [TopicPartition: Int64] = [:]
         for task in tasks {
             for queue in task.queues where queue.isInternal {
-                before[queue.partition] = offsets[queue.partition]?.offset
+                before[queue.partition] = queue.nextOffset
             }
         }
-        if !before.isEmpty { try context.log.deleteRecords(before: before) }
+        guard !before.isEmpty else { return }
+        do throws(LogError) {
+            try context.log.deleteRecords(before: before)
+        } catch {
+            // They only take room until the next time.
+            guard error.isRetriable else { throw error }
+            context.configuration.log(
+                .warning, "processed records of repartition topics could not be deleted", [("error", "\(error)")],
+                source: "TributaryRuntime")
+        }
     }
 
     private func publish() {
         var records: Int64 = 0
         var dropped: Int64 = 0
         var lag: Int64 = 0
-        for task in tasks {
+        for item in measured {
+            let (task, metrics) = (item.task, item.metrics)
             records += task.processedRecords
-            dropped += task.dropped.values.reduce(0, +)
-            for queue in task.queues {
-                lag += max(consumer.knownEnd(queue.assignment) - queue.nextOffset, 0)
+            for (reason, count) in task.dropped {
+                dropped += count
+                metrics.set(dropped: count, reason: reason.rawValue)
             }
+            var buffered = 0
+            for queue in task.queues {
+                let left = max(consumer.knownEnd(queue.assignment) - queue.nextOffset, 0)
+                metrics.set(lag: left, of: queue.partition)
+                lag += left
+                buffered += queue.count
+            }
+            metrics.buffered.set(Double(buffered))
         }
-        thread.metrics.set(records: records, dropped: dropped, lag: lag)
+        thread.metrics.processed.set(records)
+        thread.metrics.dropped.set(dropped)
+        thread.metrics.lag.set(lag)
     }
 
     private func closeTasks() {
         for task in tasks { task.close() }
         tasks = []
+        measured = []
         assignments = []
     }
 }

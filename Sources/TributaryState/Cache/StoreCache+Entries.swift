@@ -114,17 +114,4 @@ extension StoreCache {
         pool.write(cellBytes.bytes, to: blob, at: 0)
         table.value.largeCells[Int(index)].count = Int32(size)
     }
-
-    /// Calls `body` with the contexts of earlier writes folded into an entry, newest first; at most ``keptContributors``.
-    func forEachContributor(_ index: Int32, _ body: (TraceContext) -> Void) {
-        guard recorder.isRecording else { return }
-        var link = table.value.folds[Int(index)].contributors
-        while link >= 0 {
-            body(table.value.chain[Int(link)].context)
-            link = table.value.chain[Int(link)].next
-        }
-    }
-
-    /// How many earlier writes an entry has folded in since its last flush.
-    func foldedWrites(_ index: Int32) -> Int64 { recorder.isRecording ? table.value.folds[Int(index)].folded : 0 }
 }

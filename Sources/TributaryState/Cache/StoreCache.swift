@@ -51,17 +51,6 @@ final class StoreCache {
         var count: Int32 = 0
     }
 
-    struct Folded: BitwiseCopyable {
-        var contributors: Int32 = -1  // chain of earlier writes' contexts
-        var kept: Int32 = 0
-        var folded: Int64 = 0  // how many earlier writes there were since the last flush
-    }
-
-    struct Contributor: BitwiseCopyable {
-        var context = TraceContext.none
-        var next: Int32 = -1
-    }
-
     struct Table: ~Copyable {
         var slots: FlatArray<UInt64>  // hash in the upper half, index + 1 in the lower; 0 is empty
         var mask: Int
@@ -69,10 +58,7 @@ final class StoreCache {
         var contexts: FlatArray<TraceContext>
         var cells: FlatArray<CompactCell>
         var largeCells: FlatArray<LargeCell>  // as long as needed: empty where all cells are compact
-        var folds: FlatArray<Folded>
-        var chain: FlatArray<Contributor>
-        var freeChain: Int32 = -1
-        var usedChain = 0
+        var folds: FoldedWrites
         var freeEntry: Int32 = -1
         var usedEntries = 0
         var live = 0
@@ -82,9 +68,6 @@ final class StoreCache {
         var lastDirty: Int32 = -1
         var dirtyCount = 0
     }
-
-    /// How many contexts of earlier writes an entry keeps for the links of its flush; the count goes on beyond.
-    static let keptContributors: Int32 = 32
 
     let budget: CacheBudget
     let keepsLineage: Bool
@@ -112,8 +95,7 @@ final class StoreCache {
                 contexts: FlatArray(repeating: .none, count: recorder.mode == .off ? 0 : room),
                 cells: FlatArray(repeating: CompactCell(), count: recorder.mode == .cells ? room : 0),
                 largeCells: FlatArray(repeating: LargeCell(), count: 0),
-                folds: FlatArray(repeating: Folded(), count: recorder.isRecording ? room : 0),
-                chain: FlatArray(repeating: Contributor(), count: recorder.isRecording ? 64 : 0)))
+                folds: FoldedWrites(room: recorder.isRecording ? room : 0)))
     }
 
     deinit {

@@ -2,6 +2,9 @@ public import TributaryCore
 
 /// Reads what an engine has committed, from any thread, while the engine goes on.
 public protocol CommittedReader: Sendable {
+    /// The names of the tables that can be read, ascending.
+    func tableNames() throws(StoreError) -> [String]
+
     /// Replaces the content of `value` by the committed value of a key; returns false if there is none.
     func get(_ table: String, _ key: RawSpan, into value: inout ByteWriter) throws(StoreError) -> Bool
 

@@ -61,7 +61,8 @@ final class SegmentedStore: InnerStore {
 
     private var timeKey: String { "time/\(store)" }
 
-    private static func segment(of table: String, store: String) -> Int64? {
+    /// The number of the segment that a table of this store holds; nil for other tables.
+    static func segment(of table: String, store: String) -> Int64? {
         guard table.hasPrefix(store + "@"), let id = UInt64(table.dropFirst(store.utf8.count + 1), radix: 16) else {
             return nil
         }

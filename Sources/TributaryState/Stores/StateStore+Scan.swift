@@ -108,15 +108,8 @@ extension StateStore {
         var cursors: [any StateCursor] = []
         for table in tables {
             if let key {
-                var low = ByteWriter()
-                low.append(key)
-                low.append(bigEndian: from)
-                low.append(bigEndian: UInt32(0))
-                var high = ByteWriter()
-                high.append(key)
-                high.append(bigEndian: last)
-                high.append(bigEndian: UInt32.max)
-                cursors.append(try table.cursor(from: low.bytes, through: high.bytes, reverse: reverse))
+                let (low, high) = SegmentedStore.bounds(ofKey: key, from: from, through: last)
+                cursors.append(try table.cursor(from: low.span.bytes, through: high.span.bytes, reverse: reverse))
             } else {
                 cursors.append(try table.cursor(from: lower?.span.bytes, through: nil, reverse: reverse))
             }

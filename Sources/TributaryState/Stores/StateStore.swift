@@ -229,7 +229,7 @@ public final class StateStore {
     public func readSpan(_ parent: TraceContext, link: LinkType, _ row: TraceContext) -> TraceContext {
         guard recorder.makesSpan(parent) else { return parent }
         recorder.link(link, row)
-        return recorder.span(operations.get, parent: parent)
+        return recorder.span(operations.get, parent: parent, isInstant: state.value.lineageFrom >= 0)
     }
 
     /// Makes the span of the last read, which found a row that an aggregation goes on from.
@@ -237,7 +237,8 @@ public final class StateStore {
     public func previousSpan(_ meta: borrowing RecordMeta) {
         guard recorder.makesSpan(meta.lineage.context) else { return }
         recorder.link(.previous, rowContext)
-        _ = recorder.span(operations.get, parent: meta.lineage.context)
+        _ = recorder.span(
+            operations.get, parent: meta.lineage.context, isInstant: state.value.lineageFrom >= 0)
     }
 
     /// Makes the span of a read that found nothing.

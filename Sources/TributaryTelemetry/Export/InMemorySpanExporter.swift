@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import TributaryCore
 public import TributaryLineage
 
 /// Keeps the newest spans in memory: for tests, and for asking a running application.
@@ -15,7 +15,7 @@ public final class InMemorySpanExporter: SpanExporter {
 
     /// How many spans are kept at least, if there were as many.
     public let capacity: Int
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     /// Makes an exporter that keeps the newest `capacity` spans, and up to a batch more.
     public init(capacity: Int = 100_000) { self.capacity = max(capacity, 0) }

@@ -19,7 +19,7 @@ final class DriverClock: Sendable {
 
 /// Keeps every finished span.
 final class DriverSpans: SpanExporter {
-    private let kept = Mutex<[SpanBatch]>([])
+    private let kept = Guarded<[SpanBatch]>([])
 
     var batches: [SpanBatch] { kept.withLock { $0 } }
 

@@ -1,4 +1,3 @@
-internal import Synchronization
 internal import TributaryCore
 
 /// Memory that one ``RecordBatch`` owns: the copied bytes, and the slots that point into them.
@@ -51,7 +50,7 @@ internal import TributaryCore
         var large: [BatchMemory] = []
     }
     @safe private struct Handed: @unchecked Sendable { let memory: BatchMemory? }
-    private let free = Mutex(Free())
+    private let free = Guarded(Free())
 
     deinit {
         free.withLock { free in

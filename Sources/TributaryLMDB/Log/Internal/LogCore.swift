@@ -153,7 +153,7 @@ final class LogRegistry: Sendable {
         let opening: UInt64
         weak var core: LogCore?
     }
-    private let entries = Mutex<[FileIdentity: Entry]>([:])
+    private let entries = Guarded<[FileIdentity: Entry]>([:])
     private let changed = FutexWord()
     private let openings = Atomic<UInt64>(0)
 

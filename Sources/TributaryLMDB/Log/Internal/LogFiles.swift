@@ -55,7 +55,11 @@ struct FileLock: ~Copyable {
 
     private init(descriptor: Int32) { self.descriptor = descriptor }
 
-    deinit { close(descriptor) }
+    // Unlocked first: a child between fork and exec still has the descriptor, and closing ours would leave it the lock.
+    deinit {
+        _ = flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// Does nothing: called last where the lock must be held so long.
     borrowing func keep() {}

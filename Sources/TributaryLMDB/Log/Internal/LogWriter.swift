@@ -1,5 +1,3 @@
-internal import CLinux
-internal import Synchronization
 internal import TributaryCore
 
 /// Something that collects records and lets the writer take them when their time is up.
@@ -19,37 +17,23 @@ final class LogWriter: Sendable {
         var isOpen = false
         var stopping = false
     }
-    private let queue = Mutex(Queue())
+    private let queue = Guarded(Queue())
 
     // Held while the thread is started or waited for, so that there is never more than one.
     private struct Life {
         var users = 0
         var thread: LogThread?
     }
-    private let life = Mutex(Life())
+    private let life = Guarded(Life())
     private let word = FutexWord()
 
     init(_ store: LogStore) { self.store = store }
-
-    /// Calls `body` with the queue, alone.
-    private func withQueue<Result>(_ body: (inout Queue) -> Result) -> Result {
-        let mark = unsafe UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
-        nonisolated(unsafe) let body = body
-        return queue.withLock { queue in
-            unsafe linux_sanitizer_acquire(mark)
-            defer { unsafe linux_sanitizer_release(mark) }
-            return Handed(value: unsafe body(&queue))
-        }.value
-    }
-
-    // Results leave the lock as what they are: sets and producers that may cross threads, and numbers.
-    private struct Handed<Value>: @unchecked Sendable { let value: Value }
 
     /// Counts one more user; the thread runs as long as there are any.
     func retain() throws(LogError) {
         let started = life.withLock { life -> Bool in
             if life.thread == nil {
-                withQueue { queue in
+                queue.withLock { queue in
                     queue.stopping = false
                     queue.isOpen = true
                 }
@@ -67,7 +51,7 @@ final class LogWriter: Sendable {
         life.withLock { life in
             life.users -= 1
             guard life.users == 0, let thread = life.thread.take() else { return }
-            withQueue { $0.stopping = true }
+            queue.withLock { $0.stopping = true }
             word.announce()
             thread.join()
         }
@@ -77,7 +61,7 @@ final class LogWriter: Sendable {
     ///
     /// Whoever waits for it is told by its own word.
     func submit(_ set: WriteSet) {
-        let taken = withQueue { queue -> Bool in
+        let taken = queue.withLock { queue -> Bool in
             guard queue.isOpen else { return false }
             queue.sets.append(set)
             return true
@@ -92,7 +76,7 @@ final class LogWriter: Sendable {
 
     /// Asks for ``Lingering/submitCollected()`` at a time.
     func linger(_ producer: any Lingering, until due: Int64) {
-        withQueue { $0.lingering.append((producer, due)) }
+        queue.withLock { $0.lingering.append((producer, due)) }
         word.announce()
     }
 
@@ -101,7 +85,7 @@ final class LogWriter: Sendable {
         while true {
             let seen = word.now
             let now = monotonicNanoseconds()
-            let (sets, due, next, ends) = withQueue { queue in
+            let (sets, due, next, ends) = queue.withLock { queue in
                 let sets = queue.sets
                 queue.sets.removeAll()
                 let everything = queue.stopping

@@ -13,7 +13,7 @@ final class Maintenance: Sendable {
         var users = 0
         var thread: LogThread?
     }
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     private let stopping = Atomic<Bool>(false)
 
     init(_ store: LogStore, directory: String) {

@@ -1,0 +1,77 @@
+/// Where instruments are known by name, so that they can be read together; may be used from any thread.
+///
+/// Kafka Streams' metrics keep their group and name (KIP-444): `process-total` of `stream-thread-metrics` is the counter
+/// `kafka.streams.stream_thread_metrics.process`, in Prometheus `kafka_streams_stream_thread_metrics_process_total`.
+public final class MetricsRegistry: Sendable {
+    private enum Source: Sendable {
+        case counter(Counter)
+        case gauge(Gauge)
+        case histogram(Histogram)
+        case reading(@Sendable () -> [MetricPoint])
+    }
+
+    private struct Entry: Sendable {
+        let description: MetricDescription
+        let labels: [MetricLabel]
+        let source: Source
+    }
+
+    private let entries = Guarded<[Entry]>([])
+
+    /// Makes an empty registry.
+    public init() {}
+
+    /// A new counter under a name and labels; one thread may write it.
+    public func counter(_ name: String, unit: String, help: String, labels: [MetricLabel]) -> Counter {
+        let counter = Counter()
+        add(MetricDescription(.counter, name, unit: unit, help: help), labels, .counter(counter))
+        return counter
+    }
+
+    /// A new gauge under a name and labels; one thread may write it.
+    public func gauge(_ name: String, unit: String, help: String, labels: [MetricLabel]) -> Gauge {
+        let gauge = Gauge()
+        add(MetricDescription(.gauge, name, unit: unit, help: help), labels, .gauge(gauge))
+        return gauge
+    }
+
+    /// Puts a histogram under a name and labels; one thread may write it.
+    public func histogram(
+        _ name: String, unit: String, help: String, labels: [MetricLabel], _ histogram: Histogram
+    ) -> Histogram {
+        add(MetricDescription(.histogram, name, unit: unit, help: help), labels, .histogram(histogram))
+        return histogram
+    }
+
+    /// Asks `read` for the series of a metric whenever metrics are read, on the reader's thread.
+    public func reading(_ description: MetricDescription, _ read: @escaping @Sendable () -> [MetricPoint]) {
+        add(description, [], .reading(read))
+    }
+
+    private func add(_ description: MetricDescription, _ labels: [MetricLabel], _ source: Source) {
+        entries.withLock { $0.append(Entry(description: description, labels: labels, source: source)) }
+    }
+
+    /// All metrics with their series, by name.
+    public func snapshot() -> [MetricSnapshot] {
+        var places: [String: Int] = [:]
+        var found: [MetricSnapshot] = []
+        for entry in entries.withLock({ $0 }) {
+            let points =
+                switch entry.source {
+                case .counter(let counter): [MetricPoint(labels: entry.labels, value: .number(Double(counter.value)))]
+                case .gauge(let gauge): [MetricPoint(labels: entry.labels, value: .number(gauge.value))]
+                case .histogram(let histogram):
+                    [MetricPoint(labels: entry.labels, value: .histogram(histogram.snapshot))]
+                case .reading(let read): read()
+                }
+            if let place = places[entry.description.name] {
+                found[place].points += points
+            } else {
+                places[entry.description.name] = found.count
+                found.append(MetricSnapshot(description: entry.description, points: points))
+            }
+        }
+        return found.sorted { $0.description.name < $1.description.name }
+    }
+}

@@ -1,0 +1,50 @@
+internal import TributaryCore
+
+extension CommittedReader {
+    /// Calls the body with each committed window of a store that starts in a range (ms, both ends included), until it returns false.
+    ///
+    /// Windows that had expired at the commit are left out. Segments come in the order of time, keys in their order within.
+    ///
+    /// - Parameter key: only this key's windows; nil for all.
+    public func forEachWindow(
+        _ description: StoreDescription, key: [UInt8]?, from first: Int64, through last: Int64,
+        _ body: (_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        guard let retention = description.retention else {
+            throw StoreError(.invalidRequest, "a key-value store has no windows", store: description.name)
+        }
+        let saved = try metadata("time/\(description.name)")
+        let time = saved?.span.bytes.integer(at: 0, as: Int64.self) ?? -1
+        let from = max(first, 0, time &- retention &+ 1)
+        guard from <= last else { return }
+        let bounds = key.map { SegmentedStore.bounds(ofKey: $0, from: from, through: last) }
+        var goesOn = true
+        for table in try tableNames() where goesOn && SegmentedStore.segment(of: table, store: description.name) != nil
+        {
+            try forEach(table, from: bounds?.low.span.bytes, through: bounds?.high.span.bytes) {
+                (found, envelope) throws(StoreError) in
+                let start = SegmentedStore.start(ofKey: found)
+                guard start >= from, start <= last else { return true }
+                // Longer keys can lie between the two bounds of a shorter one.
+                if let key, found.byteCount != key.count + SegmentedStore.suffixSize { return true }
+                goesOn = try body(found, envelope)
+                return goesOn
+            }
+        }
+    }
+}
+
+extension SegmentedStore {
+    /// The least and the greatest logical key that a key's windows in a range of starts can have.
+    static func bounds(ofKey key: [UInt8], from first: Int64, through last: Int64) -> (low: [UInt8], high: [UInt8]) {
+        var low = ByteWriter()
+        low.append(key)
+        low.append(bigEndian: first)
+        low.append(bigEndian: UInt32(0))
+        var high = ByteWriter()
+        high.append(key)
+        high.append(bigEndian: last)
+        high.append(bigEndian: UInt32.max)
+        return (low.copy(), high.copy())
+    }
+}

@@ -1,0 +1,109 @@
+public import TributaryCore
+
+/// Metrics as text that Prometheus reads: its own format 0.0.4 or OpenMetrics 1.0.0, which has exemplars.
+///
+/// Names become `[a-zA-Z_:][a-zA-Z0-9_:]*` with dots as `_`, seconds and bytes are added to the name, counters end in `_total`, as
+/// OpenTelemetry's compatibility rules say.
+public enum PrometheusText {
+    /// The two formats.
+    public enum Format: Sendable {
+        /// Prometheus's own, without exemplars.
+        case prometheus
+        /// OpenMetrics.
+        case openMetrics
+
+        /// What to say in `Content-Type`.
+        public var contentType: String {
+            switch self {
+            case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
+            case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            }
+        }
+    }
+
+    /// Writes metrics.
+    public static func encode(_ metrics: [MetricSnapshot], _ format: Format) -> String {
+        var text = ""
+        for metric in metrics where !metric.points.isEmpty {
+            let family = familyName(metric.description)
+            let isCounter = metric.description.kind == .counter
+            // The one difference of the headers: OpenMetrics names a counter's family without `_total`.
+            let header = isCounter && format == .prometheus ? "\(family)_total" : family
+            text += "# HELP \(header) \(escaped(metric.description.help, quotes: format == .openMetrics))\n"
+            text += "# TYPE \(header) \(metric.description.kind.rawValue)\n"
+            for point in metric.points {
+                switch point.value {
+                case .number(let value):
+                    let name = isCounter ? "\(family)_total" : family
+                    text += "\(name)\(labels(point.labels)) \(number(value))\n"
+                case .histogram(let histogram):
+                    append(histogram, family, point.labels, format, to: &text)
+                }
+            }
+        }
+        if format == .openMetrics { text += "# EOF\n" }
+        return text
+    }
+
+    /// The family's name: without `_total`.
+    static func familyName(_ description: MetricDescription) -> String {
+        var name = ""
+        for (index, byte) in description.name.utf8.enumerated() {
+            let isDigit = (0x30...0x39).contains(byte)
+            let isLetter = (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x3A
+            name.unicodeScalars.append(isLetter || (isDigit && index > 0) ? Unicode.Scalar(byte) : "_")
+        }
+        switch description.unit {
+        case "s": name += "_seconds"
+        case "By": name += "_bytes"
+        case "1" where description.kind == .gauge: name += "_ratio"
+        default: break
+        }
+        return name
+    }
+
+    private static func append(
+        _ histogram: HistogramSnapshot, _ family: String, _ given: [MetricLabel], _ format: Format,
+        to text: inout String
+    ) {
+        var total: Int64 = 0
+        for (index, count) in histogram.counts.enumerated() {
+            total += count
+            let bound = index < histogram.bounds.count ? number(histogram.bounds[index]) : "+Inf"
+            text += "\(family)_bucket\(labels(given + [MetricLabel("le", bound)])) \(total)"
+            if format == .openMetrics, index < histogram.exemplars.count, let exemplar = histogram.exemplars[index] {
+                text += " # {trace_id=\"\(exemplar.context.traceID)\",span_id=\"\(exemplar.context.spanID)\"} "
+                text += "\(number(exemplar.value)) \(number(Double(exemplar.timestamp) / 1000))"
+            }
+            text += "\n"
+        }
+        text += "\(family)_sum\(labels(given)) \(number(histogram.sum))\n"
+        text += "\(family)_count\(labels(given)) \(total)\n"
+    }
+
+    private static func labels(_ labels: [MetricLabel]) -> String {
+        guard !labels.isEmpty else { return "" }
+        return "{" + labels.map { "\($0.name)=\"\(escaped($0.value, quotes: true))\"" }.joined(separator: ",") + "}"
+    }
+
+    private static func escaped(_ text: String, quotes: Bool) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\"" where quotes: result += "\\\""
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    // Whole numbers without a fraction, others as Swift's shortest text that reads back the same.
+    private static func number(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+        if value == value.rounded(), abs(value) < 1e15 { return String(Int64(value)) }
+        return String(value)
+    }
+}
