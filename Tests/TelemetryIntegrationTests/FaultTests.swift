@@ -41,9 +41,11 @@ struct FaultTests {
         exporter.export(batch(100, seed: 1))
         exporter.flush(timeout: 60_000)
         let counters = exporter.counters(.traces)
-        #expect(counters.sent == 100 && counters.lost == 0 && counters.retries == 6)
+        #expect(counters.sent == 100 && counters.lost == 0)
         let requests = try seen(server)
         #expect(requests.count == 7)
+        // libcurl itself goes on with a new connection where one that was kept open turns out to be dead.
+        #expect((4...6).contains(counters.retries))
         // A connection that is reset before the body is read leaves no hash.
         #expect(Set(requests.compactMap { $0["sha"]?.string }).count == 1)
         exporter.shutdown(timeout: 1000)
@@ -126,7 +128,7 @@ struct FaultTests {
 
     @Test func `the application is as fast whatever the server does, and all that is lost is counted`() async throws {
         #if DEBUG
-            let records = 20_000
+            let records = 50_000
         #else
             let records = 300_000
         #endif

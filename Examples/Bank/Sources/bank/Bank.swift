@@ -18,7 +18,8 @@ struct Bank {
                bank load DIR --accounts N --transactions M [--seed S]
                bank balances DIR
 
-        DIR holds everything: the topics, the state and, in DIR/traces, the traces.
+        DIR holds everything: the topics, the state and, in DIR/traces, the traces; those go to a collector instead
+        if OTEL_EXPORTER_OTLP_ENDPOINT is set.
         """
 
     static func main() async {
