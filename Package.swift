@@ -122,7 +122,10 @@ let testTargets: [Target] = [
     // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
     tests(
         "TelemetryIntegrationTests",
-        ["CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child"]),
+        [
+            "CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child",
+            "tributary-tool",
+        ]),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     tests(
         "AllocationTests",
