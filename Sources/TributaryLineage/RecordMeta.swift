@@ -36,7 +36,7 @@ public struct RecordMeta: ~Escapable {
     public let timestamp: Int64
     /// The input record being processed; in a cache flush, the one that wrote the entry.
     public let origin: RecordOrigin
-    /// The user's headers as an encoded list (``Headers``); empty for none.
+    /// The user's headers as an encoded list (`Headers`); empty for none.
     public let headers: RawSpan
     /// Which operation made the value, and what it came from.
     public let lineage: Lineage

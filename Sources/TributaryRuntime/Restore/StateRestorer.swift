@@ -56,7 +56,7 @@ public struct StateRestorer {
 
     /// Restores every logged store of a task.
     ///
-    /// - Throws: ``LogError`` or ``StoreError``; the state is then as it was at its last commit.
+    /// - Throws: `LogError` or `StoreError`; the state is then as it was at its last commit.
     public func restore(_ task: StreamTask) throws {
         var work: [Work] = []
         for store in task.stores.inOrder where store.description.isLogged {
