@@ -16,5 +16,14 @@ let package = Package(
                 .product(name: "_AllocationCounter", package: "tributary"),
             ],
             swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+        // What a change may not make worse: run by `gate` under valgrind.
+        .executableTarget(
+            name: "tributary-bench-gate",
+            dependencies: [
+                .product(name: "Tributary", package: "tributary"),
+                .product(name: "TributaryTesting", package: "tributary"),
+                .product(name: "_AllocationCounter", package: "tributary"),
+            ],
+            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
     ]
 )

@@ -8,7 +8,7 @@ public import TributaryCore
 
 /// What a stream thread lets user closures see of the record it is processing.
 ///
-/// Bound to the task-local ``Lineage/current`` once per batch; the thread sets the context before each record. A task that a
+/// Bound to the task-local ``Lineage/current`` once per batch; shows the recorder's ``LineageRecorder/current``. A task that a
 /// closure starts inherits the binding but not the thread: there everything reads as absent.
 public final class LineageBox: @unchecked Sendable {
     // Unchecked: every access below first checks that it happens on the thread that owns the box.
@@ -18,8 +18,10 @@ public final class LineageBox: @unchecked Sendable {
 
     @usableFromInline
     struct State: BitwiseCopyable {
-        @usableFromInline var value = Lineage.none
         @usableFromInline var active = false
+        @usableFromInline var hasOwnContext = false
+        /// The context of the span that a closure of the user's has made.
+        @usableFromInline var context = TraceContext.none
 
         @usableFromInline init() {}
     }
@@ -30,25 +32,25 @@ public final class LineageBox: @unchecked Sendable {
     /// Makes the calling thread the owner.
     public func adopt() { owner = currentThread() }
 
-    /// Sets what closures see; called by the owner.
+    /// Lets closures see the recorder's current lineage; called by the owner.
     @inlinable
     @inline(__always)
-    public func set(_ lineage: Lineage) {
-        state.value.value = lineage
+    public func begin() {
         state.value.active = true
+        state.value.hasOwnContext = false
     }
-
-    /// Ends the record.
-    @inlinable
-    @inline(__always)
-    public func clear() { state.value.active = false }
 
     var current: Lineage? {
         guard owner == currentThread(), state.value.active else { return nil }
-        return state.value.value
+        var lineage = recorder.current.value
+        if state.value.hasOwnContext { lineage.context = state.value.context }
+        return lineage
     }
 
-    func push(_ context: TraceContext) { state.value.value.context = context }
+    func push(_ context: TraceContext) {
+        state.value.context = context
+        state.value.hasOwnContext = true
+    }
 }
 
 private func currentThread() -> UInt {

@@ -44,11 +44,15 @@ public final class LineageRecorder {
     public let isRecording: Bool
     private let sampler: Sampler
     private let exporter: (any SpanExporter)?
+    /// The lineage of the record being processed: the one copy that metadata and user closures see.
+    public let current = Owned(Lineage.none)
     @usableFromInline let state: Owned<State>
 
     @usableFromInline
     struct State: ~Copyable {
         var random: FastRandom
+        /// The high half of the next trace id: counts up from a random word, so that two of a recorder's never are the same.
+        var nextTrace: UInt64
         var batch: SpanBatch
         var firstLink: Int32 = 0
         var pendingLinks: Int32 = 0
@@ -56,6 +60,8 @@ public final class LineageRecorder {
         var window: (start: Int64, end: Int64)?
         // When the last span began or ended: the next operation's begin, so that adjacent spans share one clock read.
         var lastTime: Int64 = 0
+        // When the last record's span ended, if the next record follows at once; else 0.
+        @usableFromInline var recordEnd: Int64 = 0
     }
 
     /// Makes a recorder.
@@ -81,7 +87,9 @@ public final class LineageRecorder {
         self.time = time
         isRecording = self.exporter != nil && level > .none
         arena = CellArena()
-        state = Owned(State(random: random, batch: SpanBatch()))
+        var random = random
+        let firstTrace = random.next()
+        state = Owned(State(random: random, nextTrace: firstTrace, batch: SpanBatch()))
     }
 
     // MARK: Made once, when a topology is instantiated
@@ -106,28 +114,30 @@ public final class LineageRecorder {
     // MARK: Records
 
     /// The context of a record that was read: its own, or a new root if it has none, with the sampler's decision.
-    @inlinable
     public func received(_ header: TraceContext, key: RawSpan) -> TraceContext {
         if mode == .off { return .none }
-        if header.isValid && !isRecording { return header }
-        return decided(header, key: key)
+        guard header.isValid else { return root(key: key) }
+        guard isRecording, !header.isSampled,
+            sampler.isSampled(parent: header, traceLow: header.traceLow, key: key)
+        else { return header }
+        var context = header
+        context.flags |= 1
+        return context
     }
 
-    @usableFromInline
-    func decided(_ header: TraceContext, key: RawSpan) -> TraceContext {
-        if header.isValid {
-            guard !header.isSampled, sampler.isSampled(parent: header, traceLow: header.traceLow, key: key) else {
-                return header
-            }
-            var context = header
-            context.flags |= 1
-            return context
-        }
-        var context = TraceContext(traceHigh: id(), traceLow: id(), span: 0, flags: 2)
-        if isRecording, sampler.isSampled(parent: .none, traceLow: context.traceLow, key: key) {
-            context.flags |= 1
+    /// A new trace; where it is sampled the span that begins it is yet to be made, else it is named already.
+    ///
+    /// One step of the generator: the low half of the trace id is random, as samplers need it, the high half a number, and
+    /// a span id has to be unique in its trace only.
+    @inline(__always)
+    private func root(key: RawSpan) -> TraceContext {
+        let random = id()
+        var context = TraceContext(traceHigh: state.value.nextTrace, traceLow: random, span: 0, flags: 2)
+        state.value.nextTrace &+= 1
+        if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
+            context.flags = 3
         } else {
-            context.span = id()
+            context.span = random &<< 32 | random &>> 32
         }
         return context
     }
@@ -135,10 +145,16 @@ public final class LineageRecorder {
     /// Begins the span that processes a record; `parent` is the record's context as ``received(_:key:)`` gave it.
     ///
     /// A parent without span id makes a root.
-    public func begin(_ operation: Int32, parent: TraceContext, origin: RecordOrigin, flags: UInt8 = 0) -> SpanRecord {
+    ///
+    /// - Parameter followsRecord: a record was processed right before, unless ``pause()`` was called since: both share one reading
+    ///   of the clock.
+    public func begin(
+        _ operation: Int32, parent: TraceContext, origin: RecordOrigin, flags: UInt8 = 0, followsRecord: Bool = false
+    ) -> SpanRecord {
         var context = parent
         context.span = id()
-        let now = time.nanoseconds()
+        let now = followsRecord && state.value.recordEnd > 0 ? state.value.recordEnd : time.nanoseconds()
+        state.value.recordEnd = 0
         state.value.lastTime = now
         var span = SpanRecord(context: context, parent: parent.span, start: now, end: now, operation: operation)
         span.flags = flags
@@ -153,9 +169,15 @@ public final class LineageRecorder {
         var span = span
         span.end = time.nanoseconds()
         state.value.lastTime = span.end
+        state.value.recordEnd = span.end
         if let error { fail(&span, error) }
         state.value.batch.spans.append(span)
     }
+
+    /// Says that the next record doesn't follow one with a span at once.
+    @inlinable
+    @inline(__always)
+    public func pause() { if isRecording { state.value.recordEnd = 0 } }
 
     // MARK: Operations
 
@@ -184,6 +206,7 @@ public final class LineageRecorder {
         append(link)
     }
 
+    @inline(__always)
     private func append(_ link: LinkRecord) {
         if state.value.pendingLinks == 0 { state.value.firstLink = Int32(state.value.batch.links.count) }
         state.value.batch.links.append(link)
@@ -199,21 +222,26 @@ public final class LineageRecorder {
     /// Makes the span of an operation that is over when this returns, and returns its context.
     ///
     /// Where ``makesSpan(_:_:)`` is false the parent is returned.
+    ///
+    /// - Parameter isInstant: the operation is shorter than a reading of the clock (a hit in a cache): it is given the time at
+    ///   which the one before it ended.
     @inlinable
     public func span(
         _ operation: Int32, parent: TraceContext, flags: UInt8 = 0, origin: RecordOrigin = .none,
-        level: SpanLevel = .storage
+        level: SpanLevel = .storage, isInstant: Bool = false
     ) -> TraceContext {
         guard makesSpan(parent, level) else { return parent }
-        return make(operation, parent: parent, flags: flags, origin: origin)
+        return make(operation, parent: parent, flags: flags, origin: origin, isInstant: isInstant)
     }
 
     @usableFromInline
     @inline(never)
-    func make(_ operation: Int32, parent: TraceContext, flags: UInt8, origin: RecordOrigin) -> TraceContext {
+    func make(
+        _ operation: Int32, parent: TraceContext, flags: UInt8, origin: RecordOrigin, isInstant: Bool
+    ) -> TraceContext {
         var context = parent
         context.span = id()
-        let now = time.nanoseconds()
+        let now = isInstant && state.value.lastTime > 0 ? state.value.lastTime : time.nanoseconds()
         // An operation begins where the one before it ended, unless that was long ago (another batch, another commit).
         let since = state.value.lastTime
         let start = now &- since < 1_000_000 && since <= now ? since : now
@@ -229,14 +257,7 @@ public final class LineageRecorder {
 
     /// Makes a root context for work that no record caused, for example a punctuation; sampled by the root sampler.
     public func root() -> TraceContext {
-        if mode == .off { return .none }
-        var context = TraceContext(traceHigh: id(), traceLow: id(), span: 0, flags: 2)
-        if isRecording, sampler.isSampled(parent: .none, traceLow: context.traceLow, key: RawSpan.empty) {
-            context.flags |= 1
-        } else {
-            context.span = id()
-        }
-        return context
+        mode == .off ? .none : root(key: RawSpan.empty)
     }
 
     private func takeLinks(into span: inout SpanRecord) {
@@ -310,14 +331,31 @@ public final class LineageRecorder {
     // MARK: Export
 
     /// Hands finished spans to the exporter: after a batch of records, and at a commit.
+    ///
+    /// The exporter gets a copy of the size that is needed: the recorder's own arrays stay, and stay in the processor's cache.
     public func export() {
         guard isRecording, !state.value.batch.spans.isEmpty, let exporter else { return }
-        exporter.export(state.value.batch)
-        state.value.batch.spans.removeAll(keepingCapacity: false)
-        state.value.batch.links.removeAll(keepingCapacity: false)
-        state.value.batch.details.removeAll(keepingCapacity: false)
+        var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
+        batch.spans.reserveCapacity(state.value.batch.spans.count)
+        batch.spans += state.value.batch.spans
+        batch.links.reserveCapacity(state.value.batch.links.count)
+        batch.links += state.value.batch.links
+        swap(&batch.details, &state.value.batch.details)
+        exporter.export(batch)
+        state.value.batch.spans.removeAll(keepingCapacity: true)
+        state.value.batch.links.removeAll(keepingCapacity: true)
         state.value.pendingLinks = 0
+        state.value.recordEnd = 0
     }
+
+    /// Hands finished spans to the exporter if they are many: for a flush, which makes more than a batch of records does.
+    ///
+    /// Not while a span is open.
+    public func exportWhenFull() {
+        if state.value.batch.spans.count >= LineageRecorder.fullBatch { export() }
+    }
+
+    private static let fullBatch = 4_096
 
     /// How many finished spans wait for ``export()``.
     public var waitingSpans: Int { state.value.batch.spans.count }

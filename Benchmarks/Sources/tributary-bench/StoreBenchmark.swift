@@ -62,11 +62,12 @@ private func storeSample(keys: Int64, operations: Int64, cached: Bool, folder: S
         budget: cached ? CacheBudget(limit: 1 << 30) : nil, topics: topics)
     let value = [UInt8](repeating: 118, count: 100)
     var key = [UInt8](repeating: 0, count: 16)
-    let lineage = Lineage(context: TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 0), cell: .empty)
+    let lineage = CollectionOfOne(
+        Lineage(context: TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 0), cell: .empty))
     func put(_ bytes: RawSpan) throws {
         let meta = RecordMeta(
             key: bytes, hasKey: true, timestamp: 1_000, origin: RecordOrigin(topic: 0, partition: 0, offset: 1),
-            headers: RawSpan(), lineage: lineage)
+            headers: RawSpan(), lineage: lineage.span)
         _ = try store.write(
             bytes, value.span.bytes, timestamp: 1_000, cell: .empty, link: .superseded, row: .none, meta)
     }

@@ -27,6 +27,44 @@
     }
 }
 
+extension Owned where Value: BitwiseCopyable {
+    /// The value as a span of one, for types that refer to it instead of copying it.
+    ///
+    /// The view ends with the owner and shows what is written later: a contract, as that of ``ByteBuffer``.
+    @inlinable public var span: Span<Value> {
+        @inline(__always) @_lifetime(immortal)
+        get {
+            let span = unsafe Span(_unsafeStart: UnsafePointer(pointer), count: 1)
+            return unsafe _overrideLifetime(span, copying: ())
+        }
+    }
+}
+
+/// A plain value that lies somewhere else, by its address: for types that are passed on and would copy it each time.
+@safe public struct Borrowed<Value: BitwiseCopyable>: ~Escapable {
+    /// Where the value is, for accessors that give it on without a copy.
+    @unsafe public let pointer: UnsafePointer<Value>
+
+    /// Refers to the one value of a span, for example of a `CollectionOfOne`.
+    ///
+    /// - Precondition: the span is not empty.
+    @inlinable
+    @inline(__always)
+    @_lifetime(copy span)
+    public init(_ span: Span<Value>) {
+        // What a span refers to has an address, and stays there for the span's lifetime, which is copied.
+        guard let start = unsafe span.withUnsafeBufferPointer({ $0.baseAddress }) else {
+            preconditionFailure("a span of one")
+        }
+        unsafe pointer = start
+    }
+
+    /// The value.
+    @inlinable public var value: Value {
+        @inline(__always) unsafeAddress { unsafe pointer }
+    }
+}
+
 /// A fixed number of plain values in memory of its own; every access is checked.
 @safe public struct FlatArray<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline var base: UnsafeMutablePointer<Element>
@@ -38,13 +76,22 @@
     /// Makes `count` copies of `element`.
     @inlinable
     public init(repeating element: Element, count: Int) {
-        unsafe base = UnsafeMutablePointer<Element>.allocate(capacity: max(count, 1))
+        unsafe base = FlatArray.allocate(count)
         unsafe base.initialize(repeating: element, count: count)
         size = count
     }
 
     @inlinable
     deinit { unsafe base.deallocate() }
+
+    /// Elements whose size is a power of two lie within a line of the processor's cache.
+    @usableFromInline
+    static func allocate(_ count: Int) -> UnsafeMutablePointer<Element> {
+        let stride = MemoryLayout<Element>.stride
+        let alignment = max(MemoryLayout<Element>.alignment, min(stride & -stride, 64))
+        return unsafe UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * stride, alignment: alignment)
+            .bindMemory(to: Element.self, capacity: max(count, 1))
+    }
 
     /// The element at `index`.
     ///
@@ -71,7 +118,7 @@
     @inline(never)
     public mutating func grow(to count: Int, filling element: Element) {
         guard count > self.count else { return }
-        let next = UnsafeMutablePointer<Element>.allocate(capacity: count)
+        let next = unsafe FlatArray.allocate(count)
         unsafe next.initialize(from: base, count: self.count)
         unsafe (next + self.count).initialize(repeating: element, count: count - self.count)
         unsafe base.deallocate()

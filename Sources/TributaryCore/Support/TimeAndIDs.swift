@@ -31,7 +31,7 @@ public struct TimeSource: Sendable {
 ///
 /// Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators" (2021); seeded by splitmix64.
 public struct FastRandom: RandomNumberGenerator, Sendable, BitwiseCopyable {
-    private var state: (UInt64, UInt64, UInt64, UInt64)
+    @usableFromInline var state: (UInt64, UInt64, UInt64, UInt64)
 
     /// A generator whose sequence depends on `seed` alone.
     public init(seed: UInt64) {
@@ -53,6 +53,7 @@ public struct FastRandom: RandomNumberGenerator, Sendable, BitwiseCopyable {
     }
 
     /// The next 64 bits.
+    @inlinable
     @inline(__always)
     public mutating func next() -> UInt64 {
         let result = rotate(state.1 &* 5, 7) &* 9
@@ -66,6 +67,7 @@ public struct FastRandom: RandomNumberGenerator, Sendable, BitwiseCopyable {
         return result
     }
 
+    @inlinable
     @inline(__always)
-    private func rotate(_ word: UInt64, _ by: UInt64) -> UInt64 { (word << by) | (word >> (64 - by)) }
+    func rotate(_ word: UInt64, _ by: UInt64) -> UInt64 { (word << by) | (word >> (64 - by)) }
 }

@@ -147,7 +147,8 @@ extension NodeContext {
             guard recorder.makesSpan(meta.lineage.context, .full) else { return try body(meta) }
             let span = recorder.begin(operation, parent: meta.lineage.context, origin: .none)
             do {
-                try body(meta.with(Lineage(context: span.context, cell: meta.lineage.cell)))
+                let lineage = CollectionOfOne(Lineage(context: span.context, cell: meta.lineage.cell))
+                try body(meta.with(lineage.span))
             } catch {
                 recorder.end(span, error: error)
                 throw error

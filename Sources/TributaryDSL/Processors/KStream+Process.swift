@@ -22,34 +22,18 @@ extension KStream {
         self.output.attach(id, name) { context in
             let core = ProcessorCore(context, name, stores: stores)
             let processor = try make()
-            let services = context.services
+            let user = UserCode(name, context.services)
             let processorContext = ProcessorContext(core, try output.named(in: context))
             context.onStart { try processor.initialize(processorContext) }
             context.onClose { processor.close() }
             return Sink(
                 call: { key, value, meta in
                     core.begin(meta)
-                    do {
-                        try processor.process(
-                            Record(
-                                key: key, value: value, timestamp: meta.timestamp,
-                                headers: meta.headers.isEmpty ? Headers() : Headers(checked: meta.headers)))
-                    } catch {
-                        guard !(error is TaskFailure) else { throw error }
-                        try services.processingFailed(node: name, error, meta)
-                    }
+                    _ = try user.run(meta) { try processor.process(Record(key, value, meta)) }
                 },
                 delete: { key, meta in
                     core.begin(meta)
-                    do {
-                        try processor.processTombstone(
-                            Record(
-                                key: key, value: (), timestamp: meta.timestamp,
-                                headers: meta.headers.isEmpty ? Headers() : Headers(checked: meta.headers)))
-                    } catch {
-                        guard !(error is TaskFailure) else { throw error }
-                        try services.processingFailed(node: name, error, meta)
-                    }
+                    _ = try user.run(meta) { try processor.processTombstone(Record(key, (), meta)) }
                 })
         }
         return KStream<P.KeyOut, P.ValueOut>(
@@ -70,7 +54,7 @@ extension KStream {
         self.output.attach(id, name) { context in
             let core = ProcessorCore(context, name, stores: stores)
             let processor = try make()
-            let services = context.services
+            let user = UserCode(name, context.services)
             let processorContext = FixedKeyProcessorContext(core, try output.named(in: context))
             let next = try output.sink(in: context)
             context.onStart { try processor.initialize(processorContext) }
@@ -78,21 +62,22 @@ extension KStream {
             return Sink(
                 call: { key, value, meta in
                     core.begin(meta)
-                    do {
-                        try processor.process(
-                            Record(
-                                key: key, value: value, timestamp: meta.timestamp,
-                                headers: meta.headers.isEmpty ? Headers() : Headers(checked: meta.headers)))
-                    } catch {
-                        guard !(error is TaskFailure) else { throw error }
-                        try services.processingFailed(node: name, error, meta)
-                    }
+                    _ = try user.run(meta) { try processor.process(Record(key, value, meta)) }
                 },
                 delete: { key, meta in try next.delete(key, meta) })
         }
         return KStream<Key, P.ValueOut>(
             graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: value,
             needsRepartition: needsRepartition, sources: sources)
+    }
+}
+
+extension Record {
+    @inlinable
+    init(_ key: Key, _ value: Value, _ meta: borrowing RecordMeta) {
+        self.init(
+            key: key, value: value, timestamp: meta.timestamp,
+            headers: meta.headers.isEmpty ? Headers() : Headers(checked: meta.headers))
     }
 }
 

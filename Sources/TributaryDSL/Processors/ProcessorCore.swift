@@ -72,13 +72,14 @@ final class ProcessorCore {
         } catch {
             if let span { recorder.end(span, error: error) }
             guard !(error is TaskFailure) else { throw error }
-            return try services.processingFailed(node: node, error, meta(lineage))
+            let held = CollectionOfOne(lineage)
+            return try services.processingFailed(node: node, error, meta(held.span))
         }
         if let span { recorder.end(span) }
     }
 
-    @_lifetime(immortal)
-    func meta(_ lineage: Lineage) -> RecordMeta {
+    @_lifetime(copy lineage)
+    func meta(_ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
             key: key.bytes, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers.bytes,
             lineage: lineage)

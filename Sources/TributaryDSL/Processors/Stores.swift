@@ -167,9 +167,10 @@ public final class KeyValueStore<Key, Value> {
 
     private func write(_ value: RawSpan?, _ timestamp: Int64?, _ from: [any StoredLineage]?) throws {
         let lineage = try core.derived(from: from?.map(\.entryLineage))
+        let held = CollectionOfOne(lineage)
         _ = try store.write(
             keyBuffer.bytes, value, timestamp: timestamp ?? core.timestamp, cell: lineage.cell, link: .bound,
-            row: .none, core.meta(lineage))
+            row: .none, core.meta(held.span))
     }
 }
 
@@ -211,18 +212,19 @@ public final class WindowStore<Key, Value> {
     public func put(_ key: Key, _ value: Value, windowStart: Int64, from: [any StoredLineage]? = nil) throws {
         try encode(key, windowStart, isWrite: true)
         let lineage = try core.derived(from: from?.map(\.entryLineage))
+        let held = CollectionOfOne(lineage)
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
             // Where duplicates are kept no row has this sequence number: only the changelog sees it, as in Kafka Streams.
             _ = try store.write(
                 keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: .none,
-                window: (windowStart, windowStart &+ size), core.meta(lineage))
+                window: (windowStart, windowStart &+ size), core.meta(held.span))
             return
         }
         valueBuffer.writer.removeAll()
         try valueSerde.encode(value, &valueBuffer.writer)
         _ = try store.write(
             keyBuffer.bytes, valueBuffer.bytes, timestamp: core.timestamp, cell: lineage.cell, link: .bound,
-            row: .none, window: (windowStart, windowStart &+ size), core.meta(lineage))
+            row: .none, window: (windowStart, windowStart &+ size), core.meta(held.span))
     }
 
     /// The entry of a key's window; nil if there is none.

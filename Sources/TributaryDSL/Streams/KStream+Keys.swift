@@ -17,31 +17,21 @@ extension KStream {
     func selectKey<NewKey>(
         _ name: String, _ serde: Serde<NewKey>?, _ select: @escaping @Sendable (Key, Value) throws -> NewKey
     ) -> KStream<NewKey, Value> {
-        let id = graph.add(name, parents: [node])
-        let output = Output<NewKey, Value>()
         let nulls = Nullability<NewKey>.of()
         let nullValues = Nullability<Value>.of()
-        self.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
-            return Sink(
+        return child(name, key: serde, value: valueSerde, changesKey: true) { next, user in
+            Sink(
                 call: { key, value, meta in
-                    let result: NewKey
-                    do { result = try select(key, value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    guard let result = try user.run(meta, { try select(key, value) }) else { return }
                     try next.call(result, value, meta.withChangedKey(isNull: nulls?.isNull(result) ?? false))
                 },
                 delete: { key, meta in
                     // A tombstone has no value to select by: only types with a null can re-key it.
-                    guard let nullValues else { return services.dropped(.nullValue, node: name, meta) }
-                    let result = try select(key, nullValues.null())
+                    guard let nullValues else { return user.dropped(.nullValue, meta) }
+                    guard let result = try user.run(meta, { try select(key, nullValues.null()) }) else { return }
                     try next.delete(result, meta.withChangedKey(isNull: nulls?.isNull(result) ?? false))
                 })
         }
-        return KStream<NewKey, Value>(
-            graph: graph, node: id, output: output, keySerde: serde, valueSerde: valueSerde, needsRepartition: true,
-            sources: sources)
     }
 
     /// Replaces each record by another.
@@ -50,26 +40,16 @@ extension KStream {
         named: String? = nil, key keySerde: Serde<NewKey>? = nil, value valueSerde: Serde<NewValue>? = nil,
         _ transform: @escaping @Sendable (Key, Value) throws -> (NewKey, NewValue)
     ) -> KStream<NewKey, NewValue> {
-        let name = graph.name("KSTREAM-MAP-", named)
-        let id = graph.add(name, parents: [node])
-        let output = Output<NewKey, NewValue>()
         let nulls = Nullability<NewKey>.of()
-        self.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
-            return Sink(
+        return child(graph.name("KSTREAM-MAP-", named), key: keySerde, value: valueSerde, changesKey: true) {
+            next, user in
+            Sink(
                 call: { key, value, meta in
-                    let result: (NewKey, NewValue)
-                    do { result = try transform(key, value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    guard let result = try user.run(meta, { try transform(key, value) }) else { return }
                     try next.call(result.0, result.1, meta.withChangedKey(isNull: nulls?.isNull(result.0) ?? false))
                 },
-                delete: { _, meta in services.dropped(.nullValue, node: name, meta) })
+                delete: { _, meta in user.dropped(.nullValue, meta) })
         }
-        return KStream<NewKey, NewValue>(
-            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: valueSerde, needsRepartition: true,
-            sources: sources)
     }
 
     /// Replaces each record by any number of others, in order; each has its timestamp and headers.
@@ -78,28 +58,18 @@ extension KStream {
         named: String? = nil, key keySerde: Serde<NewKey>? = nil, value valueSerde: Serde<NewValue>? = nil,
         _ transform: @escaping @Sendable (Key, Value) throws -> Results
     ) -> KStream<NewKey, NewValue> where Results.Element == (NewKey, NewValue) {
-        let name = graph.name("KSTREAM-FLATMAP-", named)
-        let id = graph.add(name, parents: [node])
-        let output = Output<NewKey, NewValue>()
         let nulls = Nullability<NewKey>.of()
-        self.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
-            return Sink(
+        return child(graph.name("KSTREAM-FLATMAP-", named), key: keySerde, value: valueSerde, changesKey: true) {
+            next, user in
+            Sink(
                 call: { key, value, meta in
-                    let results: Results
-                    do { results = try transform(key, value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    guard let results = try user.run(meta, { try transform(key, value) }) else { return }
                     for (newKey, newValue) in results {
                         try next.call(newKey, newValue, meta.withChangedKey(isNull: nulls?.isNull(newKey) ?? false))
                     }
                 },
-                delete: { _, meta in services.dropped(.nullValue, node: name, meta) })
+                delete: { _, meta in user.dropped(.nullValue, meta) })
         }
-        return KStream<NewKey, NewValue>(
-            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: valueSerde, needsRepartition: true,
-            sources: sources)
     }
 
     /// Groups by the key that the stream has.

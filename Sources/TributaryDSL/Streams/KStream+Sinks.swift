@@ -59,19 +59,19 @@ extension KStream {
         let nulls = Nullability<Value>.of()
         output.attach(id, name) { context in
             let services = context.services
+            let user = UserCode(name, services)
             let encoder = RecordEncoder(name, key, value)
             let topics = TopicNumbers(services)
             return Sink(
                 call: { record, content, meta in
-                    let topic: String
-                    do { topic = try choose(record, content, RecordMetadata(services, meta)) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    let choice = try user.run(meta) { try choose(record, content, RecordMetadata(services, meta)) }
+                    guard let topic = choice else { return }
                     try encoder.send(record, content, to: topics.number(topic), topic, services, meta)
                 },
                 delete: { record, meta in
-                    guard let nulls else { return services.dropped(.nullValue, node: name, meta) }
-                    let topic = try choose(record, nulls.null(), RecordMetadata(services, meta))
+                    guard let nulls else { return user.dropped(.nullValue, meta) }
+                    let choice = try user.run(meta) { try choose(record, nulls.null(), RecordMetadata(services, meta)) }
+                    guard let topic = choice else { return }
                     try encoder.sendTombstone(record, to: topics.number(topic), topic, services, meta)
                 })
         }
@@ -133,7 +133,7 @@ final class RecordEncoder<Key, Value> {
         do { try key.encode(record, &keyBuffer.writer) } catch {
             return try services.serializationFailed(node: name, topic: topic, error, meta)
         }
-        let fresh = meta.with(key: keyBuffer.bytes, timestamp: meta.timestamp, meta.lineage)
+        let fresh = meta.with(key: keyBuffer.bytes)
         try send(content, to: number, topic, services, fresh)
     }
 

@@ -65,16 +65,15 @@ public final class BranchedKStream<Key, Value> {
         let branches = self.branches
         let name = self.name
         stream.output.attach(node, name) { context in
-            let services = context.services
+            let user = UserCode(name, context.services)
             let sinks = try branches.map { try $0.output.sink(in: context) }
             let predicates = branches.map(\.predicate)
             return Sink(
                 call: { key, value, meta in
                     for index in predicates.indices {
                         if let predicate = predicates[index] {
-                            do { guard try predicate(key, value) else { continue } } catch {
-                                return try services.processingFailed(node: name, error, meta)
-                            }
+                            guard let passes = try user.run(meta, { try predicate(key, value) }) else { return }
+                            guard passes else { continue }
                         }
                         return try sinks[index].call(key, value, meta)
                     }
@@ -84,8 +83,14 @@ public final class BranchedKStream<Key, Value> {
                     for sink in sinks { try sink.delete(key, meta) }
                 })
         }
-        return Dictionary(
-            branches.map { ($0.name, stream.same($0.node, $0.output)) }, uniquingKeysWith: { first, _ in first })
+        return Dictionary(branches.map { ($0.name, stream(below: $0)) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    @usableFromInline
+    func stream(below branch: Branch) -> KStream<Key, Value> {
+        KStream(
+            graph: stream.graph, node: branch.node, output: branch.output, keySerde: stream.keySerde,
+            valueSerde: stream.valueSerde, needsRepartition: stream.needsRepartition, sources: stream.sources)
     }
 
     @usableFromInline

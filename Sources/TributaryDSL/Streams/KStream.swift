@@ -31,12 +31,20 @@ public struct KStream<Key, Value> {
 
     @usableFromInline var nodeName: String { graph.nodes[node].name }
 
-    /// The same keys and values below another node.
-    @usableFromInline
-    func same(_ node: Int, _ output: Output<Key, Value>) -> KStream<Key, Value> {
-        KStream(
-            graph: graph, node: node, output: output, keySerde: keySerde, valueSerde: valueSerde,
-            needsRepartition: needsRepartition, sources: sources)
+    /// A node below this one, made anew for each task from what follows it.
+    @inlinable
+    func child<NewKey, NewValue>(
+        _ name: String, key: Serde<NewKey>?, value: Serde<NewValue>?, changesKey: Bool = false,
+        _ make: @escaping @Sendable (_ next: Sink<NewKey, NewValue>, _ user: UserCode) -> Sink<Key, Value>
+    ) -> KStream<NewKey, NewValue> {
+        let id = graph.add(name, parents: [node])
+        let output = Output<NewKey, NewValue>()
+        self.output.attach(id, name) { context in
+            make(try output.sink(in: context), UserCode(name, context.services))
+        }
+        return KStream<NewKey, NewValue>(
+            graph: graph, node: id, output: output, keySerde: key, valueSerde: value,
+            needsRepartition: needsRepartition || changesKey, sources: sources)
     }
 
     // MARK: Filtering
@@ -65,23 +73,14 @@ public struct KStream<Key, Value> {
     func filter(
         _ named: String?, keeps: Bool, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
     ) -> KStream<Key, Value> {
-        let name = graph.name("KSTREAM-FILTER-", named)
-        let id = graph.add(name, parents: [node])
-        let output = Output<Key, Value>()
-        self.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
-            return Sink(
+        child(graph.name("KSTREAM-FILTER-", named), key: keySerde, value: valueSerde) { next, user in
+            Sink(
                 call: { key, value, meta in
-                    let passes: Bool
-                    do { passes = try predicate(key, value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    let passes = try user.run(meta) { try predicate(key, value) }
                     if passes == keeps { try next.call(key, value, meta) }
                 },
                 delete: { key, meta in try next.delete(key, meta) })
         }
-        return same(id, output)
     }
 
     // MARK: Values
@@ -92,36 +91,22 @@ public struct KStream<Key, Value> {
         named: String? = nil, value serde: Serde<Result>? = nil,
         _ transform: @escaping @Sendable (Value) throws -> Result
     ) -> KStream<Key, Result> {
-        let name = graph.name("KSTREAM-MAPVALUES-", named)
-        let id = graph.add(name, parents: [node])
-        let output = Output<Key, Result>()
-        self.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
+        child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
             var keyless: ((Value, borrowing RecordMeta) throws -> Void)?
             if let following = next.keyless {
                 keyless = { value, meta in
-                    let result: Result
-                    do { result = try transform(value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    guard let result = try user.run(meta, { try transform(value) }) else { return }
                     try following(result, meta)
                 }
             }
             return Sink(
                 call: { key, value, meta in
-                    let result: Result
-                    do { result = try transform(value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    guard let result = try user.run(meta, { try transform(value) }) else { return }
                     try next.call(key, result, meta)
                 },
                 delete: { key, meta in try next.delete(key, meta) }, keyless: keyless,
                 keylessDelete: keyless == nil ? nil : next.keylessDelete)
         }
-        return KStream<Key, Result>(
-            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: serde,
-            needsRepartition: needsRepartition, sources: sources)
     }
 
     /// Replaces each value, seeing the key too.
@@ -130,25 +115,14 @@ public struct KStream<Key, Value> {
         named: String? = nil, value serde: Serde<Result>? = nil,
         _ transform: @escaping @Sendable (Key, Value) throws -> Result
     ) -> KStream<Key, Result> {
-        let name = graph.name("KSTREAM-MAPVALUES-", named)
-        let id = graph.add(name, parents: [node])
-        let output = Output<Key, Result>()
-        self.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
-            return Sink(
+        child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
+            Sink(
                 call: { key, value, meta in
-                    let result: Result
-                    do { result = try transform(key, value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    guard let result = try user.run(meta, { try transform(key, value) }) else { return }
                     try next.call(key, result, meta)
                 },
                 delete: { key, meta in try next.delete(key, meta) })
         }
-        return KStream<Key, Result>(
-            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: serde,
-            needsRepartition: needsRepartition, sources: sources)
     }
 
     /// Replaces each value by any number of values, in order.
@@ -157,25 +131,14 @@ public struct KStream<Key, Value> {
         named: String? = nil, value serde: Serde<Results.Element>? = nil,
         _ transform: @escaping @Sendable (Key, Value) throws -> Results
     ) -> KStream<Key, Results.Element> {
-        let name = graph.name("KSTREAM-FLATMAPVALUES-", named)
-        let id = graph.add(name, parents: [node])
-        let output = Output<Key, Results.Element>()
-        self.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
-            return Sink(
+        child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
+            Sink(
                 call: { key, value, meta in
-                    let results: Results
-                    do { results = try transform(key, value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    guard let results = try user.run(meta, { try transform(key, value) }) else { return }
                     for result in results { try next.call(key, result, meta) }
                 },
                 delete: { key, meta in try next.delete(key, meta) })
         }
-        return KStream<Key, Results.Element>(
-            graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: serde,
-            needsRepartition: needsRepartition, sources: sources)
     }
 
     // MARK: Watching
@@ -185,22 +148,14 @@ public struct KStream<Key, Value> {
     public func peek(
         named: String? = nil, _ action: @escaping @Sendable (Key, Value) throws -> Void
     ) -> KStream<Key, Value> {
-        let name = graph.name("KSTREAM-PEEK-", named)
-        let id = graph.add(name, parents: [node])
-        let output = Output<Key, Value>()
-        self.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
-            return Sink(
+        child(graph.name("KSTREAM-PEEK-", named), key: keySerde, value: valueSerde) { next, user in
+            Sink(
                 call: { key, value, meta in
-                    do { try action(key, value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
+                    guard try user.run(meta, { try action(key, value) }) != nil else { return }
                     try next.call(key, value, meta)
                 },
                 delete: { key, meta in try next.delete(key, meta) })
         }
-        return same(id, output)
     }
 
     /// Calls `action` with each record; nothing follows.
@@ -209,14 +164,9 @@ public struct KStream<Key, Value> {
         let name = graph.name("KSTREAM-FOREACH-", named)
         let id = graph.add(name, parents: [node])
         output.attach(id, name) { context in
-            let services = context.services
+            let user = UserCode(name, context.services)
             return Sink(
-                call: { key, value, meta in
-                    do { try action(key, value) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
-                },
-                delete: { _, _ in })
+                call: { key, value, meta in _ = try user.run(meta) { try action(key, value) } }, delete: { _, _ in })
         }
     }
 

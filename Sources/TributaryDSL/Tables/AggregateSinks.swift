@@ -92,7 +92,8 @@ enum AggregateSinks {
             }
             let time = try aggregate.write(meta.key, old &+ 1, exists: exists, meta)
             if !isCached {
-                try aggregate.forwardKeyless(next, old &+ 1, meta.with(timestamp: time, store.writtenLineage))
+                let lineage = CollectionOfOne(store.writtenLineage)
+                try aggregate.forwardKeyless(next, old &+ 1, meta.with(timestamp: time, lineage.span))
             }
         }
         let empty: (borrowing RecordMeta) -> Void = { meta in
@@ -132,7 +133,8 @@ enum AggregateSinks {
             }
             let time = try aggregate.write(meta.key, result, exists: exists, meta)
             if !aggregate.isCached {
-                try aggregate.forwardKeyless(next, result, meta.with(timestamp: time, store.writtenLineage))
+                let lineage = CollectionOfOne(store.writtenLineage)
+                try aggregate.forwardKeyless(next, result, meta.with(timestamp: time, lineage.span))
             }
         }
         let empty: (borrowing RecordMeta) -> Void = { meta in
@@ -163,7 +165,8 @@ enum AggregateSinks {
                 }
                 let time = try aggregate.write(meta.key, result, exists: exists, meta)
                 if !aggregate.isCached {
-                    try aggregate.forward(next, key, result, meta.with(timestamp: time, store.writtenLineage))
+                    let lineage = CollectionOfOne(store.writtenLineage)
+                    try aggregate.forward(next, key, result, meta.with(timestamp: time, lineage.span))
                 }
             },
             delete: { _, meta in services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta) })

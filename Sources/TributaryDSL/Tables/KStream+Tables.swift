@@ -130,8 +130,8 @@ extension KStream {
                             return try services.processingFailed(node: name, error, meta)
                         }
                         let context = store.readSpan(meta.lineage.context, link: .joined, row.context)
-                        return try next.call(
-                            key, joined, meta.with(recorder.combine(context, meta.lineage.cell, row.cell)))
+                        let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, row.cell))
+                        return try next.call(key, joined, meta.with(lineage.span))
                     }
                     guard let missed else {
                         if !meta.hasKey { services.dropped(.nullKey, node: name, meta) }

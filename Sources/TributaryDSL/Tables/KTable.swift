@@ -123,25 +123,25 @@ func attachTableSource<Key, Value>(
             call: { record, content, meta in
                 guard table.accepts(meta) else { return }
                 if let nulls, nulls.isNull(content) {
-                    let lineage = try table.write(nil, meta)
-                    if !table.isCached { try next.delete(record, meta.with(lineage)) }
+                    let lineage = CollectionOfOne(try table.write(nil, meta))
+                    if !table.isCached { try next.delete(record, meta.with(lineage.span)) }
                     return
                 }
                 scratch.writer.removeAll()
                 try value.encode(content, &scratch.writer)
-                let lineage = try table.write(scratch.bytes, meta)
-                if !table.isCached { try next.call(record, content, meta.with(lineage)) }
+                let lineage = CollectionOfOne(try table.write(scratch.bytes, meta))
+                if !table.isCached { try next.call(record, content, meta.with(lineage.span)) }
             },
             delete: { record, meta in
                 guard table.accepts(meta) else { return }
-                let lineage = try table.write(nil, meta)
-                if !table.isCached { try next.delete(record, meta.with(lineage)) }
+                let lineage = CollectionOfOne(try table.write(nil, meta))
+                if !table.isCached { try next.delete(record, meta.with(lineage.span)) }
             },
             keyless: nil, keylessDelete: nil,
             bytes: { content, meta in
                 guard table.accepts(meta) else { return }
-                let lineage = try table.write(content, meta)
-                if !table.isCached { try forward.send(meta.key, content, meta.with(lineage)) }
+                let lineage = CollectionOfOne(try table.write(content, meta))
+                if !table.isCached { try forward.send(meta.key, content, meta.with(lineage.span)) }
             })
     }
 }

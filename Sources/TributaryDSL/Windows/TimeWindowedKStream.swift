@@ -97,7 +97,7 @@ public struct TimeWindowedKStream<Key, Value> {
             // The store's key has a sequence number behind the window's start; the topic's has not.
             store.onFlush = { key, content, meta in
                 let short = key.prefix(key.byteCount - 4)
-                try forward(short, content, meta.with(key: short, timestamp: meta.timestamp, meta.lineage))
+                try forward(short, content, meta.with(key: short))
             }
             let keys = ByteBuffer()
             let time = Owned(Int64(-1))
@@ -138,9 +138,9 @@ public struct TimeWindowedKStream<Key, Value> {
                     let written = try aggregate.write(
                         keys.bytes, result, exists: exists, window: (start, end), meta)
                     if !aggregate.isCached {
+                        let lineage = CollectionOfOne(store.writtenLineage)
                         let forwarded = meta.with(
-                            key: keys.bytes.prefix(keys.bytes.byteCount - 4), timestamp: written,
-                            store.writtenLineage)
+                            key: keys.bytes.prefix(keys.bytes.byteCount - 4), timestamp: written, lineage.span)
                         try aggregate.forward(
                             next, Windowed(key: key, window: Window(start: start, end: end)), result, forwarded)
                     }

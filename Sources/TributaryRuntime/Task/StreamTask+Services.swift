@@ -92,9 +92,10 @@ extension StreamTask: TaskServices {
         headers.append("__streams.errors.partition", Array(String(coordinate?.partition ?? -1).utf8))
         headers.append("__streams.errors.offset", Array(String(coordinate?.offset ?? -1).utf8))
         let list = headers.encoded
+        let lineage = CollectionOfOne(meta.lineage)
         let letter = RecordMeta(
             key: RawSpan.empty, hasKey: false, timestamp: meta.timestamp, origin: meta.origin,
-            headers: list.span.bytes, lineage: meta.lineage)
+            headers: list.span.bytes, lineage: lineage.span)
         let key = batch.key(index)
         try send(
             topic: number, key: key, partitionKeyCount: key?.byteCount ?? 0, value: batch.value(index),

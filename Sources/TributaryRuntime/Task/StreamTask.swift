@@ -185,6 +185,7 @@ public final class StreamTask {
         hot.value.firstTimeOfRun = queue.headTimestamp
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
+        recorder.pause()
         while true {
             try process(batch, queue.headIndex, queue, entry)
             done &+= 1
@@ -254,25 +255,35 @@ public final class StreamTask {
             key = bytes
             hasKey = true
         }
-        var lineage = Lineage(context: recorder.received(header, key: key), cell: .empty)
-        if recorder.mode == .cells { lineage.cell = try cell(batch, index, queue, timestamp) }
-        guard recorder.makesSpan(lineage.context, .log) else {
-            box.set(lineage)
-            let meta = RecordMeta(
-                key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
+        box.begin()
+        if recorder.mode != .off {
+            recorder.current.value.context = recorder.received(header, key: key)
+            if recorder.mode == .cells { takeCell(batch, index, queue) }
+        }
+        let meta = RecordMeta(
+            key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers,
+            lineage: recorder.current.span)
+        guard recorder.makesSpan(recorder.current.value.context, .log) else {
+            recorder.pause()
             return try entry(batch.value(index), meta)
         }
-        let isNull = batch.value(index) == nil
-        var flags: UInt8 = isNull ? SpanRecord.tombstone : 0
-        if header.isValid && !queue.isInternal { flags |= SpanRecord.parentIsRemote }
-        let span = recorder.begin(queue.operation, parent: lineage.context, origin: origin, flags: flags)
-        lineage.context = span.context
-        box.set(lineage)
+        try withSpan(batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal)
+    }
+
+    @inline(never)
+    func withSpan(
+        _ value: RawSpan?, _ meta: borrowing RecordMeta, _ queue: PartitionQueue, _ entry: Entry, isRemote: Bool
+    ) throws {
+        var flags: UInt8 = value == nil ? SpanRecord.tombstone : 0
+        if isRemote { flags |= SpanRecord.parentIsRemote }
+        let span = recorder.begin(
+            queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
+            followsRecord: true)
+        recorder.current.value.context = span.context
+        let own = meta.with(recorder.current.span)
         spanError = nil
         do {
-            let meta = RecordMeta(
-                key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
-            try entry(batch.value(index), meta)
+            try entry(value, own)
         } catch {
             recorder.end(span, error: error)
             throw error
@@ -281,15 +292,21 @@ public final class StreamTask {
     }
 
     // A source begins a cell of its own; an internal topic is transparent: the header's cell goes through.
-    func cell(
-        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ timestamp: Int64
-    ) throws -> Cell {
-        let own = recorder.arena.source(
+    @inline(__always)
+    func takeCell(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) {
+        recorder.current.value.cell = recorder.arena.source(
             queue.source, offset: batch.offset(index), timestamp: batch.timestamp(index),
             fingerprint: recorder.fingerprint)
-        guard queue.isInternal else { return own }
+        if queue.isInternal { takeSentCell(batch, index, queue) }
+    }
+
+    @inline(never)
+    func takeSentCell(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) {
         do {
-            if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) { return cell }
+            if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) {
+                recorder.current.value.cell = cell
+                return
+            }
         } catch {
             configuration.log(
                 .warning, "a record's cell can't be read",
@@ -298,7 +315,7 @@ public final class StreamTask {
                     ("error", "\(error)"),
                 ], source: "TributaryRuntime")
         }
-        return own.with(flags: Cell.gap)
+        recorder.current.value.cell.flags |= Cell.gap
     }
 
     func origin(_ queue: PartitionQueue, _ batch: RecordBatch, _ index: Int) -> RecordOrigin {

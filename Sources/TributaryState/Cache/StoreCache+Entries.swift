@@ -65,13 +65,12 @@ extension StoreCache {
     /// The cell of an entry, in the recorder's arena; only where cells are kept.
     @inline(__always)
     func cell(_ index: Int32) -> Cell {
-        if table.value.cells[Int(index)].cell.entries <= 1 { return table.value.cells[Int(index)].cell }
-        return manySources(index)
+        table.value.cells[Int(index)].cell ?? largeCell(index)
     }
 
     @inline(never)
-    func manySources(_ index: Int32) -> Cell {
-        let kept = table.value.cells[Int(index)]
+    func largeCell(_ index: Int32) -> Cell {
+        let kept = table.value.largeCells[Int(index)]
         let bytes = pool.bytes(of: kept.blob, at: 0, count: Int(kept.count))
         return (try? arena.decode(bytes)) ?? .empty
     }
@@ -81,9 +80,21 @@ extension StoreCache {
     func setLineage(_ index: Int32, _ lineage: Lineage) {
         guard keepsLineage else { return }
         table.value.contexts[Int(index)] = lineage.context
-        guard keepsCells else { return }
-        table.value.cells[Int(index)].cell = lineage.cell
-        if lineage.cell.entries > 1 { keepCell(index, lineage.cell) }
+        if keepsCells { setCell(index, lineage.cell) }
+    }
+
+    @inline(__always)
+    func setContext(_ index: Int32, _ context: TraceContext) { table.value.contexts[Int(index)] = context }
+
+    @inline(__always)
+    func setCell(_ index: Int32, _ cell: Cell) {
+        if !table.value.cells[Int(index)].set(cell) { keepCell(index, cell) }
+    }
+
+    /// Adds a cell to that of an entry.
+    @inline(__always)
+    func addCell(_ index: Int32, _ cell: Cell) {
+        if !table.value.cells[Int(index)].add(cell) { setCell(index, arena.add(self.cell(index), cell)) }
     }
 
     @inline(never)
@@ -91,26 +102,16 @@ extension StoreCache {
         cellBytes.writer.removeAll()
         arena.encode(cell, into: &cellBytes.writer)
         let size = cellBytes.count
-        var blob = table.value.cells[Int(index)].blob
+        if Int(index) >= table.value.largeCells.count {
+            table.value.largeCells.grow(to: table.value.cells.count, filling: LargeCell())
+        }
+        var blob = table.value.largeCells[Int(index)].blob
         if Int(blob.capacity) < size {
             pool.deallocate(blob)
             blob = pool.allocate(size)
-            table.value.cells[Int(index)].blob = blob
+            table.value.largeCells[Int(index)].blob = blob
         }
         pool.write(cellBytes.bytes, to: blob, at: 0)
-        table.value.cells[Int(index)].count = Int32(size)
+        table.value.largeCells[Int(index)].count = Int32(size)
     }
-
-    /// Calls `body` with the contexts of earlier writes folded into an entry, newest first; at most ``keptContributors``.
-    func forEachContributor(_ index: Int32, _ body: (TraceContext) -> Void) {
-        guard recorder.isRecording else { return }
-        var link = table.value.folds[Int(index)].contributors
-        while link >= 0 {
-            body(table.value.chain[Int(link)].context)
-            link = table.value.chain[Int(link)].next
-        }
-    }
-
-    /// How many earlier writes an entry has folded in since its last flush.
-    func foldedWrites(_ index: Int32) -> Int64 { recorder.isRecording ? table.value.folds[Int(index)].folded : 0 }
 }

@@ -58,7 +58,9 @@ extension StoreCache {
     }
 
     /// An entry's earlier writes are flushed: forgets them.
-    func flushed(_ index: Int32) { dropContributors(index) }
+    func flushed(_ index: Int32) {
+        if recorder.isRecording { table.value.folds.remove(index) }
+    }
 
     /// The least recently used entry, or -1.
     var oldest: Int32 { table.value.oldest }
@@ -96,12 +98,12 @@ extension StoreCache {
 
     /// Gives back the memory of an entry that ``remove(_:)`` took out.
     func release(_ index: Int32) {
-        dropContributors(index)
+        flushed(index)
         pool.deallocate(table.value.entries[Int(index)].blob)
         table.value.entries[Int(index)].blob = .none
-        if keepsCells {
-            pool.deallocate(table.value.cells[Int(index)].blob)
-            table.value.cells[Int(index)].blob = .none
+        if Int(index) < table.value.largeCells.count {
+            pool.deallocate(table.value.largeCells[Int(index)].blob)
+            table.value.largeCells[Int(index)].blob = .none
         }
         table.value.entries[Int(index)].keyCount = -1
         table.value.entries[Int(index)].older = table.value.freeEntry

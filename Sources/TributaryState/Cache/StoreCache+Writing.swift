@@ -14,10 +14,10 @@ extension StoreCache {
 
     /// Writes a value (nil: a delete) for a key and returns the entry.
     ///
-    /// The key may be there or not.
+    /// The key may be there or not. The entry's lineage is for the caller to set.
     func put(
         _ key: RawSpan, hash: UInt32, found: Int32, value: RawSpan?, dirty: Bool, timestamp: Int64, recordTime: Int64,
-        origin: RecordOrigin, headers: RawSpan, topicSize: Int, lineage: Lineage, timestampSize: Int
+        origin: RecordOrigin, headers: RawSpan, topicSize: Int, timestampSize: Int
     ) -> Int32 {
         var index = found
         if index < 0 {
@@ -48,7 +48,6 @@ extension StoreCache {
         table.value.entries[Int(index)].timestamp = timestamp
         table.value.entries[Int(index)].recordTime = recordTime
         table.value.entries[Int(index)].origin = origin
-        setLineage(index, lineage)
         if dirty { markDirty(index) }
         touch(index)
         return index
@@ -58,41 +57,7 @@ extension StoreCache {
     @inline(__always)
     func foldIn(_ index: Int32) {
         guard table.value.entries[Int(index)].isDirty else { return }
-        table.value.folds[Int(index)].folded += 1
-        let context = table.value.contexts[Int(index)]
-        guard context.isSampled,
-            table.value.folds[Int(index)].kept < StoreCache.keptContributors
-        else { return }
-        keepContributor(index, context)
-    }
-
-    @inline(never)
-    func keepContributor(_ index: Int32, _ context: TraceContext) {
-        var link = table.value.freeChain
-        if link >= 0 {
-            table.value.freeChain = table.value.chain[Int(link)].next
-        } else {
-            if table.value.usedChain == table.value.chain.count {
-                table.value.chain.grow(to: table.value.chain.count * 2, filling: Contributor())
-            }
-            link = Int32(table.value.usedChain)
-            table.value.usedChain += 1
-        }
-        table.value.chain[Int(link)] = Contributor(context: context, next: table.value.folds[Int(index)].contributors)
-        table.value.folds[Int(index)].contributors = link
-        table.value.folds[Int(index)].kept += 1
-    }
-
-    func dropContributors(_ index: Int32) {
-        guard recorder.isRecording else { return }
-        var link = table.value.folds[Int(index)].contributors
-        while link >= 0 {
-            let next = table.value.chain[Int(link)].next
-            table.value.chain[Int(link)].next = table.value.freeChain
-            table.value.freeChain = link
-            link = next
-        }
-        table.value.folds[Int(index)] = Folded()
+        table.value.folds.add(index, table.value.contexts[Int(index)])
     }
 
     @inline(never)
@@ -121,8 +86,8 @@ extension StoreCache {
         }
         table.value.entries[Int(index)] = entry
         if keepsLineage { table.value.contexts[Int(index)] = .none }
-        if keepsCells { table.value.cells[Int(index)] = EntryCell() }
-        if recorder.isRecording { table.value.folds[Int(index)] = Folded() }
+        if keepsCells { table.value.cells[Int(index)] = CompactCell() }
+        flushed(index)
         place(hash, index)
         table.value.live += 1
         linkNewest(index)
@@ -131,8 +96,8 @@ extension StoreCache {
 
     func growLineage(to size: Int) {
         if keepsLineage { table.value.contexts.grow(to: size, filling: .none) }
-        if keepsCells { table.value.cells.grow(to: size, filling: EntryCell()) }
-        if recorder.isRecording { table.value.folds.grow(to: size, filling: Folded()) }
+        if keepsCells { table.value.cells.grow(to: size, filling: CompactCell()) }
+        if recorder.isRecording { table.value.folds.grow(to: size) }
     }
 
     @inline(never)

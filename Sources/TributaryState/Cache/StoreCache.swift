@@ -45,21 +45,10 @@ final class StoreCache {
     }
 
     // Contexts, cells and folded writes lie in arrays of their own, which exist only where they are kept.
-    struct EntryCell: BitwiseCopyable {
-        var cell = Cell.empty
-        var blob = Blob.none  // the encoded cell, if it has more than one entry
+    // The encoded cell of an entry whose cell doesn't fit into its compact form.
+    struct LargeCell: BitwiseCopyable {
+        var blob = Blob.none
         var count: Int32 = 0
-    }
-
-    struct Folded: BitwiseCopyable {
-        var contributors: Int32 = -1  // chain of earlier writes' contexts
-        var kept: Int32 = 0
-        var folded: Int64 = 0  // how many earlier writes there were since the last flush
-    }
-
-    struct Contributor: BitwiseCopyable {
-        var context = TraceContext.none
-        var next: Int32 = -1
     }
 
     struct Table: ~Copyable {
@@ -67,11 +56,9 @@ final class StoreCache {
         var mask: Int
         var entries: FlatArray<Entry>
         var contexts: FlatArray<TraceContext>
-        var cells: FlatArray<EntryCell>
-        var folds: FlatArray<Folded>
-        var chain: FlatArray<Contributor>
-        var freeChain: Int32 = -1
-        var usedChain = 0
+        var cells: FlatArray<CompactCell>
+        var largeCells: FlatArray<LargeCell>  // as long as needed: empty where all cells are compact
+        var folds: FoldedWrites
         var freeEntry: Int32 = -1
         var usedEntries = 0
         var live = 0
@@ -81,9 +68,6 @@ final class StoreCache {
         var lastDirty: Int32 = -1
         var dirtyCount = 0
     }
-
-    /// How many contexts of earlier writes an entry keeps for the links of its flush; the count goes on beyond.
-    static let keptContributors: Int32 = 32
 
     let budget: CacheBudget
     let keepsLineage: Bool
@@ -109,9 +93,9 @@ final class StoreCache {
                 slots: FlatArray(repeating: 0, count: 2 * room), mask: 2 * room - 1,
                 entries: FlatArray(repeating: Entry(), count: room),
                 contexts: FlatArray(repeating: .none, count: recorder.mode == .off ? 0 : room),
-                cells: FlatArray(repeating: EntryCell(), count: recorder.mode == .cells ? room : 0),
-                folds: FlatArray(repeating: Folded(), count: recorder.isRecording ? room : 0),
-                chain: FlatArray(repeating: Contributor(), count: recorder.isRecording ? 64 : 0)))
+                cells: FlatArray(repeating: CompactCell(), count: recorder.mode == .cells ? room : 0),
+                largeCells: FlatArray(repeating: LargeCell(), count: 0),
+                folds: FoldedWrites(room: recorder.isRecording ? room : 0)))
     }
 
     deinit {

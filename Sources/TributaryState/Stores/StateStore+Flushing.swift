@@ -12,7 +12,7 @@ extension StateStore {
         var list: [Int32] = []
         list.reserveCapacity(cache.dirtyCount)
         cache.takeDirty(into: &list)
-        try flush(cache, list)
+        try flush(cache, list, isCommit: true)
     }
 
     func evict(_ cache: StoreCache) throws {
@@ -34,7 +34,7 @@ extension StateStore {
     }
 
     /// Writes entries to the engine sorted by key, then logs and forwards them in the order of `list`.
-    func flush(_ cache: StoreCache, _ list: [Int32]) throws {
+    func flush(_ cache: StoreCache, _ list: [Int32], isCommit: Bool = false) throws {
         state.value.isFlushing = true
         defer { state.value.isFlushing = false }
         let mark = arena.mark
@@ -53,10 +53,13 @@ extension StateStore {
             }
         }
         if recorder.isRecording {
+            // Of a commit: all dirty entries. An eviction's one entry is not worth sorting what the others keep.
+            if isCommit { cache.table.value.folds.sort(list) }
             for index in live {
                 makeFlushSpan(cache, index)
-                arena.release(to: mark)
+                if isCommit { recorder.exportWhenFull() }
             }
+            if isCommit { cache.table.value.folds.removeAll(list) }
         }
         try writeSorted(cache, live, key, value)
         let onFlush = self.onFlush
@@ -76,24 +79,24 @@ extension StateStore {
             try log(
                 key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage)
             if let onFlush {
+                let held = CollectionOfOne(lineage)
                 let meta = RecordMeta(
                     key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: entry.origin,
-                    headers: key.bytes(from: keySize), lineage: lineage)
+                    headers: key.bytes(from: keySize), lineage: held.span)
                 try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
             }
             arena.release(to: mark)
+            if isCommit { recorder.exportWhenFull() }
         }
     }
 
     func makeFlushSpan(_ cache: StoreCache, _ index: Int32) {
-        let lineage = cache.lineage(index)
-        guard recorder.makesSpan(lineage.context) else { return }
-        let folded = cache.foldedWrites(index)
+        let parent = cache.context(index)
+        guard recorder.makesSpan(parent) else { return }
         let type: LinkType = description.isLatestWins ? .superseded : .merged
-        cache.forEachContributor(index) { recorder.link(type, $0) }
-        recorder.contributors(folded + 1)
-        let context = recorder.span(operations.flush, parent: lineage.context)
-        cache.setLineage(index, Lineage(context: context, cell: lineage.cell))
+        cache.table.value.folds.forEach(index) { recorder.link(type, $0) }
+        recorder.contributors(cache.table.value.folds.count(index) + 1)
+        cache.setContext(index, recorder.span(operations.flush, parent: parent))
     }
 
     func writeSorted(

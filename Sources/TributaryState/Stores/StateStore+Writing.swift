@@ -19,20 +19,50 @@ extension StateStore {
         _ meta: borrowing RecordMeta
     ) throws -> Int64 {
         let timestamp = exists ? max(meta.timestamp, state.value.timestamp) : meta.timestamp
-        guard keepsLineage else {
-            if isCached {
-                try writeCached(key, value, timestamp: timestamp, .none, meta)
-            } else {
-                try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, .none)
-            }
+        guard isCached else {
+            let cell = exists && keepsCells ? arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
+            let row = exists && recorder.isRecording ? rowContext : .none
+            state.value.written = try write(
+                key, value, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
             return timestamp
         }
-        let cell = exists && keepsCells ? arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
-        let row = exists && recorder.isRecording ? rowContext : .none
-        let lineage = try write(
-            key, value, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
-        if !isCached { state.value.written = lineage }
+        let row = exists ? state.value.lineageFrom : -1
+        guard keepsLineage else {
+            _ = putCached(key, value, timestamp: timestamp, meta)
+            if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
+            return timestamp
+        }
+        var context = meta.lineage.context
+        if recorder.makesSpan(context) {
+            context = writeSpan(value, link: .previous, row: exists ? rowContext : .none, window: window, meta)
+        }
+        // What was read in no entry (a window's row, which stays out of the cache) is added before it is written.
+        let index = putCached(key, value, timestamp: timestamp, meta)
+        cache.setContext(index, context)
+        if keepsCells {
+            if !exists {
+                cache.setCell(index, meta.lineage.cell)
+            } else if row == index {
+                cache.addCell(index, meta.lineage.cell)
+            } else {
+                cache.setCell(index, arena.add(state.value.lineage.cell, meta.lineage.cell))
+            }
+        }
+        if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
         return timestamp
+    }
+
+    /// Makes the span of a write, and returns its context; only where the recorder makes one.
+    @inline(never)
+    func writeSpan(
+        _ value: RawSpan?, link: LinkType, row: TraceContext, window: (start: Int64, end: Int64)?,
+        parentIsTrigger: Bool = false, _ meta: borrowing RecordMeta
+    ) -> TraceContext {
+        if row.isValid { recorder.link(value == nil ? .deleted : link, row) }
+        if let window { recorder.window(start: window.start, end: window.end) }
+        return recorder.span(
+            value == nil ? operations.delete : operations.put, parent: meta.lineage.context,
+            flags: parentIsTrigger ? SpanRecord.parentIsTrigger : 0)
     }
 
     /// The lineage to forward after ``writeAggregate(_:_:exists:window:_:)``, where there is no cache.
@@ -57,24 +87,23 @@ extension StateStore {
     ) throws -> Lineage {
         var lineage = Lineage(context: meta.lineage.context, cell: cell)
         if recorder.makesSpan(lineage.context) {
-            if row.isValid { recorder.link(value == nil ? .deleted : link, row) }
-            if let window { recorder.window(start: window.start, end: window.end) }
-            lineage.context = recorder.span(
-                value == nil ? operations.delete : operations.put, parent: lineage.context,
-                flags: parentIsTrigger ? SpanRecord.parentIsTrigger : 0)
+            lineage.context = writeSpan(
+                value, link: link, row: row, window: window, parentIsTrigger: parentIsTrigger, meta)
         }
         if isCached {
-            try writeCached(key, value, timestamp: timestamp, lineage, meta)
+            cache.setLineage(putCached(key, value, timestamp: timestamp, meta), lineage)
+            if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
         } else {
             try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage)
         }
         return lineage
     }
 
+    /// Puts a value into the cache and returns its entry, whose lineage is for the caller to set.
     @inline(__always)
-    func writeCached(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage, _ meta: borrowing RecordMeta
-    ) throws {
+    func putCached(
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ meta: borrowing RecordMeta
+    ) -> Int32 {
         var index = state.value.lookedUp
         var hash: UInt32 = 0
         state.value.lineageFrom = -1
@@ -86,11 +115,10 @@ extension StateStore {
             state.value.topic = meta.origin.topic
             state.value.topicSize = topics.nameLength(ofTopic: meta.origin.topic)
         }
-        _ = cache.put(
+        return cache.put(
             key, hash: hash, found: index, value: value, dirty: true, timestamp: timestamp,
             recordTime: meta.timestamp, origin: meta.origin, headers: meta.headers,
-            topicSize: state.value.topicSize, lineage: lineage, timestampSize: timestampSize)
-        if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
+            topicSize: state.value.topicSize, timestampSize: timestampSize)
     }
 
     /// Writes to engine and changelog; returns whether the engine took it.

@@ -150,7 +150,8 @@ public final class StateStore {
         if isWindowed { return true }
         state.value.lookedUp = cache.put(
             key, hash: hash, found: -1, value: value, dirty: false, timestamp: valueTimestamp, recordTime: 0,
-            origin: .none, headers: RawSpan.empty, topicSize: 0, lineage: valueLineage, timestampSize: timestampSize)
+            origin: .none, headers: RawSpan.empty, topicSize: 0, timestampSize: timestampSize)
+        cache.setLineage(state.value.lookedUp, state.value.lineage)
         guard cache.budget.usedBytes > cache.budget.limit else { return true }
         // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
         try evict(cache)
@@ -227,7 +228,7 @@ public final class StateStore {
     public func readSpan(_ parent: TraceContext, link: LinkType, _ row: TraceContext) -> TraceContext {
         guard recorder.makesSpan(parent) else { return parent }
         recorder.link(link, row)
-        return recorder.span(operations.get, parent: parent)
+        return recorder.span(operations.get, parent: parent, isInstant: state.value.lineageFrom >= 0)
     }
 
     /// Makes the span of the last read, which found a row that an aggregation goes on from.
@@ -235,7 +236,8 @@ public final class StateStore {
     public func previousSpan(_ meta: borrowing RecordMeta) {
         guard recorder.makesSpan(meta.lineage.context) else { return }
         recorder.link(.previous, rowContext)
-        _ = recorder.span(operations.get, parent: meta.lineage.context)
+        _ = recorder.span(
+            operations.get, parent: meta.lineage.context, isInstant: state.value.lineageFrom >= 0)
     }
 
     /// Makes the span of a read that found nothing.

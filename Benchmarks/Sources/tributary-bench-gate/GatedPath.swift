@@ -1,0 +1,157 @@
+import CAllocationCounter
+import Foundation
+import Tributary
+import TributaryTesting
+
+struct GateError: Error, CustomStringConvertible {
+    let text: String
+    var description: String { text }
+}
+
+/// A path whose instructions and allocations per record are counted and compared with committed thresholds.
+///
+/// A task of the runtime as a stream thread has it, on LMDB, with a producer that discards: one thread, no clock that matters, so
+/// that the same source gives the same count.
+struct GatedPath {
+    let name: String
+    let mode: LineageMode
+    let isSampled: Bool
+    let topology: @Sendable () throws -> Topology
+    let cacheBytes: Int
+
+    static let all: [GatedPath] = {
+        let modes: [(String, LineageMode, Bool)] = [
+            ("off", .off, false), ("context", .context, false), ("cells", .cells, false), ("sampled", .cells, true),
+        ]
+        return modes.flatMap { suffix, mode, isSampled in
+            [
+                GatedPath(
+                    name: "count-\(suffix)", mode: mode, isSampled: isSampled,
+                    topology: {
+                        let builder = StreamsBuilder()
+                        builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream()
+                            .to("out")
+                        return try builder.build()
+                    }, cacheBytes: 64 << 20),
+                GatedPath(
+                    name: "uncached-count-\(suffix)", mode: mode, isSampled: isSampled,
+                    topology: {
+                        let builder = StreamsBuilder()
+                        builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream()
+                            .to("out")
+                        return try builder.build()
+                    }, cacheBytes: 0),
+                GatedPath(
+                    name: "windowed-count-\(suffix)", mode: mode, isSampled: isSampled,
+                    topology: {
+                        let builder = StreamsBuilder()
+                        builder.stream("in", key: .string, value: .string).groupByKey()
+                            .windowedBy(.tumbling(size: .seconds(60), grace: .seconds(600))).count(as: "windows")
+                            .toStream().to("out")
+                        return try builder.build()
+                    }, cacheBytes: 64 << 20),
+                GatedPath(
+                    name: "filter-map-\(suffix)", mode: mode, isSampled: isSampled,
+                    topology: {
+                        let builder = StreamsBuilder()
+                        builder.stream("in", key: .int64, value: .int64).filter { _, value in value % 2 == 0 }
+                            .mapValues { $0 &+ 1 }.to("out", value: .int64)
+                        return try builder.build()
+                    }, cacheBytes: 0),
+            ]
+        }
+    }()
+
+    /// Warms up, then processes `records` in ``measuredRun(_:_:)``; returns the allocations of that.
+    func run(_ records: Int) throws -> Int64 {
+        let folder = NSTemporaryDirectory() + "/tributary-gate-\(ProcessInfo.processInfo.processIdentifier)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let topology = try topology()
+        var configuration = RuntimeConfiguration(applicationID: "gate")
+        configuration.lineage.mode = mode
+        let producer = DiscardingProducer()
+        let collector = RecordCollector(producer, applicationID: "gate", sendsCells: false, isTransactional: true)
+        let exporter = isSampled ? InMemorySpanExporter(capacity: 1000) : nil
+        let recorder = LineageRecorder(
+            mode: mode, sampler: .parentBased(root: isSampled ? .alwaysOn : .alwaysOff), exporter: exporter,
+            random: FastRandom(seed: 1))
+        let task = try StreamTask(
+            topology, topology.subTopologies, id: "0_0", partition: 0, configuration: configuration,
+            collector: collector, engines: Engines(folder: folder),
+            budget: cacheBytes > 0 ? CacheBudget(limit: cacheBytes) : nil, recorder: recorder)
+        defer { task.close() }
+        try task.start(cluster: "cluster", positions: [TopicPartition("in", 0): (0, -1)])
+        return try Lineage.bound(to: task.box) {
+            var offset = 0
+            func add(_ count: Int) throws {
+                while offset < count {
+                    try task.add(RecordBatch(copying: Self.records(offset), assignment: 0), to: TopicPartition("in", 0))
+                    offset += Self.batch
+                }
+            }
+            try add(20 * Self.batch)
+            while try task.processRun(limit: Self.batch) > 0 {}
+            try task.flush()
+            try task.committed(1, force: true)
+            try add(20 * Self.batch + records)
+            let before = allocation_count()
+            try measuredRun(task, recorder)
+            return allocation_count() - before
+        }
+    }
+
+    private static let batch = 1000
+
+    private static func records(_ first: Int) -> [LoggedRecord] {
+        (first..<first + batch).map { index in
+            let digits = String(index &* 7919 % 500)
+            let key = Array(("key-" + String(repeating: "0", count: 12 - digits.count) + digits).utf8)
+            return LoggedRecord(
+                offset: Int64(index), timestamp: 1_000_000 + Int64(index), key: key,
+                value: [UInt8](repeating: 118, count: 100))
+        }
+    }
+}
+
+/// What is counted: valgrind collects inside of this function only.
+@inline(never)
+func measuredRun(_ task: StreamTask, _ recorder: LineageRecorder) throws {
+    var round = 0
+    while try task.processRun(limit: 1000) > 0 {
+        recorder.export()
+        round += 1
+        if round % 10 == 0 { try task.flush() }
+    }
+    try task.flush()
+    try task.committed(2, force: true)
+}
+
+private struct Engines: EngineFactory {
+    let folder: String
+    func persistentEngine(task: String) throws -> any StateEngine {
+        // Valgrind has less address space to give than the default asks for.
+        try LMDBStateEngine(directory: folder, options: LMDBStateOptions(mapSize: 1 << 30))
+    }
+    func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }
+    func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine { old }
+}
+
+/// Takes every record and keeps none.
+private final class DiscardingProducer: LogProducer {
+    private var records: Int64 = 0
+    func number(ofTopic name: String) throws(LogError) -> Int { name == "out" ? 0 : 1 }
+    func partitions(ofTopic number: Int) -> Int32 { 1 }
+    func beginTransaction() throws(LogError) {}
+    func send(
+        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
+        context: TraceContext, cell: RawSpan, extras: RawSpan
+    ) throws(LogError) { records += 1 }
+    var pendingBytes: Int { 0 }
+    func flush() throws(LogError) {}
+    func lastOffset(topic: Int, partition: Int32) -> Int64 { records }
+    func commitTransaction(
+        offsets: [TopicPartition: CommittedOffset], group: (any LogGroup)?
+    ) throws(LogError) -> Int64 { 1 }
+    func abortTransaction() throws(LogError) {}
+    func close() {}
+}
