@@ -3,12 +3,14 @@
 SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release
 
-.PHONY: help demo test bench soak fuzz format lint docs clean install
+.PHONY: help demo test bench bench-tracing bench-gate soak fuzz format lint docs clean install
 
 help:
 	@echo "make demo     run the bank app on the embedded log, kill it, check every balance"
 	@echo "make test     run all tests"
 	@echo "make bench    measure (Benchmarks/), ratios in one run"
+	@echo "make bench-tracing  what lineage costs in a state store, layer by layer"
+	@echo "make bench-gate     instructions and allocations per record against their thresholds"
 	@echo "make soak     crash tests and random lineage topologies, for long"
 	@echo "make fuzz     fuzz the parsers of outside bytes"
 	@echo "make format   format the sources        make lint   check them"
@@ -27,6 +29,13 @@ test: install
 
 bench: install
 	cd Benchmarks && $(RELEASE) && "$$($(RELEASE) --show-bin-path)/tributary-bench" all
+
+bench-tracing: install
+	cd Benchmarks && $(RELEASE) --product tributary-bench && "$$($(RELEASE) --show-bin-path)/tributary-bench" tracing
+
+bench-gate: install
+	@.ci/install valgrind
+	Benchmarks/gate
 
 soak: install
 	TRIBUTARY_SOAK=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter "CrashTests|LineageTruth"

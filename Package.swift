@@ -41,6 +41,7 @@ let libraries: [Target] = [
     library("CXXHash", "libxxhash", apt: "libxxhash-dev", brew: "xxhash"),
     library("CLMDB", "lmdb", apt: "liblmdb-dev", brew: "lmdb"),
     library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
+    library("CRdKafka", "rdkafka", apt: "librdkafka-dev", brew: "librdkafka"),
     library("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev", brew: "libmicrohttpd"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     target("TributaryCore", ["CLinux"], isUnsafe: true),
@@ -50,6 +51,7 @@ let libraries: [Target] = [
     target("TributaryState", ["TributaryCore", "TributaryLineage"]),
     target(
         "TributaryLMDB", ["TributaryCore", "TributaryLineage", "TributaryState", "CLMDB", "CLinux"], isUnsafe: true),
+    target("TributaryKafka", ["TributaryCore", "CRdKafka", "CLinux"], isUnsafe: true),
     target("TributaryDSL", ["TributaryCore", "TributaryLineage", "TributaryState"]),
     target("TributaryRuntime", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"]),
     target(
@@ -59,7 +61,7 @@ let libraries: [Target] = [
         "Tributary",
         [
             "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
-            "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            "TributaryLMDB", "TributaryKafka", "TributaryTelemetry", "TributaryFoundation",
         ]),
     target(
         "TributaryWeb",
@@ -97,6 +99,9 @@ let testTargets: [Target] = [
             "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
             "log-test-process",
         ], isUnsafe: true),
+    tests(
+        "TributaryKafkaTests",
+        ["Tributary", "TributaryKafka", "TributaryCore", "TributaryTesting"]),
     tests(
         "TributaryDSLTests",
         [

@@ -1,6 +1,7 @@
 @_exported public import TributaryCore
 @_exported public import TributaryDSL
 @_exported public import TributaryFoundation
+@_exported public import TributaryKafka
 @_exported public import TributaryLMDB
 @_exported public import TributaryLineage
 @_exported public import TributaryRuntime

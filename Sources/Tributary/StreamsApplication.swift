@@ -144,6 +144,10 @@ public final class StreamsApplication: Sendable {
         let log = try configuration.log.open(runtime)
         defer { if configuration.log.isOwned { log.close() } }
         runtime.guarantee = configuration.guarantee ?? log.defaults.guarantee
+        guard log.defaults.guarantees.contains(runtime.guarantee) else {
+            throw LogError(
+                .unsupported, "this log can't run an application with the guarantee \(runtime.guarantee.rawValue) yet")
+        }
         runtime.commitInterval =
             configuration.commitInterval?.milliseconds
             ?? (runtime.guarantee == .exactlyOnce

@@ -1,4 +1,5 @@
 public import TributaryCore
+public import TributaryKafka
 public import TributaryLMDB
 public import TributaryRuntime
 internal import TributaryState
@@ -18,6 +19,30 @@ public struct LogLocation: Sendable {
                 var configuration = configuration
                 configuration.logs = runtime.log
                 return try EmbeddedLog.open(at: directory, configuration: configuration)
+            }, isOwned: true)
+    }
+
+    /// Apache Kafka: `host:port` of one broker or more, separated by commas.
+    ///
+    /// Runs at least once for now. The state needs a directory: here, where that of an application lies in a folder of its id,
+    /// or in ``StreamsConfiguration/stateDirectory``.
+    ///
+    /// - Parameter properties: further settings under librdkafka's names, for example `security.protocol`.
+    public static func kafka(
+        _ bootstrap: String, properties: [String: String] = [:], stateDirectory: String? = nil
+    ) -> LogLocation {
+        var configuration = KafkaConfiguration(bootstrap: bootstrap, properties: properties)
+        configuration.stateDirectory = stateDirectory
+        return kafka(configuration)
+    }
+
+    /// Apache Kafka, with all that can be set.
+    public static func kafka(_ configuration: KafkaConfiguration) -> LogLocation {
+        LogLocation(
+            open: { runtime in
+                var configuration = configuration
+                configuration.logs = runtime.log
+                return try KafkaLog.connect(to: configuration)
             }, isOwned: true)
     }
 

@@ -19,6 +19,8 @@ let usage = """
     Runs both sides of each comparison in turn in this process and prints the least time per operation, the median,
     the ratio to the first side, and allocations per operation.
 
+      tracing       what lineage costs in a state store, layer by layer: alone, as NAME
+
       --json        one JSON line a side
       --check       exits 1 if a figure is above its threshold
       --folder      where the logs and stores of a run are made; $TMPDIR or /tmp by default
@@ -49,12 +51,13 @@ func parse(_ arguments: [String]) throws -> Options {
         case "--only": options.only = try value(argument)
         case "--thresholds": options.thresholds = try value(argument)
         case "--folder": options.folder = try value(argument)
+        case "tracing": options.tracing = true
         case "all": options.names += benchmarks.map(\.name)
         case let name where benchmarks.contains { $0.name == name }: options.names.append(name)
         default: throw UsageError(text: "unknown: \(argument)")
         }
     }
-    if options.names.isEmpty { throw UsageError(text: "no benchmark named") }
+    if options.names.isEmpty && !options.tracing { throw UsageError(text: "no benchmark named") }
     return options
 }
 
@@ -65,6 +68,7 @@ func runBenchmarks(_ arguments: [String]) -> Int32 {
         guard mkdtemp(&template) != nil else { throw UsageError(text: "no folder can be made in \(options.folder)") }
         options.folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { try? FileManager.default.removeItem(atPath: options.folder) }
+        if options.tracing { try TracingBenchmark.run(options) }
         var failures: [String] = []
         for (name, make) in benchmarks where options.names.contains(name) {
             var own = options

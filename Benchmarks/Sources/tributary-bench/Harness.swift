@@ -66,6 +66,7 @@ struct Options {
     var thresholds = "Thresholds"
     var folder = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
     var only: String?
+    var tracing = false
 }
 
 /// Runs the sides in turn, the order reversed each round.

@@ -28,7 +28,7 @@ func storeBenchmark(name: String, keys: Int64, _ options: Options) -> Benchmark 
 }
 
 /// Encodes changelog records as the log does, and drops them.
-private final class DiscardedChangelog: ChangelogWriter {
+final class DiscardedChangelog: ChangelogWriter {
     private let buffer = ByteBuffer(capacity: 256 << 10)
 
     func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws {
@@ -45,7 +45,7 @@ private final class DiscardedChangelog: ChangelogWriter {
     }
 }
 
-private final class OneTopic: TopicNames {
+final class OneTopic: TopicNames {
     func nameLength(ofTopic number: Int32) -> Int { 5 }
 }
 

@@ -142,7 +142,7 @@ public protocol LogConsumer: AnyObject {
     /// Goes on at another offset.
     func seek(_ assignment: Int, to offset: Int64)
 
-    /// The offset after the last record delivered.
+    /// The offset after the last record delivered, or behind offsets after it that turned out to hold none.
     func position(_ assignment: Int) -> Int64
 
     /// The end of the partition as last seen by this consumer; never a call to a server.

@@ -32,6 +32,12 @@ public struct LogError: Error, Sendable, CustomStringConvertible {
         case configuration
         /// An input/output error of the system.
         case io
+        /// No server answered in time; nothing is known to be wrong with the request.
+        case unavailable
+        /// Who we are was not believed, or this is not allowed to us.
+        case denied
+        /// Something that this log can't do.
+        case unsupported
     }
 
     /// What went wrong.
@@ -63,7 +69,7 @@ public struct LogError: Error, Sendable, CustomStringConvertible {
     /// Whether the same call may work later without anything being changed.
     public var isRetriable: Bool {
         switch code {
-        case .diskFull, .outcomeUnknown: true
+        case .diskFull, .outcomeUnknown, .unavailable: true
         default: false
         }
     }

@@ -75,6 +75,8 @@ public enum ProcessingGuarantee: String, Sendable, Hashable {
 public struct LogDefaults: Sendable, Hashable {
     /// The guarantee that suits the log.
     public var guarantee: ProcessingGuarantee
+    /// The guarantees that the log can give.
+    public var guarantees: Set<ProcessingGuarantee>
     /// The commit interval that suits the log with exactly-once, in milliseconds.
     public var exactlyOnceCommitInterval: Int64
     /// The commit interval that suits the log with at-least-once, in milliseconds.
@@ -84,10 +86,12 @@ public struct LogDefaults: Sendable, Hashable {
 
     /// Makes a set of defaults.
     public init(
-        guarantee: ProcessingGuarantee, exactlyOnceCommitInterval: Int64 = 100,
+        guarantee: ProcessingGuarantee, guarantees: Set<ProcessingGuarantee> = [.atLeastOnce, .exactlyOnce],
+        exactlyOnceCommitInterval: Int64 = 100,
         atLeastOnceCommitInterval: Int64 = 30_000, stateDirectory: String? = nil
     ) {
         self.guarantee = guarantee
+        self.guarantees = guarantees
         self.exactlyOnceCommitInterval = exactlyOnceCommitInterval
         self.atLeastOnceCommitInterval = atLeastOnceCommitInterval
         self.stateDirectory = stateDirectory

@@ -33,15 +33,20 @@ public struct StateRestorer {
     private let log: any Log
     private let configuration: RuntimeConfiguration
     private let onProgress: @Sendable (RestoreProgress) -> Void
+    private let reader: ChangelogReader
 
     /// Makes a restorer.
+    ///
+    /// - Parameter isStopping: whether the application is asked to stop, which ends a restore with an error.
     public init(
         _ log: any Log, configuration: RuntimeConfiguration,
+        isStopping: @escaping @Sendable () -> Bool = { false },
         onProgress: @escaping @Sendable (RestoreProgress) -> Void = { _ in }
     ) {
         self.log = log
         self.configuration = configuration
         self.onProgress = onProgress
+        reader = ChangelogReader(log, configuration, isStopping: isStopping)
     }
 
     private struct Work {
@@ -129,17 +134,16 @@ public struct StateRestorer {
             return "it is older than the changelog keeps tombstones"
         }
         guard position.last >= ends.low else { return nil }
-        let consumer = try log.makeConsumer(
-            ConsumerConfiguration(clientID: "\(configuration.applicationID)-restore", readCommitted: true))
-        defer { consumer.close() }
-        _ = try consumer.assign(changelog, from: position.last)
-        guard let batch = try consumer.poll(timeout: 0), batch.count > 0, batch.offset(0) == position.last,
-            let key = batch.key(0)
-        else { return nil }
-        var writer = ByteWriter()
-        StoreChangelog.describe(key: key, value: batch.value(0), timestamp: batch.timestamp(0), into: &writer)
-        return checksum64(writer.bytes) == position.lastHash
-            ? nil : "the record at its position is not the one that was applied"
+        var isOther = false
+        try reader.read(changelog, from: position.last, to: ends.high) { batch in
+            guard batch.count > 0 else { return true }
+            guard batch.offset(0) == position.last, let key = batch.key(0) else { return false }
+            var writer = ByteWriter()
+            StoreChangelog.describe(key: key, value: batch.value(0), timestamp: batch.timestamp(0), into: &writer)
+            isOther = checksum64(writer.bytes) != position.lastHash
+            return false
+        }
+        return isOther ? "the record at its position is not the one that was applied" : nil
     }
 
     // MARK: Building anew
@@ -194,25 +198,13 @@ public struct StateRestorer {
             end: item.ends.high, position: item.start, records: 0, isDone: item.start >= item.ends.high)
         onProgress(progress)
         guard !progress.isDone else { return nil }
-        let consumer = try log.makeConsumer(
-            ConsumerConfiguration(clientID: "\(configuration.applicationID)-restore", readCommitted: true))
-        defer { consumer.close() }
-        let assignment = try consumer.assign(item.changelog, from: item.start)
         let foreign = ForeignCells(
             task.recorder,
             SourcePartition(
                 cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition))
         var last: (offset: Int64, hash: UInt64)?
-        var idle = 0
         let hashed = ByteBuffer()
-        while progress.position < item.ends.high {
-            guard let batch = try consumer.poll(timeout: 100) else {
-                // The last offsets may hold no record.
-                idle += 1
-                if idle > 20 || consumer.position(assignment) >= item.ends.high { break }
-                continue
-            }
-            idle = 0
+        try reader.read(item.changelog, from: item.start, to: item.ends.high) { batch in
             var lastIndex = -1
             for index in 0..<batch.count {
                 guard batch.offset(index) < item.ends.high else { break }
@@ -237,6 +229,7 @@ public struct StateRestorer {
             }
             progress.position = batch.nextOffset
             onProgress(progress)
+            return true
         }
         progress.position = item.ends.high
         progress.isDone = true

@@ -201,6 +201,7 @@ final class StoreChangelog: ChangelogWriter {
         writer.append(key)
         writer.append(value == nil ? 0 : 1)
         if let value { writer.append(value) }
-        writer.append(bigEndian: timestamp)
+        // Clients of Kafka write 1 for 0.
+        writer.append(bigEndian: timestamp == 0 ? 1 : timestamp)
     }
 }

@@ -82,7 +82,13 @@ public final class StreamThread: Sendable {
     public func start() -> Bool {
         OSThread.start("stream-\(index)") { [self] in
             var failure: (any Error)?
-            do { try run() } catch { failure = error }
+            do {
+                try run()
+            } catch let error as LogError where error.code == .closed && isStopping {
+                // Stopped while it restored: nothing was processed.
+            } catch {
+                failure = error
+            }
             // Whoever still waits is told that nobody will answer.
             let left = requests.withLock { requests in
                 requests.hasEnded = true

@@ -82,7 +82,9 @@ final class ThreadLoop {
                             context.metrics, clientID: configuration.applicationID, thread: thread.index, task: item.id)
                     ))
             }
-            let restorer = StateRestorer(context.log, configuration: configuration, onProgress: context.onRestore)
+            let restorer = StateRestorer(
+                context.log, configuration: configuration, isStopping: { [thread] in thread.isStopping },
+                onProgress: context.onRestore)
             for task in tasks where !thread.isStopping { try restorer.restore(task) }
             try Lineage.bound(to: box) { for task in tasks { try start(task) } }
         } catch {
@@ -97,7 +99,7 @@ final class ThreadLoop {
         var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
         for source in sources {
             var position = task.startPosition(committed[source])
-            let low = try context.log.watermarks(source, committed: true).low
+            let low = try context.log.watermarks(source, committed: false).low
             if position.offset < low {
                 // Retention has overtaken an application that was stopped: go on at the first record that is left.
                 if committed[source] != nil {
@@ -269,19 +271,28 @@ final class ThreadLoop {
         }
         if madeDurable { thread.metrics.stateCommitTime.observe(context.configuration.time.nanoseconds() - middle) }
         lastCommit = context.configuration.time.milliseconds
-        if lastCommit - lastPurge >= 30_000 || force { try purge(offsets) }
+        if lastCommit - lastPurge >= 30_000 || force { try purge() }
     }
 
-    // Records of repartition topics are done with once they are committed.
-    private func purge(_ offsets: [TopicPartition: CommittedOffset]) throws {
+    // Records of repartition topics are done with once they are committed: right after a commit, all that were processed.
+    private func purge() throws {
         lastPurge = lastCommit
         var before: [TopicPartition: Int64] = [:]
         for task in tasks {
             for queue in task.queues where queue.isInternal {
-                before[queue.partition] = offsets[queue.partition]?.offset
+                before[queue.partition] = queue.nextOffset
             }
         }
-        if !before.isEmpty { try context.log.deleteRecords(before: before) }
+        guard !before.isEmpty else { return }
+        do throws(LogError) {
+            try context.log.deleteRecords(before: before)
+        } catch {
+            // They only take room until the next time.
+            guard error.isRetriable else { throw error }
+            context.configuration.log(
+                .warning, "processed records of repartition topics could not be deleted", [("error", "\(error)")],
+                source: "TributaryRuntime")
+        }
     }
 
     private func publish() {

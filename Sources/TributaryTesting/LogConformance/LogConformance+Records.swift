@@ -78,7 +78,8 @@ extension LogConformance {
                     let size = index == 1_000 ? 300_000 : index % 97
                     let value = [UInt8](repeating: UInt8(truncatingIfNeeded: index), count: size)
                     let key = Array("\(index)".utf8)
-                    sent.append(LoggedRecord(offset: Int64(index), timestamp: Int64(index), key: key, value: value))
+                    sent.append(
+                        LoggedRecord(offset: Int64(index), timestamp: Int64(index) + 1, key: key, value: value))
                     try fixture.send(sent[index], to: place, with: producer)
                 }
                 try producer.flush()

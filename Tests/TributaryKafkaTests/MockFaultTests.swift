@@ -1,0 +1,143 @@
+import Testing
+import TributaryCore
+import TributaryKafka
+import TributaryTesting
+
+/// What brokers' and librdkafka's errors come to, on pretended brokers.
+@Suite(.timeLimit(.minutes(1))) struct MockFaultTests {
+    /// Numbers of Kafka's requests.
+    enum Request {
+        static let produce: Int16 = 0
+        static let offsetCommit: Int16 = 8
+    }
+
+    struct Fixture {
+        let log: MockedLog
+        let producer: any LogProducer
+        let topic: Int
+
+        init(_ properties: [String: String] = [:]) throws {
+            log = try MockedLog { $0.properties = properties }
+            try log.createTopics([TopicSpecification("t", partitions: 2)])
+            producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
+            topic = try producer.number(ofTopic: "t")
+        }
+
+        func send(_ value: [UInt8], timestamp: Int64 = 5, headers: [UInt8] = []) throws(LogError) {
+            try producer.send(
+                topic: topic, partition: 1, timestamp: timestamp, key: nil, value: value.span.bytes,
+                headers: headers.span.bytes, context: .none, cell: RawSpan(), extras: RawSpan())
+        }
+    }
+
+    @Test(arguments: [
+        (10, LogError.Code.tooLarge), (29, .denied), (32, .invalidRequest), (87, .invalidRequest),
+    ] as [(Int32, LogError.Code)])
+    func `a record that a broker refuses is an error of the flush, with its partition`(
+        _ code: Int32, _ expected: LogError.Code
+    ) throws {
+        let fixture = try Fixture()
+        fixture.log.cluster.fail(request: Request.produce, with: Array(repeating: code, count: 20))
+        for _ in 0..<3 { try fixture.send([1]) }
+        let error = #expect(throws: LogError.self) { try fixture.producer.flush() }
+        #expect(error?.code == expected)
+        #expect(error?.topic == "t")
+        #expect(error?.partition == 1)
+        #expect(fixture.producer.pendingBytes == 0)
+    }
+
+    @Test func `errors that pass are waited out`() throws {
+        let fixture = try Fixture()
+        // Not the leader, then not enough replicas, then the request took too long.
+        fixture.log.cluster.fail(request: Request.produce, with: [6, 19, 7])
+        for index in 0..<10 { try fixture.send([UInt8(index)]) }
+        try fixture.producer.flush()
+        #expect(fixture.producer.lastOffset(topic: fixture.topic, partition: 1) == 9)
+        #expect(try readAll(fixture.log, "t", partitions: 2).map(\.value) == (0..<10).map { [UInt8($0)] })
+    }
+
+    @Test func `a broker that goes and comes back costs time and nothing else`() throws {
+        let fixture = try Fixture()
+        try fixture.send([0])
+        try fixture.producer.flush()
+        fixture.log.cluster.setBroker(isUp: false)
+        for index in 1..<100 { try fixture.send([UInt8(index)]) }
+        #expect(fixture.producer.pendingBytes == 99)
+        let cluster = fixture.log.cluster
+        let helper = Task {
+            try await Task.sleep(for: .milliseconds(500))
+            cluster.setBroker(isUp: true)
+        }
+        defer { helper.cancel() }
+        try fixture.producer.flush()
+        #expect(try readAll(fixture.log, "t", partitions: 2).map(\.value) == (0..<100).map { [UInt8($0)] })
+    }
+
+    @Test func `records that could not be written in time are an error, and the producer goes on`() throws {
+        let fixture = try Fixture(["delivery.timeout.ms": "2000"])
+        fixture.log.cluster.setBroker(isUp: false)
+        for _ in 0..<5 { try fixture.send([1]) }
+        let error = #expect(throws: LogError.self) { try fixture.producer.flush() }
+        #expect(error?.code == .unavailable)
+        #expect(error?.isRetriable == true)
+        #expect(error?.message.contains("4 more") == true)
+        fixture.log.cluster.setBroker(isUp: true)
+        try fixture.send([2])
+        try fixture.producer.flush()
+        #expect(try readAll(fixture.log, "t", partitions: 2).last?.value == [2])
+    }
+
+    @Test func `a full buffer holds the sender up, and drops nothing`() throws {
+        let fixture = try Fixture(["queue.buffering.max.messages": "50"])
+        for index in 0..<1000 { try fixture.send([UInt8(truncatingIfNeeded: index)]) }
+        try fixture.producer.flush()
+        #expect(try readAll(fixture.log, "t", partitions: 2).count == 1000)
+    }
+
+    @Test func `timestamp 0 goes out as 1 and is counted, one below 0 is refused`() throws {
+        let fixture = try Fixture()
+        for time in [0, 0, 1, 2] as [Int64] { try fixture.send([1], timestamp: time) }
+        let error = #expect(throws: LogError.self) { try fixture.send([1], timestamp: -1) }
+        #expect(error?.code == .invalidRequest)
+        try fixture.producer.flush()
+        #expect(fixture.log.kafka.raisedTimestamps == 2)
+        #expect(try readAll(fixture.log, "t", partitions: 2).map(\.timestamp) == [1, 1, 1, 2])
+    }
+
+    @Test func `offsets are committed again when the coordinator was between two states`() throws {
+        let log = try MockedLog()
+        try log.createTopics([TopicSpecification("t", partitions: 1)])
+        let group = try log.joinGroup(GroupConfiguration(group: "g", clientID: "test", tasks: 2))
+        let place = TopicPartition("t", 0)
+        try group.commit([place: CommittedOffset(1)])
+        // Loading, then moved elsewhere.
+        log.cluster.fail(request: Request.offsetCommit, with: [14, 16])
+        try group.commit([place: CommittedOffset(2, metadata: "m")])
+        #expect(try group.committed([place]) == [place: CommittedOffset(2, metadata: "m")])
+        log.cluster.fail(request: Request.offsetCommit, with: [29])
+        let error = #expect(throws: LogError.self) { try group.commit([place: CommittedOffset(3)]) }
+        #expect(error?.code == .denied)
+        group.leave()
+    }
+
+    @Test func `without a broker, opening the log fails in time and says why`() throws {
+        var configuration = KafkaConfiguration(bootstrap: "127.0.0.1:9")
+        configuration.connectTimeout = 500
+        let error = #expect(throws: LogError.self) { _ = try KafkaLog.connect(to: configuration) }
+        #expect(error?.code == .unavailable)
+        #expect(error?.message.contains("127.0.0.1:9") == true)
+        #expect(error?.message.contains("refused") == true)
+    }
+
+    @Test(arguments: ["no.such.property", "group.id", "producer.acks", "consumer.isolation.level", "linger.ms"])
+    func `properties that are unknown, ours, or nonsense are refused`(_ name: String) throws {
+        var configuration = KafkaConfiguration(bootstrap: "127.0.0.1:9", properties: [name: "nonsense"])
+        configuration.connectTimeout = 500
+        let error = #expect(throws: LogError.self) {
+            let log = try KafkaLog.connect(to: configuration)
+            _ = try log.makeProducer(ProducerConfiguration(clientID: "test"))
+        }
+        #expect(error?.code == .configuration)
+        #expect(error?.message.contains(name.split(separator: ".").last ?? "?") == true)
+    }
+}
