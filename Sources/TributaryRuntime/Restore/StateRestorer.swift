@@ -37,7 +37,11 @@ public struct StateRestorer {
 
     /// Makes a restorer.
     ///
-    /// - Parameter isStopping: whether the application is asked to stop, which ends a restore with an error.
+    /// - Parameters:
+    ///   - log: where the changelogs are.
+    ///   - configuration: the application's settings.
+    ///   - isStopping: whether the application is asked to stop, which ends a restore with an error.
+    ///   - onProgress: told how far each store is.
     public init(
         _ log: any Log, configuration: RuntimeConfiguration,
         isStopping: @escaping @Sendable () -> Bool = { false },
