@@ -43,11 +43,12 @@ let libraries: [Target] = [
     library("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
     library("CRdKafka", "rdkafka", apt: "librdkafka-dev", brew: "librdkafka"),
     library("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev", brew: "libmicrohttpd"),
+    library("CCurl", "libcurl", apt: "libcurl4-openssl-dev", brew: "curl"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     target("TributaryCore", ["CLinux"], isUnsafe: true),
     target("TributaryFoundation", ["TributaryCore"]),
     target("TributaryLineage", ["TributaryCore", "CXXHash"], isUnsafe: true),
-    target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib"], isUnsafe: true),
+    target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib", "CCurl"], isUnsafe: true),
     target("TributaryState", ["TributaryCore", "TributaryLineage"]),
     target(
         "TributaryLMDB", ["TributaryCore", "TributaryLineage", "TributaryState", "CLMDB", "CLinux"], isUnsafe: true),
@@ -118,6 +119,10 @@ let testTargets: [Target] = [
     target("CrashApplication", ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication"),
     program("tributary-crash-child", ["CrashApplication", "Tributary"], path: "Tests/CrashChild"),
     tests("CrashTests", ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"]),
+    // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
+    tests(
+        "TelemetryIntegrationTests",
+        ["CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child"]),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     tests(
         "AllocationTests",

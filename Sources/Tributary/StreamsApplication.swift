@@ -55,6 +55,8 @@ public final class StreamsApplication: Sendable {
     /// - Throws: `TopologyError` for settings that contradict each other.
     public init(_ topology: Topology, configuration: StreamsConfiguration) throws {
         self.topology = topology
+        var configuration = configuration
+        configuration.runtime.log = configuration.runtime.log.adding([("application", configuration.applicationID)])
         self.configuration = configuration
         guard configuration.runtime.threads >= 1 else { throw TopologyError("threads must be at least 1") }
         guard !configuration.applicationID.isEmpty else { throw TopologyError("applicationID must not be empty") }
@@ -131,9 +133,7 @@ public final class StreamsApplication: Sendable {
             change(to: .notRunning)
         } catch {
             configuration.runtime.log(
-                .error, "the application stopped",
-                [("application", configuration.applicationID), ("error", "\(error)")],
-                source: "Tributary")
+                .error, "the application stopped", [("error", "\(error)")], source: "Tributary")
             change(to: .error)
             throw error
         }

@@ -161,14 +161,31 @@ final class KafkaConsumer: LogConsumer {
             let records = spare ?? pool.take()
             spare = nil
             queue.fill(records, limit: min(max(batchBytes / averageBytes, 1), ConsumedRecords.capacity))
+            if handle.events.takeMissing(), let failure = missing(assignment.place) {
+                change(index) { $0?.failure = failure }
+            }
             guard records.messageCount > 0 else {
                 spare = records
+                if let failure = assignments[index]?.failure { throw failure }
                 continue
             }
             if let batch = try makeBatch(records, index, assignment.position) { return batch }
         }
         handle.serve()
         return nil
+    }
+
+    // A broker may be behind the others: asked again before the partition is given up.
+    private func missing(_ place: TopicPartition) -> LogError? {
+        do throws(LogError) {
+            try log.checkExists(place)
+            return nil
+        } catch {
+            guard error.code == .unknownTopic else { return nil }
+            return LogError(
+                .unknownTopic, "the partition is gone: the topic was deleted", topic: place.topic,
+                partition: place.partition)
+        }
     }
 
     /// Makes a batch of what a queue gave; nil if no record was among it and the position stays.

@@ -134,6 +134,8 @@ final class KafkaGroup: LogGroup {
                 guard let failure else { return membership.remember(offsets) }
                 last = failure
                 if failure.code == .fenced { membership.doubt() }
+                // librdkafka gives one partition's error to others, too.
+                if failure.code == .unknownTopic { for place in offsets.keys.sorted() { try core.checkExists(place) } }
                 guard failure.code == .fenced || failure.code == .unavailable else { throw failure }
             }
             guard TimeSource.system.milliseconds < deadline else { throw last }

@@ -8,23 +8,14 @@ public import TributaryCore
 
 /// What a stream thread lets user closures see of the record it is processing.
 ///
-/// Bound to the task-local ``Lineage/current`` once per batch; shows the recorder's ``LineageRecorder/current``. A task that a
-/// closure starts inherits the binding but not the thread: there everything reads as absent.
+/// Bound to the task-local ``Lineage/current`` once per batch; shows the recorder's ``LineageRecorder/current``, or what the
+/// recorder was told to show instead (``LineageRecorder/show(_:)``). A task that a closure starts inherits the binding but not
+/// the thread: there everything reads as absent.
 public final class LineageBox: @unchecked Sendable {
     // Unchecked: every access below first checks that it happens on the thread that owns the box.
     let recorder: LineageRecorder
     private var owner: UInt = 0
-    @usableFromInline let state = Owned(State())
-
-    @usableFromInline
-    struct State: BitwiseCopyable {
-        @usableFromInline var active = false
-        @usableFromInline var hasOwnContext = false
-        /// The context of the span that a closure of the user's has made.
-        @usableFromInline var context = TraceContext.none
-
-        @usableFromInline init() {}
-    }
+    private var logs: [LogSink] = []
 
     /// Makes the box of a recorder's task.
     public init(_ recorder: LineageRecorder) { self.recorder = recorder }
@@ -32,25 +23,73 @@ public final class LineageBox: @unchecked Sendable {
     /// Makes the calling thread the owner.
     public func adopt() { owner = currentThread() }
 
-    /// Lets closures see the recorder's current lineage; called by the owner.
-    @inlinable
-    @inline(__always)
-    public func begin() {
-        state.value.active = true
-        state.value.hasOwnContext = false
+    /// Adds a task's sink for log lines of closures; returns the number for ``LineageRecorder/enter(_:)``.
+    public func addScope(_ log: LogSink) -> Int {
+        logs.append(log)
+        return logs.count - 1
+    }
+
+    /// Where lines of the task at work go; called by the owner.
+    var log: LogSink? {
+        let scope = recorder.seen.value.scope
+        return logs.indices.contains(scope) ? logs[scope] : nil
     }
 
     var current: Lineage? {
-        guard owner == currentThread(), state.value.active else { return nil }
-        var lineage = recorder.current.value
-        if state.value.hasOwnContext { lineage.context = state.value.context }
-        return lineage
+        guard owner == currentThread(), recorder.seen.value.isActive else { return nil }
+        return recorder.seen.value.hasOther ? recorder.seen.value.other : recorder.current.value
     }
 
-    func push(_ context: TraceContext) {
-        state.value.context = context
-        state.value.hasOwnContext = true
+    /// The headers of the record being processed, as an encoded list; empty if there are none.
+    var headers: [UInt8] { recorder.seen.value.isElsewhere ? [] : recorder.seenHeaders }
+}
+
+/// What user closures see: the recorder's current lineage, or another one.
+public struct SeenLineage: BitwiseCopyable {
+    @usableFromInline var isActive = false
+    /// Whether ``other`` is shown.
+    @usableFromInline var hasOther = false
+    /// Whether that belongs to another record than the one being processed.
+    @usableFromInline var isElsewhere = false
+    /// Which of the thread's tasks is at work: a number of the box's.
+    @usableFromInline var scope = 0
+    @usableFromInline var other = Lineage.none
+
+    @usableFromInline init() {}
+}
+
+extension LineageRecorder {
+    /// Says which task is at work.
+    @inlinable
+    @inline(__always)
+    public func enter(_ scope: Int) { seen.value.scope = scope }
+
+    /// Lets closures see ``current``: at the start of a record.
+    @inlinable
+    @inline(__always)
+    public func showCurrent() {
+        seen.value.isActive = true
+        seen.value.hasOther = false
+        seen.value.isElsewhere = false
     }
+
+    /// Lets closures see another lineage, for example that of a flush; ``show(again:)`` with the result ends it.
+    ///
+    /// - Parameter isElsewhere: whether it is that of another record than the one being processed.
+    public func show(_ lineage: Lineage, isElsewhere: Bool = true) -> SeenLineage {
+        let before = seen.value
+        seen.value.isActive = true
+        seen.value.hasOther = true
+        if isElsewhere { seen.value.isElsewhere = true }
+        seen.value.other = lineage
+        return before
+    }
+
+    /// Lets closures see what they saw before.
+    public func show(again before: SeenLineage) { seen.value = before }
+
+    /// Lets closures see nothing: between records.
+    public func showNothing() { seen.value.isActive = false }
 }
 
 private func currentThread() -> UInt {
@@ -62,7 +101,7 @@ private func currentThread() -> UInt {
 }
 
 extension Lineage {
-    @TaskLocal private static var box: LineageBox?
+    @TaskLocal static var box: LineageBox?
 
     /// Runs `body` with a thread's box bound, so that closures see ``current``.
     public static func bound<Result>(to box: LineageBox, _ body: () throws -> Result) rethrows -> Result {
@@ -73,30 +112,17 @@ extension Lineage {
     /// The lineage of the record whose closure is running; nil outside of one, or on another thread.
     public static var current: Lineage? { box?.current }
 
-    /// Runs `body` as a span of the record's trace: a child of the operation that called the closure.
+    /// The baggage that came with the record whose closure is running; empty outside of one.
+    public static var baggage: Baggage { Baggage(ofHeaders: box?.headers ?? []) }
+
+    /// Logs a line of the record whose closure is running: with its trace and span, the application and the task.
     ///
-    /// Outside of a closure, or if the trace isn't sampled, the body runs without a span.
-    ///
-    /// - Throws: what `body` throws; the span then has status error.
-    public static func withSpan<Result, Failure: Error>(
-        _ name: String, attributes: [String: AttributeValue] = [:], _ body: () throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        guard let box, let parent = box.current?.context, box.recorder.makesSpan(parent, .log)
-        else { return try body() }
-        let recorder = box.recorder
-        var context = parent
-        context.span = recorder.id()
-        let start = recorder.time.nanoseconds()
-        box.push(context)
-        do throws(Failure) {
-            let result = try body()
-            box.push(parent)
-            recorder.finish(name, context: context, parent: parent, start: start, attributes: attributes, error: nil)
-            return result
-        } catch {
-            box.push(parent)
-            recorder.finish(name, context: context, parent: parent, start: start, attributes: attributes, error: error)
-            throw error
-        }
+    /// It goes where the application's own lines go. Outside of a closure, or on another thread, nothing is logged.
+    public static func log(
+        _ level: LogLevel, _ message: @autoclosure () -> String,
+        _ metadata: @autoclosure () -> [(key: String, value: String)] = []
+    ) {
+        guard let box, let context = box.current?.context, let log = box.log else { return }
+        log(level, message(), metadata(), source: "application", context: context)
     }
 }

@@ -46,6 +46,10 @@ public final class LineageRecorder {
     private let exporter: (any SpanExporter)?
     /// The lineage of the record being processed: the one copy that metadata and user closures see.
     public let current = Owned(Lineage.none)
+    @usableFromInline let seen = Owned(SeenLineage())
+    /// The headers of the record being processed, where it has any and closures may ask for them.
+    public var seenHeaders: [UInt8] = []
+    let tracestates: Owned<Tracestates>
     @usableFromInline let state: Owned<State>
 
     @usableFromInline
@@ -86,6 +90,7 @@ public final class LineageRecorder {
         self.fingerprint = fingerprint
         self.time = time
         isRecording = self.exporter != nil && level > .none
+        tracestates = Owned(Tracestates(threshold: sampler.tracestateThreshold))
         arena = CellArena()
         var random = random
         let firstTrace = random.next()
@@ -120,9 +125,7 @@ public final class LineageRecorder {
         guard isRecording, !header.isSampled,
             sampler.isSampled(parent: header, traceLow: header.traceLow, key: key)
         else { return header }
-        var context = header
-        context.flags |= 1
-        return context
+        return resampled(header)
     }
 
     /// A new trace; where it is sampled the span that begins it is yet to be made, else it is named already.
@@ -135,7 +138,7 @@ public final class LineageRecorder {
         var context = TraceContext(traceHigh: state.value.nextTrace, traceLow: random, span: 0, flags: 2)
         state.value.nextTrace &+= 1
         if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
-            context.flags = 3
+            context.flags = 3 | tracestates.value.rootFlag
         } else {
             context.span = random &<< 32 | random &>> 32
         }
@@ -295,25 +298,29 @@ public final class LineageRecorder {
     }
 
     private func addDetail(_ detail: SpanDetail, to span: inout SpanRecord) {
+        if span.detail >= 0 {
+            // Attributes came first, the error now.
+            state.value.batch.details[Int(span.detail)].errorType = detail.errorType
+            state.value.batch.details[Int(span.detail)].errorMessage = detail.errorMessage
+            return
+        }
         span.detail = Int32(state.value.batch.details.count)
         state.value.batch.details.append(detail)
     }
 
     /// Writes a user's own span.
-    func finish(
-        _ name: String, context: TraceContext, parent: TraceContext, start: Int64,
-        attributes: [String: AttributeValue], error: (any Error)?
-    ) {
+    func finish(_ detail: SpanDetail, context: TraceContext, parent: TraceContext, start: Int64) {
         var span = SpanRecord(
             context: context, parent: parent.span, start: start, end: time.nanoseconds(), operation: -1)
-        var detail = SpanDetail(name: name, attributes: attributes)
-        if let error {
-            span.flags |= SpanRecord.failed
-            detail.errorType = String(describing: type(of: error))
-            detail.errorMessage = String(describing: error)
-        }
+        if detail.errorType != nil { span.flags |= SpanRecord.failed }
         addDetail(detail, to: &span)
         state.value.batch.spans.append(span)
+    }
+
+    /// Adds attributes to a span that has begun.
+    public func add(_ attributes: [String: AttributeValue], to span: inout SpanRecord) {
+        guard !attributes.isEmpty else { return }
+        addDetail(SpanDetail(attributes: attributes), to: &span)
     }
 
     /// A new id, never 0.
@@ -352,6 +359,7 @@ public final class LineageRecorder {
         batch.links.reserveCapacity(state.value.batch.links.count)
         batch.links += state.value.batch.links
         swap(&batch.details, &state.value.batch.details)
+        tracestates.value.note(&batch)
         exporter.export(batch)
         state.value.batch.spans.removeAll(keepingCapacity: true)
         state.value.batch.links.removeAll(keepingCapacity: true)
@@ -359,11 +367,11 @@ public final class LineageRecorder {
         state.value.recordEnd = 0
     }
 
-    /// Hands finished spans to the exporter if they are many: for a flush, which makes more than a batch of records does.
+    /// Hands finished spans to the exporter if they and their links are many: for a flush, which makes more than a batch of records does.
     ///
     /// Not while a span is open.
     public func exportWhenFull() {
-        if state.value.batch.spans.count >= LineageRecorder.fullBatch { export() }
+        if state.value.batch.spans.count + state.value.batch.links.count >= LineageRecorder.fullBatch { export() }
     }
 
     private static let fullBatch = 4_096

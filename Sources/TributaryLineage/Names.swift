@@ -4,6 +4,8 @@ public enum HeaderNames {
     public static let traceparent = "traceparent"
     /// W3C trace context: what vendors add.
     public static let tracestate = "tracestate"
+    /// W3C baggage.
+    public static let baggage = "baggage"
     /// Version and cell; marks a changelog record as ours.
     public static let cell = "tributary-cell"
     /// Context and cell of each record of a value that holds several.
@@ -66,6 +68,11 @@ public enum AttributeNames {
     /// The name of an error, or its type.
     public static let errorType = "error.type"
 
+    /// The type of an error that was dealt with.
+    public static let exceptionType = "exception.type"
+    /// Its words.
+    public static let exceptionMessage = "exception.message"
+
     // Ours.
     /// Why a span links to another: ``LinkType/name``.
     public static let link = "tributary.link"
@@ -81,6 +88,8 @@ public enum AttributeNames {
     public static let windowEnd = "tributary.window.end_ms"
     /// `kv`, `window`, `session`, `versioned`.
     public static let storeType = "tributary.store.type"
+    /// What the names of attributes begin with that hold a record's headers.
+    public static let headerPrefix = "tributary.header."
     /// The task.
     public static let task = "tributary.task.id"
     /// The processor's name in the topology.

@@ -46,6 +46,8 @@ public struct LineageConfiguration: Sendable {
     public var exporter: (any SpanExporter)?
     /// Whether records for topics that aren't the application's own carry their cell.
     public var sendsCells: Bool
+    /// The names of record headers that spans show as attributes `tributary.header.<name>`, in any case; none by default.
+    public var capturedHeaders: [String] = []
 
     /// Makes settings: cells are kept, spans of storage operations are made where an exporter is given.
     public init(

@@ -55,7 +55,7 @@ extension RealBrokerTests {
             }
             let cause = (error as? TaskFailure)?.cause ?? error
             #expect((cause as? LogError)?.code == .unknownTopic, "\(String(describing: cause))")
-            #expect((cause as? LogError)?.topic == deleted)
+            #expect((cause as? LogError)?.topic == deleted, "\(String(describing: cause))")
         }
     }
 

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import TributaryCore
 import TributaryTelemetry
@@ -52,5 +53,34 @@ import TributaryTelemetry
         // Nothing to see on the standard error output but the line itself.
         LogSink.text(level: .error)(.info, "not shown", source: "test")
         #expect(LogSink.json(level: .debug).level == .debug)
+    }
+}
+
+@Suite struct LogSinkTests {
+    @Test func `a handler of one's own is five lines`() {
+        let printed = Mutex<[String]>([])
+        let logs = LogSink(level: .notice) { line in
+            let data = line.metadata.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+            let trace = line.context.isValid ? line.context.traceID : "-"
+            printed.withLock { $0.append("\(line.level) \(trace) \(line.message) \(data)") }
+        }
+        logs(.info, "below", source: "test")
+        logs(.error, "above", [("k", "v")], source: "test", context: Sample.context(2, 3))
+        #expect(printed.withLock { $0 } == ["error 0000000000000abc0000000000000002 above k=v"])
+    }
+
+    @Test func `sinks are joined by level, and data is added after a line's own`() {
+        let one = Mutex<[LogMessage]>([])
+        let two = Mutex<[LogMessage]>([])
+        let both = LogSink(level: .debug) { line in one.withLock { $0.append(line) } }
+            .and(LogSink(level: .error) { line in two.withLock { $0.append(line) } })
+            .adding([("application", "bank"), ("k", "not mine")])
+        both(.trace, "none", source: "test")
+        both(.info, "first", [("k", "v")], source: "test")
+        both(.critical, "second", source: "test")
+        #expect(one.withLock { $0.map(\.message) } == ["first", "second"])
+        #expect(two.withLock { $0.map(\.message) } == ["second"])
+        #expect(one.withLock { $0[0].metadata.map(\.key) } == ["k", "application"])
+        #expect(one.withLock { $0[0].metadata[0].value } == "v")
     }
 }

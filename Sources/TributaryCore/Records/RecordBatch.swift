@@ -109,6 +109,13 @@
         return unsafe _overrideLifetime(view(slot.pointee.headers, slot.pointee.headersCount), borrowing: self)
     }
 
+    /// Whether record `index` has neither headers of its own nor the rarer ones of lineage.
+    @inlinable
+    public func hasNoHeaders(_ index: Int) -> Bool {
+        let slot = unsafe slot(index)
+        return unsafe slot.pointee.headersCount | slot.pointee.extrasCount == 0
+    }
+
     /// The trace context of record `index`; ``TraceContext/none`` if it has none.
     @inlinable
     public func context(_ index: Int) -> TraceContext {

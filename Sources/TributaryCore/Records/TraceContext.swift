@@ -11,8 +11,15 @@ public struct TraceContext: Hashable, Sendable, BitwiseCopyable {
     public var traceLow: UInt64
     /// The span id, big-endian.
     public var span: UInt64
-    /// Bit 0: sampled; bit 1: the trace id's last 7 bytes are random.
+    /// Bit 0: sampled; bit 1: the trace id's last 7 bytes are random; others in memory only.
     public var flags: UInt8
+
+    /// The flags that W3C knows: sampled, random.
+    @inlinable public static var standardFlags: UInt8 { 3 }
+    /// In memory only, never stored or sent: a `tracestate` of the trace is known.
+    @inlinable public static var hasTracestate: UInt8 { 0x80 }
+    /// In memory only: the trace began here, and its `tracestate` says with which probability.
+    @inlinable public static var hasThreshold: UInt8 { 0x40 }
 
     /// The number of bytes of the stored form.
     public static let storedSize = 25
@@ -41,7 +48,7 @@ public struct TraceContext: Hashable, Sendable, BitwiseCopyable {
         guard let high = bytes.integer(at: 0, as: UInt64.self), let low = bytes.integer(at: 8, as: UInt64.self),
             let span = bytes.integer(at: 16, as: UInt64.self), let flags = bytes.byte(at: 24)
         else { return nil }
-        self.init(traceHigh: high, traceLow: low, span: span, flags: flags)
+        self.init(traceHigh: high, traceLow: low, span: span, flags: flags & TraceContext.standardFlags)
     }
 
     /// Writes the 25 stored bytes.
@@ -50,7 +57,7 @@ public struct TraceContext: Hashable, Sendable, BitwiseCopyable {
         writer.append(bigEndian: traceHigh)
         writer.append(bigEndian: traceLow)
         writer.append(bigEndian: span)
-        writer.append(flags)
+        writer.append(flags & TraceContext.standardFlags)
     }
 
     /// Reads a `traceparent` header value by W3C's rules for receivers; nil if it must be ignored.
@@ -70,7 +77,7 @@ public struct TraceContext: Hashable, Sendable, BitwiseCopyable {
         if field.byteCount > 55 {
             guard version != 0, field.byte(at: 55) == 0x2d else { return nil }
         }
-        self.init(traceHigh: high, traceLow: low, span: span, flags: UInt8(flags))
+        self.init(traceHigh: high, traceLow: low, span: span, flags: UInt8(flags) & TraceContext.standardFlags)
         guard isValid else { return nil }
     }
 

@@ -51,7 +51,15 @@ public struct LogMessage: Sendable {
 
 /// Where log lines go.
 ///
-/// A value that is passed in, never global; the handler may be called from any thread.
+/// A value that is passed in, never global; the handler may be called from any thread. One of your own takes five lines:
+///
+/// ```swift
+/// let logs = LogSink(level: .notice) { line in
+///     let data = line.metadata.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+///     let trace = line.context.isValid ? line.context.traceID : "-"
+///     print(line.level, trace, line.message, data)
+/// }
+/// ```
 public struct LogSink: Sendable {
     /// Lines below this level are not made.
     public let level: LogLevel
@@ -65,6 +73,24 @@ public struct LogSink: Sendable {
 
     /// A sink that drops every line.
     public static var none: LogSink { LogSink(level: .critical) { _ in } }
+
+    /// A sink that hands each line to both, by the level of each.
+    public func and(_ other: LogSink) -> LogSink {
+        LogSink(level: min(level, other.level)) { [self] message in
+            if message.level >= level { handler(message) }
+            if message.level >= other.level { other.handler(message) }
+        }
+    }
+
+    /// A sink that adds data to each line, after its own; a key that the line has is the line's.
+    public func adding(_ metadata: [(key: String, value: String)]) -> LogSink {
+        LogSink(level: level) { [self] message in
+            var message = message
+            let own = message.metadata
+            message.metadata += metadata.filter { pair in !own.contains { $0.key == pair.key } }
+            handler(message)
+        }
+    }
 
     /// Hands over a line if its level is high enough.
     public func callAsFunction(

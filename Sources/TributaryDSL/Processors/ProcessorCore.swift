@@ -67,6 +67,8 @@ final class ProcessorCore {
         hasKey = false
         callback &+= 1
         reads.removeAll(keepingCapacity: true)
+        let seen = recorder.show(lineage)
+        defer { recorder.show(again: seen) }
         do {
             try body(time)
         } catch {

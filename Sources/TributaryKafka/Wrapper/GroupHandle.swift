@@ -33,8 +33,23 @@ extension KafkaHandle {
         guard !offsets.isEmpty else { return nil }
         let list = PartitionList(capacity: offsets.count)
         for (place, offset) in offsets { list.add(place, offset: offset.offset, metadata: offset.metadata) }
-        let code = unsafe rd_kafka_commit(pointer, list.pointer, 0)
-        for entry in list.entries where entry.code != RD_KAFKA_RESP_ERR_NO_ERROR {
+        // The answer comes as an event: the call that waits for it keeps the partitions' own errors to itself.
+        let queue = unsafe rd_kafka_queue_new(pointer)
+        defer { unsafe rd_kafka_queue_destroy(queue) }
+        var code = unsafe rd_kafka_commit_queue(pointer, list.pointer, queue, nil, nil)
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            return error(code, "the offsets were not committed: \(code.text)")
+        }
+        guard let answer = unsafe rd_kafka_queue_poll(queue, 30_000) else {
+            return error(RD_KAFKA_RESP_ERR__TIMED_OUT, "whether the offsets were committed is unknown")
+        }
+        defer { unsafe rd_kafka_event_destroy(answer) }
+        code = unsafe rd_kafka_event_error(answer)
+        guard let told = unsafe rd_kafka_event_topic_partition_list(answer) else {
+            return code == RD_KAFKA_RESP_ERR_NO_ERROR
+                ? nil : error(code, "the offsets were not committed: \(code.text)")
+        }
+        for entry in unsafe PartitionList.entries(told) where entry.code != RD_KAFKA_RESP_ERR_NO_ERROR {
             return error(
                 entry.code, "the offset was not committed: \(entry.code.text)", topic: entry.place.topic,
                 partition: entry.place.partition, offset: offsets[entry.place]?.offset)

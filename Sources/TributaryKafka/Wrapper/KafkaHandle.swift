@@ -1,4 +1,5 @@
 internal import CRdKafka
+internal import Synchronization
 internal import TributaryCore
 
 /// One instance of librdkafka: its threads, connections and queues, until the last owner lets go.
@@ -90,6 +91,7 @@ final class HandleEvents: Sendable {
 
     private let logs: LogSink
     private let trouble = Guarded(Trouble())
+    private let missing = Atomic<Bool>(false)
     private let member = Guarded<GroupMembership?>(nil)
 
     init(_ logs: LogSink) { self.logs = logs }
@@ -111,10 +113,18 @@ final class HandleEvents: Sendable {
         // Says less than the failure of the last connection, which was told before.
         guard code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN else { return }
         let error = LogError(kafka: code, text)
+        if error.code == .unknownTopic { missing.store(true, ordering: .relaxed) }
         trouble.withLock { trouble in
             trouble.text = text
             if error.code == .denied { trouble.isDenied = true }
         }
+    }
+
+    /// Whether a partition was said to be gone since this was last asked.
+    ///
+    /// librdkafka says so by its error callback, from within the call that serves the partition's queue.
+    func takeMissing() -> Bool {
+        missing.load(ordering: .relaxed) && missing.exchange(false, ordering: .relaxed)
     }
 
     /// Whether a broker refused who we are: no waiting helps.

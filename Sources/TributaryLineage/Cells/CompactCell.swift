@@ -19,6 +19,9 @@ public struct CompactCell: BitwiseCopyable, Sendable {
     @usableFromInline var flags: UInt8
     @usableFromInline var entries: UInt8
 
+    /// Whether the cell is here, not elsewhere.
+    @inlinable public var isHere: Bool { entries != CompactCell.outside }
+
     /// A cell of no contributions.
     @inlinable
     public init() {
@@ -90,7 +93,7 @@ public struct CompactCell: BitwiseCopyable, Sendable {
 
     /// The cell; nil if it is kept elsewhere.
     @inlinable public var cell: Cell? {
-        guard entries != CompactCell.outside else { return nil }
+        guard isHere else { return nil }
         return Cell(
             flags: flags, entries: entries, fingerprint: fingerprint,
             digest: UInt128(digestHigh) << 64 | UInt128(digestLow), count: count, earliest: earliest,

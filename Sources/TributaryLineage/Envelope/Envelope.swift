@@ -73,7 +73,7 @@ public enum Envelope {
                 cursor.put(bigEndian: context.traceHigh)
                 cursor.put(bigEndian: context.traceLow)
                 cursor.put(bigEndian: context.span)
-                cursor.put(context.flags)
+                cursor.put(context.flags & TraceContext.standardFlags)
             }
             return unsafe cursor.next - start
         }

@@ -72,6 +72,12 @@ public struct Sampler: Sendable, Equatable {
         return text
     }
 
+    /// The same where decisions are by trace: what a `tracestate` must say of traces sampled here.
+    var tracestateThreshold: String? { root == .trace ? probabilityThreshold : nil }
+
+    /// Whether decisions depend on keys.
+    var isByKey: Bool { root == .key }
+
     private static let all: UInt64 = 1 << 56
     private static let mask: UInt64 = (1 << 56) - 1
 

@@ -157,12 +157,53 @@ public struct LinkRecord: BitwiseCopyable, Sendable {
     }
 }
 
+/// Something that happened in a span.
+public struct SpanEvent: Sendable, Equatable {
+    /// What.
+    public var name: String
+    /// When, in nanoseconds since the epoch.
+    public var time: Int64
+    /// More about it.
+    public var attributes: [String: AttributeValue]
+
+    /// Makes an event.
+    public init(_ name: String, time: Int64, attributes: [String: AttributeValue] = [:]) {
+        self.name = name
+        self.time = time
+        self.attributes = attributes
+    }
+}
+
 /// What a span has beyond its fixed part.
 public struct SpanDetail: Sendable {
+    /// A link of the user's own.
+    public struct Link: Sendable, Equatable {
+        /// The span that is linked.
+        public var context: TraceContext
+        /// Why, in words of the user's.
+        public var attributes: [String: AttributeValue]
+
+        /// Makes a link.
+        public init(_ context: TraceContext, attributes: [String: AttributeValue] = [:]) {
+            self.context = context
+            self.attributes = attributes
+        }
+    }
+
     /// The name, if the span is a user's own.
     public var name: String?
     /// Attributes of this span alone.
     public var attributes: [String: AttributeValue]
+    /// What happened meanwhile.
+    public var events: [SpanEvent] = []
+    /// Links of the user's own, to spans anywhere.
+    public var links: [Link] = []
+    /// How many attributes were too many.
+    public var droppedAttributes = 0
+    /// How many events were too many.
+    public var droppedEvents = 0
+    /// How many links of the user's own were too many.
+    public var droppedLinks = 0
     /// `error.type`, if it failed.
     public var errorType: String?
     /// The status text, if it failed.
@@ -192,6 +233,10 @@ public struct SpanBatch: Sendable {
     public var links: [LinkRecord]
     /// The details of all spans.
     public var details: [SpanDetail]
+    /// The `tracestate` of traces that have one: of those whose contexts have ``TraceContext/hasTracestate``.
+    public var tracestates: [TraceID: String] = [:]
+    /// The `tracestate` of traces whose contexts have ``TraceContext/hasThreshold``.
+    public var thresholdTracestate: String?
 
     /// Makes a batch.
     public init(

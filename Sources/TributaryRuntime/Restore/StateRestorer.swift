@@ -111,10 +111,10 @@ public struct StateRestorer {
             return work(ends.low, try store.approximateCount() == 0 ? "" : "its position is missing")
         }
         if let reason = try distrust(position, changelog, topic, ends) {
-            configuration.log(
+            task.log(
                 .warning, "a store is rebuilt from its changelog",
                 [
-                    ("store", store.name), ("task", task.taskID), ("changelog", "\(changelog)"), ("reason", reason),
+                    ("store", store.name), ("changelog", "\(changelog)"), ("reason", reason),
                 ], source: "TributaryRuntime")
             return work(ends.low, reason)
         }
@@ -215,12 +215,17 @@ public struct StateRestorer {
                 progress.records += 1
                 guard let key = batch.key(index) else { continue }
                 let cell = batch.cell(index)
+                var context = batch.context(index)
+                if !batch.extras(index).isEmpty {
+                    let state = StrippedHeaders(batch.extras(index)).tracestate
+                    task.recorder.know(state.span.bytes, of: &context)
+                }
                 if cell.isEmpty {
                     try apply(
-                        key, batch.value(index), batch.timestamp(index), batch.context(index),
+                        key, batch.value(index), batch.timestamp(index), context,
                         foreign.cell(batch.offset(index), batch.timestamp(index)))
                 } else {
-                    try apply(key, batch.value(index), batch.timestamp(index), batch.context(index), cell)
+                    try apply(key, batch.value(index), batch.timestamp(index), context, cell)
                 }
                 lastIndex = index
             }

@@ -149,7 +149,7 @@ public final class RecordCollector {
         }
         try producer.send(
             topic: target.number, partition: to, timestamp: meta.timestamp, key: key, value: value,
-            headers: meta.headers, context: context, cell: cell.bytes, extras: RawSpan.empty)
+            headers: meta.headers, context: context, cell: cell.bytes, extras: recorder.extras(of: context))
         sent(key, value, meta.headers.byteCount &+ cell.count)
     }
 }
@@ -161,13 +161,17 @@ final class StoreChangelog: ChangelogWriter {
     private let collector: RecordCollector
     private let producer: any LogProducer
     private let number: Int
+    private let recorder: LineageRecorder
     private let last = ByteBuffer(capacity: 256)
     private var hasWritten: Bool { last.count > 0 }
 
     /// The topic's identity in the log.
     let identity: String
 
-    init(_ topic: String, _ partition: Int32, _ collector: RecordCollector, identity: String) throws {
+    init(
+        _ topic: String, _ partition: Int32, _ collector: RecordCollector, _ recorder: LineageRecorder, identity: String
+    ) throws {
+        self.recorder = recorder
         self.identity = identity
         self.topic = topic
         self.partition = partition
@@ -180,7 +184,7 @@ final class StoreChangelog: ChangelogWriter {
         try collector.open()
         try producer.send(
             topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: RawSpan.empty,
-            context: context, cell: cell, extras: RawSpan.empty)
+            context: context, cell: cell, extras: recorder.extras(of: context))
         last.writer.removeAll()
         StoreChangelog.describe(key: key, value: value, timestamp: timestamp, into: &last.writer)
         collector.sent(key, value, cell.byteCount)

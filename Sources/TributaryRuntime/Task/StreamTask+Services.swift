@@ -71,7 +71,12 @@ extension StreamTask: TaskServices {
         let response = handler(
             FailedRecord(step: step, node: node, task: taskID, coordinate: coordinate, error: error))
         if let topic = configuration.deadLetterTopic { try sendDeadLetter(to: topic, error, coordinate, meta) }
-        guard response == .continue else { throw failure }
+        guard response == .continue else {
+            log(
+                .error, "a record failed", [("step", step.rawValue), ("node", node)] + words(coordinate, error),
+                source: "TributaryRuntime", context: meta.lineage.context)
+            throw failure
+        }
         spanError = error
         count(reason, node: node, coordinate: coordinate, error: error, context: meta.lineage.context)
     }
@@ -102,6 +107,26 @@ extension StreamTask: TaskServices {
             letter)
     }
 
+    /// The headers that settings let into spans, as attributes: text as it is, other bytes in hexadecimal, cut at 256 bytes.
+    func captured(_ headers: RawSpan) -> [String: AttributeValue] {
+        var attributes: [String: AttributeValue] = [:]
+        for (name, value) in Headers(checked: headers).list {
+            guard let value,
+                configuration.lineage.capturedHeaders.contains(where: { $0.lowercased() == name.lowercased() })
+            else { continue }
+            let bytes = Array(value.prefix(256))
+            // A name that comes several times gets numbers.
+            var key = AttributeNames.headerPrefix + name
+            var number = 1
+            while attributes[key] != nil {
+                key = "\(AttributeNames.headerPrefix)\(name).\(number)"
+                number += 1
+            }
+            attributes[key] = .string(String(strictUTF8: bytes.span.bytes) ?? bytes.span.bytes.hexadecimal)
+        }
+        return attributes
+    }
+
     /// A record was left out.
     public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
         count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)
@@ -112,11 +137,15 @@ extension StreamTask: TaskServices {
         context: TraceContext = .none
     ) {
         dropped[reason, default: 0] += 1
-        configuration.log(
+        log(
             .warning, "a record was left out",
-            [("reason", reason.rawValue), ("node", node), ("task", taskID)]
-                + (coordinate.map { [("record", "\($0)")] } ?? []) + (error.map { [("error", "\($0)")] } ?? []),
+            [("reason", reason.rawValue), ("node", node)] + words(coordinate, error),
             source: "TributaryRuntime", context: context)
+    }
+
+    private func words(_ coordinate: RecordCoordinate?, _ error: (any Error)?) -> [(key: String, value: String)] {
+        (coordinate.map { [(key: "record", value: "\($0)")] } ?? [])
+            + (error.map { [(key: "error", value: "\($0)")] } ?? [])
     }
 
     func coordinates(_ origin: RecordOrigin) -> RecordCoordinate? {

@@ -29,6 +29,9 @@ public final class StreamTask {
     public var processedRecords: Int64 { hot.value.processedRecords }
 
     let configuration: RuntimeConfiguration
+    // Lines of this task.
+    let log: LogSink
+    private let scope: Int
     let topology: Topology
     let subTopologies: [Topology.SubTopology]
     let collector: RecordCollector
@@ -72,7 +75,10 @@ public final class StreamTask {
         self.subTopologies = subTopologies
         self.collector = collector
         self.recorder = recorder
-        self.box = box ?? LineageBox(recorder)
+        let box = box ?? LineageBox(recorder)
+        self.box = box
+        log = configuration.log.adding([("task", id)])
+        scope = box.addScope(log)
         hot.value.wallClock = configuration.time.milliseconds
         stores = try TaskStores(
             topology, subTopologies, task: id, partition: partition, configuration: configuration,
@@ -183,6 +189,7 @@ public final class StreamTask {
     func run(_ queue: PartitionQueue, _ batch: RecordBatch, _ limit: Int, until last: Int64) throws -> Int {
         var done = 0
         hot.value.firstTimeOfRun = queue.headTimestamp
+        recorder.enter(scope)
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
         recorder.pause()
@@ -222,7 +229,7 @@ public final class StreamTask {
         let mark = recorder.arena.mark
         let origin = RecordOrigin(
             topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
-        if batch.headers(index).isEmpty {
+        if batch.hasNoHeaders(index) {
             try process(
                 batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
                 header: batch.context(index))
@@ -238,10 +245,18 @@ public final class StreamTask {
         _ origin: RecordOrigin
     ) throws {
         let stripped = StrippedHeaders(batch.headers(index))
-        let context = batch.context(index)
+        var context = batch.context(index)
+        if !context.isValid { context = stripped.context }
+        if recorder.mode != .off {
+            // The log's own field, or what a program sent as text.
+            let extras = StrippedHeaders(batch.extras(index)).tracestate
+            recorder.know((extras.isEmpty ? stripped.tracestate : extras).span.bytes, of: &context)
+            recorder.seenHeaders = stripped.list
+        }
+        defer { if !recorder.seenHeaders.isEmpty { recorder.seenHeaders = [] } }
         try process(
             batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
-            header: context.isValid ? context : stripped.context)
+            header: context)
     }
 
     @inline(__always)
@@ -255,7 +270,7 @@ public final class StreamTask {
             key = bytes
             hasKey = true
         }
-        box.begin()
+        recorder.showCurrent()
         if recorder.mode != .off {
             recorder.current.value.context = recorder.received(header, key: key)
             if recorder.mode == .cells { takeCell(batch, index, queue) }
@@ -276,10 +291,13 @@ public final class StreamTask {
     ) throws {
         var flags: UInt8 = value == nil ? SpanRecord.tombstone : 0
         if isRemote { flags |= SpanRecord.parentIsRemote }
-        let span = recorder.begin(
+        var span = recorder.begin(
             queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
             followsRecord: true)
         recorder.current.value.context = span.context
+        if !configuration.lineage.capturedHeaders.isEmpty && !meta.headers.isEmpty {
+            recorder.add(captured(meta.headers), to: &span)
+        }
         let own = meta.with(recorder.current.span)
         spanError = nil
         do {
@@ -308,12 +326,12 @@ public final class StreamTask {
                 return
             }
         } catch {
-            configuration.log(
+            log(
                 .warning, "a record's cell can't be read",
                 [
                     ("record", "\(coordinates(origin(queue, batch, index)).map { "\($0)" } ?? "")"),
                     ("error", "\(error)"),
-                ], source: "TributaryRuntime")
+                ], source: "TributaryRuntime", context: batch.context(index))
         }
         recorder.current.value.cell.flags |= Cell.gap
     }
@@ -330,11 +348,17 @@ public final class StreamTask {
     /// Runs punctuations that stream time has made due.
     public func punctuateStreamTime() throws -> Bool {
         guard streamTime >= 0 else { return false }
+        recorder.enter(scope)
+        recorder.showNothing()
         return try punctuated(streamPunctuations.run(at: streamTime))
     }
 
     /// Runs punctuations that the wall clock has made due.
-    public func punctuateWallClock() throws -> Bool { try punctuated(wallPunctuations.run(at: wallClock)) }
+    public func punctuateWallClock() throws -> Bool {
+        recorder.enter(scope)
+        recorder.showNothing()
+        return try punctuated(wallPunctuations.run(at: wallClock))
+    }
 
     func punctuated(_ ran: Bool) -> Bool {
         if ran { hot.value.needsCommit = true }
@@ -348,6 +372,8 @@ public final class StreamTask {
     /// The first step of a commit.
     public func flush() throws {
         hot.value.batch = nil
+        recorder.enter(scope)
+        recorder.showNothing()
         for store in stores.inOrder { try store.flush() }
     }
 

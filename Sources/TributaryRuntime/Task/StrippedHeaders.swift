@@ -8,6 +8,8 @@ internal import TributaryLineage
 struct StrippedHeaders {
     let list: [UInt8]
     let context: TraceContext
+    /// The last `tracestate`; empty if there is none.
+    let tracestate: [UInt8]
 
     init(_ encoded: RawSpan) {
         var isReserved = false
@@ -15,19 +17,24 @@ struct StrippedHeaders {
         guard isReserved else {
             list = [UInt8](copying: encoded)
             context = .none
+            tracestate = []
             return
         }
         var kept: [(name: String, value: [UInt8]?)] = []
         var last = TraceContext.none
+        var state: [UInt8] = []
         for (name, value) in Headers(checked: encoded).list {
             if name == HeaderNames.traceparent {
                 last = value.flatMap { TraceContext(traceparent: $0.span.bytes) } ?? .none
-            } else if name != HeaderNames.tracestate && !name.hasPrefix(HeaderNames.prefix) {
+            } else if name == HeaderNames.tracestate {
+                state = value ?? []
+            } else if !name.hasPrefix(HeaderNames.prefix) {
                 kept.append((name, value))
             }
         }
         list = Headers(kept).encoded
         context = last
+        tracestate = state
     }
 
     private static func isReserved(_ name: RawSpan) -> Bool {

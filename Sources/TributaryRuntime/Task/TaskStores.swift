@@ -54,7 +54,8 @@ public final class TaskStores {
             var changelog: StoreChangelog?
             if description.isLogged {
                 let topic = "\(configuration.applicationID)-\(description.name)-changelog"
-                changelog = try StoreChangelog(topic, partition, collector, identity: collector.identity(topic))
+                changelog = try StoreChangelog(
+                    topic, partition, collector, recorder, identity: collector.identity(topic))
                 changelogs[description.name] = changelog
             }
             try check(description, in: engine)

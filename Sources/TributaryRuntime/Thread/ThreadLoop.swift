@@ -103,7 +103,7 @@ final class ThreadLoop {
             if position.offset < low {
                 // Retention has overtaken an application that was stopped: go on at the first record that is left.
                 if committed[source] != nil {
-                    context.configuration.log(
+                    task.log(
                         .warning, "records were deleted before they were processed",
                         [("partition", "\(source)"), ("from", "\(position.offset)"), ("to", "\(low)")],
                         source: "TributaryRuntime")

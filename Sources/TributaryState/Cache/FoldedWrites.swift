@@ -28,7 +28,8 @@ struct FoldedWrites: ~Copyable {
 
     private var entries: FlatArray<Entry>
     private var log: FlatArray<Kept>
-    private var before: FlatArray<Int32>  // the context that the same entry kept before; of a free place: the next free one
+    /// The context that the same entry kept before; of a free place: the next free one.
+    private var before: FlatArray<Int32>
     private var used = 0
     private var firstFree: Int32 = -1
     private var sorted: FlatArray<TraceContext>

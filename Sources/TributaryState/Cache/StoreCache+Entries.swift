@@ -58,6 +58,15 @@ extension StoreCache {
         return Lineage(context: table.value.contexts[Int(index)], cell: keepsCells ? cell(index) : .empty)
     }
 
+    /// Looks at an entry's lineage, so that it is on its way from memory while the entry itself is: the write that follows
+    /// would else wait for it alone.
+    @inline(__always)
+    func fetchLineage(_ index: Int32) -> Bool {
+        guard keepsLineage else { return false }
+        let isSampled = table.value.contexts[Int(index)].isSampled
+        return keepsCells ? isSampled != table.value.cells[Int(index)].isHere : isSampled
+    }
+
     /// The context of an entry's write; only where lineage is kept.
     @inline(__always)
     func context(_ index: Int32) -> TraceContext { table.value.contexts[Int(index)] }

@@ -79,6 +79,8 @@ extension StateStore {
             try log(
                 key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage)
             if let onFlush {
+                let seen = recorder.show(lineage)
+                defer { recorder.show(again: seen) }
                 let held = CollectionOfOne(lineage)
                 let meta = RecordMeta(
                     key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: entry.origin,

@@ -147,7 +147,8 @@ extension StateStore {
             _ = try inner.delete(key)
             if let graves {
                 Envelope.encode(
-                    timestamp: recordTime, context: lineage.context, tracestate: RawSpan.empty, headers: RawSpan.empty,
+                    timestamp: recordTime, context: lineage.context,
+                    tracestate: recorder.tracestate(of: lineage.context), headers: RawSpan.empty,
                     cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: nil,
                     into: &envelope.writer)
                 try graves.put(key, envelope.bytes)
@@ -155,7 +156,8 @@ extension StateStore {
             return
         }
         Envelope.encode(
-            timestamp: timestamp, context: lineage.context, tracestate: RawSpan.empty, headers: RawSpan.empty,
+            timestamp: timestamp, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
+            headers: RawSpan.empty,
             cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
         if try !inner.put(key, envelope.bytes) { onExpired?() }
     }
@@ -203,7 +205,8 @@ extension StateStore {
     func encodeRestored(_ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) {
         envelope.writer.removeAll()
         Envelope.encode(
-            timestamp: timestamp, context: context, tracestate: RawSpan.empty, headers: RawSpan.empty,
+            timestamp: timestamp, context: context, tracestate: recorder.tracestate(of: context),
+            headers: RawSpan.empty,
             cell: cell.dropping(1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
     }
 }

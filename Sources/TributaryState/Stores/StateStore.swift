@@ -58,6 +58,7 @@ public final class StateStore {
         var sequence: UInt32 = 0
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
+        var fetched = false
         // The length of the name of the topic that the last write's record came from.
         var topic: Int32 = -1
         var topicSize = 0
@@ -127,7 +128,10 @@ public final class StateStore {
         let hash = StoreCache.hash(key)
         let index = cache.find(key, hash: hash)
         state.value.lookedUp = index
-        if index >= 0 { return readCached(index) }
+        if index >= 0 {
+            state.value.fetched = cache.fetchLineage(index)
+            return readCached(index)
+        }
         return try readThrough(key, hash: hash)
     }
 
@@ -180,7 +184,8 @@ public final class StateStore {
 
     func parts(_ bytes: RawSpan) throws(EnvelopeError) -> (timestamp: Int64, lineage: Lineage, size: Int) {
         let view = try EnvelopeView(bytes)
-        let lineage = Lineage(context: view.context, cell: try readCell(view.cell))
+        var lineage = Lineage(context: view.context, cell: try readCell(view.cell))
+        if !view.tracestate.isEmpty { recorder.know(view.tracestate, of: &lineage.context) }
         return (view.timestamp ?? 0, lineage, view.payload?.byteCount ?? 0)
     }
 

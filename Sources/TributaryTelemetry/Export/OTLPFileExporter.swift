@@ -1,12 +1,6 @@
 public import TributaryCore
 public import TributaryLineage
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
 /// Writes spans as OTLP JSON lines to a file of bounded size, from a thread of its own.
 ///
 /// Stream threads only queue batches. When the queue is full, whole traces are dropped and counted
@@ -151,22 +145,10 @@ private final class SpanFileWorker: @unchecked Sendable {
 
     /// Starts the thread, which keeps this object alive until it is told to stop.
     func start() throws(SpanFileError) {
-        #if canImport(Glibc)
-            var thread = pthread_t()
-        #else
-            var thread: pthread_t?
-        #endif
-        let context = unsafe Unmanaged.passRetained(self)
-        let status = unsafe pthread_create(&thread, nil, runSpanFileWorker, context.toOpaque())
+        let status = BackgroundThread.start { self.run() }
         guard status == 0 else {
-            unsafe context.release()
             throw SpanFileError(operation: "pthread_create", path: file.value.path, errno: status)
         }
-        #if canImport(Glibc)
-            pthread_detach(thread)
-        #else
-            if let thread = unsafe thread { unsafe pthread_detach(thread) }
-        #endif
     }
 
     /// Lets the thread end once the queue is empty.
@@ -246,12 +228,4 @@ private final class SpanFileWorker: @unchecked Sendable {
             log(.notice, "all traces are written again", numbers, source: "TributaryTelemetry")
         }
     }
-}
-
-/// The start of the thread; called by POSIX on the new thread.
-private func runSpanFileWorker(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    if let context = unsafe context {
-        unsafe Unmanaged<SpanFileWorker>.fromOpaque(context).takeRetainedValue().run()
-    }
-    return nil
 }

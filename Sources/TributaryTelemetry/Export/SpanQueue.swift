@@ -31,6 +31,8 @@ package struct SpanQueue: Sendable {
     package private(set) var counts = Counts()
     /// How many bytes wait.
     package private(set) var bytes = 0
+    /// How many spans wait.
+    package private(set) var spanCount = 0
     /// The trace ids below this are dropped.
     package private(set) var threshold: UInt64 = 0
     private var batches: [SpanBatch] = []
@@ -55,6 +57,7 @@ package struct SpanQueue: Sendable {
         }
         guard !kept.spans.isEmpty else { return }
         bytes += SpanQueue.size(kept)
+        spanCount += kept.spans.count
         batches.append(kept)
     }
 
@@ -65,6 +68,7 @@ package struct SpanQueue: Sendable {
         batches[first] = SpanBatch()
         first += 1
         bytes -= SpanQueue.size(batch)
+        spanCount -= batch.spans.count
         if isEmpty {
             batches.removeAll(keepingCapacity: true)
             first = 0
@@ -87,10 +91,12 @@ package struct SpanQueue: Sendable {
     private mutating func purge() {
         var kept: [SpanBatch] = []
         bytes = 0
+        spanCount = 0
         for batch in batches[first...] {
             let batch = filtered(batch)
             guard !batch.spans.isEmpty else { continue }
             bytes += SpanQueue.size(batch)
+            spanCount += batch.spans.count
             kept.append(batch)
         }
         batches = kept
@@ -110,6 +116,8 @@ package struct SpanQueue: Sendable {
         }
         guard spans.count < batch.spans.count else { return batch }
         var kept = SpanBatch(operations: batch.operations, topics: batch.topics)
+        kept.tracestates = batch.tracestates
+        kept.thresholdTracestate = batch.thresholdTracestate
         for var span in spans {
             let first = min(max(Int(span.firstLink), 0), batch.links.count)
             let count = min(max(Int(span.links), 0), batch.links.count - first)

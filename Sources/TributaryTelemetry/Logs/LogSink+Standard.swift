@@ -70,7 +70,7 @@ package enum LogLine {
             writer.append(ascii: #"","span_id":""#)
             writer.append(hex: line.context.span, digits: 16)
             writer.append(ascii: #"","trace_flags":""#)
-            writer.append(hex: UInt64(line.context.flags), digits: 2)
+            writer.append(hex: UInt64(line.context.flags & TraceContext.standardFlags), digits: 2)
             writer.append(0x22)
         }
         if !line.metadata.isEmpty {

@@ -8,33 +8,25 @@ public enum OTLPJSON {
     /// Writes the spans of a batch as one line; nothing if there are none.
     public static func appendLine(_ batch: SpanBatch, resource: TelemetryResource, to writer: inout ByteWriter) {
         guard !batch.spans.isEmpty else { return }
-        writer.append(ascii: #"{"resourceSpans":[{"resource":{"attributes":["#)
-        append(sorted: resource.attributes, to: &writer)
-        writer.append(ascii: #"]},"scopeSpans":[{"scope":{"name":"tributary","version":"#)
-        writer.append(json: TelemetryResource.libraryVersion)
-        writer.append(ascii: #"},"spans":["#)
-        // What spans of one operation share is written once and copied.
-        var shared = ByteWriter()
-        var ranges: [Int32: Range<Int>] = [:]
-        for (index, span) in batch.spans.enumerated() {
-            if index > 0 { writer.append(0x2c) }
-            if ranges[span.operation] == nil {
-                let start = shared.count
-                append(sorted: batch.operation(of: span).attributes, to: &shared)
-                ranges[span.operation] = start..<shared.count
-            }
-            append(span, of: batch, shared: shared.bytes(in: ranges[span.operation] ?? 0..<0), to: &writer)
-        }
-        writer.append(ascii: "]}]}]}\n")
+        var frame = OTLPFrame(.traces, .json, resource: resource, to: &writer)
+        var spans = OTLPSpans(.json)
+        _ = spans.append(
+            batch, from: 0, limit: Int.max, room: Int.max, frame: &frame, to: &writer, isFirst: false, refused: {})
+        frame.close(&writer)
+        writer.append(0x0a)
     }
 
-    private static func append(
+    /// Writes a span as an object.
+    ///
+    /// - Parameter shared: the attributes of the span's operation, without brackets.
+    static func append(
         _ span: SpanRecord, of batch: SpanBatch, shared: RawSpan, to writer: inout ByteWriter
     ) {
         let operation = batch.operation(of: span)
         let detail = batch.detail(of: span)
         writer.append(0x7b)
         append(ids: span.context, to: &writer)
+        append(tracestate: batch.tracestate(of: span.context), to: &writer)
         if span.parent != 0 {
             writer.append(ascii: #","parentSpanId":""#)
             writer.append(hex: span.parent, digits: 16)
@@ -42,7 +34,7 @@ public enum OTLPJSON {
         }
         let remote: UInt64 = span.flags & SpanRecord.parentIsRemote != 0 ? 0x200 : 0
         writer.append(ascii: #","flags":"#)
-        writer.append(decimal: UInt64(span.context.flags) | 0x100 | remote)
+        writer.append(decimal: UInt64(span.context.flags & TraceContext.standardFlags) | 0x100 | remote)
         writer.append(ascii: #","name":"#)
         writer.append(json: detail?.name ?? operation.name)
         writer.append(ascii: #","kind":"#)
@@ -54,6 +46,7 @@ public enum OTLPJSON {
         writer.append(ascii: #"","attributes":["#)
         appendAttributes(of: span, in: batch, operation, detail, shared: shared, to: &writer)
         writer.append(0x5d)
+        if let detail { append(detail, to: &writer) }
         appendLinks(of: span, in: batch, to: &writer)
         if span.flags & SpanRecord.failed != 0 {
             writer.append(ascii: #","status":{"#)
@@ -93,39 +86,86 @@ public enum OTLPJSON {
 
     private static func appendLinks(of span: SpanRecord, in batch: SpanBatch, to writer: inout ByteWriter) {
         let links = batch.links(of: span)
-        if !links.isEmpty {
+        let own = batch.ownLinks(of: span)
+        if !links.isEmpty || !own.isEmpty {
             writer.append(ascii: #","links":["#)
             for (index, link) in links.enumerated() {
                 if index > 0 { writer.append(0x2c) }
-                let coordinate = batch.coordinate(of: link)
+                append(link, of: batch, to: &writer)
+            }
+            for (index, link) in own.enumerated() {
+                if index > 0 || !links.isEmpty { writer.append(0x2c) }
                 writer.append(0x7b)
                 append(ids: link.context, to: &writer)
                 writer.append(ascii: #","attributes":["#)
-                append(AttributeNames.link, .string(link.type.name), to: &writer)
-                if let coordinate {
-                    writer.append(0x2c)
-                    append(AttributeNames.messagingDestinationName, .string(coordinate.topic), to: &writer)
-                    writer.append(0x2c)
-                    append(
-                        AttributeNames.messagingDestinationPartition, .string(String(coordinate.partition)), to: &writer
-                    )
-                    writer.append(0x2c)
-                    append(AttributeNames.messagingKafkaOffset, .int(coordinate.offset), to: &writer)
-                }
-                // A row with a coordinate came through a log: its context is another process's, or may be.
+                append(sorted: link.attributes, to: &writer)
                 writer.append(ascii: #"],"flags":"#)
-                writer.append(decimal: UInt64(link.context.flags) | (coordinate == nil ? 0x100 : 0x300))
+                writer.append(decimal: UInt64(link.context.flags & TraceContext.standardFlags) | 0x300)
                 writer.append(0x7d)
             }
             writer.append(0x5d)
         }
-        if Int(span.links) > links.count {
+        let dropped = batch.droppedLinks(of: span)
+        if dropped > 0 {
             writer.append(ascii: #","droppedLinksCount":"#)
-            writer.append(decimal: UInt64(Int(span.links) - links.count))
+            writer.append(decimal: UInt64(dropped))
         }
     }
 
-    private static func append(ids context: TraceContext, to writer: inout ByteWriter) {
+    private static func append(_ link: LinkRecord, of batch: SpanBatch, to writer: inout ByteWriter) {
+        let coordinate = batch.coordinate(of: link)
+        writer.append(0x7b)
+        append(ids: link.context, to: &writer)
+        append(tracestate: batch.tracestate(of: link.context), to: &writer)
+        writer.append(ascii: #","attributes":["#)
+        append(AttributeNames.link, .string(link.type.name), to: &writer)
+        if let coordinate {
+            writer.append(0x2c)
+            append(AttributeNames.messagingDestinationName, .string(coordinate.topic), to: &writer)
+            writer.append(0x2c)
+            append(AttributeNames.messagingDestinationPartition, .string(String(coordinate.partition)), to: &writer)
+            writer.append(0x2c)
+            append(AttributeNames.messagingKafkaOffset, .int(coordinate.offset), to: &writer)
+        }
+        // A row with a coordinate came through a log: its context is another process's, or may be.
+        writer.append(ascii: #"],"flags":"#)
+        writer.append(
+            decimal: UInt64(link.context.flags & TraceContext.standardFlags) | (coordinate == nil ? 0x100 : 0x300))
+        writer.append(0x7d)
+    }
+
+    /// What a span has beyond attributes and links: events, and how much was too much.
+    private static func append(_ detail: SpanDetail, to writer: inout ByteWriter) {
+        if detail.droppedAttributes > 0 {
+            writer.append(ascii: #","droppedAttributesCount":"#)
+            writer.append(decimal: UInt64(detail.droppedAttributes))
+        }
+        guard !detail.events.isEmpty else { return }
+        writer.append(ascii: #","events":["#)
+        for (index, event) in detail.events.enumerated() {
+            if index > 0 { writer.append(0x2c) }
+            writer.append(ascii: #"{"timeUnixNano":""#)
+            writer.append(decimal: event.time)
+            writer.append(ascii: #"","name":"#)
+            writer.append(json: event.name)
+            writer.append(ascii: #","attributes":["#)
+            append(sorted: event.attributes, to: &writer)
+            writer.append(ascii: "]}")
+        }
+        writer.append(0x5d)
+        if detail.droppedEvents > 0 {
+            writer.append(ascii: #","droppedEventsCount":"#)
+            writer.append(decimal: UInt64(detail.droppedEvents))
+        }
+    }
+
+    private static func append(tracestate: String?, to writer: inout ByteWriter) {
+        guard let tracestate else { return }
+        writer.append(ascii: #","traceState":"#)
+        writer.append(json: tracestate)
+    }
+
+    static func append(ids context: TraceContext, to writer: inout ByteWriter) {
         writer.append(ascii: #""traceId":""#)
         writer.append(hex: context.traceHigh, digits: 16)
         writer.append(hex: context.traceLow, digits: 16)
@@ -134,14 +174,14 @@ public enum OTLPJSON {
         writer.append(0x22)
     }
 
-    private static func append(sorted attributes: [String: AttributeValue], to writer: inout ByteWriter) {
+    static func append(sorted attributes: [String: AttributeValue], to writer: inout ByteWriter) {
         for (index, (name, value)) in attributes.sorted(by: { $0.key < $1.key }).enumerated() {
             if index > 0 { writer.append(0x2c) }
             append(name, value, to: &writer)
         }
     }
 
-    private static func append(_ name: String, _ value: AttributeValue, to writer: inout ByteWriter) {
+    static func append(_ name: String, _ value: AttributeValue, to writer: inout ByteWriter) {
         writer.append(ascii: #"{"key":"#)
         writer.append(json: name)
         writer.append(ascii: #","value":{"#)
@@ -156,12 +196,17 @@ public enum OTLPJSON {
         case .bool(let flag): writer.append(ascii: flag ? #""boolValue":true"# : #""boolValue":false"#)
         case .double(let number):
             writer.append(ascii: #""doubleValue":"#)
-            if number.isFinite {
-                writer.append(utf8: "\(number)")
-            } else {
-                writer.append(json: number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
-            }
+            append(number: number, to: &writer)
         }
         writer.append(ascii: "}}")
+    }
+
+    /// Writes a floating-point number; those that JSON has no digits for as text, as protobuf's JSON has it.
+    static func append(number: Double, to writer: inout ByteWriter) {
+        if number.isFinite {
+            writer.append(utf8: "\(number)")
+        } else {
+            writer.append(json: number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
+        }
     }
 }

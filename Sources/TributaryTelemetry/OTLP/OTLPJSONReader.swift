@@ -12,8 +12,8 @@ public struct OTLPJSONError: Error, Sendable, Equatable {
 extension OTLPJSON {
     /// Reads the spans of one line, whoever wrote it.
     ///
-    /// Unknown fields are ignored, missing ones are empty, as protobuf's JSON has it. Events, array, bytes and map attributes
-    /// are left out.
+    /// Unknown fields are ignored, missing ones are empty, as protobuf's JSON has it. Array, bytes and map attributes are
+    /// left out.
     ///
     /// - Throws: ``OTLPJSONError`` for what is not JSON, and for a span whose ids or times are not what OTLP says.
     public static func spans(ofLine line: RawSpan) throws(OTLPJSONError) -> [FinishedSpan] {
@@ -26,8 +26,17 @@ extension OTLPJSON {
         guard case .object = request else { throw OTLPJSONError(offset: 0, reason: "not an object") }
         var spans: [FinishedSpan] = []
         for resource in try list(request["resourceSpans"]) {
+            var service: String?
+            if case .string(let name)? = try attributes(resource["resource"]?["attributes"])[AttributeNames.serviceName]
+            {
+                service = name
+            }
             for scope in try list(resource["scopeSpans"]) {
-                for span in try list(scope["spans"]) { spans.append(try self.span(span)) }
+                for value in try list(scope["spans"]) {
+                    var span = try self.span(value)
+                    span.service = service
+                    spans.append(span)
+                }
             }
         }
         return spans
@@ -50,6 +59,13 @@ extension OTLPJSON {
         span.parentIsRemote = (value["flags"]?.int64 ?? 0) & 0x200 != 0
         span.attributes = try attributes(value["attributes"])
         for link in try list(value["links"]) { span.links.append(try self.link(link)) }
+        for event in try list(value["events"]) {
+            span.events.append(
+                SpanEvent(
+                    event["name"]?.string ?? "", time: try time(event["timeUnixNano"]),
+                    attributes: try attributes(event["attributes"])))
+        }
+        span.tracestate = value["traceState"]?.string ?? ""
         span.droppedLinks = Int(clamping: max(value["droppedLinksCount"]?.int64 ?? 0, 0))
         span.failed = value["status"]?["code"]?.int64 == 2
         span.errorMessage = value["status"]?["message"]?.string
@@ -57,13 +73,21 @@ extension OTLPJSON {
     }
 
     private static func link(_ value: JSONValue) throws(OTLPJSONError) -> FinishedSpan.Link {
-        let attributes = try attributes(value["attributes"])
+        var attributes = try attributes(value["attributes"])
         var type: LinkType?
         if case .string(let name)? = attributes[AttributeNames.link] {
             type = LinkType.allCases.first { $0.name == name }
+            if type != nil { attributes[AttributeNames.link] = nil }
         }
         var link = FinishedSpan.Link(context: try ids(of: value), type: type)
         link.coordinate = FinishedSpan.coordinate(of: attributes)
+        if link.coordinate != nil {
+            for name in [
+                AttributeNames.messagingDestinationName, AttributeNames.messagingDestinationPartition,
+                AttributeNames.messagingKafkaOffset,
+            ] { attributes[name] = nil }
+        }
+        link.attributes = attributes
         return link
     }
 
@@ -76,7 +100,7 @@ extension OTLPJSON {
         guard let id = hexadecimal(span, digits: 16) else {
             throw OTLPJSONError(offset: nil, reason: "a span id is not 16 hexadecimal digits")
         }
-        let flags = UInt8(truncatingIfNeeded: value["flags"]?.int64 ?? 0)
+        let flags = UInt8(truncatingIfNeeded: value["flags"]?.int64 ?? 0) & TraceContext.standardFlags
         return TraceContext(traceHigh: high, traceLow: low, span: id, flags: flags)
     }
 

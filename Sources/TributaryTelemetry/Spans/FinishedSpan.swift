@@ -11,12 +11,18 @@ public struct FinishedSpan: Sendable, Equatable {
         public var type: LinkType?
         /// The source record of the row, where its store is backed by its source topic.
         public var coordinate: RecordCoordinate?
+        /// All other attributes.
+        public var attributes: [String: AttributeValue]
 
         /// Makes a link.
-        public init(context: TraceContext, type: LinkType?, coordinate: RecordCoordinate? = nil) {
+        public init(
+            context: TraceContext, type: LinkType?, coordinate: RecordCoordinate? = nil,
+            attributes: [String: AttributeValue] = [:]
+        ) {
             self.context = context
             self.type = type
             self.coordinate = coordinate
+            self.attributes = attributes
         }
     }
 
@@ -40,6 +46,12 @@ public struct FinishedSpan: Sendable, Equatable {
     public var links: [Link]
     /// How many links were left out.
     public var droppedLinks: Int
+    /// What happened meanwhile.
+    public var events: [SpanEvent]
+    /// What vendors add to the trace; empty if there is nothing.
+    public var tracestate: String
+    /// The service that made it; nil if that isn't known.
+    public var service: String?
     /// Whether the operation failed.
     public var failed: Bool
     /// The status text, if it failed.
@@ -57,16 +69,21 @@ public struct FinishedSpan: Sendable, Equatable {
         attributes = [:]
         links = []
         droppedLinks = 0
+        events = []
+        tracestate = ""
+        service = nil
         failed = false
         errorMessage = nil
     }
 
-    /// Resolves span `index` of a batch.
+    /// Resolves a span of a batch.
     init(_ span: SpanRecord, of batch: SpanBatch) {
         let operation = batch.operation(of: span)
         let detail = batch.detail(of: span)
+        var context = span.context
+        context.flags &= TraceContext.standardFlags
         self.init(
-            context: span.context, name: detail?.name ?? operation.name, kind: operation.kind.rawValue,
+            context: context, name: detail?.name ?? operation.name, kind: operation.kind.rawValue,
             start: span.start, end: span.end)
         parent = span.parent
         parentIsRemote = span.flags & SpanRecord.parentIsRemote != 0
@@ -74,9 +91,14 @@ public struct FinishedSpan: Sendable, Equatable {
         if let detail { attributes.merge(detail.attributes) { $1 } }
         batch.forEachOwnAttribute(of: span) { attributes[$0] = $1 }
         links = batch.links(of: span).map { link in
-            Link(context: link.context, type: link.type, coordinate: batch.coordinate(of: link))
+            var context = link.context
+            context.flags &= TraceContext.standardFlags
+            return Link(context: context, type: link.type, coordinate: batch.coordinate(of: link))
         }
-        droppedLinks = max(Int(span.links) - links.count, 0)
+        links += batch.ownLinks(of: span).map { Link(context: $0.context, type: nil, attributes: $0.attributes) }
+        droppedLinks = batch.droppedLinks(of: span)
+        events = detail?.events ?? []
+        tracestate = batch.tracestate(of: span.context) ?? ""
         failed = span.flags & SpanRecord.failed != 0
         errorMessage = failed ? detail?.errorMessage : nil
     }

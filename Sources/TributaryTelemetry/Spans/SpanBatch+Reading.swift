@@ -53,4 +53,24 @@ extension SpanBatch {
             body(AttributeNames.errorType, .string(detail(of: span)?.errorType ?? "_OTHER"))
         }
     }
+
+    /// The tracestate of a span's or link's trace; nil if it has none.
+    func tracestate(of context: TraceContext) -> String? {
+        let flags = context.flags & ~TraceContext.standardFlags
+        guard flags != 0 else { return nil }
+        return flags & TraceContext.hasTracestate != 0 ? tracestates[TraceID(context)] : thresholdTracestate
+    }
+
+    /// The links of the user's own that are exported.
+    func ownLinks(of span: SpanRecord) -> ArraySlice<SpanDetail.Link> {
+        guard let detail = detail(of: span), !detail.links.isEmpty else { return [] }
+        return detail.links.prefix(max(SpanBatch.maximumLinks - links(of: span).count, 0))
+    }
+
+    /// How many links are left out.
+    func droppedLinks(of span: SpanRecord) -> Int {
+        let detail = detail(of: span)
+        return max(Int(span.links) - links(of: span).count, 0)
+            + (detail?.links.count ?? 0) - ownLinks(of: span).count + (detail?.droppedLinks ?? 0)
+    }
 }

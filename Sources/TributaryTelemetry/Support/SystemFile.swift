@@ -16,6 +16,9 @@ enum SystemFile {
     /// Opens for reading; below 0 with `errno` if that fails.
     static func openForReading(_ path: String) -> Int32 { unsafe open(path, O_RDONLY | O_CLOEXEC) }
 
+    /// Whether a file is there and may be read.
+    static func isReadable(_ path: String) -> Bool { unsafe access(path, R_OK) == 0 }
+
     /// Writes once; how many bytes were taken, below 0 with `errno` on an error.
     static func writeSome(_ descriptor: Int32, _ bytes: RawSpan) -> Int {
         unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }

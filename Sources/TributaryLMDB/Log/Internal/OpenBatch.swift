@@ -98,7 +98,7 @@ internal import TributaryLineage
             unsafe to.storeBytes(of: context.traceHigh.bigEndian, as: UInt64.self)
             unsafe to.storeBytes(of: context.traceLow.bigEndian, toByteOffset: 8, as: UInt64.self)
             unsafe to.storeBytes(of: context.span.bigEndian, toByteOffset: 16, as: UInt64.self)
-            unsafe to.storeBytes(of: context.flags, toByteOffset: 24, as: UInt8.self)
+            unsafe to.storeBytes(of: context.flags & TraceContext.standardFlags, toByteOffset: 24, as: UInt8.self)
             unsafe to += TraceContext.storedSize
         }
         if !cell.isEmpty {

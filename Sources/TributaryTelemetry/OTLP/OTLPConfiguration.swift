@@ -1,0 +1,123 @@
+/// Where one kind of telemetry goes, and how.
+public struct OTLPEndpoint: Sendable, Equatable {
+    /// The whole URL, for example `http://127.0.0.1:4318/v1/traces`.
+    public var url: String
+    /// How requests are written.
+    public var encoding: OTLPEncoding
+    /// Whether they are compressed with gzip.
+    public var isCompressed: Bool
+    /// HTTP headers, for example for authentication.
+    public var headers: [String: String]
+    /// How long one request may take, ms.
+    public var timeout: Int64
+    /// Files for TLS.
+    public var tls: TLSFiles
+
+    /// Describes an endpoint: protobuf, compressed, 10 seconds.
+    public init(
+        url: String, encoding: OTLPEncoding = .protobuf, isCompressed: Bool = true, headers: [String: String] = [:],
+        timeout: Int64 = 10_000, tls: TLSFiles = TLSFiles()
+    ) {
+        self.url = url
+        self.encoding = encoding
+        self.isCompressed = isCompressed
+        self.headers = headers
+        self.timeout = timeout
+        self.tls = tls
+    }
+}
+
+/// Settings of an ``OTLPExporter``.
+public struct OTLPConfiguration: Sendable, Equatable {
+    /// Where each kind of telemetry goes; what has no endpoint isn't exported.
+    public var endpoints: [OTLPSignal: OTLPEndpoint]
+    /// How many bytes of spans may wait; beyond that whole traces are dropped.
+    public var queueBytes: Int
+    /// How many bytes of log records may wait; beyond that new ones are dropped.
+    public var logQueueBytes: Int
+    /// How large a request may be before compression, in bytes.
+    public var requestBytes: Int
+    /// How many spans or log records a request may have.
+    public var requestItems: Int
+    /// How long spans wait for others before they are sent, ms.
+    public var spanDelay: Int64
+    /// How long log records wait for others before they are sent, ms.
+    public var logDelay: Int64
+    /// How long a request is tried again before it is dropped, ms.
+    public var retryTime: Int64
+
+    /// Settings for one server and all that it can take.
+    ///
+    /// Requests of at most 4 MiB and 8192 items, a queue of 16 MB, a second of delay, five minutes of retries.
+    ///
+    /// - Parameter endpoint: the server's URL, to which `v1/traces` and the others are appended.
+    public init(endpoint: String = "http://127.0.0.1:4318", signals: [OTLPSignal] = OTLPSignal.allCases) {
+        endpoints = [:]
+        queueBytes = 16 << 20
+        logQueueBytes = 4 << 20
+        requestBytes = 4 << 20
+        requestItems = 8192
+        spanDelay = 1000
+        logDelay = 1000
+        retryTime = 300_000
+        for signal in signals {
+            endpoints[signal] = OTLPEndpoint(url: OTLPConfiguration.join(endpoint, signal.path))
+        }
+    }
+
+    /// A base URL and a path with one slash between them.
+    static func join(_ base: String, _ path: String) -> String { base.hasSuffix("/") ? base + path : "\(base)/\(path)" }
+
+    /// Changes all endpoints alike.
+    public mutating func updateEndpoints(_ change: (inout OTLPEndpoint) -> Void) {
+        for signal in endpoints.keys {
+            if var endpoint = endpoints[signal] {
+                change(&endpoint)
+                endpoints[signal] = endpoint
+            }
+        }
+    }
+
+    /// Refuses what could never work.
+    func check() throws(OTLPConfigurationError) {
+        for (signal, endpoint) in endpoints {
+            let url = endpoint.url.lowercased()
+            guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.contains(where: \.isWhitespace) else {
+                throw OTLPConfigurationError(
+                    setting: "endpoints[.\(signal)].url", reason: "'\(endpoint.url)' is not an http or https URL")
+            }
+            for (name, value) in endpoint.headers {
+                let isName = !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x3a }
+                guard isName, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {
+                    throw OTLPConfigurationError(
+                        setting: "endpoints[.\(signal)].headers", reason: "'\(name)' is not a header's name and text")
+                }
+            }
+            guard endpoint.timeout > 0 else {
+                throw OTLPConfigurationError(setting: "endpoints[.\(signal)].timeout", reason: "must be above 0")
+            }
+            for file in [endpoint.tls.certificate, endpoint.tls.clientCertificate, endpoint.tls.clientKey] {
+                guard let file, !SystemFile.isReadable(file) else { continue }
+                throw OTLPConfigurationError(
+                    setting: "endpoints[.\(signal)].tls", reason: "the file \(file) can't be read")
+            }
+        }
+        guard requestBytes >= 4096 else {
+            throw OTLPConfigurationError(setting: "requestBytes", reason: "must be at least 4096")
+        }
+        guard requestItems > 0 else {
+            throw OTLPConfigurationError(setting: "requestItems", reason: "must be above 0")
+        }
+    }
+}
+
+/// A setting of an ``OTLPExporter`` that can't work.
+public struct OTLPConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The setting.
+    public let setting: String
+    /// What is wrong with it.
+    public let reason: String
+
+    /// `setting: reason`.
+    public var description: String { "\(setting): \(reason)" }
+}
