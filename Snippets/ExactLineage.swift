@@ -3,9 +3,12 @@ import Tributary
 
 // snippet.span
 func score(_ text: String) throws -> Double {
-    try Lineage.withSpan("score", attributes: ["text.length": .int(Int64(text.utf8.count))]) {
-        guard !text.isEmpty else { throw EmptyText() }
-        return Double(text.utf8.reduce(0) { $0 + Int($1) }) / Double(text.utf8.count)
+    try Lineage.withSpan("score", attributes: ["text.length": .int(Int64(text.utf8.count))]) { span in
+        guard !text.isEmpty else { throw EmptyText() }  // the span then says so
+        let score = Double(text.utf8.reduce(0) { $0 + Int($1) }) / Double(text.utf8.count)
+        if score > 100 { span.addEvent("high score") }
+        span["score"] = .double(score)
+        return score
     }
 }
 

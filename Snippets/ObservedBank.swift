@@ -29,18 +29,34 @@ builder.stream("transactions", key: .string, value: .json(Transaction.self))
 let topology = try builder.build()
 
 // snippet.file
-let exporter = try OTLPFileExporter(
-    .init(path: "./bank-traces.jsonl"), resource: TelemetryResource(serviceName: "bank"))
+let file = try OTLPFileExporter(.init(path: "./bank-traces.jsonl"), resource: TelemetryResource(serviceName: "bank"))
 // snippet.end
 
+// snippet.collector
+let environment = TelemetryEnvironment()  // OTEL_EXPORTER_OTLP_ENDPOINT and the others
+environment.report(to: .text())
+let collector = try OTLPExporter(
+    environment.otlp, resource: environment.resource(applicationID: "bank"), log: .text())
+// snippet.end
+
+// snippet.logs
+let warnings = LogSink(level: .warning) { line in
+    let data = line.metadata.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+    print("\(line.source): \(line.message) \(data) \(line.context.traceID)")
+}
+// snippet.end
+
+let exporter: any SpanExporter = CommandLine.arguments.contains("--collector") ? collector : file
 // snippet.application
 let app = try StreamsApplication(
     topology,
     configuration: StreamsConfiguration(
         applicationID: "bank", log: .embedded(at: "./bank-data"),
-        lineage: LineageConfiguration(sampler: .parentBased(root: .alwaysOn), exporter: exporter), logs: .text()))
+        lineage: LineageConfiguration(sampler: environment.sampler ?? .alwaysOn, exporter: exporter),
+        logs: .text().and(collector.logSink()).and(warnings)))
 let web = try WebServer(app, WebConfiguration(port: 9464))
 try await app.run()
 web.stop()
-exporter.shutdown(timeout: 5000)  // writes what waits
+collector.shutdown(timeout: 5000)  // sends what waits
+file.shutdown(timeout: 5000)
 // snippet.end
