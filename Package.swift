@@ -75,7 +75,7 @@ let programs: [Target] = [
         "TributaryCLI",
         [
             "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
-            "TributaryLMDB", "TributaryTelemetry", "TributaryFoundation",
+            "TributaryLMDB", "TributaryKafka", "TributaryTelemetry", "TributaryFoundation",
         ]),
     program("tributary-tool", ["TributaryCLI"]),
     target(
@@ -102,7 +102,7 @@ let testTargets: [Target] = [
         ], isUnsafe: true),
     tests(
         "TributaryKafkaTests",
-        ["Tributary", "TributaryKafka", "TributaryCore", "TributaryTesting"]),
+        ["Tributary", "TributaryCLI", "TributaryKafka", "TributaryCore", "TributaryTesting"]),
     tests(
         "TributaryDSLTests",
         [

@@ -189,7 +189,8 @@ final class KafkaConsumer: LogConsumer {
     }
 
     /// Makes a batch of what a queue gave; nil if no record was among it and the position stays.
-    private func makeBatch(_ records: ConsumedRecords, _ index: Int, _ position: Int64) throws(LogError) -> RecordBatch? {
+    private func makeBatch(_ records: ConsumedRecords, _ index: Int, _ position: Int64) throws(LogError) -> RecordBatch?
+    {
         let found = records.makeSlots(from: position)
         var end = max(position, found.next)
         change(index) { assignment in
@@ -201,8 +202,9 @@ final class KafkaConsumer: LogConsumer {
                 assignment?.knownEnd = max(found.next, handle.cachedEnd(place))
             }
             if let failure = found.failure {
-                assignment?.failure = handle.error(
+                let error = handle.error(
                     failure.code, failure.text, topic: place.topic, partition: place.partition, offset: failure.offset)
+                assignment?.failure = error.code == .corrupt ? error.resuming(at: end + 1) : error
             }
             assignment?.position = end
         }

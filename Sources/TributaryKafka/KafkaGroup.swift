@@ -129,7 +129,7 @@ final class KafkaGroup: LogGroup {
             try membership.check()
             var last = LogError(.fenced, "the group '\(name)' gave tasks of this application to another member")
             if membership.ownsAll {
-                try checkNobodyElse()
+                try checkNobodyElse(offsets.keys)
                 let failure = handle.commit(offsets)
                 guard let failure else { return membership.remember(offsets) }
                 last = failure
@@ -143,11 +143,12 @@ final class KafkaGroup: LogGroup {
         }
     }
 
-    private func checkNobodyElse() throws(LogError) {
+    private func checkNobodyElse(_ places: some Collection<TopicPartition>) throws(LogError) {
         guard membership.isDoubted else { return }
         let known = membership.known
-        let now = try handle.committed(Array(known.keys), within: core.configuration.requestTimeout)
-        for (place, offset) in known where now[place] != offset {
+        let all = Set(known.keys).union(places)
+        let now = try handle.committed(Array(all), within: core.configuration.requestTimeout)
+        for place in all where now[place] != known[place] {
             throw LogError(
                 .fenced, "another member committed while this one had lost its tasks", topic: place.topic,
                 partition: place.partition, offset: now[place]?.offset)

@@ -44,7 +44,7 @@ public final class KafkaLog: Log {
     public func topics() throws(LogError) -> [TopicDescription] {
         try core.check()
         let found = try core.control.allTopics(within: limit)
-        let settings = try core.control.settings(ofTopics: found.map(\.name), within: limit)
+        let settings = try settings(found.map(\.name))
         return found.map { describe($0.name, $0.partitions, settings[$0.name] ?? [:]) }
     }
 
@@ -52,8 +52,19 @@ public final class KafkaLog: Log {
     public func topic(_ name: String) throws(LogError) -> TopicDescription? {
         try core.check()
         guard let partitions = try core.control.partitions(ofTopic: name, within: limit) else { return nil }
-        let settings = try core.control.settings(ofTopics: [name], within: limit)
-        return describe(name, partitions, settings[name] ?? [:])
+        return describe(name, partitions, try settings([name])[name] ?? [:])
+    }
+
+    // Whoever may read a topic need not be allowed to see its settings.
+    private func settings(_ topics: [String]) throws(LogError) -> [String: [String: String]] {
+        do throws(LogError) {
+            return try core.control.settings(ofTopics: topics, within: limit)
+        } catch {
+            guard error.code == .denied else { throw error }
+            core.configuration.logs(
+                .notice, "the settings of topics can't be seen", [("error", "\(error)")], source: "TributaryKafka")
+            return [:]
+        }
     }
 
     // librdkafka 2.0 doesn't tell the ids that brokers give topics.

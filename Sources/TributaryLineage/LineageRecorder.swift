@@ -174,12 +174,13 @@ public final class LineageRecorder {
 
     /// Ends a span that ``begin(_:parent:origin:flags:followsRecord:)`` began.
     public func end(_ span: SpanRecord, error: (any Error)? = nil) {
-        var span = span
-        span.end = time.nanoseconds()
-        state.value.lastTime = span.end
-        state.value.recordEnd = span.end
-        if let error { fail(&span, error) }
+        let now = time.nanoseconds()
+        state.value.lastTime = now
+        state.value.recordEnd = now
+        let index = state.value.batch.spans.count
         state.value.batch.spans.append(span)
+        state.value.batch.spans[index].end = now
+        if let error { fail(index, error) }
     }
 
     /// Says that the next record doesn't follow one with a span at once.
@@ -290,22 +291,22 @@ public final class LineageRecorder {
         }
     }
 
-    private func fail(_ span: inout SpanRecord, _ error: any Error) {
-        span.flags |= SpanRecord.failed
-        addDetail(
-            SpanDetail(errorType: String(describing: type(of: error)), errorMessage: String(describing: error)),
-            to: &span)
+    private func fail(_ index: Int, _ error: any Error) {
+        state.value.batch.spans[index].flags |= SpanRecord.failed
+        let (type, message) = (String(describing: Swift.type(of: error)), String(describing: error))
+        let detail = Int(state.value.batch.spans[index].detail)
+        if detail >= 0 {
+            // Attributes came first, the error now.
+            state.value.batch.details[detail].errorType = type
+            state.value.batch.details[detail].errorMessage = message
+        } else {
+            state.value.batch.spans[index].detail = add(SpanDetail(errorType: type, errorMessage: message))
+        }
     }
 
-    private func addDetail(_ detail: SpanDetail, to span: inout SpanRecord) {
-        if span.detail >= 0 {
-            // Attributes came first, the error now.
-            state.value.batch.details[Int(span.detail)].errorType = detail.errorType
-            state.value.batch.details[Int(span.detail)].errorMessage = detail.errorMessage
-            return
-        }
-        span.detail = Int32(state.value.batch.details.count)
+    private func add(_ detail: SpanDetail) -> Int32 {
         state.value.batch.details.append(detail)
+        return Int32(state.value.batch.details.count - 1)
     }
 
     /// Writes a user's own span.
@@ -313,14 +314,14 @@ public final class LineageRecorder {
         var span = SpanRecord(
             context: context, parent: parent.span, start: start, end: time.nanoseconds(), operation: -1)
         if detail.errorType != nil { span.flags |= SpanRecord.failed }
-        addDetail(detail, to: &span)
+        span.detail = add(detail)
         state.value.batch.spans.append(span)
     }
 
     /// Adds attributes to a span that has begun.
     public func add(_ attributes: [String: AttributeValue], to span: inout SpanRecord) {
         guard !attributes.isEmpty else { return }
-        addDetail(SpanDetail(attributes: attributes), to: &span)
+        span.detail = add(SpanDetail(attributes: attributes))
     }
 
     /// A new id, never 0.

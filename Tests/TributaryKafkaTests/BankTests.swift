@@ -71,7 +71,8 @@ extension RealBrokerTests {
                 if range.lowerBound == 0 {
                     let topic = try producer.number(ofTopic: accounts)
                     for index in 0..<10 {
-                        let value = try Serde.json(Account.self).bytes(Account(owner: "Owner \(index)", fee: Int64(index)))
+                        let value = try Serde.json(Account.self).bytes(
+                            Account(owner: "Owner \(index)", fee: Int64(index)))
                         try send(producer, topic, "account-\(index)", value ?? [], at: now - 100_000)
                     }
                     try producer.flush()

@@ -9,6 +9,7 @@ import TributaryTesting
     enum Request {
         static let produce: Int16 = 0
         static let offsetCommit: Int16 = 8
+        static let heartbeat: Int16 = 12
     }
 
     struct Fixture {
@@ -30,9 +31,10 @@ import TributaryTesting
         }
     }
 
-    @Test(arguments: [
-        (10, LogError.Code.tooLarge), (29, .denied), (32, .invalidRequest), (87, .invalidRequest),
-    ] as [(Int32, LogError.Code)])
+    @Test(
+        arguments: [
+            (10, LogError.Code.tooLarge), (29, .denied), (32, .invalidRequest), (87, .invalidRequest),
+        ] as [(Int32, LogError.Code)])
     func `a record that a broker refuses is an error of the flush, with its partition`(
         _ code: Int32, _ expected: LogError.Code
     ) throws {
@@ -117,6 +119,22 @@ import TributaryTesting
         log.cluster.fail(request: Request.offsetCommit, with: [29])
         let error = #expect(throws: LogError.self) { try group.commit([place: CommittedOffset(3)]) }
         #expect(error?.code == .denied)
+        group.leave()
+    }
+
+    @Test func `a member that lost its tasks takes them back and goes on`() throws {
+        let log = try MockedLog()
+        try log.createTopics([TopicSpecification("t", partitions: 1)])
+        let group = try log.joinGroup(GroupConfiguration(group: "g", clientID: "test", tasks: 2))
+        let place = TopicPartition("t", 0)
+        try group.commit([place: CommittedOffset(1)])
+        #expect(try group.nextChange(timeout: 0) == .assigned([0, 1]))
+        // The coordinator knows no such member: its session was over.
+        log.cluster.fail(request: Request.heartbeat, with: [25])
+        #expect(try group.nextChange(timeout: 10_000) == .lost([0, 1]))
+        try group.commit([place: CommittedOffset(2)])
+        #expect(try group.nextChange(timeout: 0) == .assigned([0, 1]))
+        #expect(try group.committed([place]) == [place: CommittedOffset(2)])
         group.leave()
     }
 

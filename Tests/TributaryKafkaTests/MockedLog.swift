@@ -42,7 +42,9 @@ final class MockedLog: Log {
 
     func joinGroup(_ configuration: GroupConfiguration) throws(LogError) -> any LogGroup {
         let tasks = "\(configuration.group)-tasks"
-        if try topic(tasks) == nil { try createTopics([TopicSpecification(tasks, partitions: Int32(configuration.tasks))]) }
+        if try topic(tasks) == nil {
+            try createTopics([TopicSpecification(tasks, partitions: Int32(configuration.tasks))])
+        }
         return try kafka.joinGroup(configuration)
     }
 

@@ -12,7 +12,9 @@ final class NamedLog: Log {
     }
 
     // Names at the limit of length or that are none are left as they are, so that the broker's own rules are seen.
-    func outer(_ name: String) -> String { (1...200).contains(name.utf8.count) && name != "." && name != ".." ? prefix + name : name }
+    func outer(_ name: String) -> String {
+        (1...200).contains(name.utf8.count) && name != "." && name != ".." ? prefix + name : name
+    }
     func outer(_ place: TopicPartition) -> TopicPartition { TopicPartition(outer(place.topic), place.partition) }
     func inner(_ name: String) -> String { name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name }
 
@@ -131,7 +133,9 @@ final class NamedLog: Log {
         }
         var pendingBytes: Int { producer.pendingBytes }
         func flush() throws(LogError) { try producer.flush() }
-        func lastOffset(topic: Int, partition: Int32) -> Int64 { producer.lastOffset(topic: topic, partition: partition) }
+        func lastOffset(topic: Int, partition: Int32) -> Int64 {
+            producer.lastOffset(topic: topic, partition: partition)
+        }
         func commitTransaction(
             offsets: [TopicPartition: CommittedOffset], group: (any LogGroup)?
         ) throws(LogError) -> Int64 { try producer.commitTransaction(offsets: log.outer(offsets), group: group) }

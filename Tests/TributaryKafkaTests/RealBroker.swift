@@ -16,7 +16,8 @@ enum RealBroker {
     private static let numbers = Atomic<Int>(0)
     static let script = environment("TRIBUTARY_KAFKA_SCRIPT")
     static let isThere = environment("TRIBUTARY_KAFKA_BOOTSTRAP") != nil || (script != nil && Program.exists("java"))
-    static let missing: Comment = "no broker: set TRIBUTARY_KAFKA_BOOTSTRAP, or TRIBUTARY_KAFKA_SCRIPT (which needs java)"
+    static let missing: Comment =
+        "no broker: set TRIBUTARY_KAFKA_BOOTSTRAP, or TRIBUTARY_KAFKA_SCRIPT (which needs java)"
     /// Whether the broker is ours to be stopped and started again.
     static var isOurs: Bool { environment("TRIBUTARY_KAFKA_BOOTSTRAP") == nil && isThere }
 

@@ -15,7 +15,7 @@ struct ChangelogReplay {
         var time: Int64?
     }
 
-    let log: EmbeddedLog
+    let log: any Log
     let changelog: TopicPartition
     let store: String
     /// Of a window store, ms; nil for a key-value store.
@@ -94,7 +94,8 @@ struct ChangelogReplay {
         defer { consumer.close() }
         let assignment = try consumer.assign(changelog, from: ends.low)
         var count: Int64 = 0
-        while consumer.position(assignment) < end, let batch = try consumer.poll(timeout: 0) {
+        while consumer.position(assignment) < end {
+            guard let batch = try consumer.poll(timeout: 1000) else { continue }
             for index in 0..<batch.count where batch.offset(index) < end {
                 if let time = bound.time, batch.timestamp(index) > time { continue }
                 guard let key = batch.key(index) else { continue }

@@ -1,5 +1,4 @@
 internal import TributaryCore
-internal import TributaryLMDB
 internal import TributaryLineage
 
 /// `tributary changelog replay`.
@@ -12,8 +11,7 @@ enum ReplayCommand {
             + "state directory with a folder for each partition, which 'tributary store' reads.\n"
             + "A changelog is compacted: of records that a later one of the same key replaced, those that compaction has "
             + "removed are gone, so that the content as of long ago may lack rows.",
-        options: [
-            LogAccess.option,
+        options: LogAccess.options + [
             .text("topic", "TOPIC", "the changelog topic, <application>-<store>-changelog", required: true),
             .text("to", "OUTDIR|-", "a folder that is new or empty, or '-' for the terminal", required: true),
             .integer("partition", "P", "only this partition"),
@@ -34,8 +32,7 @@ enum ReplayCommand {
     private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let time = try arguments["until-time"].map { text throws(UsageError) in try TimeText.milliseconds(text) }
         let target = try arguments.required("to")
-        let path = try arguments.required("log")
-        let log = try LogAccess.open(path)
+        let log = try LogAccess.open(arguments)
         defer { log.close() }
         let topic = try LogAccess.topic(arguments.required("topic"), of: log)
         let places = try LogAccess.partitions(arguments, of: topic)
@@ -43,7 +40,7 @@ enum ReplayCommand {
         guard bound.offset == nil || places.count == 1 else {
             throw UsageError("--until-offset is of one partition: add --partition, 0 to \(places.count - 1)")
         }
-        let store = arguments["store"] ?? storeName(topic.name, log: path)
+        let store = arguments["store"] ?? storeName(topic.name, log: arguments["log"])
         let text = RowText(
             key: BytesFormat(arguments["key-format"]), value: BytesFormat(arguments["value-format"]),
             hasWindows: arguments.has("window-retention"))
@@ -81,9 +78,9 @@ enum ReplayCommand {
     }
 
     /// The store of `<application>-<store>-changelog`: the application is one that has state beside the log, if there is one.
-    static func storeName(_ topic: String, log: String) -> String {
+    static func storeName(_ topic: String, log: String?) -> String {
         let name = topic.hasSuffix("-changelog") ? String(topic.dropLast("-changelog".count)) : topic
-        let applications = (try? Files.entries("\(log)/state")) ?? []
+        let applications = log.flatMap { try? Files.entries("\($0)/state") } ?? []
         if let application = applications.filter({ name.hasPrefix("\($0)-") }).max(by: { $0.count < $1.count }) {
             return String(name.dropFirst(application.count + 1))
         }

@@ -60,8 +60,16 @@ struct CommandParser: Sendable {
             }
             result.values[option.name, default: []].append(value)
         }
-        for option in command.options where option.isRequired && result.values[option.name] == nil {
-            throw fault("--\(option.name) \(option.placeholder) is missing", command)
+        for option in command.options where option.isRequired {
+            let other = command.options.first { $0.name == option.alternative }
+            let isThere = result.values[option.name] != nil
+            if let other, isThere, result.values[other.name] != nil {
+                throw fault("--\(option.name) and --\(other.name) exclude each other", command)
+            }
+            guard isThere || other.map({ result.values[$0.name] != nil }) == true else {
+                let names = [option, other].compactMap { $0 }.map { "--\($0.name) \($0.placeholder)" }
+                throw fault("\(names.joined(separator: " or ")) is missing", command)
+            }
         }
         try checkOperands(result.operands, command)
         return result

@@ -16,6 +16,8 @@ struct OptionSpec: Sendable {
     var summary: String
     var isRequired = false
     var isRepeated = false
+    /// The name of an option that may stand in the place of this required one.
+    var alternative: String?
 
     static func flag(_ name: String, _ summary: String) -> OptionSpec {
         OptionSpec(name: name, kind: .flag, placeholder: "", summary: summary)

@@ -40,7 +40,10 @@ struct HelpText: Sendable {
     private func text(for command: CommandSpec) -> String {
         var usage = "usage: tributary \(command.name)"
         for operand in command.operands { usage += " \(operand.usage)" }
-        for option in command.options where option.isRequired { usage += " --\(option.name) \(option.placeholder)" }
+        for option in command.options where option.isRequired {
+            usage += " --\(option.name) \(option.placeholder)"
+            if let other = option.alternative { usage += "|--\(other) ..." }
+        }
         if command.options.contains(where: { !$0.isRequired }) { usage += " [options]" }
         var lines = [usage, ""]
         lines += HelpText.wrap(command.summary, indent: 0)

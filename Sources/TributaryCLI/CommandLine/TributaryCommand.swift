@@ -3,7 +3,8 @@ internal import TributaryTelemetry
 /// The program `tributary`: looks into logs, stores and traces, and shows all of them in a demo.
 public struct TributaryCommand: Sendable {
     static let groups = [
-        CommandGroup(word: "topics", summary: "Topics of an embedded log: make them, write into them, read them."),
+        CommandGroup(
+            word: "topics", summary: "Topics of a log, embedded or Kafka's: make them, write into them, read them."),
         CommandGroup(word: "changelog", summary: "Changelogs: what a store was rebuilt from."),
         CommandGroup(
             word: "store",

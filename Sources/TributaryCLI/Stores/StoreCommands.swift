@@ -26,7 +26,9 @@ enum StoreCommands {
             operands: [OperandSpec(name: "KEY", summary: "the key, as --key-format says")],
             options: [
                 state, store, keyFormat, valueFormat,
-                .text("window", "TIME", "of a window store: the window's start"), log, TopicsCommands.json,
+                .text("window", "TIME", "of a window store: the window's start"), log, LogAccess.kafka,
+                LogAccess.property,
+                TopicsCommands.json,
             ],
             examples: ["tributary store get DE100000 --state ./bank-data/state/bank --store balances"],
             run: { try get($0, $1) }),
@@ -37,7 +39,7 @@ enum StoreCommands {
                 state, store, .text("from", "KEY", "begin at this key"), .text("through", "KEY", "end with this key"),
                 .integer("max", "N", "stop after so many rows"),
                 .flag("graves", "show the graves of deleted keys instead"),
-                keyFormat, valueFormat, log, TopicsCommands.json,
+                keyFormat, valueFormat, log, LogAccess.kafka, LogAccess.property, TopicsCommands.json,
             ],
             examples: ["tributary store scan --state ./bank-data/state/bank --store balances --max 10 --json"],
             run: { try scan($0, $1) }),
@@ -49,8 +51,13 @@ enum StoreCommands {
 
     /// The names of topics, if there is a log to ask.
     static func names(_ arguments: Arguments, _ folder: StateFolder) throws -> SourceNames {
-        guard let path = arguments["log"] ?? folder.surroundingLog else { return SourceNames() }
-        let log = try LogAccess.open(path)
+        let log: any Log
+        if arguments.has("log") || arguments.has("kafka") {
+            log = try LogAccess.open(arguments)
+        } else {
+            guard let path = folder.surroundingLog else { return SourceNames() }
+            log = try LogAccess.open(path)
+        }
         defer { log.close() }
         return try LogAccess.sourceNames(log)
     }

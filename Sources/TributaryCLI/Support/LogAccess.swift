@@ -1,10 +1,44 @@
 internal import TributaryCore
+internal import TributaryKafka
 internal import TributaryLMDB
 internal import TributaryLineage
 
-/// The embedded log that a command names.
+/// The log that a command names: an embedded one, or Kafka.
 enum LogAccess {
-    static let option = OptionSpec.text("log", "DIR", "the folder of the embedded log", required: true)
+    /// For commands on any log.
+    static let options: [OptionSpec] = {
+        var log = embedded
+        log.alternative = kafka.name
+        return [log, kafka, property]
+    }()
+    /// For commands on the files of an embedded log.
+    static let embedded = OptionSpec.text("log", "DIR", "the folder of the embedded log", required: true)
+    static let kafka = OptionSpec.text("kafka", "HOST:PORT", "brokers of Apache Kafka, instead of --log")
+    static let property = OptionSpec.text(
+        "property", "NAME=VALUE",
+        "with --kafka: a property of librdkafka, such as security.protocol; may be given several "
+            + "times", repeated: true)
+
+    /// Opens the log that the arguments name, which must be there, unless `creating` one was asked for.
+    static func open(_ arguments: Arguments, creating: Bool = false) throws -> any Log {
+        guard let brokers = arguments["kafka"] else {
+            let path = try arguments.required("log")
+            return creating ? try EmbeddedLog.open(at: path) : try open(path)
+        }
+        let configuration = KafkaConfiguration(bootstrap: brokers, properties: try pairs(arguments, "property"))
+        return try KafkaLog.connect(to: configuration)
+    }
+
+    /// The values of an option that is given as NAME=VALUE.
+    static func pairs(_ arguments: Arguments, _ option: String) throws(UsageError) -> [String: String] {
+        var pairs: [String: String] = [:]
+        for text in arguments.all(option) {
+            let parts = text.split(separator: "=", maxSplits: 1).map { String($0) }
+            guard parts.count == 2 else { throw UsageError("--\(option) needs NAME=VALUE, not '\(text)'") }
+            pairs[parts[0]] = parts[1]
+        }
+        return pairs
+    }
 
     /// Opens a log that is there: a mistyped name must not make a new one.
     static func open(_ path: String) throws -> EmbeddedLog {
@@ -15,7 +49,7 @@ enum LogAccess {
         return try EmbeddedLog.open(at: path)
     }
 
-    static func topic(_ name: String, of log: EmbeddedLog) throws -> TopicDescription {
+    static func topic(_ name: String, of log: any Log) throws -> TopicDescription {
         if let topic = try log.topic(name) { return topic }
         let names = try log.topics().map(\.name)
         if let near = names.min(by: { distance($0, name) < distance($1, name) }), distance(near, name) <= 3 {
@@ -25,7 +59,7 @@ enum LogAccess {
     }
 
     /// The names by which cells of this log's records can be told.
-    static func sourceNames(_ log: EmbeddedLog) throws -> SourceNames {
+    static func sourceNames(_ log: any Log) throws -> SourceNames {
         SourceNames(cluster: log.clusterID, topics: try log.topics().map(\.name))
     }
 

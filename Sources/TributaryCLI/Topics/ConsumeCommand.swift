@@ -1,5 +1,4 @@
 internal import TributaryCore
-internal import TributaryLMDB
 internal import TributaryLineage
 
 /// `tributary topics consume`.
@@ -10,8 +9,8 @@ enum ConsumeCommand {
             "Reads all partitions from the first record up to the end, unless said otherwise; records of one partition "
             + "come in order. Nothing is committed: reading changes nothing.",
         operands: [OperandSpec(name: "TOPIC", summary: "the topic's name")],
-        options: [
-            LogAccess.option, .integer("partition", "P", "only this partition"),
+        options: LogAccess.options + [
+            .integer("partition", "P", "only this partition"),
             .text("from", "WHERE", "begin at 'beginning' (the default), 'end', an offset, or 'time:' and a time"),
             .integer("max", "N", "stop after so many records"), .flag("follow", "wait for more records at the end"),
             .choice("key-format", BytesFormat.names, "how keys are shown (auto: text, or hex if they are none)"),
@@ -50,7 +49,7 @@ enum ConsumeCommand {
         let start = try Start(arguments["from"])
         let most = arguments.integer("max") ?? .max
         guard most >= 0 else { throw UsageError("--max must not be negative") }
-        let log = try LogAccess.open(arguments.required("log"))
+        let log = try LogAccess.open(arguments)
         defer { log.close() }
         let topic = try LogAccess.topic(arguments.operand(0), of: log)
         let text = RecordText(
@@ -75,10 +74,7 @@ enum ConsumeCommand {
         while left > 0 {
             let isAtEnd = numbers.allSatisfy { consumer.position($0.key) >= $0.value.end }
             if isAtEnd && !follows { break }
-            guard let batch = try consumer.poll(timeout: follows ? 1000 : 0) else {
-                if follows { continue }
-                break
-            }
+            guard let batch = try consumer.poll(timeout: 1000) else { continue }
             guard let place = numbers[batch.assignment] else { continue }
             for index in 0..<batch.count where left > 0 && (follows || batch.offset(index) < place.end) {
                 left -= 1

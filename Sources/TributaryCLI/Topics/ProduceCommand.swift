@@ -1,5 +1,4 @@
 internal import TributaryCore
-internal import TributaryLMDB
 
 /// `tributary topics produce`.
 enum ProduceCommand {
@@ -14,8 +13,7 @@ enum ProduceCommand {
             OperandSpec(name: "TOPIC", summary: "the topic's name"),
             OperandSpec(name: "FILE", summary: "files with lines; '-' or none: standard input", arity: .any),
         ],
-        options: [
-            LogAccess.option,
+        options: LogAccess.options + [
             .choice(
                 "format", RecordInput.Format.allCases.map(\.rawValue),
                 "lines of JSON (json, the default), of KEY:VALUE (text), or whole lines as values (value)"),
@@ -31,7 +29,7 @@ enum ProduceCommand {
     private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let format = arguments["format"].flatMap { RecordInput.Format(rawValue: $0) } ?? .json
         let separator = Array((arguments["separator"] ?? ":").utf8)
-        let log = try LogAccess.open(arguments.required("log"))
+        let log = try LogAccess.open(arguments)
         defer { log.close() }
         let topic = try LogAccess.topic(arguments.operand(0), of: log)
         if arguments.has("partition") { _ = try LogAccess.partitions(arguments, of: topic) }
@@ -75,7 +73,7 @@ struct TopicWriter {
     private let byKey: Bool
     private(set) var count = 0
 
-    init(_ log: EmbeddedLog, _ topic: TopicDescription, _ fixed: Int32?, byKey: Bool) throws {
+    init(_ log: any Log, _ topic: TopicDescription, _ fixed: Int32?, byKey: Bool) throws {
         self.byKey = byKey
         producer = try log.makeProducer(ProducerConfiguration(clientID: "tributary-produce"))
         number = try producer.number(ofTopic: topic.name)

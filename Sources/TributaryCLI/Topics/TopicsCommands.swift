@@ -1,5 +1,4 @@
 internal import TributaryCore
-internal import TributaryLMDB
 internal import TributaryLineage
 
 /// `tributary topics list`, `describe`, `create`, `delete`.
@@ -10,9 +9,10 @@ enum TopicsCommands {
     static let specs = [
         CommandSpec(
             words: ["topics", "list"], summary: "Lists the topics with their partitions and records.",
-            options: [LogAccess.option, json], examples: ["tributary topics list --log ./bank-data"],
+            options: LogAccess.options + [json],
+            examples: ["tributary topics list --log ./bank-data", "tributary topics list --kafka localhost:9092"],
             run: { arguments, console in
-                let log = try LogAccess.open(arguments.required("log"))
+                let log = try LogAccess.open(arguments)
                 defer { log.close() }
                 let topics = try log.topics().map { try TopicReport($0, log) }
                 if arguments.has("json") {
@@ -32,10 +32,10 @@ enum TopicsCommands {
             words: ["topics", "describe"],
             summary: "Shows a topic's settings, the ends of its partitions, and how far a group has read it.",
             operands: [name],
-            options: [LogAccess.option, .text("group", "ID", "show this group's offsets and lag"), json],
+            options: LogAccess.options + [.text("group", "ID", "show this group's offsets and lag"), json],
             examples: ["tributary topics describe transactions --log ./bank-data --group bank"],
             run: { arguments, console in
-                let log = try LogAccess.open(arguments.required("log"))
+                let log = try LogAccess.open(arguments)
                 defer { log.close() }
                 let topic = try LogAccess.topic(arguments.operand(0), of: log)
                 let report = try TopicReport(topic, log, group: arguments["group"])
@@ -43,12 +43,12 @@ enum TopicsCommands {
                 return 0
             }),
         CommandSpec(
-            words: ["topics", "create"], summary: "Creates topics; makes the log if it isn't there.",
+            words: ["topics", "create"], summary: "Creates topics; makes an embedded log if it isn't there.",
             details: "Settings have Kafka's names and defaults: cleanup.policy (delete, compact), retention.ms, "
                 + "retention.bytes, delete.retention.ms, min.compaction.lag.ms, max.message.bytes and so on.",
             operands: [OperandSpec(name: "TOPIC", summary: "the names of the topics", arity: .some)],
-            options: [
-                LogAccess.option, .integer("partitions", "N", "how many partitions each has (1)"),
+            options: LogAccess.options + [
+                .integer("partitions", "N", "how many partitions each has (1)"),
                 .text("set", "NAME=VALUE", "a setting; may be given several times", repeated: true),
                 .flag("if-missing", "leave topics alone that are there already"),
             ],
@@ -61,10 +61,10 @@ enum TopicsCommands {
             words: ["topics", "delete"], summary: "Deletes topics with all their records.",
             details: "There is no way back, so --yes must be given.",
             operands: [OperandSpec(name: "TOPIC", summary: "the names of the topics", arity: .some)],
-            options: [LogAccess.option, .flag("yes", "really delete")],
+            options: LogAccess.options + [.flag("yes", "really delete")],
             examples: ["tributary topics delete prices --yes --log ./bank-data"],
             run: { arguments, console in
-                let log = try LogAccess.open(arguments.required("log"))
+                let log = try LogAccess.open(arguments)
                 defer { log.close() }
                 let topics = try arguments.operands.map { try LogAccess.topic($0, of: log) }
                 guard arguments.has("yes") else {
@@ -77,16 +77,11 @@ enum TopicsCommands {
     ]
 
     private static func create(_ arguments: Arguments, _ console: Console) throws -> Int32 {
-        var settings: [String: String] = [:]
-        for text in arguments.all("set") {
-            let parts = text.split(separator: "=", maxSplits: 1).map { String($0) }
-            guard parts.count == 2 else { throw UsageError("--set needs NAME=VALUE, not '\(text)'") }
-            settings[parts[0]] = parts[1]
-        }
+        let settings = try LogAccess.pairs(arguments, "set")
         guard let partitions = Int32(exactly: arguments.integer("partitions") ?? 1), partitions > 0 else {
             throw UsageError("--partitions must be 1 or more")
         }
-        let log = try EmbeddedLog.open(at: arguments.required("log"))
+        let log = try LogAccess.open(arguments, creating: true)
         defer { log.close() }
         for name in arguments.operands {
             if arguments.has("if-missing"), let topic = try log.topic(name) {
@@ -114,7 +109,7 @@ struct TopicReport {
     private(set) var partitions: [Partition] = []
     private let group: String?
 
-    init(_ topic: TopicDescription, _ log: EmbeddedLog, group: String? = nil) throws {
+    init(_ topic: TopicDescription, _ log: any Log, group: String? = nil) throws {
         self.topic = topic
         self.group = group
         let offsets = try group.map { try log.committedOffsets(group: $0) } ?? [:]

@@ -9,7 +9,7 @@ enum VerifyCommand {
             "LMDB's own pages have no checksum: on a damaged tree the walk itself may crash. So it is done in a child "
             + "process, and a crash is a finding. Everything that is found wrong is printed with its coordinates, and the "
             + "exit status is 1.",
-        options: [LogAccess.option, .flag("in-process", "walk in this process: if it crashes, it crashes here")],
+        options: [LogAccess.embedded, .flag("in-process", "walk in this process: if it crashes, it crashes here")],
         examples: ["tributary topics verify --log ./bank-data"], run: { try run($0, $1) })
 
     private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {

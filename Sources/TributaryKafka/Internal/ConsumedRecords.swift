@@ -72,7 +72,9 @@ internal import TributaryCore
         }
         slotCount &+= 1
         var headers: OpaquePointer?
-        if unsafe rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR, let headers = unsafe headers {
+        if unsafe rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR,
+            let headers = unsafe headers
+        {
             unsafe addHeaders(headers, to: slot)
         }
     }

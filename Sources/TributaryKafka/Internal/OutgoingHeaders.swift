@@ -33,7 +33,8 @@ internal import TributaryCore
                 unsafe value.withUnsafeBytes { valueBytes in
                     let start = unsafe isNull ? nil : valueBytes.baseAddress ?? UnsafeRawPointer(Self.empty)
                     _ = unsafe rd_kafka_header_add(
-                        list, (nameBytes.baseAddress ?? UnsafeRawPointer(Self.empty)).assumingMemoryBound(to: CChar.self),
+                        list,
+                        (nameBytes.baseAddress ?? UnsafeRawPointer(Self.empty)).assumingMemoryBound(to: CChar.self),
                         nameBytes.count, start, isNull ? 0 : valueBytes.count)
                 }
             }

@@ -20,7 +20,9 @@ internal import TributaryCore
         _ = unsafe rd_kafka_AdminOptions_set_request_timeout(options, limit, &message, message.count)
         // Only some requests know it; those wait until the cluster has done it.
         _ = unsafe rd_kafka_AdminOptions_set_operation_timeout(options, min(limit, 30_000), &message, message.count)
-        guard let queue = unsafe rd_kafka_queue_new(handle.pointer) else { throw LogError(.io, "no memory", topic: topic) }
+        guard let queue = unsafe rd_kafka_queue_new(handle.pointer) else {
+            throw LogError(.io, "no memory", topic: topic)
+        }
         unsafe send(handle.pointer, options, queue)
         guard let event = unsafe rd_kafka_queue_poll(queue, limit + 1000) else {
             unsafe rd_kafka_queue_destroy(queue)
@@ -133,7 +135,9 @@ extension KafkaHandle {
             rd_kafka_event_DescribeConfigs_result(answer.event), &count)
         var all: [String: [String: String]] = [:]
         for index in 0..<count {
-            guard let result = unsafe results?[index], let name = unsafe rd_kafka_ConfigResource_name(result) else { continue }
+            guard let result = unsafe results?[index], let name = unsafe rd_kafka_ConfigResource_name(result) else {
+                continue
+            }
             let code = unsafe rd_kafka_ConfigResource_error(result)
             let topic = unsafe String(cString: name)
             guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
@@ -180,7 +184,9 @@ extension KafkaHandle {
     }
 
     /// All offsets that a group has committed.
-    func committedOffsets(group: String, within milliseconds: Int64) throws(LogError) -> [TopicPartition: CommittedOffset] {
+    func committedOffsets(group: String, within milliseconds: Int64) throws(LogError) -> [TopicPartition:
+        CommittedOffset]
+    {
         guard let request = unsafe rd_kafka_ListConsumerGroupOffsets_new(group, nil) else {
             throw LogError(.io, "no memory")
         }
@@ -197,7 +203,9 @@ extension KafkaHandle {
             rd_kafka_event_ListConsumerGroupOffsets_result(answer.event), &count)
         var offsets: [TopicPartition: CommittedOffset] = [:]
         for index in 0..<count {
-            guard let group = unsafe groups?[index], let list = unsafe rd_kafka_group_result_partitions(group) else { continue }
+            guard let group = unsafe groups?[index], let list = unsafe rd_kafka_group_result_partitions(group) else {
+                continue
+            }
             for entry in unsafe PartitionList.entries(list) where entry.offset >= 0 {
                 offsets[entry.place] = CommittedOffset(entry.offset, metadata: entry.metadata)
             }

@@ -10,6 +10,12 @@ extension LogError {
         self.init(
             LogError.Code(kafka: code), "\(what) [\(code.name)]", topic: topic, partition: partition, offset: offset)
     }
+
+    /// The same with where reading may go on.
+    func resuming(at next: Int64) -> LogError {
+        LogError(
+            code, message, topic: topic, partition: partition, offset: offset ?? next - 1, resumeOffset: next)
+    }
 }
 
 extension rd_kafka_resp_err_t {

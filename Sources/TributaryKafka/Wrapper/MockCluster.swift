@@ -34,7 +34,9 @@ package import TributaryCore
     /// Makes a topic.
     package func createTopic(_ name: String, partitions: Int32) throws(LogError) {
         let code = unsafe rd_kafka_mock_topic_create(cluster, name, partitions, 1)
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw LogError(kafka: code, "the topic can't be made", topic: name) }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            throw LogError(kafka: code, "the topic can't be made", topic: name)
+        }
     }
 
     /// Has the next requests of a kind fail with these codes of Kafka's protocol, one after the other.

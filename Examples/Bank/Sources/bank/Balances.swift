@@ -2,21 +2,20 @@ import Tributary
 
 extension Bank {
     /// Prints the latest balance of each account that the bank has sent out.
-    static func balances(_ directory: String) throws {
-        let log = try EmbeddedLog.open(at: directory)
-        defer { log.close() }
-        guard let topic = try log.topic(BankTopology.updates) else {
-            throw BankError("no bank has run in \(directory)")
-        }
+    static func balances(_ log: any Log) throws {
+        guard let topic = try log.topic(BankTopology.updates) else { throw BankError("no bank has run on this log") }
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "bank-balances"))
         defer { consumer.close() }
+        var ends: [Int: Int64] = [:]
         for partition in 0..<topic.partitions {
             let place = TopicPartition(topic.name, partition)
-            _ = try consumer.assign(place, from: log.watermarks(place, committed: true).low)
+            let watermarks = try log.watermarks(place, committed: true)
+            ends[try consumer.assign(place, from: watermarks.low)] = watermarks.high
         }
         let serde = Serde.json(Balance.self)
         var latest: [String: Balance] = [:]
-        while let batch = try consumer.poll(timeout: 0) {
+        while ends.contains(where: { consumer.position($0.key) < $0.value }) {
+            guard let batch = try consumer.poll(timeout: 1000) else { continue }
             for index in 0..<batch.count {
                 guard let bytes = batch.key(index), let key = String(strictUTF8: bytes) else { continue }
                 if let value = batch.value(index) { latest[key] = try serde.decode(value) } else { latest[key] = nil }

@@ -1,3 +1,5 @@
+import Tributary
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -18,7 +20,8 @@ struct Bank {
                bank load DIR --accounts N --transactions M [--seed S]
                bank balances DIR
 
-        DIR holds everything: the topics, the state and, in DIR/traces, the traces.
+        DIR holds everything: the topics, the state and, in DIR/traces, the traces. With --kafka HOST:PORT the topics are
+        those of Apache Kafka.
         """
 
     static func main() async {
@@ -43,19 +46,26 @@ struct Bank {
             guard let number = Int(text), number > 0 else { throw BankError("\(name) needs a positive number") }
             return number
         }
+        // The one line that decides where the topics are.
+        let log: any Log = try options["--kafka"].map { try kafka($0) } ?? EmbeddedLog.open(at: directory)
+        defer { log.close() }
         switch arguments[0] {
         case "run":
             guard let ratio = Double(options["--sample"] ?? "0.001") else { throw BankError("--sample needs a number") }
-            try await run(directory, sampling: ratio)
+            try await run(directory, on: log, sampling: ratio)
         case "load":
             try load(
-                directory, accounts: number("--accounts", 1000), transactions: number("--transactions", 10_000),
+                log, accounts: number("--accounts", 1000), transactions: number("--transactions", 10_000),
                 seed: UInt64(number("--seed", 1)))
-        case "balances": try balances(directory)
+        case "balances": try balances(log)
         default:
             complain(usage)
             exit(2)
         }
+    }
+
+    private static func kafka(_ brokers: String) throws -> any Log {
+        try KafkaLog.connect(to: KafkaConfiguration(bootstrap: brokers))
     }
 
     private static func complain(_ text: String) {

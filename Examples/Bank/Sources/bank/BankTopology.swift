@@ -21,7 +21,7 @@ enum BankTopology {
     }
 
     /// Makes the topics that the bank reads and writes, those that aren't there yet.
-    static func makeTopics(in log: EmbeddedLog, partitions: Int32 = 2) throws {
+    static func makeTopics(in log: any Log, partitions: Int32 = 2) throws {
         for name in [accounts, transactions, updates] where try log.topic(name) == nil {
             try log.createTopics([TopicSpecification(name, partitions: partitions)])
         }

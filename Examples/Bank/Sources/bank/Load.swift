@@ -2,9 +2,7 @@ import Tributary
 
 extension Bank {
     /// Writes accounts, and transactions on them; the same seed makes the same bank.
-    static func load(_ directory: String, accounts: Int, transactions: Int, seed: UInt64) throws {
-        let log = try EmbeddedLog.open(at: directory)
-        defer { log.close() }
+    static func load(_ log: any Log, accounts: Int, transactions: Int, seed: UInt64) throws {
         try BankTopology.makeTopics(in: log)
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "bank-load"))
         defer { producer.close() }

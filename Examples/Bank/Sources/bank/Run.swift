@@ -2,9 +2,7 @@ import Tributary
 
 extension Bank {
     /// Runs the bank until SIGTERM or SIGINT.
-    static func run(_ directory: String, sampling ratio: Double) async throws {
-        let log = try EmbeddedLog.open(at: directory)
-        defer { log.close() }
+    static func run(_ directory: String, on log: any Log, sampling ratio: Double) async throws {
         try BankTopology.makeTopics(in: log)
 
         try makeFolder("\(directory)/traces")
@@ -15,7 +13,7 @@ extension Bank {
         let app = try StreamsApplication(
             BankTopology.build(),
             configuration: StreamsConfiguration(
-                applicationID: "bank", log: .open(log),
+                applicationID: "bank", log: .open(log), stateDirectory: "\(directory)/state/bank",
                 lineage: LineageConfiguration(sampler: .parentBased(root: .ratio(ratio)), exporter: exporter),
                 logs: .text()))
         try await app.run()

@@ -1,0 +1,68 @@
+import FoundationEssentials
+import Testing
+import Tributary
+import TributaryCLI
+import TributaryCore
+import TributaryKafka
+
+/// The program `tributary` on a real broker.
+extension RealBrokerTests {
+    @Suite struct CommandTests {
+        /// Calls the program in this process; returns its exit status and its output.
+        private func tributary(_ words: String...) async -> (status: Int32, lines: [String]) {
+            let lines = Guarded<[String]>([])
+            let keep: @Sendable (String) -> Void = { line in lines.withLock { $0.append(line) } }
+            let console = Console(isTerminal: false, output: keep, errors: keep, screen: { _ in })
+            let status = await TributaryCommand(console: console).run(words + ["--kafka", RealBroker.bootstrap])
+            return (status, lines.withLock { $0 })
+        }
+
+        @Test func `topics are made, filled, read, described and deleted`() async throws {
+            let topic = RealBroker.name("command")
+            let folder = TemporaryFolder()
+            let file = folder.path + "/records"
+            let record =
+                #"{"key":"k","value":"v","headers":[["b","1"],["a",null],["b","2"]],"timestamp":5,"partition":1}"#
+            try "\(record)\n{\"key\":\"k\",\"value\":null,\"timestamp\":6,\"partition\":1}\n".write(
+                toFile: file, atomically: false, encoding: .utf8)
+            var run = await tributary("topics", "create", topic, "--partitions", "2", "--set", "retention.ms=3600000")
+            #expect(run.status == 0, "\(run.lines)")
+            run = await tributary("topics", "produce", topic, file)
+            #expect(run.status == 0, "\(run.lines)")
+            run = await tributary("topics", "consume", topic, "--json")
+            #expect(run.lines.count == 2)
+            #expect(run.lines.first?.contains(#""partition":1,"offset":0,"timestamp":5,"key":"k","value":"v""#) == true)
+            #expect(run.lines.last?.contains(#""value":null"#) == true)
+            run = await tributary("topics", "describe", topic)
+            #expect(run.lines.contains("  retention.ms=3600000"))
+            #expect(run.lines.contains("  partition 1: offsets 0 to 2"))
+            run = await tributary("topics", "delete", topic, "--yes")
+            #expect(run.lines == ["deleted \(topic)"])
+            run = await tributary("topics", "describe", topic)
+            #expect(run.status == 1)
+        }
+
+        @Test func `a changelog is replayed with its lineage`() async throws {
+            let bank = BankTests.Bank()
+            let log = try RealBroker.log()
+            defer { log.close() }
+            try bank.makeTopics(log)
+            let truth = try bank.write(0..<500, to: log)
+            try await BankTests().run(bank, .open(log)) { $0.metrics.records >= 1010 && $0.metrics.lag == 0 }
+            let run = await tributary(
+                "changelog", "replay", "--topic", "\(bank.id)-balances-changelog", "--to", "-", "--json",
+                "--value-format", "json")
+            #expect(run.status == 0)
+            for (key, balance) in truth {
+                let row = try #require(run.lines.first { $0.contains(#""key":"\#(key)""#) })
+                #expect(
+                    row.contains(#""cents":\#(balance.cents)"#) && row.contains(#""postings":\#(balance.postings)"#))
+                // A transaction and its account for each posting, told by their topics' names.
+                #expect(row.contains(#""n": \#(balance.postings * 2),"#), "\(row)")
+                #expect(row.contains(bank.transactions))
+            }
+            let described = await tributary("topics", "describe", bank.transactions, "--group", bank.id)
+            #expect(described.lines.count { $0.contains("lag 0") } == 3)
+        }
+    }
+}
