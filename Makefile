@@ -44,10 +44,10 @@ fuzz: install
 	@.ci/fuzz
 
 format:
-	$(SWIFT) format -i -r -p Sources Tests Examples Package.swift
+	$(SWIFT) format -i -r -p Sources Tests Examples Snippets Package.swift
 
 lint:
-	$(SWIFT) format lint --strict -r -p Sources Tests Examples Package.swift
+	$(SWIFT) format lint --strict -r -p Sources Tests Examples Snippets Package.swift
 
 docs:
 	@.ci/docs

@@ -150,6 +150,7 @@ let package = Package(
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
+        .library(name: "TributaryWeb", targets: ["TributaryWeb"]),
         .executable(name: "tributary", targets: ["tributary-tool"]),
         // For the benchmarks, a package of their own.
         .library(name: "_AllocationCounter", targets: ["CAllocationCounter"]),

@@ -149,8 +149,13 @@ public final class LineageRecorder {
     ///
     /// A parent without span id makes a root.
     ///
-    /// - Parameter followsRecord: a record was processed right before, unless ``pause()`` was called since: both share one reading
-    ///   of the clock.
+    /// - Parameters:
+    ///   - operation: what ``operation(_:kind:attributes:)`` gave.
+    ///   - parent: the record's context.
+    ///   - origin: where the record was read.
+    ///   - flags: of ``SpanRecord``.
+    ///   - followsRecord: a record was processed right before, unless ``pause()`` was called since: both share one reading of the
+    ///     clock.
     public func begin(
         _ operation: Int32, parent: TraceContext, origin: RecordOrigin, flags: UInt8 = 0, followsRecord: Bool = false
     ) -> SpanRecord {
@@ -167,7 +172,7 @@ public final class LineageRecorder {
         return span
     }
 
-    /// Ends a span that ``begin(_:parent:origin:flags:)`` began.
+    /// Ends a span that ``begin(_:parent:origin:flags:followsRecord:)`` began.
     public func end(_ span: SpanRecord, error: (any Error)? = nil) {
         let now = time.nanoseconds()
         state.value.lastTime = now
@@ -227,8 +232,14 @@ public final class LineageRecorder {
     ///
     /// Where ``makesSpan(_:_:)`` is false the parent is returned.
     ///
-    /// - Parameter isInstant: the operation is shorter than a reading of the clock (a hit in a cache): it is given the time at
-    ///   which the one before it ended.
+    /// - Parameters:
+    ///   - operation: what ``operation(_:kind:attributes:)`` gave.
+    ///   - parent: the context that caused it.
+    ///   - flags: of ``SpanRecord``.
+    ///   - origin: where the record was read, if the span has its coordinate.
+    ///   - level: which spans must be made for this one to be.
+    ///   - isInstant: the operation is shorter than a reading of the clock (a hit in a cache): it is given the time at which the one
+    ///     before it ended.
     @inlinable
     public func span(
         _ operation: Int32, parent: TraceContext, flags: UInt8 = 0, origin: RecordOrigin = .none,

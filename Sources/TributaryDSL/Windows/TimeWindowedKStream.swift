@@ -40,7 +40,10 @@ public struct TimeWindowedKStream<Key, Value> {
     /// Aggregates the values of each key in each window.
     ///
     /// - Parameters:
+    ///   - name: the store's name, which makes the table queryable.
     ///   - value: the aggregate's serde.
+    ///   - materialized: the store's settings, if more than its name is to be said.
+    ///   - named: the node's name.
     ///   - initial: the aggregate before the first record.
     ///   - aggregator: changes the aggregate; one that is null afterwards is deleted.
     @inlinable

@@ -235,9 +235,9 @@ public struct SpanBatch: Sendable {
     public var links: [LinkRecord]
     /// The details of all spans.
     public var details: [SpanDetail]
-    /// The `tracestate` of traces that have one: of those whose contexts have ``TraceContext/hasTracestate``.
+    /// The `tracestate` of traces that have one: of those whose contexts have `TraceContext.hasTracestate`.
     public var tracestates: [TraceID: String] = [:]
-    /// The `tracestate` of traces whose contexts have ``TraceContext/hasThreshold``.
+    /// The `tracestate` of traces whose contexts have `TraceContext.hasThreshold`.
     public var thresholdTracestate: String?
 
     /// Makes a batch.

@@ -1,7 +1,7 @@
 public import TributaryCore
 public import TributaryLineage
 
-/// Where the topics of records come from, by the numbers in ``RecordOrigin``: only their lengths matter to a cache.
+/// Where the topics of records come from, by the numbers in `RecordOrigin`: only their lengths matter to a cache.
 public protocol TopicNames: AnyObject {
     /// The length of a topic's name in characters; 0 for no topic.
     func nameLength(ofTopic number: Int32) -> Int
@@ -71,12 +71,12 @@ public final class StateStore {
     /// Composes a store.
     ///
     /// - Parameters:
+    ///   - description: its name, kind and layers.
     ///   - engine: holds its tables.
     ///   - recorder: the task's.
     ///   - changelog: takes its writes; nil for none.
     ///   - budget: the cache's; nil for a store without cache.
-    ///   - topics: names of the topics in ``RecordOrigin``.
-    ///   - now: wall clock for graves, ms.
+    ///   - topics: names of the topics in `RecordOrigin`.
     public init(
         _ description: StoreDescription, engine: any StateEngine, recorder: LineageRecorder,
         changelog: (any ChangelogWriter)?, budget: CacheBudget?, topics: any TopicNames

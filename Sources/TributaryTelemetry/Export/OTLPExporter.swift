@@ -5,7 +5,7 @@ public import TributaryLineage
 ///
 /// Whoever makes telemetry only queues it. What the protocol allows to try again (a server that is down, slow or busy) is
 /// kept and tried again for ``OTLPConfiguration/retryTime``; meanwhile a full queue drops whole traces, which are counted
-/// (``counters``), and records go on. Call ``shutdown(timeout:)`` before the process ends.
+/// (``counters(_:)``), and records go on. Call ``shutdown(timeout:)`` before the process ends.
 ///
 /// ```swift
 /// let exporter = try OTLPExporter(OTLPConfiguration(), resource: TelemetryResource(serviceName: "bank"))
@@ -19,6 +19,7 @@ public final class OTLPExporter: SpanExporter {
     /// Starts the thread; the server is not asked for anything yet.
     ///
     /// - Parameters:
+    ///   - configuration: where to, and within which limits.
     ///   - resource: who emits the telemetry: one service name per application.
     ///   - log: where it is said that telemetry can't be sent; must not lead back here.
     /// - Throws: ``OTLPConfigurationError`` for settings that can't work, or if the system gives no thread.
@@ -43,7 +44,7 @@ public final class OTLPExporter: SpanExporter {
     /// Queues collected metrics for the thread.
     public func export(_ metrics: [Metric]) { worker.add(metrics) }
 
-    /// Takes log lines as OTLP log records; add it to another sink with ``LogSink/and(_:)``.
+    /// Takes log lines as OTLP log records; add it to another sink with `LogSink.and(_:)`.
     public func logSink(level: LogLevel = .info) -> LogSink {
         LogSink(level: level) { [worker] line in
             worker.add(TimedLine(line: line, time: TimeSource.system.nanoseconds()))

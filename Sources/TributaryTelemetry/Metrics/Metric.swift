@@ -55,7 +55,7 @@ public struct MetricExemplar: Sendable, Equatable {
     public var value: MetricNumber
     /// When, in nanoseconds since the epoch.
     public var time: Int64
-    /// The span; ``TraceContext/none`` if there is none.
+    /// The span; `TraceContext.none` if there is none.
     public var context: TraceContext
     /// Attributes of the measurement that the point doesn't have.
     public var attributes: [String: AttributeValue]
