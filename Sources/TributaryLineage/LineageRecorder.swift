@@ -58,6 +58,10 @@ public final class LineageRecorder {
         /// The high half of the next trace id: counts up from a random word, so that two of a recorder's never are the same.
         var nextTrace: UInt64
         var batch: SpanBatch
+        /// Spans of traces whose last 56 bits are below this aren't made: the exporter's threshold.
+        @usableFromInline var threshold: UInt64 = 0
+        /// How many records that was, since the exporter was last told.
+        var skipped = 0
         var firstLink: Int32 = 0
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
@@ -122,11 +126,20 @@ public final class LineageRecorder {
     public func received(_ header: TraceContext, key: RawSpan) -> TraceContext {
         if mode == .off { return .none }
         guard header.isValid else { return root(key: key) }
-        guard isRecording, !header.isSampled,
-            sampler.isSampled(parent: header, traceLow: header.traceLow, key: key)
-        else { return header }
+        guard isRecording else { return header }
+        if header.isSampled {
+            if isShed(header) { state.value.skipped &+= 1 }
+            return header
+        }
+        guard sampler.isSampled(parent: header, traceLow: header.traceLow, key: key) else { return header }
+        if isShed(header) { state.value.skipped &+= 1 }
         return resampled(header)
     }
+
+    /// Whether the exporter has no room for the spans of this trace; it is sampled all the same.
+    @inlinable
+    @inline(__always)
+    func isShed(_ context: TraceContext) -> Bool { context.traceLow & 0x00ff_ffff_ffff_ffff < state.value.threshold }
 
     /// A new trace; where it is sampled the span that begins it is yet to be made, else it is named already.
     ///
@@ -139,6 +152,10 @@ public final class LineageRecorder {
         state.value.nextTrace &+= 1
         if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
             context.flags = 3 | tracestates.value.rootFlag
+            guard isShed(context) else { return context }
+            // No span will name it.
+            state.value.skipped &+= 1
+            context.span = random &<< 32 | random &>> 32
         } else {
             context.span = random &<< 32 | random &>> 32
         }
@@ -194,7 +211,7 @@ public final class LineageRecorder {
     @inlinable
     @inline(__always)
     public func makesSpan(_ context: TraceContext, _ level: SpanLevel = .storage) -> Bool {
-        isRecording && context.isSampled && level <= self.level
+        isRecording && context.isSampled && level <= self.level && !isShed(context)
     }
 
     /// Adds a link to the span made next.
@@ -353,7 +370,12 @@ public final class LineageRecorder {
     ///
     /// The exporter gets a copy of the size that is needed: the recorder's own arrays stay, and stay in the processor's cache.
     public func export() {
-        guard isRecording, !state.value.batch.spans.isEmpty, let exporter else { return }
+        guard isRecording, let exporter else { return }
+        defer {
+            state.value.threshold = exporter.threshold(skipped: state.value.skipped)
+            state.value.skipped = 0
+        }
+        guard !state.value.batch.spans.isEmpty else { return }
         var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
         batch.spans.reserveCapacity(state.value.batch.spans.count)
         batch.spans += state.value.batch.spans

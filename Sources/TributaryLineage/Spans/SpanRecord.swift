@@ -262,4 +262,16 @@ public protocol SpanExporter: Sendable {
 
     /// Writes out what is queued, waiting at most `milliseconds`; called at shutdown and by tests.
     func flush(timeout milliseconds: Int64)
+
+    /// Says below which threshold on the last 56 bits of trace ids no span need be made, since there is no room for it.
+    ///
+    /// Asked on stream threads after each round, so that whole traces are left out before they cost anything.
+    ///
+    /// - Parameter skipped: for how many records that was so since the last call.
+    func threshold(skipped: Int) -> UInt64
+}
+
+extension SpanExporter {
+    /// There is room for all.
+    public func threshold(skipped: Int) -> UInt64 { 0 }
 }

@@ -41,6 +41,9 @@ public final class OTLPExporter: SpanExporter {
     /// Queues a batch for the thread; never waits for the server.
     public func export(_ batch: SpanBatch) { worker.add(batch) }
 
+    /// Says which traces there is no room for.
+    public func threshold(skipped: Int) -> UInt64 { worker.threshold(skipped: skipped) }
+
     /// Queues collected metrics for the thread.
     public func export(_ metrics: [Metric]) { worker.add(metrics) }
 
@@ -75,6 +78,8 @@ public struct OTLPCounters: Sendable, Equatable {
     public var droppedTraces = 0
     /// Those of them that some spans of had already been sent.
     public var cut = 0
+    /// Records whose spans were not even made, since their trace would be dropped.
+    public var skipped = 0
     /// Those that could not be written into a request: too large, or without valid ids.
     public var unsendable = 0
     /// Those in requests that a server refused in a way that forbids another try.
@@ -97,6 +102,6 @@ public struct OTLPCounters: Sendable, Equatable {
     /// Nothing has happened.
     public init() {}
 
-    /// All that are lost, whatever the reason.
+    /// All that were made and are lost, whatever the reason.
     public var lost: Int { dropped + unsendable + refused + rejected + expired }
 }
