@@ -91,7 +91,7 @@ let testTargets: [Target] = [
     tests("TributaryCoreTests", ["TributaryCore"], exclude: ["murmur2-vectors.json"]),
     tests("TributaryLineageTests", ["TributaryCore", "TributaryLineage"], exclude: ["Vectors"]),
     tests("TributaryTelemetryTests", ["TributaryCore", "TributaryLineage", "TributaryTelemetry"]),
-    tests("TributaryStateTests", ["TributaryCore", "TributaryState", "TributaryTesting"]),
+    tests("TributaryStateTests", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryTesting"]),
     // A second process for the tests of the log: produces, waits, dies when told.
     program("log-test-process", ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess", isUnsafe: true),
     tests(
@@ -122,7 +122,10 @@ let testTargets: [Target] = [
     // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
     tests(
         "TelemetryIntegrationTests",
-        ["CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child"]),
+        [
+            "CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child",
+            "tributary-tool",
+        ]),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     tests(
         "AllocationTests",

@@ -123,7 +123,11 @@ import TributaryTesting
     }
 
     @Test func `a member that lost its tasks takes them back and goes on`() throws {
-        let log = try MockedLog()
+        // The coordinator keeps the member that it doesn't know until its session is over.
+        let log = try MockedLog {
+            $0.sessionTimeout = 2000
+            $0.requestTimeout = 40_000
+        }
         try log.createTopics([TopicSpecification("t", partitions: 1)])
         let group = try log.joinGroup(GroupConfiguration(group: "g", clientID: "test", tasks: 2))
         let place = TopicPartition("t", 0)

@@ -1,4 +1,3 @@
-import Synchronization
 import TributaryCore
 import TributaryKafka
 import TributaryTesting
@@ -7,12 +6,12 @@ import TributaryTesting
 final class MockedLog: Log {
     let cluster: MockCluster
     let kafka: KafkaLog
-    private let made = Mutex<[String: Int32]>([:])
+    private let made = Guarded<[String: Int32]>([:])
 
     init(_ change: (inout KafkaConfiguration) -> Void = { _ in }) throws {
         cluster = try MockCluster()
         var configuration = KafkaConfiguration(bootstrap: cluster.bootstrap)
-        configuration.requestTimeout = 10_000
+        configuration.requestTimeout = 30_000
         configuration.brokersDescribeGroups = false
         change(&configuration)
         kafka = try KafkaLog.connect(to: configuration)

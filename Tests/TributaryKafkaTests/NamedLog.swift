@@ -41,8 +41,13 @@ final class NamedLog: Log {
     }
     func topic(_ name: String) throws(LogError) -> TopicDescription? { try log.topic(outer(name)).map { inner($0) } }
     func createTopics(_ specifications: [TopicSpecification]) throws(LogError) {
+        // Timestamps of 1970 are beyond any retention.
         try log.createTopics(
-            specifications.map { TopicSpecification(outer($0.name), partitions: $0.partitions, settings: $0.settings) })
+            specifications.map {
+                TopicSpecification(
+                    outer($0.name), partitions: $0.partitions,
+                    settings: ["retention.ms": "-1"].merging($0.settings) { _, given in given })
+            })
     }
     func deleteTopics(_ names: [String]) throws(LogError) { try log.deleteTopics(names.map { outer($0) }) }
     func deleteRecords(before offsets: [TopicPartition: Int64]) throws(LogError) {

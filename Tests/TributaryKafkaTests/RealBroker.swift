@@ -12,7 +12,7 @@ enum RealBroker {
         var directory: String?
     }
 
-    private static let state = Mutex(State())
+    private static let state = Guarded(State())
     private static let numbers = Atomic<Int>(0)
     static let script = environment("TRIBUTARY_KAFKA_SCRIPT")
     static let isThere = environment("TRIBUTARY_KAFKA_BOOTSTRAP") != nil || (script != nil && Program.exists("java"))

@@ -20,7 +20,7 @@ extension RealBrokerTests {
             let log = try RealBroker.log()
             defer { log.close() }
             let topic = RealBroker.name("written")
-            try log.createTopics([TopicSpecification(topic)])
+            try log.createTopics([TopicSpecification(topic, settings: ["retention.ms": "-1"])])
             let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
             let number = try producer.number(ofTopic: topic)
             let context = TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 1)
@@ -52,7 +52,7 @@ extension RealBrokerTests {
             let log = try RealBroker.log()
             defer { log.close() }
             let topic = RealBroker.name("read")
-            try log.createTopics([TopicSpecification(topic)])
+            try log.createTopics([TopicSpecification(topic, settings: ["retention.ms": "-1"])])
             let folder = TemporaryFolder()
             let file = folder.path + "/input"
             try "k:v\nk:\n".write(toFile: file, atomically: false, encoding: .utf8)
@@ -74,7 +74,9 @@ extension RealBrokerTests {
             let log = try RealBroker.log()
             defer { log.close() }
             let topic = RealBroker.name("large")
-            try log.createTopics([TopicSpecification(topic, settings: ["max.message.bytes": "12000000"])])
+            try log.createTopics([
+                TopicSpecification(topic, settings: ["max.message.bytes": "12000000", "retention.ms": "-1"])
+            ])
             let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
             let number = try producer.number(ofTopic: topic)
             func send(_ count: Int) throws {
@@ -100,7 +102,7 @@ extension RealBrokerTests {
             let log = try RealBroker.log()
             defer { log.close() }
             let topic = RealBroker.name("ahead")
-            try log.createTopics([TopicSpecification(topic)])
+            try log.createTopics([TopicSpecification(topic, settings: ["retention.ms": "-1"])])
             let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
             let number = try producer.number(ofTopic: topic)
             let value: [UInt8] = [1]

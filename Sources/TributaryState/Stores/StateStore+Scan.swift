@@ -160,7 +160,7 @@ extension StateStore {
                 let bytes = [UInt8](copying: key.bytes)
                 seen.insert(bytes)
                 let entry = cache.entry(index)
-                guard entry.valueCount >= 0 else { continue }
+                guard !entry.isDelete else { continue }
                 let value = ByteBuffer()
                 cache.copyValue(index, into: &value.writer)
                 rows.append(

@@ -105,20 +105,22 @@ extension StateStore {
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ meta: borrowing RecordMeta
     ) -> Int32 {
         var index = state.value.lookedUp
-        var hash: UInt32 = 0
         state.value.lineageFrom = -1
-        if !cache.isEntry(index, of: key) {
-            hash = StoreCache.hash(key)
-            index = cache.find(key, hash: hash)
-        }
-        if meta.origin.topic != state.value.topic {
-            state.value.topic = meta.origin.topic
-            state.value.topicSize = topics.nameLength(ofTopic: meta.origin.topic)
-        }
-        return cache.put(
-            key, hash: hash, found: index, value: value, dirty: true, timestamp: timestamp,
-            recordTime: meta.timestamp, origin: meta.origin, headers: meta.headers,
-            topicSize: state.value.topicSize, timestampSize: timestampSize)
+        if !cache.isEntry(index, of: key) { index = lookUp(key) }
+        if cache.keepsFolds { cache.foldIn(index) }
+        cache.set(
+            index, value, timestamp: timestamp, recordTime: meta.timestamp, source: cache.source(meta.origin, topics),
+            offset: meta.origin.offset, headers: meta.headers)
+        cache.markDirty(index)
+        return index
+    }
+
+    /// The cache's entry of a key that wasn't read just before, made if there is none.
+    @inline(never)
+    private func lookUp(_ key: RawSpan) -> Int32 {
+        let probe = StoreCache.probe(key)
+        let index = cache.find(key, probe)
+        return index >= 0 ? index : cache.insert(key, probe)
     }
 
     /// Writes to engine and changelog; returns whether the engine took it.
