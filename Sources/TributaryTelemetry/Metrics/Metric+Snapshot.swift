@@ -5,6 +5,7 @@ extension Metric {
     /// A metric as the application counted it, cumulative since `start`.
     ///
     /// - Parameters:
+    ///   - snapshot: what a registry gave.
     ///   - start: when counting began, nanoseconds since the epoch.
     ///   - time: when the snapshot was taken, nanoseconds since the epoch.
     public init(_ snapshot: MetricSnapshot, start: Int64, time: Int64) {

@@ -120,7 +120,10 @@ public final class JaegerClient {
 extension TraceGraph {
     /// Fetches the traces that an answer misses, and asks again, until nothing new comes or `limit` traces were fetched.
     ///
-    /// - Parameter fetch: gives the spans of a trace; none if it is not there.
+    /// - Parameters:
+    ///   - start: where the walk begins.
+    ///   - limit: how many traces are fetched at most.
+    ///   - fetch: gives the spans of a trace; none if it is not there.
     public mutating func why<Failure: Error>(
         _ start: SpanID, limit: Int = 1000, fetching fetch: (String) throws(Failure) -> [FinishedSpan]
     ) throws(Failure) -> WhyAnswer {
