@@ -91,7 +91,7 @@ let testTargets: [Target] = [
     tests("TributaryCoreTests", ["TributaryCore"], exclude: ["murmur2-vectors.json"]),
     tests("TributaryLineageTests", ["TributaryCore", "TributaryLineage"], exclude: ["Vectors"]),
     tests("TributaryTelemetryTests", ["TributaryCore", "TributaryLineage", "TributaryTelemetry"]),
-    tests("TributaryStateTests", ["TributaryCore", "TributaryState", "TributaryTesting"]),
+    tests("TributaryStateTests", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryTesting"]),
     // A second process for the tests of the log: produces, waits, dies when told.
     program("log-test-process", ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess", isUnsafe: true),
     tests(
@@ -122,7 +122,10 @@ let testTargets: [Target] = [
     // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
     tests(
         "TelemetryIntegrationTests",
-        ["CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child"]),
+        [
+            "CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child",
+            "tributary-tool",
+        ]),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     tests(
         "AllocationTests",
@@ -147,6 +150,7 @@ let package = Package(
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
+        .library(name: "TributaryWeb", targets: ["TributaryWeb"]),
         .executable(name: "tributary", targets: ["tributary-tool"]),
         // For the benchmarks, a package of their own.
         .library(name: "_AllocationCounter", targets: ["CAllocationCounter"]),

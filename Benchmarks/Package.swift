@@ -16,6 +16,10 @@ let package = Package(
                 .product(name: "_AllocationCounter", package: "tributary"),
             ],
             swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+        // The workloads of the comparison with Kafka Streams, each as one process under its harness.
+        .executableTarget(
+            name: "tributary-bench-peer", dependencies: [.product(name: "Tributary", package: "tributary")],
+            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
         // What a change may not make worse: run by `gate` under valgrind.
         .executableTarget(
             name: "tributary-bench-gate",

@@ -27,8 +27,10 @@ public struct StoreQueries<Key, Value>: Sendable {
 
     /// The row of a key; nil if there is none.
     ///
-    /// - Parameter mode: `.current` sees what the stream thread sees, `.committed` what was last made durable.
-    /// - Throws: ``StoreError`` if the application doesn't run, or has no such store.
+    /// - Parameters:
+    ///   - key: the row's key.
+    ///   - mode: `.current` sees what the stream thread sees, `.committed` what was last made durable.
+    /// - Throws: `StoreError` if the application doesn't run, or has no such store.
     public func get(_ key: Key, _ mode: QueryMode = .current) async throws -> QueryResult<Key, Value>? {
         let bytes = try self.key.bytes(key) ?? []
         return try await rows(.key(bytes), mode).first.map { try result($0, key: key) }

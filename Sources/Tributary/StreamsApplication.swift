@@ -52,7 +52,7 @@ public final class StreamsApplication: Sendable {
 
     /// Makes an application.
     ///
-    /// - Throws: ``TopologyError`` for settings that contradict each other.
+    /// - Throws: `TopologyError` for settings that contradict each other.
     public init(_ topology: Topology, configuration: StreamsConfiguration) throws {
         self.topology = topology
         var configuration = configuration
@@ -116,7 +116,7 @@ public final class StreamsApplication: Sendable {
 
     /// Runs until ``shutdown()``, a signal, the task's cancellation, or an error.
     ///
-    /// - Throws: ``TopologyError``, ``LogError`` or ``StoreError`` if it cannot start; ``TaskFailure`` for a record that no
+    /// - Throws: `TopologyError`, `LogError` or `StoreError` if it cannot start; `TaskFailure` for a record that no
     ///   handler let pass. Nothing that was committed is lost.
     public func run() async throws {
         let isFirst = status.withLock { status in

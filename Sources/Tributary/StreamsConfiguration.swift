@@ -27,7 +27,10 @@ public struct LogLocation: Sendable {
     /// Runs at least once for now. The state needs a directory: here, where that of an application lies in a folder of its id,
     /// or in ``StreamsConfiguration/stateDirectory``.
     ///
-    /// - Parameter properties: further settings under librdkafka's names, for example `security.protocol`.
+    /// - Parameters:
+    ///   - bootstrap: the first brokers to ask.
+    ///   - properties: further settings under librdkafka's names, for example `security.protocol`.
+    ///   - stateDirectory: where state goes.
     public static func kafka(
         _ bootstrap: String, properties: [String: String] = [:], stateDirectory: String? = nil
     ) -> LogLocation {

@@ -17,6 +17,7 @@ public final class StreamsBuilder {
     /// A stream of a topic's records.
     ///
     /// - Parameters:
+    ///   - topic: its name.
     ///   - key: the key's serde; `.optional` if null keys are data.
     ///   - value: the value's serde; `.optional` if null values are data.
     ///   - named: the source node's name.
@@ -49,8 +50,13 @@ public final class StreamsBuilder {
     /// A table of a topic: the latest value of each key, a null value deleting it.
     ///
     /// - Parameters:
-    ///   - as: the store's name, which makes the table queryable.
+    ///   - topic: its name.
+    ///   - key: the key's serde.
+    ///   - value: the value's serde; `.optional` if a null is to be a value and not a deletion.
+    ///   - name: the store's name, which makes the table queryable.
     ///   - materialized: the store's settings, if more than its name is to be said.
+    ///   - named: begins the names of the source and of the table's node.
+    ///   - timestamps: says when a record happened, if not at its own timestamp.
     @inlinable
     public func table<Key, Value>(
         _ topic: String, key: Serde<Key>, value: Serde<Value>, as name: String? = nil,

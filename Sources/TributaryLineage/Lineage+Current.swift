@@ -9,7 +9,7 @@ public import TributaryCore
 /// What a stream thread lets user closures see of the record it is processing.
 ///
 /// Bound to the task-local ``Lineage/current`` once per batch; shows the recorder's ``LineageRecorder/current``, or what the
-/// recorder was told to show instead (``LineageRecorder/show(_:)``). A task that a closure starts inherits the binding but not
+/// recorder was told to show instead (``LineageRecorder/show(_:isElsewhere:)``). A task that a closure starts inherits the binding but not
 /// the thread: there everything reads as absent.
 public final class LineageBox: @unchecked Sendable {
     // Unchecked: every access below first checks that it happens on the thread that owns the box.
@@ -75,7 +75,9 @@ extension LineageRecorder {
 
     /// Lets closures see another lineage, for example that of a flush; ``show(again:)`` with the result ends it.
     ///
-    /// - Parameter isElsewhere: whether it is that of another record than the one being processed.
+    /// - Parameters:
+    ///   - lineage: what closures see.
+    ///   - isElsewhere: whether it is that of another record than the one being processed.
     public func show(_ lineage: Lineage, isElsewhere: Bool = true) -> SeenLineage {
         let before = seen.value
         seen.value.isActive = true

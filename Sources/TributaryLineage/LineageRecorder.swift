@@ -58,6 +58,10 @@ public final class LineageRecorder {
         /// The high half of the next trace id: counts up from a random word, so that two of a recorder's never are the same.
         var nextTrace: UInt64
         var batch: SpanBatch
+        /// Spans of traces whose last 56 bits are below this aren't made: the exporter's threshold.
+        @usableFromInline var threshold: UInt64 = 0
+        /// How many records that was, since the exporter was last told.
+        var skipped = 0
         var firstLink: Int32 = 0
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
@@ -122,11 +126,20 @@ public final class LineageRecorder {
     public func received(_ header: TraceContext, key: RawSpan) -> TraceContext {
         if mode == .off { return .none }
         guard header.isValid else { return root(key: key) }
-        guard isRecording, !header.isSampled,
-            sampler.isSampled(parent: header, traceLow: header.traceLow, key: key)
-        else { return header }
+        guard isRecording else { return header }
+        if header.isSampled {
+            if isShed(header) { state.value.skipped &+= 1 }
+            return header
+        }
+        guard sampler.isSampled(parent: header, traceLow: header.traceLow, key: key) else { return header }
+        if isShed(header) { state.value.skipped &+= 1 }
         return resampled(header)
     }
+
+    /// Whether the exporter has no room for the spans of this trace; it is sampled all the same.
+    @inlinable
+    @inline(__always)
+    func isShed(_ context: TraceContext) -> Bool { context.traceLow & 0x00ff_ffff_ffff_ffff < state.value.threshold }
 
     /// A new trace; where it is sampled the span that begins it is yet to be made, else it is named already.
     ///
@@ -139,6 +152,10 @@ public final class LineageRecorder {
         state.value.nextTrace &+= 1
         if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
             context.flags = 3 | tracestates.value.rootFlag
+            guard isShed(context) else { return context }
+            // No span will name it.
+            state.value.skipped &+= 1
+            context.span = random &<< 32 | random &>> 32
         } else {
             context.span = random &<< 32 | random &>> 32
         }
@@ -149,8 +166,13 @@ public final class LineageRecorder {
     ///
     /// A parent without span id makes a root.
     ///
-    /// - Parameter followsRecord: a record was processed right before, unless ``pause()`` was called since: both share one reading
-    ///   of the clock.
+    /// - Parameters:
+    ///   - operation: what ``operation(_:kind:attributes:)`` gave.
+    ///   - parent: the record's context.
+    ///   - origin: where the record was read.
+    ///   - flags: of ``SpanRecord``.
+    ///   - followsRecord: a record was processed right before, unless ``pause()`` was called since: both share one reading of the
+    ///     clock.
     public func begin(
         _ operation: Int32, parent: TraceContext, origin: RecordOrigin, flags: UInt8 = 0, followsRecord: Bool = false
     ) -> SpanRecord {
@@ -167,14 +189,15 @@ public final class LineageRecorder {
         return span
     }
 
-    /// Ends a span that ``begin(_:parent:origin:flags:)`` began.
+    /// Ends a span that ``begin(_:parent:origin:flags:followsRecord:)`` began.
     public func end(_ span: SpanRecord, error: (any Error)? = nil) {
-        var span = span
-        span.end = time.nanoseconds()
-        state.value.lastTime = span.end
-        state.value.recordEnd = span.end
-        if let error { fail(&span, error) }
+        let now = time.nanoseconds()
+        state.value.lastTime = now
+        state.value.recordEnd = now
+        let index = state.value.batch.spans.count
         state.value.batch.spans.append(span)
+        state.value.batch.spans[index].end = now
+        if let error { fail(index, error) }
     }
 
     /// Says that the next record doesn't follow one with a span at once.
@@ -188,7 +211,7 @@ public final class LineageRecorder {
     @inlinable
     @inline(__always)
     public func makesSpan(_ context: TraceContext, _ level: SpanLevel = .storage) -> Bool {
-        isRecording && context.isSampled && level <= self.level
+        isRecording && context.isSampled && level <= self.level && !isShed(context)
     }
 
     /// Adds a link to the span made next.
@@ -226,8 +249,14 @@ public final class LineageRecorder {
     ///
     /// Where ``makesSpan(_:_:)`` is false the parent is returned.
     ///
-    /// - Parameter isInstant: the operation is shorter than a reading of the clock (a hit in a cache): it is given the time at
-    ///   which the one before it ended.
+    /// - Parameters:
+    ///   - operation: what ``operation(_:kind:attributes:)`` gave.
+    ///   - parent: the context that caused it.
+    ///   - flags: of ``SpanRecord``.
+    ///   - origin: where the record was read, if the span has its coordinate.
+    ///   - level: which spans must be made for this one to be.
+    ///   - isInstant: the operation is shorter than a reading of the clock (a hit in a cache): it is given the time at which the one
+    ///     before it ended.
     @inlinable
     public func span(
         _ operation: Int32, parent: TraceContext, flags: UInt8 = 0, origin: RecordOrigin = .none,
@@ -279,22 +308,22 @@ public final class LineageRecorder {
         }
     }
 
-    private func fail(_ span: inout SpanRecord, _ error: any Error) {
-        span.flags |= SpanRecord.failed
-        addDetail(
-            SpanDetail(errorType: String(describing: type(of: error)), errorMessage: String(describing: error)),
-            to: &span)
+    private func fail(_ index: Int, _ error: any Error) {
+        state.value.batch.spans[index].flags |= SpanRecord.failed
+        let (type, message) = (String(describing: Swift.type(of: error)), String(describing: error))
+        let detail = Int(state.value.batch.spans[index].detail)
+        if detail >= 0 {
+            // Attributes came first, the error now.
+            state.value.batch.details[detail].errorType = type
+            state.value.batch.details[detail].errorMessage = message
+        } else {
+            state.value.batch.spans[index].detail = add(SpanDetail(errorType: type, errorMessage: message))
+        }
     }
 
-    private func addDetail(_ detail: SpanDetail, to span: inout SpanRecord) {
-        if span.detail >= 0 {
-            // Attributes came first, the error now.
-            state.value.batch.details[Int(span.detail)].errorType = detail.errorType
-            state.value.batch.details[Int(span.detail)].errorMessage = detail.errorMessage
-            return
-        }
-        span.detail = Int32(state.value.batch.details.count)
+    private func add(_ detail: SpanDetail) -> Int32 {
         state.value.batch.details.append(detail)
+        return Int32(state.value.batch.details.count - 1)
     }
 
     /// Writes a user's own span.
@@ -302,14 +331,14 @@ public final class LineageRecorder {
         var span = SpanRecord(
             context: context, parent: parent.span, start: start, end: time.nanoseconds(), operation: -1)
         if detail.errorType != nil { span.flags |= SpanRecord.failed }
-        addDetail(detail, to: &span)
+        span.detail = add(detail)
         state.value.batch.spans.append(span)
     }
 
     /// Adds attributes to a span that has begun.
     public func add(_ attributes: [String: AttributeValue], to span: inout SpanRecord) {
         guard !attributes.isEmpty else { return }
-        addDetail(SpanDetail(attributes: attributes), to: &span)
+        span.detail = add(SpanDetail(attributes: attributes))
     }
 
     /// A new id, never 0.
@@ -341,7 +370,12 @@ public final class LineageRecorder {
     ///
     /// The exporter gets a copy of the size that is needed: the recorder's own arrays stay, and stay in the processor's cache.
     public func export() {
-        guard isRecording, !state.value.batch.spans.isEmpty, let exporter else { return }
+        guard isRecording, let exporter else { return }
+        defer {
+            state.value.threshold = exporter.threshold(skipped: state.value.skipped)
+            state.value.skipped = 0
+        }
+        guard !state.value.batch.spans.isEmpty else { return }
         var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
         batch.spans.reserveCapacity(state.value.batch.spans.count)
         batch.spans += state.value.batch.spans

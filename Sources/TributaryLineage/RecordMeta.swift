@@ -36,7 +36,7 @@ public struct RecordMeta: ~Escapable {
     public let timestamp: Int64
     /// The input record being processed; in a cache flush, the one that wrote the entry.
     public let origin: RecordOrigin
-    /// The user's headers as an encoded list (``Headers``); empty for none.
+    /// The user's headers as an encoded list (`Headers`); empty for none.
     public let headers: RawSpan
     /// Where the lineage lies: one copy serves all nodes that pass it on.
     @usableFromInline let held: Borrowed<Lineage>
@@ -48,7 +48,14 @@ public struct RecordMeta: ~Escapable {
 
     /// Makes a record's metadata.
     ///
-    /// - Parameter lineage: a span of one, for example of a `CollectionOfOne`: 144 bytes that aren't copied from node to node.
+    /// - Parameters:
+    ///   - key: the key's bytes.
+    ///   - hasKey: false for a null key.
+    ///   - keyIsStale: whether an operator changed the key, so that the bytes are of no use.
+    ///   - timestamp: ms since the epoch.
+    ///   - origin: where the source record was read.
+    ///   - headers: the user's, as an encoded list.
+    ///   - lineage: a span of one, for example of a `CollectionOfOne`: 144 bytes that aren't copied from node to node.
     @inlinable
     @inline(__always)
     @_lifetime(copy key, copy headers, copy lineage)

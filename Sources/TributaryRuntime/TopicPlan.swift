@@ -25,7 +25,7 @@ public struct TopicPlan: Sendable {
 
     /// Resolves counts against a log.
     ///
-    /// - Throws: ``TopologyError`` for a missing source topic or counts that contradict each other; ``LogError`` from the log.
+    /// - Throws: `TopologyError` for a missing source topic or counts that contradict each other; `LogError` from the log.
     public init(_ topology: Topology, applicationID: String, log: any Log) throws {
         let prefix = "\(applicationID)-"
         var counts: [String: Int32] = [:]
@@ -118,7 +118,7 @@ public struct TopicPlan: Sendable {
 
     /// Makes the internal topics that are missing and checks those that exist.
     ///
-    /// - Throws: ``TopologyError`` for one with another number of partitions or another clean-up policy.
+    /// - Throws: `TopologyError` for one with another number of partitions or another clean-up policy.
     public func prepare(_ log: any Log) throws {
         for topic in internalTopics {
             guard let existing = try log.topic(topic.name) else {

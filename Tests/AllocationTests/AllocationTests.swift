@@ -61,12 +61,12 @@ struct AllocationTests {
     @Test(arguments: LineageMode.allCases)
     func `counting in windows allocates nothing`(_ mode: LineageMode) throws {
         let builder = StreamsBuilder()
-        builder.stream("in", key: .int64, value: .int64)
+        builder.stream("in", key: .string, value: .string)
             .groupByKey().windowedBy(.tumbling(size: .seconds(60), grace: .seconds(600)))
             .count(as: "windows").toStream().to("out")
         let task = try TaskUnderTest(builder, mode, topics: ["in"])
         let records = TaskUnderTest.records(
-            count, key: { TaskUnderTest.integer($0 % 100) }, value: { TaskUnderTest.integer($0) })
+            count, key: { TaskUnderTest.text($0 % 100) }, value: { _ in [UInt8](repeating: 118, count: 100) })
         let allocations = try task.allocations("in", records)
         #expect(allocations == 0)
     }

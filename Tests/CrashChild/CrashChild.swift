@@ -4,7 +4,8 @@ import Tributary
 
 /// The process that the crash tests kill: `tributary-crash-child <folder of the log> <guarantee> <threads>`.
 ///
-/// Runs the bank app until SIGTERM; says `running` on its output when it does.
+/// Runs the bank app until SIGTERM; says `running` on its output when it does. Spans and log records go where
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` says, if it is set.
 @main struct CrashChild {
     static func main() async {
         let arguments = CommandLine.arguments
@@ -13,9 +14,19 @@ import Tributary
         else { exit(64) }
         do {
             let log = LogLocation.embedded(at: arguments[1], configuration: BankApplication.logConfiguration)
-            let app = try StreamsApplication(
-                BankApplication.topology(),
-                configuration: BankApplication.configuration(log, guarantee, threads: threads))
+            var configuration = BankApplication.configuration(log, guarantee, threads: threads)
+            var exporter: OTLPExporter?
+            if getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != nil {
+                let environment = TelemetryEnvironment()
+                let made = try OTLPExporter(
+                    environment.otlp, resource: environment.resource(applicationID: BankApplication.id))
+                configuration.runtime.lineage.exporter = made
+                configuration.runtime.lineage.sampler = environment.sampler ?? .parentBased(root: .alwaysOn)
+                configuration.runtime.log = made.logSink()
+                exporter = made
+            }
+            defer { exporter?.shutdown(timeout: 5000) }
+            let app = try StreamsApplication(BankApplication.topology(), configuration: configuration)
             app.onStateChange { new, _ in if new == .running { say("running") } }
             try await app.run()
         } catch {

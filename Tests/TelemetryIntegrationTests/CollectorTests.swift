@@ -50,7 +50,7 @@ struct CollectorTests {
             context: TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 1))
         let frame = PointFrame(
             attributes: ["a": .string("b")], start: 1_795_000_000_000_000_000, time: 1_795_000_001_000_000_000)
-        let exemplar = Exemplar(
+        let exemplar = MetricExemplar(
             .double(1.5), time: 1_795_000_000_500_000_000,
             context: TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 1))
         exporter.export([

@@ -31,8 +31,16 @@ final class Program {
         variables += environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for pointer in pointers + variables { free(pointer) } }
+        // Threads of a test block all signals, which a child would inherit.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var id: pid_t = 0
-        let status = posix_spawn(&id, words[0], &actions, nil, &pointers, &variables)
+        let status = posix_spawn(&id, words[0], &actions, &attributes, &pointers, &variables)
         close(ends[1])
         self.id = id
         guard status == 0 else {

@@ -4,7 +4,8 @@ import Testing
     @Test(arguments: [
         (["nonsense"], "there is no command 'nonsense'"), (["topisc"], "did you mean 'topics'?"),
         (["topics"], "'topics' needs one of: list, describe, create, delete, produce, consume, verify"),
-        (["topics", "nix"], "there is no 'topics nix'"), (["topics", "list"], "--log DIR or --kafka HOST:PORT is missing"),
+        (["topics", "nix"], "there is no 'topics nix'"),
+        (["topics", "list"], "--log DIR or --kafka HOST:PORT is missing"),
         (["topics", "list", "--lgo", "x"], "did you mean '--log'?"),
         (["topics", "list", "--log"], "--log needs a value"),
         (["topics", "list", "--log", "x", "y"], "'y' is one operand too many"),
@@ -44,7 +45,9 @@ import Testing
     func `a command's help names its operands, options and examples`(_ arguments: [String]) async {
         let run = await CommandRun(arguments)
         #expect(run.status == 0)
-        #expect(run.output.first?.hasPrefix("usage: tributary topics consume TOPIC --log DIR|--kafka ... [options]") == true)
+        #expect(
+            run.output.first?.hasPrefix("usage: tributary topics consume TOPIC --log DIR|--kafka ... [options]") == true
+        )
         for word in ["--from WHERE", "--follow", "Examples:", "(required)"] { #expect(run.text.contains(word)) }
         #expect(run.text.split(separator: "\n").allSatisfy { $0.count <= 120 })
     }

@@ -238,4 +238,39 @@ import TributaryTesting
         #expect(seen.withLock { $0 } == [1, 2])
         driver.close()
     }
+
+    /// Has no room for traces below a threshold.
+    final class FullExporter: SpanExporter {
+        let spans = Mutex<[SpanRecord]>([])
+        let skipped = Mutex(0)
+        let limit: UInt64
+
+        init(limit: UInt64) { self.limit = limit }
+
+        func export(_ batch: SpanBatch) { spans.withLock { $0 += batch.spans } }
+        func flush(timeout milliseconds: Int64) {}
+        func threshold(skipped: Int) -> UInt64 {
+            self.skipped.withLock { $0 += skipped }
+            return limit
+        }
+    }
+
+    @Test func `traces that the exporter has no room for have no spans and stay sampled`() throws {
+        let exporter = FullExporter(limit: 1 << 55)
+        let driver = try driver(Self.count()) { $0.lineage.exporter = exporter }
+        for number in 0..<100 { try pipe(driver, "k\(number)") }
+        try pipe(driver, "below", trace: 5)
+        try pipe(driver, "above", trace: 1 << 55)
+        try work(driver)
+        let records = driver.log.records(in: TopicPartition("out", 0))
+        #expect(records.count == 102 && records.allSatisfy { $0.context.isValid && $0.context.isSampled })
+        let spans = exporter.spans.withLock { $0 }
+        #expect(spans.allSatisfy { $0.context.traceLow & 0x00ff_ffff_ffff_ffff >= 1 << 55 })
+        #expect(spans.contains { $0.context.traceLow == 1 << 55 })
+        let skipped = exporter.skipped.withLock { $0 }
+        #expect((20...80).contains(skipped))
+        // Without a span the context goes through as it came.
+        #expect(records.first { $0.context.traceLow == 5 }?.context.span == 3)
+        driver.close()
+    }
 }

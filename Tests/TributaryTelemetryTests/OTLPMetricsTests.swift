@@ -6,7 +6,7 @@ import TributaryLineage
 
 @Suite struct OTLPMetricsTests {
     let frame = PointFrame(attributes: ["t": .string("a")], start: 1, time: 2)
-    let exemplar = Exemplar(.double(0.5), time: 9, context: Sample.context(2, 3), attributes: ["x": .int(1)])
+    let exemplar = MetricExemplar(.double(0.5), time: 9, context: Sample.context(2, 3), attributes: ["x": .int(1)])
 
     func message(_ metric: Metric) throws -> ProtobufMessage {
         var writer = ByteWriter()
@@ -88,5 +88,48 @@ import TributaryLineage
         #expect(values["positive"]?["offset"] == .integer(-3))
         #expect(values["positive"]?["bucketCounts"] == .array([.string("1"), .string("300")]))
         #expect(values["min"] == nil)
+    }
+}
+
+extension OTLPMetricsTests {
+    @Test func `what an application counted becomes metrics`() {
+        let labels = [MetricLabel("task", "0_1")]
+        let frame = PointFrame(attributes: ["task": .string("0_1")], start: 1, time: 9)
+        let counter = MetricSnapshot(
+            description: MetricDescription(.counter, "c", unit: "{record}", help: "words"),
+            points: [MetricPoint(labels: labels, value: .number(7))])
+        #expect(
+            Metric(counter, start: 1, time: 9)
+                == Metric(
+                    "c", description: "words", unit: "{record}",
+                    .sum([NumberPoint(frame, .int(7))], isMonotonic: true, .cumulative)))
+        let gauge = MetricSnapshot(
+            description: MetricDescription(.gauge, "g", unit: "1", help: ""),
+            points: [MetricPoint(labels: labels, value: .number(0.5))])
+        let moment = PointFrame(attributes: frame.attributes, start: 0, time: 9)
+        #expect(
+            Metric(gauge, start: 1, time: 9) == Metric("g", unit: "1", .gauge([NumberPoint(moment, .double(0.5))])))
+        let histogram = MetricSnapshot(
+            description: MetricDescription(.histogram, "h", unit: "s", help: ""),
+            points: [
+                MetricPoint(
+                    labels: labels,
+                    value: .histogram(
+                        HistogramSnapshot(
+                            bounds: [1], counts: [2, 0], sum: 1.5,
+                            exemplars: [
+                                TributaryCore.Exemplar(context: Sample.context(2, 3), value: 1, timestamp: 4), nil,
+                            ])))
+            ])
+        #expect(
+            Metric(histogram, start: 1, time: 9)
+                == Metric(
+                    "h", unit: "s",
+                    .histogram(
+                        [
+                            HistogramPoint(
+                                frame, sum: 1.5, bounds: [1], counts: [2, 0],
+                                exemplars: [MetricExemplar(.double(1), time: 4_000_000, context: Sample.context(2, 3))])
+                        ], .cumulative)))
     }
 }

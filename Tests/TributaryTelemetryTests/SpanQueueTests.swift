@@ -101,4 +101,24 @@ import TributaryTelemetry
         counts.taken = taken
         return counts
     }
+
+    @Test func `those who make spans are told the threshold, which falls when nothing waits`() {
+        var queue = SpanQueue(limit: 5000)
+        for seed in 0..<20 { queue.add(Sample.many(20, seed: UInt64(seed))) }
+        let high = queue.threshold
+        #expect(high > 0)
+        let told = queue.threshold(skipped: 7, now: 1000)
+        #expect(told == high && queue.counts.skipped == 7)
+        while queue.take() != nil {}
+        var now: Int64 = 2000
+        var last = queue.threshold
+        while last > 0 {
+            let next = queue.threshold(skipped: 0, now: now)
+            let again = queue.threshold(skipped: 0, now: now + 9)
+            #expect(next < last && again == next)
+            last = next
+            now += 10
+        }
+        #expect(queue.counts.skipped == 7)
+    }
 }

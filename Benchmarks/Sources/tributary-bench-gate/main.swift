@@ -5,7 +5,9 @@ do {
     switch arguments.first {
     case "list"?: for path in GatedPath.all { print(path.name) }
     case let name?:
-        guard let path = GatedPath.all.first(where: { $0.name == name }) else { throw GateError(text: "no path '\(name)'") }
+        guard let path = GatedPath.all.first(where: { $0.name == name }) else {
+            throw GateError(text: "no path '\(name)'")
+        }
         let records = arguments.count > 1 ? Int(arguments[1]) ?? 0 : 20_000
         guard records > 0 else { throw GateError(text: "the number of records must be above 0") }
         let allocations = try path.run(records)

@@ -27,6 +27,9 @@ struct TracingBenchmark {
         case envelope = "+ envelope"
         case changelog = "+ changelog"
         case cache = "+ cache"
+
+        /// The engine knows nothing of lineage.
+        var settings: [Setting] { self == .engine ? [.off] : Setting.allCases }
     }
 
     enum Setting: String, CaseIterable {
@@ -50,7 +53,7 @@ struct TracingBenchmark {
         for round in 0..<options.rounds {
             let layers = round.isMultiple(of: 2) ? Layer.allCases : Layer.allCases.reversed()
             for layer in layers {
-                for setting in Setting.allCases {
+                for setting in layer.settings {
                     let folder = "\(options.folder)/tracing-\(layer)-\(setting)"
                     defer { try? FileManager.default.removeItem(atPath: folder) }
                     let cost = try measure(layer, setting, folder)
@@ -58,15 +61,19 @@ struct TracingBenchmark {
                 }
             }
         }
-        print("One row: 16 B key, \(valueSize) B value, \(keys) keys; ns, CPU of one thread, least of \(options.rounds) rounds\n")
-        print("| Layer | Lineage | put | get | flush | sum | added by the layer | added by lineage | stored B | overhead B |")
+        print(
+            "One row: 16 B key, \(valueSize) B value, \(keys) keys; ns, CPU of one thread, least of \(options.rounds) rounds\n"
+        )
+        print(
+            "| Layer | Lineage | put | get | flush | sum | added by the layer | added by lineage | stored B | overhead B |"
+        )
         print("|---|---|---|---|---|---|---|---|---|---|")
         var before: [Setting: Double] = [:]
         for layer in Layer.allCases {
-            for setting in Setting.allCases {
+            for setting in layer.settings {
                 guard let cost = costs[layer]?[setting], let off = costs[layer]?[.off] else { continue }
                 let sum = cost.put + cost.get + cost.flush
-                let added = before[setting].map { number(sum - $0) } ?? "-"
+                let added = (before[setting] ?? before[.off]).map { number(sum - $0) } ?? "-"
                 let lineage = setting == .off ? "-" : number(sum - off.put - off.get - off.flush)
                 print(
                     "| \(layer.rawValue) | \(setting) | \(number(cost.put)) | \(number(cost.get)) | \(number(cost.flush)) | "
@@ -92,7 +99,7 @@ struct TracingBenchmark {
         // As many as an application keeps that nobody reads; nothing is dropped before.
         let exporter = setting == .sampled ? InMemorySpanExporter(capacity: 100_000) : nil
         let recorder = LineageRecorder(mode: setting.mode, exporter: exporter)
-        var subject = try Subject(layer, setting, engine, recorder)
+        let subject = try Subject(layer, setting, engine, recorder)
         var cost = Cost()
         var random = FastRandom(seed: 7)
         let order = (0..<keys).map { _ in Int(random.next() % UInt64(keys)) }
@@ -115,7 +122,7 @@ struct TracingBenchmark {
 }
 
 /// One layer of a store, with what stands below it.
-private struct Subject {
+private final class Subject {
     let layer: TracingBenchmark.Layer
     let engine: LMDBStateEngine
     let table: any StateTable
@@ -125,7 +132,7 @@ private struct Subject {
     let isSampled: Bool
     let keys: [[UInt8]]
     let value = [UInt8](repeating: 118, count: TracingBenchmark.valueSize)
-    var buffer = ByteWriter()
+    let buffer = ByteBuffer()
     var time: Int64 = 0
 
     init(
@@ -151,30 +158,31 @@ private struct Subject {
         }
     }
 
-    mutating func put(_ number: Int) throws {
-        if layer == .engine { return try table.put(keys[number].span.bytes, value.span.bytes) }
-        try within(number) { store, meta in
-            let key = meta.key
+    func put(_ number: Int) throws {
+        let (key, value) = (keys[number], value)
+        if layer == .engine { return try table.put(key.span.bytes, value.span.bytes) }
+        try within(key) { store, meta in
             _ = try store.write(
-                key, value.span.bytes, timestamp: meta.timestamp, cell: meta.lineage.cell, link: .superseded, row: .none,
+                key.span.bytes, value.span.bytes, timestamp: meta.timestamp, cell: meta.lineage.cell, link: .superseded,
+                row: .none,
                 meta)
         }
     }
 
-    mutating func get(_ number: Int) throws {
+    func get(_ number: Int) throws {
+        let key = keys[number]
         if layer == .engine {
-            guard try table.get(keys[number].span.bytes, into: &buffer) else { throw UsageError(text: "a row is gone") }
+            guard try table.get(key.span.bytes, into: &buffer.writer) else { throw UsageError(text: "a row is gone") }
             return
         }
-        try within(number) { store, meta in
-            let key = meta.key
-            guard try store.read(key) else { throw UsageError(text: "a row is gone") }
+        try within(key) { store, meta in
+            guard try store.read(key.span.bytes) else { throw UsageError(text: "a row is gone") }
             store.previousSpan(meta)
         }
     }
 
     // As a task does around each record; the record's own span is what every traced consumer pays, so it isn't measured here.
-    private mutating func within(_ number: Int, _ body: (StateStore, borrowing RecordMeta) throws -> Void) throws {
+    private func within(_ key: [UInt8], _ body: (StateStore, borrowing RecordMeta) throws -> Void) throws {
         time += 1
         let mark = recorder.arena.mark
         if recorder.mode != .off {
@@ -186,7 +194,7 @@ private struct Subject {
                 TracingBenchmark.source, offset: time, timestamp: time, fingerprint: 1)
         }
         let meta = RecordMeta(
-            key: keys[number].span.bytes, hasKey: true, timestamp: time,
+            key: key.span.bytes, hasKey: true, timestamp: time,
             origin: RecordOrigin(topic: 0, partition: 0, offset: time), headers: RawSpan(),
             lineage: recorder.current.span)
         try body(store, meta)
@@ -194,16 +202,17 @@ private struct Subject {
         if isSampled && time % 1000 == 0 { recorder.export() }
     }
 
-    mutating func flush() throws {
+    func flush() throws {
         try store.flush()
         recorder.export()
         try store.prepareCommit()
         try engine.commit()
     }
 
-    mutating func storedSize() throws -> Int {
+    func storedSize() throws -> Int {
         let name = layer == .engine ? "raw" : "store"
-        guard try engine.table(name).get(keys[0].span.bytes, into: &buffer) else {
+        let key = keys[0]
+        guard try engine.table(name).get(key.span.bytes, into: &buffer.writer) else {
             throw UsageError(text: "a row is gone")
         }
         return buffer.count

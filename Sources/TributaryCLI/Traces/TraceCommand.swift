@@ -7,17 +7,19 @@ enum TraceCommand {
         words: ["trace"],
         summary: "Shows a trace as a tree, or follows its links back to the source records.",
         details:
-            "Traces come from files of OTLP JSON lines (gzip or not), as the file exporter and collectors write them. Say "
-            + "which trace by its id, by a traceparent, or by a stored value (--state, --store, --key): that of its last "
-            + "write. Without any, the traces of the files are listed.\n"
+            "Traces come from files of OTLP JSON lines (gzip or not), as the file exporter and collectors write them, or from "
+            + "Jaeger's HTTP API. Say which trace by its id, by a traceparent, or by a stored value (--state, --store, --key): that of its last "
+            + "write. Without any, the traces are listed.\n"
             + "Under each span stand its links and why they are there: previous, joined, merged, copied contributed; "
             + "superseded, retracted, deleted are history; routed and trigger say why now. --follow-links walks the parents and "
-            + "the contributing links, through all traces, down to the source records.",
+            + "the contributing links, through all traces, down to the source records. Below the tree stands where the time went: an operation's "
+            + "own time is that in which none of its children ran.",
         operands: [OperandSpec(name: "ID", summary: "32 hexadecimal digits, or a traceparent", arity: .optional)],
         options: [
             .text(
-                "traces", "PATH", "a file, or a folder of files; may be given several times", required: true,
-                repeated: true),
+                "traces", "PATH", "a file, or a folder of files; may be given several times", repeated: true),
+            .text("jaeger", "URL", "Jaeger's query service, for example http://127.0.0.1:16686"),
+            .text("service", "NAME", "with --jaeger: list the traces of this service"),
             .text("state", "DIR", "with --store and --key: the application's state directory"),
             .text("store", "NAME", "the store of the value"), .text("key", "KEY", "the key of the value"),
             .choice("key-format", BytesFormat.names, "how the key is typed"),
@@ -28,35 +30,35 @@ enum TraceCommand {
         examples: [
             "tributary trace --traces ./bank-data/traces",
             "tributary trace 4bf92f3577b34da6a3ce929d0e0e4736 --traces ./bank-data/traces",
+            "tributary trace 4bf92f3577b34da6a3ce929d0e0e4736 --jaeger http://127.0.0.1:16686 --follow-links",
             "tributary trace --traces ./bank-data/traces --state ./bank-data/state/bank --store balances --key DE100000 "
                 + "--follow-links",
         ], run: { try run($0, $1) })
 
     private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let wanted = try wanted(arguments)
-        let graph = try TraceFiles.graph(arguments.all("traces")) { error in
-            console.note("left out: \(error)")
-        }
+        let source = try TraceSource(arguments)
+        let most = Int(max(arguments.integer("max") ?? 20, 0))
+        var graph = try source.graph(ofTrace: wanted?.trace, most: most) { console.note("left out: \($0)") }
         guard let wanted else {
-            list(graph, Int(max(arguments.integer("max") ?? 20, 0)), arguments.has("json"), console)
+            list(graph, most, arguments.has("json"), console)
             return 0
         }
         let roots = graph.roots(ofTrace: wanted.trace)
         guard !roots.isEmpty else {
             let why =
                 wanted.isSampled == false ? ": it was not sampled, so it has no spans (its cell knows its sources)" : ""
-            throw CommandError("the trace \(wanted.trace) is not in the files\(why)")
+            throw CommandError("the trace \(wanted.trace) is not \(source.place)\(why)")
         }
-        if arguments.has("follow-links") {
-            let starts = wanted.span.map { [$0] } ?? leaves(graph, roots.map { SpanID($0.context) })
-            for start in starts {
-                let answer = graph.why(start)
-                let text = arguments.has("json") ? graph.json(of: answer) : graph.text(of: answer)
-                console.line(trimmed(text))
-            }
-        } else {
-            console.line(
-                trimmed(arguments.has("json") ? graph.json(ofTrace: wanted.trace) : graph.text(ofTrace: wanted.trace)))
+        let isJSON = arguments.has("json")
+        guard arguments.has("follow-links") else {
+            console.line(trimmed(isJSON ? graph.json(ofTrace: wanted.trace) : graph.text(ofTrace: wanted.trace)))
+            if !isJSON { console.line("\n" + trimmed(graph.timesText(ofTrace: wanted.trace))) }
+            return 0
+        }
+        for start in wanted.span.map({ [$0] }) ?? leaves(graph, roots.map { SpanID($0.context) }) {
+            let answer = try graph.why(start) { try source.spans(ofTrace: $0) }
+            console.line(trimmed(isJSON ? graph.json(of: answer) : graph.text(of: answer)))
         }
         return 0
     }
@@ -125,7 +127,7 @@ enum TraceCommand {
             }
         }
         if ids.count > most { console.note("\(ids.count - most) more; --max shows them") }
-        if ids.isEmpty { console.note("there are no spans in the files") }
+        if ids.isEmpty { console.note("there are no spans") }
     }
 
     private static func trimmed(_ text: String) -> String { text.hasSuffix("\n") ? String(text.dropLast()) : text }

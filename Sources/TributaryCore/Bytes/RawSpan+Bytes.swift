@@ -79,6 +79,26 @@ extension RawSpan {
         return byteCount &- other.byteCount
     }
 
+    /// Whether all bytes are below 128: most text is, and that it is UTF-8 is then known much sooner.
+    @inlinable
+    public var isASCII: Bool {
+        var high: UInt64 = 0
+        var offset = 0
+        while offset &+ 32 <= byteCount {
+            let one = unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: SIMD4<UInt64>.self)
+            high |= one.x | one.y | one.z | one.w
+            offset &+= 32
+        }
+        while offset &+ 8 <= byteCount {
+            high |= unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
+            offset &+= 8
+        }
+        if offset < byteCount {
+            high |= byteCount < 8 ? prefixWord(at: 0) : prefixWord(at: byteCount &- 8)
+        }
+        return high & 0x8080_8080_8080_8080 == 0
+    }
+
     /// Whether these bytes begin with `prefix`.
     @inlinable
     public func hasPrefix(_ prefix: RawSpan) -> Bool {
@@ -141,6 +161,10 @@ extension String {
     /// Nothing is repaired.
     @inlinable
     public init?(strictUTF8 span: RawSpan) {
+        if span.isASCII {
+            self = unsafe String(copying: UTF8Span(unchecked: Span(_bytes: span), isKnownASCII: true))
+            return
+        }
         guard let text = try? UTF8Span(validating: Span(_bytes: span)) else { return nil }
         self = String(copying: text)
     }

@@ -52,7 +52,10 @@
     /// Makes a batch over slots and bytes that someone else allocated.
     ///
     /// - Parameters:
+    ///   - assignment: the number that the consumer gave to the partition.
     ///   - slots: `count` initialised slots, whose pointers stay valid until `release` is called.
+    ///   - count: how many records there are.
+    ///   - nextOffset: where the consumer goes on after this batch.
     ///   - release: called once when the batch ends; gives back slots and bytes.
     @unsafe public init(
         assignment: Int, slots: UnsafeMutablePointer<RecordSlot>, count: Int, nextOffset: Int64,

@@ -54,10 +54,16 @@ public struct TraceContext: Hashable, Sendable, BitwiseCopyable {
     /// Writes the 25 stored bytes.
     @inlinable
     public func store(into writer: inout ByteWriter) {
-        writer.append(bigEndian: traceHigh)
-        writer.append(bigEndian: traceLow)
-        writer.append(bigEndian: span)
-        writer.append(flags & TraceContext.standardFlags)
+        let (high, low, id, bits) = (
+            traceHigh.bigEndian, traceLow.bigEndian, span.bigEndian, flags & TraceContext.standardFlags
+        )
+        unsafe writer.append(upTo: TraceContext.storedSize) { target in
+            unsafe target.storeBytes(of: high, as: UInt64.self)
+            unsafe target.storeBytes(of: low, toByteOffset: 8, as: UInt64.self)
+            unsafe target.storeBytes(of: id, toByteOffset: 16, as: UInt64.self)
+            unsafe target.storeBytes(of: bits, toByteOffset: 24, as: UInt8.self)
+            return TraceContext.storedSize
+        }
     }
 
     /// Reads a `traceparent` header value by W3C's rules for receivers; nil if it must be ignored.

@@ -8,6 +8,7 @@ extension Serde where Value == String {
         Serde(
             name: "string", size: .computed { $0.utf8.count },
             validate: { (bytes) throws(SerdeError) in
+                if bytes.isASCII { return }
                 guard (try? UTF8Span(validating: Span(_bytes: bytes))) != nil else { throw .notUTF8 }
             },
             decode: { (bytes) throws(SerdeError) in

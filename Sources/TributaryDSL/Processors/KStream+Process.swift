@@ -5,6 +5,7 @@ extension KStream {
     /// Gives every record to a processor of the user's own, which may forward records under other keys.
     ///
     /// - Parameters:
+    ///   - named: the node's name.
     ///   - stores: names of the stores that it uses, added by ``StreamsBuilder/addStateStore(_:)`` or made for tables.
     ///   - key: serde of the keys that it forwards, where something below needs one.
     ///   - value: serde of the values that it forwards.

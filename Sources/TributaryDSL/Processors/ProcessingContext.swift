@@ -33,6 +33,7 @@ public class ProcessingContext {
     ///
     /// - Parameters:
     ///   - interval: at least 1 ms.
+    ///   - clock: which time is meant.
     ///   - callback: gets the current time of the clock, ms.
     @discardableResult
     public func schedule(

@@ -31,8 +31,11 @@ public final class ProcessorContext<Key, Value>: ProcessingContext {
 
     /// Forwards a record to one child.
     ///
-    /// - Parameter entries: what it was made from besides the record being processed; nil: what the callback has read so far may
-    ///   have contributed.
+    /// - Parameters:
+    ///   - record: what is forwarded.
+    ///   - child: the node that gets it.
+    ///   - entries: what it was made from besides the record being processed; nil: what the callback has read so far may have
+    ///     contributed.
     /// - Throws: ``ProcessorError`` if there is no child of that name.
     public func forward(
         _ record: Record<Key, Value>, to child: String, from entries: [any StoredLineage]? = nil

@@ -91,6 +91,8 @@ public final class KeyValueStore<Key, Value> {
     /// Writes a value; one that is null deletes.
     ///
     /// - Parameters:
+    ///   - key: the row's key.
+    ///   - value: what the row is to hold.
     ///   - timestamp: of the value, ms; the record's by default.
     ///   - from: the entries that it was made from besides the record; without, everything read in this callback counts.
     public func put(_ key: Key, _ value: Value, timestamp: Int64? = nil, from: [any StoredLineage]? = nil) throws {

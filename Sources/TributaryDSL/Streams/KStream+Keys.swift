@@ -103,6 +103,8 @@ extension KStream {
     /// - Parameters:
     ///   - named: begins the topic's name.
     ///   - partitions: how many; as many as the sources by default.
+    ///   - key: replaces the key's serde; needed if the stream lost it.
+    ///   - value: replaces the value's serde; needed if the stream lost it.
     @inlinable
     public func repartition(
         named: String? = nil, partitions: Int32? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil

@@ -29,6 +29,8 @@ extension KStream {
     /// Sends every record to a topic, which must exist.
     ///
     /// - Parameters:
+    ///   - topic: its name.
+    ///   - named: the node's name.
     ///   - key: replaces the key's serde; needed if the stream lost it.
     ///   - value: replaces the value's serde; needed if the stream lost it.
     @inlinable

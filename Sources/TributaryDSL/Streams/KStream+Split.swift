@@ -37,7 +37,9 @@ public final class BranchedKStream<Key, Value> {
 
     /// Adds a branch; branches are tried in the order in which they were added.
     ///
-    /// - Parameter name: of the branch, behind the splitter's name; its number by default.
+    /// - Parameters:
+    ///   - name: of the branch, behind the splitter's name; its number by default.
+    ///   - predicate: whether a record belongs to the branch.
     @inlinable
     public func branch(
         _ name: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool

@@ -4,7 +4,7 @@ public import TributaryLineage
 /// An unbounded stream of records, as Kafka Streams' `KStream`.
 ///
 /// A value that describes: nothing runs until the topology does. Keys and values are typed; a type with a null of its own
-/// (`Serde/optional`) sees nulls as data, any other gets tombstones passed by (``NullableValue``). Closures are `@Sendable`,
+/// (`Serde.optional`) sees nulls as data, any other gets tombstones passed by (`NullableValue`). Closures are `@Sendable`,
 /// run on stream threads one record at a time per task, and may throw: the processing handler then decides.
 public struct KStream<Key, Value> {
     @usableFromInline let graph: TopologyGraph

@@ -20,7 +20,10 @@ public struct KGroupedStream<Key, Value> {
 
     /// How many records each key has had.
     ///
-    /// - Parameter as: the store's name, which makes the table queryable.
+    /// - Parameters:
+    ///   - name: the store's name, which makes the table queryable.
+    ///   - materialized: the store's settings, if more than its name is to be said.
+    ///   - named: the node's name.
     @inlinable
     public func count(
         as name: String? = nil, materialized: Materialized<Key, Int64>? = nil, named: String? = nil
@@ -51,8 +54,10 @@ public struct KGroupedStream<Key, Value> {
     /// Aggregates the values of each key.
     ///
     /// - Parameters:
-    ///   - as: the store's name, which makes the table queryable.
+    ///   - name: the store's name, which makes the table queryable.
     ///   - value: the aggregate's serde.
+    ///   - materialized: the store's settings, if more than its name is to be said.
+    ///   - named: the node's name.
     ///   - initial: the aggregate before the first record.
     ///   - aggregator: changes the aggregate; one that is null afterwards is deleted.
     @inlinable

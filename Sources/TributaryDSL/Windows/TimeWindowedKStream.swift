@@ -1,5 +1,5 @@
 public import TributaryCore
-public import TributaryLineage
+internal import TributaryLineage
 public import TributaryState
 
 /// A grouped stream cut into windows of time, to be aggregated, as Kafka Streams' `TimeWindowedKStream`.
@@ -22,9 +22,7 @@ public struct TimeWindowedKStream<Key, Value> {
         as name: String? = nil, materialized: Materialized<Key, Int64>? = nil, named: String? = nil
     ) -> KTable<Windowed<Key>, Int64> {
         if let materialized, materialized.name == nil { _ = grouped.stream.graph.newUniqueName("unused-") }
-        return aggregation("KSTREAM-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named, 0) {
-            _, _, count, _ in count &+= 1
-        }
+        return aggregation("KSTREAM-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named) { $0.count() }
     }
 
     /// Combines the values of each key in each window; the first value is the first aggregate.
@@ -34,15 +32,18 @@ public struct TimeWindowedKStream<Key, Value> {
         _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
     ) -> KTable<Windowed<Key>, Value> {
         let settings = materialized ?? Materialized(as: name)
-        return aggregation("KSTREAM-REDUCE-", settings, settings.value ?? grouped.stream.valueSerde, named, nil) {
-            _, value, aggregate, exists in aggregate = exists ? try reducer(aggregate, value) : value
+        return aggregation("KSTREAM-REDUCE-", settings, settings.value ?? grouped.stream.valueSerde, named) {
+            $0.reduce(reducer)
         }
     }
 
     /// Aggregates the values of each key in each window.
     ///
     /// - Parameters:
+    ///   - name: the store's name, which makes the table queryable.
     ///   - value: the aggregate's serde.
+    ///   - materialized: the store's settings, if more than its name is to be said.
+    ///   - named: the node's name.
     ///   - initial: the aggregate before the first record.
     ///   - aggregator: changes the aggregate; one that is null afterwards is deleted.
     @inlinable
@@ -53,16 +54,15 @@ public struct TimeWindowedKStream<Key, Value> {
         _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
     ) -> KTable<Windowed<Key>, Aggregate> {
         let settings = materialized ?? Materialized(as: name)
-        return aggregation("KSTREAM-AGGREGATE-", settings, settings.value ?? value, named, initial()) {
-            key, value, aggregate, _ in try aggregator(key, value, &aggregate)
+        return aggregation("KSTREAM-AGGREGATE-", settings, settings.value ?? value, named) {
+            $0.aggregate(initial, aggregator)
         }
     }
 
     @inlinable
     func aggregation<Aggregate>(
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
-        _ initial: @autoclosure @escaping @Sendable () -> Aggregate?,
-        _ step: @escaping @Sendable (Key, Value, inout Aggregate, _ exists: Bool) throws -> Void
+        _ sink: @escaping @Sendable (WindowedAggregate<Key, Aggregate>) -> Sink<Key, Value>
     ) -> KTable<Windowed<Key>, Aggregate> {
         let graph = grouped.stream.graph
         let windows = self.windows
@@ -87,74 +87,8 @@ public struct TimeWindowedKStream<Key, Value> {
         input.output.attach(id, name) { context in
             guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
             let next = try output.sink(in: context)
-            let services = context.services
-            let store = try services.store(state.name)
-            let aggregate = AggregateStore<Windowed<Key>, Aggregate>(store, context.recorder, windowedKey, value)
-            let forward = FlushForwarder(next, windowedKey, value).closure()
-            // The store's key has a sequence number behind the window's start; the topic's has not.
-            store.onFlush = { key, content, meta in
-                let short = key.prefix(key.byteCount - 4)
-                try forward(short, content, meta.with(key: short))
-            }
-            let keys = ByteBuffer()
-            let time = Owned(Int64(-1))
-            let call: (Key, Value, borrowing RecordMeta) throws -> Void = { key, input, meta in
-                guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
-                time.value = max(time.value, meta.timestamp)
-                let close = time.value &- windows.grace
-                var start = windows.firstStart(of: meta.timestamp)
-                while start <= meta.timestamp {
-                    let end = windows.end(ofStart: start)
-                    guard end > close else {
-                        services.dropped(.expired, node: name, meta)
-                        start &+= windows.advance
-                        continue
-                    }
-                    keys.writer.removeAll()
-                    keys.writer.append(meta.key)
-                    keys.writer.append(bigEndian: start)
-                    keys.writer.append(bigEndian: UInt32(0))
-                    let exists = try store.read(keys.bytes)
-                    if exists { store.previousSpan(meta) }
-                    var result: Aggregate
-                    do {
-                        if exists {
-                            result = try store.decodedValue(aggregate.value, key: keys.bytes)
-                            try step(key, input, &result, true)
-                        } else if let initial = initial() {
-                            result = initial
-                            try step(key, input, &result, false)
-                        } else if let first = input as? Aggregate {
-                            result = first
-                        } else {
-                            return
-                        }
-                    } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
-                    let written = try aggregate.write(
-                        keys.bytes, result, exists: exists, window: (start, end), meta)
-                    if !aggregate.isCached {
-                        let lineage = CollectionOfOne(store.writtenLineage)
-                        let forwarded = meta.with(
-                            key: keys.bytes.prefix(keys.bytes.byteCount - 4), timestamp: written, lineage.span)
-                        try aggregate.forward(
-                            next, Windowed(key: key, window: Window(start: start, end: end)), result, forwarded)
-                    }
-                    start &+= windows.advance
-                }
-            }
-            let nulls = Nullability<Value>.of()
-            return Sink(
-                call: call,
-                delete: { key, meta in
-                    // Null values count in windows (semantics 1.4), where the type has one.
-                    if let nulls {
-                        try call(key, nulls.null(), meta)
-                    } else {
-                        services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
-                    }
-                })
+            let store = try context.services.store(state.name)
+            return sink(WindowedAggregate(store, context, name, windows, next, windowedKey, value))
         }
         return KTable(
             graph: graph, node: id, output: output, keySerde: windowedKey, valueSerde: value, store: state,

@@ -101,6 +101,14 @@ extension LMDBStateCore.State {
         return true
     }
 
+    /// The same by a cursor, which stays at the key.
+    @inline(__always)
+    func get(_ cursor: LMDBWriteCursor, _ key: RawSpan, appendTo value: inout ByteWriter) throws(LMDBError) -> Bool {
+        guard let found = try transaction?.value(cursor, key) else { return false }
+        value.append(found)
+        return true
+    }
+
     /// The same, for a caller that keeps the key beside the value.
     func get(
         _ database: LMDBDatabase, keyIn key: borrowing ByteWriter, appendTo value: inout ByteWriter

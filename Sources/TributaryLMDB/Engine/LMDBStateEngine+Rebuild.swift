@@ -16,7 +16,9 @@ extension LMDBStateEngine {
 
     /// Copies tables to an engine that doesn't have them yet, in key order, with commits in between that bound its memory.
     ///
-    /// - Parameter names: tables of this engine; what isn't committed is copied, too.
+    /// - Parameters:
+    ///   - names: tables of this engine; what isn't committed is copied, too.
+    ///   - target: the engine that gets them.
     public func copyTables(_ names: [String], to target: LMDBStateEngine) throws(StoreError) {
         for name in names {
             try StateTableName.check(name)

@@ -30,7 +30,7 @@ public final class LMDBStateEngine: StateEngine {
 
     /// Opens the state in a task's directory, creating both if they aren't there.
     ///
-    /// Throws ``StoreError/Code/corrupt`` if the file is cut off, isn't LMDB's, or holds commits of ``LMDBStateOptions/Durability/fast``
+    /// Throws `StoreError.Code.corrupt` if the file is cut off, isn't LMDB's, or holds commits of ``LMDBStateOptions/Durability/fast``
     /// that another boot of the system did not write to disk: delete it with ``delete(directory:)`` and rebuild.
     public convenience init(directory: String, options: LMDBStateOptions = LMDBStateOptions()) throws(StoreError) {
         try self.init(directory: directory, fileName: Self.fileName, options: options)

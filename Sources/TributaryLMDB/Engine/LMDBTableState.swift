@@ -16,7 +16,8 @@ struct LMDBTableState: ~Copyable {
 
     let name: String
     var database: LMDBDatabase?
-    /// Kept from put to put: LMDB looks at the page it stands on before it searches from the root.
+    /// Kept from call to call: LMDB looks at the page it stands on before it searches from the root, so that a write after a read
+    /// of the same key costs no search.
     var writeCursor: LMDBWriteCursor?
     /// Database open, transaction open.
     var isPrepared = false
@@ -73,11 +74,11 @@ struct LMDBTableState: ~Copyable {
     private mutating func getBeneath(
         _ key: RawSpan, _ core: LMDBStateCore, appendTo value: inout ByteWriter
     ) throws(StoreError) -> Bool {
-        let database = try requireDatabase()
+        let cursor = try requireCursor()
         KeyBucket.write(key, into: &physical)
         if KeyBucket.isLong(key) { return try getMember(key, core, appendTo: &value) }
         do throws(LMDBError) {
-            return try core.state.value.get(database, physical.bytes, appendTo: &value)
+            return try core.state.value.get(cursor, physical.bytes, appendTo: &value)
         } catch {
             throw StoreError(error, store: name)
         }

@@ -13,7 +13,7 @@ public import TributaryState
 public struct StateDirectoryLock: ~Copyable, Sendable {
     private let file: Int32
 
-    /// Takes the lock, making the directory if it isn't there; throws ``StoreError/Code/inUse`` at once if another has it.
+    /// Takes the lock, making the directory if it isn't there; throws `StoreError.Code.inUse` at once if another has it.
     public init(directory: String) throws(StoreError) {
         try StateFiles.makeFolder(directory)
         let path = directory + "/.lock"

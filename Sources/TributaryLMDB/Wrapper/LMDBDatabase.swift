@@ -68,6 +68,16 @@ func view(_ value: MDB_val) -> RawSpan {
 }
 
 @inline(__always)
+@unsafe func rawGet(_ cursor: OpaquePointer?, _ key: RawSpan) -> (Int32, MDB_val) {
+    unsafe key.withUnsafeBytes { bytes in
+        var name = unsafe argument(bytes)
+        var found = unsafe MDB_val()
+        let status = unsafe mdb_cursor_get(cursor, &name, &found, MDB_SET)
+        return unsafe (status, found)
+    }
+}
+
+@inline(__always)
 @unsafe func rawMove(_ cursor: OpaquePointer?, _ operation: MDB_cursor_op) -> (Int32, MDB_val, MDB_val) {
     var key = unsafe MDB_val()
     var value = unsafe MDB_val()

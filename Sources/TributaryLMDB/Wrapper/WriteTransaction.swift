@@ -180,6 +180,18 @@ internal import TributaryCore
         return unsafe _overrideLifetime(LMDBEntry(key: view(found), value: view(value)), borrowing: self)
     }
 
+    /// Moves a cursor to a key and returns its value; nil if it isn't there.
+    ///
+    /// A write of the same key by the same cursor then finds its page at once.
+    @_lifetime(borrow self)
+    package func value(_ cursor: LMDBWriteCursor, _ key: RawSpan) throws(LMDBError) -> RawSpan? {
+        try check(cursor)
+        let (status, found) = unsafe rawGet(cursor.handle, key)
+        if status == MDB_NOTFOUND { return nil }
+        try environment.check("mdb_cursor_get", status)
+        return unsafe _overrideLifetime(view(found), borrowing: self)
+    }
+
     /// Writes a value through a cursor: several times cheaper than by key if keys come sorted.
     package mutating func put(
         _ cursor: LMDBWriteCursor, _ key: RawSpan, _ value: RawSpan, append: Bool = false

@@ -50,7 +50,7 @@ extension CellArena {
 
     /// Reads the bytes of one cell and nothing else.
     ///
-    /// - Throws: ``MalformedBytes`` for bytes that no cell has: cut or trailing ones, more than 16 entries, entries out of
+    /// - Throws: `MalformedBytes` for bytes that no cell has: cut or trailing ones, more than 16 entries, entries out of
     ///   order, ranges beyond 64 bits, counts that don't add up.
     public func decode(_ bytes: RawSpan) throws(MalformedBytes) -> Cell {
         var reader = ByteReader(bytes)

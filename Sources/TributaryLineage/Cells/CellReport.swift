@@ -60,7 +60,7 @@ public struct CellReport: Sendable, Equatable {
 
     /// Reports the bytes of a cell, without version byte.
     ///
-    /// - Throws: ``MalformedBytes`` if they are none.
+    /// - Throws: `MalformedBytes` if they are none.
     public init(_ bytes: RawSpan, names: SourceNames) throws(MalformedBytes) {
         let arena = CellArena()
         self.init(try arena.decode(bytes), of: arena, names: names)

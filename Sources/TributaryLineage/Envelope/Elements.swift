@@ -34,7 +34,7 @@ public struct ElementsReader: ~Escapable {
 
     /// Begins before the first element; no bytes mean no elements.
     ///
-    /// - Throws: ``MalformedBytes`` if there can't be as many as the count says.
+    /// - Throws: `MalformedBytes` if there can't be as many as the count says.
     @_lifetime(copy bytes)
     public init(_ bytes: RawSpan) throws(MalformedBytes) {
         var reader = ByteReader(bytes)
@@ -49,7 +49,7 @@ public struct ElementsReader: ~Escapable {
 
     /// The next element's lineage; nil after the last.
     ///
-    /// - Throws: ``MalformedBytes`` for a malformed element, and for bytes behind the last.
+    /// - Throws: `MalformedBytes` for a malformed element, and for bytes behind the last.
     @_lifetime(self: copy self)
     public mutating func next(into arena: CellArena) throws(MalformedBytes) -> Lineage? {
         guard remaining > 0 else {

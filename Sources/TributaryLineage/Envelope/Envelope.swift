@@ -39,10 +39,11 @@ public enum Envelope {
     ///   - timestamp: ms since the epoch; nil for none.
     ///   - context: left out unless it is valid.
     ///   - tracestate: the text of the header; empty for none.
-    ///   - headers: an encoded list (``Headers``); empty for none.
+    ///   - headers: an encoded list (`Headers`); empty for none.
     ///   - cell: the bytes of a cell without version byte; empty for none.
     ///   - elements: the bytes of the section of elements; empty for none.
     ///   - payload: the value; nil for null (a grave, a versioned tombstone).
+    ///   - writer: what the envelope is appended to.
     public static func encode(
         timestamp: Int64?, context: TraceContext, tracestate: RawSpan, headers: RawSpan, cell: RawSpan,
         elements: RawSpan, payload: RawSpan?, into writer: inout ByteWriter
@@ -52,7 +53,7 @@ public enum Envelope {
             elements: elements, otherSections: .empty, payload: payload, into: &writer)
     }
 
-    /// Writes one stored value that also keeps sections of unknown kinds, as ``EnvelopeView/otherSections`` gave them.
+    /// Writes one stored value that also keeps sections of unknown kinds, as ``EnvelopeView/copyOtherSections(to:)`` gave them.
     public static func encode(
         timestamp: Int64?, context: TraceContext, tracestate: RawSpan, headers: RawSpan, cell: RawSpan,
         elements: RawSpan, otherSections: RawSpan, payload: RawSpan?, into writer: inout ByteWriter

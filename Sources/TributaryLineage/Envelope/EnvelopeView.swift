@@ -66,7 +66,7 @@ public struct EnvelopeView: ~Escapable {
         flags & Envelope.noTimestamp == 0 ? bytes.integer(at: 4, as: Int64.self) : nil
     }
 
-    /// The context; ``TraceContext/none`` if there is none.
+    /// The context; `TraceContext.none` if there is none.
     public var context: TraceContext {
         guard flags & Envelope.hasContext != 0 else { return .none }
         let start = flags & Envelope.noTimestamp == 0 ? 12 : 4
@@ -78,7 +78,7 @@ public struct EnvelopeView: ~Escapable {
         @_lifetime(copy self) get { field(rest.tracestate) }
     }
 
-    /// The encoded list of headers (``Headers``); empty if there are none.
+    /// The encoded list of headers (`Headers`); empty if there are none.
     public var headers: RawSpan {
         @_lifetime(copy self) get { field(rest.headers) }
     }

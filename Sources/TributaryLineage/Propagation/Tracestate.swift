@@ -197,7 +197,9 @@ extension LineageRecorder {
         context.flags |= TraceContext.hasTracestate
     }
 
-    /// The tracestate of a context; empty if it has none. The view ends with the next call.
+    /// The tracestate of a context; empty if it has none.
+    ///
+    /// The view ends with the next call.
     @inlinable
     @inline(__always)
     @_lifetime(immortal)
@@ -206,7 +208,9 @@ extension LineageRecorder {
         return knownTracestate(context)
     }
 
-    /// The headers that go with a context beside `traceparent`, as an encoded list. The view ends with the next call.
+    /// The headers that go with a context beside `traceparent`, as an encoded list.
+    ///
+    /// The view ends with the next call.
     @inlinable
     @inline(__always)
     @_lifetime(immortal)

@@ -45,7 +45,7 @@ public struct Sampler: Sendable, Equatable {
     /// Whether a trace is sampled.
     ///
     /// - Parameters:
-    ///   - parent: the context that came with the record; ``TraceContext/none`` for a new trace.
+    ///   - parent: the context that came with the record; `TraceContext.none` for a new trace.
     ///   - traceLow: the last 8 bytes of the trace id.
     ///   - key: the bytes of the record's key; a null key is an empty one.
     /// - Complexity: O(1), O(n) in the key's length for ``byKey(ratio:)``. Allocates nothing.

@@ -24,7 +24,9 @@ public struct BusinessSpan {
     /// Ask before making something expensive.
     public var isRecording: Bool { content != nil }
 
-    /// An attribute; nil removes it. At most 128 are kept.
+    /// An attribute; nil removes it.
+    ///
+    /// At most 128 are kept.
     public subscript(name: String) -> AttributeValue? {
         get { content?.detail.attributes[name] }
         nonmutating set {

@@ -37,7 +37,7 @@ public enum StoreQuery: Sendable {
 extension StreamThread {
     /// Asks the tasks of this thread that hold a store; none if there are none.
     ///
-    /// - Throws: ``StoreError``; ``StoreError/Code/closed`` if the thread has ended.
+    /// - Throws: `StoreError`; `StoreError.Code.closed` if the thread has ended.
     public func query(_ store: String, _ query: StoreQuery, _ mode: QueryMode) async throws -> [QueriedRow] {
         switch mode {
         case .current: try await current(store, query)
@@ -60,7 +60,7 @@ extension StreamThread {
 
     /// Waits until the thread has made a whole round that began after this call: what was due then is done and committed.
     ///
-    /// - Throws: ``StoreError/Code/closed`` if the thread has ended.
+    /// - Throws: ``StoreError.Code.closed`` if the thread has ended.
     package func finishRound() async throws {
         // The first is answered at the beginning of the round, the second at the beginning of the next.
         for _ in 0..<2 {

@@ -19,7 +19,7 @@ final class ChangelogReader {
     ///
     /// While the log gives nothing it is waited for, however long: half a restore must never pass for a whole one.
     ///
-    /// - Throws: ``LogError/Code/closed`` if the application is stopped meanwhile.
+    /// - Throws: `LogError.Code.closed` if the application is stopped meanwhile.
     func read(
         _ changelog: TopicPartition, from start: Int64, to end: Int64, _ body: (RecordBatch) throws -> Bool
     ) throws {

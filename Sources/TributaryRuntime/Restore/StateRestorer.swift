@@ -37,7 +37,11 @@ public struct StateRestorer {
 
     /// Makes a restorer.
     ///
-    /// - Parameter isStopping: whether the application is asked to stop, which ends a restore with an error.
+    /// - Parameters:
+    ///   - log: where the changelogs are.
+    ///   - configuration: the application's settings.
+    ///   - isStopping: whether the application is asked to stop, which ends a restore with an error.
+    ///   - onProgress: told how far each store is.
     public init(
         _ log: any Log, configuration: RuntimeConfiguration,
         isStopping: @escaping @Sendable () -> Bool = { false },
@@ -61,7 +65,7 @@ public struct StateRestorer {
 
     /// Restores every logged store of a task.
     ///
-    /// - Throws: ``LogError`` or ``StoreError``; the state is then as it was at its last commit.
+    /// - Throws: `LogError` or `StoreError`; the state is then as it was at its last commit.
     public func restore(_ task: StreamTask) throws {
         var work: [Work] = []
         for store in task.stores.inOrder where store.description.isLogged {

@@ -38,7 +38,11 @@ public final class RecordCollector {
     /// Makes a collector over a producer.
     ///
     /// - Parameters:
-    ///   - limit: how many bytes may wait in the producer before ``isFull``.
+    ///   - producer: takes the records.
+    ///   - applicationID: begins the names of internal topics.
+    ///   - sendsCells: whether records for topics that aren't the application's own carry their cell.
+    ///   - isTransactional: whether a transaction is begun with the first record.
+    ///   - limit: how many bytes may wait in the producer before `isFull`.
     ///   - identity: tells the identity of a topic, for the stores' positions.
     public init(
         _ producer: any LogProducer, applicationID: String, sendsCells: Bool, isTransactional: Bool,

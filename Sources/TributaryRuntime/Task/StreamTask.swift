@@ -62,7 +62,7 @@ public final class StreamTask {
     public var commitRequested: Bool { hot.value.commitRequested }
     var isClosed = false
 
-    /// Makes a task with its nodes and stores; processors are initialised by ``start()``.
+    /// Makes a task with its nodes and stores; processors are initialised by ``start(cluster:positions:)``.
     public init(
         _ topology: Topology, _ subTopologies: [Topology.SubTopology], id: String, partition: Int32,
         configuration: RuntimeConfiguration, collector: RecordCollector, engines: any EngineFactory,
@@ -90,7 +90,9 @@ public final class StreamTask {
     ///
     /// Stores must be restored.
     ///
-    /// - Parameter positions: where each source partition begins, and its partition time.
+    /// - Parameters:
+    ///   - cluster: the log's cluster id, which cells name.
+    ///   - positions: where each source partition begins, and its partition time.
     public func start(cluster: String, positions: [TopicPartition: (offset: Int64, partitionTime: Int64)]) throws {
         let context = NodeContext(services: self, recorder: recorder)
         let entries = try topology.instantiate(subTopologies, in: context)

@@ -44,7 +44,10 @@ struct FoldedWrites: ~Copyable {
         sorted = FlatArray(repeating: .none, count: 0)
     }
 
-    mutating func grow(to room: Int) { entries.grow(to: room, filling: Entry()) }
+    /// Makes room for a number of entries.
+    mutating func makeRoom(_ count: Int) {
+        if entries.count < count { entries.grow(to: max(count, 2 * entries.count), filling: Entry()) }
+    }
 
     /// How many earlier writes an entry has folded in since its last flush.
     func count(_ index: Int32) -> Int64 { entries[Int(index)].folded }
@@ -107,9 +110,10 @@ struct FoldedWrites: ~Copyable {
     }
 
     /// Sorts what is kept by entry, for a flush of all entries that keep something; ``removeAll(_:)`` has to follow.
-    mutating func sort(_ list: [Int32]) {
+    mutating func sort(_ list: borrowing FlatArray<Int32>, _ count: Int) {
         var end: Int32 = 0
-        for index in list {
+        for place in 0..<count {
+            let index = list[place]
             // Filled from the back, since the newest comes first.
             end &+= entries[Int(index)].kept
             entries[Int(index)].newest = end
@@ -126,8 +130,8 @@ struct FoldedWrites: ~Copyable {
     }
 
     /// Forgets the earlier writes of the entries of a list: of all that keep something.
-    mutating func removeAll(_ list: [Int32]) {
-        for index in list { entries[Int(index)] = Entry() }
+    mutating func removeAll(_ list: borrowing FlatArray<Int32>, _ count: Int) {
+        for place in 0..<count { entries[Int(list[place])] = Entry() }
         isSorted = false
         used = 0
         firstFree = -1

@@ -4,109 +4,164 @@ internal import TributaryLineage
 extension StoreCache {
     // MARK: Order
 
+    /// Marks an entry as the most recently used.
+    @inline(__always)
+    func touch(_ index: Int32) {
+        if table.value.newest != index { moveToNewest(index) }
+    }
+
+    private func moveToNewest(_ index: Int32) {
+        unlink(index)
+        linkNewest(index)
+    }
+
+    @inline(__always)
     func linkNewest(_ index: Int32) {
         let newest = table.value.newest
-        table.value.entries[Int(index)].older = newest
-        table.value.entries[Int(index)].newer = -1
-        if newest >= 0 { table.value.entries[Int(newest)].newer = index } else { table.value.oldest = index }
+        table.value.links[Int(index)].older = newest
+        table.value.links[Int(index)].newer = -1
+        if newest >= 0 { table.value.links[Int(newest)].newer = index } else { table.value.oldest = index }
         table.value.newest = index
     }
 
-    func unlink(_ index: Int32) {
-        let newer = table.value.entries[Int(index)].newer
-        let older = table.value.entries[Int(index)].older
-        if newer >= 0 { table.value.entries[Int(newer)].older = older } else { table.value.newest = older }
-        if older >= 0 { table.value.entries[Int(older)].newer = newer } else { table.value.oldest = newer }
+    @inline(__always)
+    private func unlink(_ index: Int32) {
+        let newer = table.value.links[Int(index)].newer
+        let older = table.value.links[Int(index)].older
+        if newer >= 0 { table.value.links[Int(newer)].older = older } else { table.value.newest = older }
+        if older >= 0 { table.value.links[Int(older)].newer = newer } else { table.value.oldest = newer }
     }
 
+    @inline(__always)
+    func isDirty(_ index: Int32) -> Bool { table.value.links[Int(index)].note >= 0 }
+
+    /// Makes an entry dirty, or the last of the dirty ones.
+    @inline(__always)
     func markDirty(_ index: Int32) {
-        if table.value.entries[Int(index)].isDirty {
-            if table.value.lastDirty == index { return }
-            unlinkDirty(index)
-        }
-        let last = table.value.lastDirty
-        table.value.entries[Int(index)].dirtyBefore = last
-        table.value.entries[Int(index)].dirtyAfter = -1
-        if last >= 0 { table.value.entries[Int(last)].dirtyAfter = index } else { table.value.firstDirty = index }
-        table.value.lastDirty = index
-        table.value.dirtyCount += 1
+        let note = table.value.links[Int(index)].note
+        if note >= 0 && Int(note) == table.value.noted &- 1 { return }
+        if table.value.noted == table.value.notes.count { makeRoomForNotes() }
+        if note < 0 { table.value.dirtyCount &+= 1 }
+        table.value.links[Int(index)].note = Int32(truncatingIfNeeded: table.value.noted)
+        table.value.notes[table.value.noted] = index
+        table.value.noted &+= 1
     }
 
-    func unlinkDirty(_ index: Int32) {
-        let before = table.value.entries[Int(index)].dirtyBefore
-        let after = table.value.entries[Int(index)].dirtyAfter
-        if before >= 0 { table.value.entries[Int(before)].dirtyAfter = after } else { table.value.firstDirty = after }
-        if after >= 0 { table.value.entries[Int(after)].dirtyBefore = before } else { table.value.lastDirty = before }
-        table.value.entries[Int(index)].dirtyBefore = Entry.clean
-        table.value.dirtyCount -= 1
+    @inline(never)
+    private func makeRoomForNotes() {
+        settle()
+        if table.value.noted > table.value.notes.count / 2 {
+            table.value.notes.grow(to: table.value.notes.count * 2, filling: 0)
+        }
+    }
+
+    /// Throws out the notes that don't count, so that the others are the order.
+    private func settle() {
+        var kept = 0
+        for place in 0..<table.value.noted {
+            let index = table.value.notes[place]
+            guard Int(table.value.links[Int(index)].note) == place else { continue }
+            table.value.notes[kept] = index
+            table.value.links[Int(index)].note = Int32(truncatingIfNeeded: kept)
+            kept &+= 1
+        }
+        table.value.noted = kept
     }
 
     // MARK: Flushing and evicting
 
-    /// Appends the dirty entries in the order of their last write to `list` and makes them clean.
-    func takeDirty(into list: inout [Int32]) {
-        var index = table.value.firstDirty
-        while index >= 0 {
-            list.append(index)
-            let after = table.value.entries[Int(index)].dirtyAfter
-            table.value.entries[Int(index)].dirtyBefore = Entry.clean
-            index = after
-        }
-        table.value.firstDirty = -1
-        table.value.lastDirty = -1
+    /// Makes all dirty entries clean and hands them to the flush in the order of their last writes, but for one that comes first.
+    func takeDirty(first: Int32 = -1) {
+        settle()
+        swap(&table.value.notes, &table.value.taken)
+        table.value.takenCount = table.value.noted
+        table.value.noted = 0
         table.value.dirtyCount = 0
+        if first >= 0 {
+            let place = Int(table.value.links[Int(first)].note)
+            table.value.taken.move(from: 0, to: 1, count: place)
+            table.value.taken[0] = first
+        }
+        for place in 0..<table.value.takenCount { table.value.links[Int(table.value.taken[place])].note = -1 }
+    }
+
+    /// The entry at a place of the order that the flush took.
+    @inline(__always)
+    func taken(_ place: Int) -> Int32 { table.value.taken[place] }
+
+    /// How many entries the flush took.
+    var takenCount: Int { table.value.takenCount }
+
+    /// Keeps the taken entries for which the closure says so.
+    func filterTaken(_ isKept: (Int32) throws(StoreError) -> Bool) throws(StoreError) {
+        var kept = 0
+        for place in 0..<table.value.takenCount {
+            let index = table.value.taken[place]
+            guard try isKept(index) else { continue }
+            table.value.taken[kept] = index
+            kept += 1
+        }
+        table.value.takenCount = kept
     }
 
     /// An entry's earlier writes are flushed: forgets them.
     func flushed(_ index: Int32) {
-        if recorder.isRecording { table.value.folds.remove(index) }
+        if keepsFolds { table.value.folds.remove(index) }
     }
+
+    /// Before the spans of a flush of all dirty entries: brings what was folded into each together.
+    func sortFolds() { table.value.folds.sort(table.value.taken, table.value.takenCount) }
+
+    /// After them: forgets all that was folded.
+    func removeFolds() { table.value.folds.removeAll(table.value.taken, table.value.takenCount) }
 
     /// The least recently used entry, or -1.
     var oldest: Int32 { table.value.oldest }
 
-    /// Takes an entry out of the table and the orders; its memory stays until ``release(_:)``.
+    /// Takes an entry out of the table and out of the order of use; its memory stays until ``release(_:)``.
     func remove(_ index: Int32) {
-        let entry = table.value.entries[Int(index)]
-        var slot = Int(entry.hash) & table.value.mask
-        let wanted = UInt64(entry.hash) << 32 | UInt64(UInt32(bitPattern: index &+ 1))
-        while table.value.slots[slot] != wanted { slot = (slot &+ 1) & table.value.mask }
+        let hash = hash(ofEntry: Int(index))
+        let mask = table.value.mask
+        let wanted = hash & ~mask | UInt32(index &+ 1)
+        var slot = hash & mask
+        while table.value.slots[Int(slot)] != wanted { slot = (slot &+ 1) & mask }
         closeGap(slot)
-        if entry.isDirty { unlinkDirty(index) }
         unlink(index)
         table.value.live -= 1
-        budget.used.value -= Int(entry.charged)
+        budget.used.value -= Int(table.value.entries[Int(index)].charged)
         table.value.entries[Int(index)].charged = 0
     }
 
     // Linear probing without tombstones: entries behind the gap move up if their home slot allows.
-    func closeGap(_ start: Int) {
+    private func closeGap(_ start: UInt32) {
+        let mask = table.value.mask
         var gap = start
-        var slot = (start &+ 1) & table.value.mask
+        var slot = (start &+ 1) & mask
         while true {
-            let word = table.value.slots[slot]
+            let word = table.value.slots[Int(slot)]
             if word == 0 { break }
-            let home = Int(word >> 32) & table.value.mask
-            if ((slot &- home) & table.value.mask) >= ((slot &- gap) & table.value.mask) {
-                table.value.slots[gap] = word
+            let home = hash(ofEntry: Int(word & mask) &- 1) & mask
+            if ((slot &- home) & mask) >= ((slot &- gap) & mask) {
+                table.value.slots[Int(gap)] = word
                 gap = slot
             }
-            slot = (slot &+ 1) & table.value.mask
+            slot = (slot &+ 1) & mask
         }
-        table.value.slots[gap] = 0
+        table.value.slots[Int(gap)] = 0
     }
 
     /// Gives back the memory of an entry that ``remove(_:)`` took out.
     func release(_ index: Int32) {
         flushed(index)
-        pool.deallocate(table.value.entries[Int(index)].blob)
-        table.value.entries[Int(index)].blob = .none
+        pool.deallocate(table.value.entries[Int(index)].keyBlob)
+        pool.deallocate(table.value.entries[Int(index)].valueBlob)
+        table.value.entries[Int(index)].form = Form.deleted
         if Int(index) < table.value.largeCells.count {
             pool.deallocate(table.value.largeCells[Int(index)].blob)
             table.value.largeCells[Int(index)].blob = .none
         }
         table.value.entries[Int(index)].keyCount = -1
-        table.value.entries[Int(index)].older = table.value.freeEntry
+        table.value.links[Int(index)].older = table.value.freeEntry
         table.value.freeEntry = index
     }
 
@@ -116,7 +171,6 @@ extension StoreCache {
         var index = table.value.newest
         let buffer = ByteBuffer()
         while index >= 0 {
-            let entry = table.value.entries[Int(index)]
             buffer.writer.removeAll()
             copyKey(index, into: &buffer.writer)
             let key = buffer.bytes
@@ -124,7 +178,7 @@ extension StoreCache {
             if let lower { inside = key.compare(to: lower) >= 0 }
             if inside, let upper { inside = key.compare(to: upper) <= 0 }
             if inside { list.append(index) }
-            index = entry.older
+            index = table.value.links[Int(index)].older
         }
         return list
     }
@@ -134,8 +188,8 @@ extension StoreCache {
         let entry = table.value.entries[Int(index)]
         guard offset < Int(entry.keyCount) else { return nil }
         if offset == 0 { return entry.first }
-        if offset == 8 { return entry.second }
-        return pool.bytes(of: entry.blob, at: 0, count: Int(entry.keyCount)).prefixWord(at: offset)
+        if entry.keyCount <= 16 { return entry.second }
+        return pool.bytes(of: entry.keyBlob, at: 0, count: Int(entry.keyCount)).prefixWord(at: offset)
     }
 
     /// The order of the keys of two entries.
@@ -143,9 +197,14 @@ extension StoreCache {
         let one = table.value.entries[Int(left)]
         let other = table.value.entries[Int(right)]
         if one.first != other.first { return one.first < other.first ? -1 : 1 }
-        if one.second != other.second { return one.second < other.second ? -1 : 1 }
-        if one.keyCount <= 16 || other.keyCount <= 16 { return Int(one.keyCount) - Int(other.keyCount) }
-        return pool.bytes(of: one.blob, at: 0, count: Int(one.keyCount)).compare(
-            to: pool.bytes(of: other.blob, at: 0, count: Int(other.keyCount)))
+        if one.keyCount <= 16 && other.keyCount <= 16 {
+            if one.second != other.second { return one.second < other.second ? -1 : 1 }
+            return Int(one.keyCount) - Int(other.keyCount)
+        }
+        let left = ByteBuffer(capacity: Int(one.keyCount))
+        let right = ByteBuffer(capacity: Int(other.keyCount))
+        copyKey(one, into: &left.writer)
+        copyKey(other, into: &right.writer)
+        return left.bytes.compare(to: right.bytes)
     }
 }

@@ -4,125 +4,167 @@ internal import TributaryLineage
 extension StoreCache {
     // MARK: Writing
 
-    /// Marks an entry as the most recently used.
-    @inline(__always)
-    func touch(_ index: Int32) {
-        guard table.value.newest != index else { return }
-        unlink(index)
-        linkNewest(index)
-    }
-
-    /// Writes a value (nil: a delete) for a key and returns the entry.
+    /// Writes the value (nil: a delete) of an entry, which becomes the most recently used.
     ///
-    /// The key may be there or not. The entry's lineage is for the caller to set.
-    func put(
-        _ key: RawSpan, hash: UInt32, found: Int32, value: RawSpan?, dirty: Bool, timestamp: Int64, recordTime: Int64,
-        origin: RecordOrigin, headers: RawSpan, topicSize: Int, timestampSize: Int
-    ) -> Int32 {
-        var index = found
-        if index < 0 {
-            index = insert(key, hash: hash)
-        } else if recorder.isRecording && dirty {
-            foldIn(index)
-        }
-        let valueCount = value?.byteCount ?? 0
-        if key.byteCount <= 16 && valueCount <= 8 && headers.isEmpty
-            && table.value.entries[Int(index)].blob.capacity == 0
-        {
-            table.value.entries[Int(index)].short = value?.prefixWord(at: 0) ?? 0
+    /// Its lineage is for the caller to set.
+    @inline(__always)
+    func set(
+        _ index: Int32, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, source: Int32, offset: Int64,
+        headers: RawSpan
+    ) {
+        var size = headers.byteCount &+ Int(table.value.sources[Int(source)].topicSize)
+        if let value {
+            let count = value.byteCount
+            size &+= count &+ timestampSize
+            if count <= 8 && headers.isEmpty && !table.value.entries[Int(index)].hasBlob {
+                table.value.entries[Int(index)].content = value.prefixWord(at: 0)
+                table.value.entries[Int(index)].form = Int8(truncatingIfNeeded: count)
+            } else {
+                setLong(index, value, headers)
+            }
         } else {
-            let needed = key.byteCount &+ headers.byteCount &+ valueCount
-            if Int(table.value.entries[Int(index)].blob.capacity) < needed { enlarge(index, key, needed) }
-            let blob = table.value.entries[Int(index)].blob
-            if !headers.isEmpty { pool.write(headers, to: blob, at: key.byteCount) }
-            if let value { pool.write(value, to: blob, at: key.byteCount &+ headers.byteCount) }
+            setDelete(index, headers)
         }
-        let charge =
-            key.byteCount &+ overhead &+ (value == nil ? 0 : valueCount &+ timestampSize) &+ topicSize
-            &+ headers.byteCount
-        let before = table.value.entries[Int(index)].charged
-        budget.used.value += charge - Int(before)
-        table.value.entries[Int(index)].charged = Int32(truncatingIfNeeded: charge)
-        table.value.entries[Int(index)].valueCount = value == nil ? -1 : Int32(truncatingIfNeeded: valueCount)
-        table.value.entries[Int(index)].headersCount = Int32(truncatingIfNeeded: headers.byteCount)
-        table.value.entries[Int(index)].timestamp = timestamp
-        table.value.entries[Int(index)].recordTime = recordTime
-        table.value.entries[Int(index)].origin = origin
-        if dirty { markDirty(index) }
+        budget.used.value &+= table.value.entries[Int(index)].written(
+            timestamp: timestamp, recordTime: recordTime, source: source, offset: offset, overhead: overhead &+ size)
         touch(index)
-        return index
     }
 
-    /// Remembers the context of an entry's write before another write replaces it, for the links of the flush.
-    @inline(__always)
-    func foldIn(_ index: Int32) {
-        guard table.value.entries[Int(index)].isDirty else { return }
-        table.value.folds.add(index, table.value.contexts[Int(index)])
+    private func setLong(_ index: Int32, _ value: RawSpan, _ headers: RawSpan) {
+        let start = headers.isEmpty ? 0 : headers.byteCount &+ 4
+        let count = value.byteCount
+        let old = table.value.entries[Int(index)].valueBlob
+        var blob = old
+        if pool.capacity(of: blob) < start &+ count { blob = pool.allocate(start &+ count) }
+        // The value may be a view of the old blob, which is given back behind it.
+        pool.write(value, to: blob, at: start)
+        if start > 0 {
+            cellBytes.writer.removeAll()
+            cellBytes.writer.append(bigEndian: UInt32(headers.byteCount))
+            pool.write(cellBytes.bytes, to: blob, at: 0)
+            pool.write(headers, to: blob, at: 4)
+        }
+        if blob != old { pool.deallocate(old) }
+        table.value.entries[Int(index)].content = UInt64(blob.word) &<< 32 | UInt64(UInt32(count))
+        table.value.entries[Int(index)].form = start > 0 ? Form.withHeaders : Form.long
     }
 
     @inline(never)
-    func insert(_ key: RawSpan, hash: UInt32) -> Int32 {
+    private func setDelete(_ index: Int32, _ headers: RawSpan) {
+        if !headers.isEmpty {
+            setLong(index, RawSpan.empty, headers)
+            table.value.entries[Int(index)].form = Form.deletedWithHeaders
+            return
+        }
+        pool.deallocate(table.value.entries[Int(index)].valueBlob)
+        table.value.entries[Int(index)].content = 0
+        table.value.entries[Int(index)].form = Form.deleted
+    }
+
+    /// Remembers the context of an entry's write before another write replaces it, for the links of the flush.
+    @inline(never)
+    func foldIn(_ index: Int32) {
+        if isDirty(index) { table.value.folds.add(index, context(index)) }
+    }
+
+    /// The number of a topic and partition in `sources`; there are as many as a task reads.
+    @inline(__always)
+    func source(_ origin: RecordOrigin, _ topics: any TopicNames) -> Int32 {
+        let last = table.value.source
+        if table.value.sources[Int(last)].topic == origin.topic
+            && table.value.sources[Int(last)].partition == origin.partition
+        {
+            return last
+        }
+        return otherSource(origin, topics)
+    }
+
+    @inline(never)
+    private func otherSource(_ origin: RecordOrigin, _ topics: any TopicNames) -> Int32 {
+        var number = 0
+        while number < table.value.sources.count {
+            let source = table.value.sources[number]
+            if source.topic == origin.topic && source.partition == origin.partition { break }
+            number += 1
+        }
+        if number == table.value.sources.count {
+            table.value.sources.append(
+                Source(
+                    topic: origin.topic, partition: origin.partition,
+                    topicSize: Int32(topics.nameLength(ofTopic: origin.topic))))
+        }
+        table.value.source = Int32(number)
+        return Int32(number)
+    }
+
+    /// Makes the entry of a key that has none, of no value yet.
+    @inline(never)
+    func insert(_ key: RawSpan, _ probe: Probe) -> Int32 {
         if (table.value.live + 1) * 4 > table.value.slots.count * 3 { growSlots() }
+        var entry = Entry()
+        entry.keyCount = Int32(key.byteCount)
+        entry.first = probe.first
+        entry.second = probe.second
+        if key.byteCount > 16 {
+            let blob = pool.allocate(key.byteCount)
+            pool.write(key, to: blob, at: 0)
+            entry.second = UInt64(blob.word)
+        }
         var index = table.value.freeEntry
         if index >= 0 {
-            table.value.freeEntry = table.value.entries[Int(index)].older
+            table.value.freeEntry = table.value.links[Int(index)].older
+            table.value.entries[Int(index)] = entry
+            if keepsLineage { table.value.traces[Int(index)] = Trace() }
+            if keepsCells { table.value.cells[Int(index)] = CompactCell() }
+            flushed(index)
         } else {
-            if table.value.usedEntries == table.value.entries.count {
-                let size = table.value.entries.count * 2
-                table.value.entries.grow(to: size, filling: Entry())
-                growLineage(to: size)
-            }
-            index = Int32(table.value.usedEntries)
-            table.value.usedEntries += 1
+            index = Int32(table.value.entries.count)
+            table.value.entries.append(entry)
+            table.value.links.append(Links())
+            if keepsLineage { table.value.traces.append(Trace()) }
+            if keepsCells { table.value.cells.append(CompactCell()) }
+            if keepsFolds { table.value.folds.makeRoom(table.value.entries.count) }
         }
-        var entry = Entry()
-        entry.hash = hash
-        entry.keyCount = Int32(key.byteCount)
-        entry.first = key.prefixWord(at: 0)
-        entry.second = key.byteCount > 8 ? key.prefixWord(at: 8) : 0
-        if key.byteCount > 16 {
-            entry.blob = pool.allocate(key.byteCount + 16)
-            pool.write(key, to: entry.blob, at: 0)
-        }
-        table.value.entries[Int(index)] = entry
-        if keepsLineage { table.value.contexts[Int(index)] = .none }
-        if keepsCells { table.value.cells[Int(index)] = CompactCell() }
-        flushed(index)
-        place(hash, index)
+        place(probe.hash, index)
         table.value.live += 1
         linkNewest(index)
         return index
     }
 
-    func growLineage(to size: Int) {
-        if keepsLineage { table.value.contexts.grow(to: size, filling: .none) }
-        if keepsCells { table.value.cells.grow(to: size, filling: CompactCell()) }
-        if recorder.isRecording { table.value.folds.grow(to: size) }
+    private func place(_ hash: UInt32, _ index: Int32) {
+        let mask = table.value.mask
+        var slot = hash & mask
+        while table.value.slots[Int(slot)] != 0 { slot = (slot &+ 1) & mask }
+        table.value.slots[Int(slot)] = hash & ~mask | UInt32(index &+ 1)
     }
 
-    @inline(never)
-    func enlarge(_ index: Int32, _ key: RawSpan, _ size: Int) {
-        let old = table.value.entries[Int(index)].blob
-        let blob = pool.allocate(size)
-        pool.write(key, to: blob, at: 0)
-        pool.deallocate(old)
-        table.value.entries[Int(index)].blob = blob
-    }
-
-    func place(_ hash: UInt32, _ index: Int32) {
-        var slot = Int(hash) & table.value.mask
-        while table.value.slots[slot] != 0 { slot = (slot &+ 1) & table.value.mask }
-        table.value.slots[slot] = UInt64(hash) << 32 | UInt64(UInt32(bitPattern: index &+ 1))
-    }
-
-    func growSlots() {
+    private func growSlots() {
         let size = table.value.slots.count * 2
-        table.value.slots = FlatArray(repeating: 0, count: size)
-        table.value.mask = size - 1
+        // The old ones are given back before there are new ones.
+        table.value.slots = FlatList()
+        table.value.slots = FlatList(repeating: 0, count: size)
+        table.value.mask = UInt32(size - 1)
         var index = table.value.newest
         while index >= 0 {
-            place(table.value.entries[Int(index)].hash, index)
-            index = table.value.entries[Int(index)].older
+            place(hash(ofEntry: Int(index)), index)
+            index = table.value.links[Int(index)].older
         }
+    }
+}
+
+extension StoreCache.Entry {
+    /// Takes in what every write changes but the value; returns how much more is charged than before.
+    @inline(__always)
+    fileprivate mutating func written(
+        timestamp: Int64, recordTime: Int64, source: Int32, offset: Int64, overhead: Int
+    ) -> Int {
+        let charge = Int(keyCount) &+ overhead
+        let more = charge &- Int(charged)
+        charged = Int32(truncatingIfNeeded: charge)
+        self.timestamp = timestamp
+        self.recordTime = recordTime
+        self.source = source
+        self.offset = offset
+        return more
     }
 }

@@ -14,37 +14,63 @@ public final class CacheBudget {
     public var usedBytes: Int { used.value }
 }
 
-/// The write-back cache of one store: a hash table of entries in least-recently-used order, with the dirty ones chained in the
-/// order of their last write.
+/// The write-back cache of one store: a hash table of entries in least-recently-used order, with the dirty ones in the order of
+/// their last write.
 ///
-/// Entries are plain words in one array, keys and values lie in a ``BlobPool``, links are indices: a hit costs no allocation, no
-/// reference count and no hashing by `Hasher`. Lineage lies in an array of its own, which exists only when lineage is kept.
-/// Sizes and eviction are Kafka Streams' (semantics 4.6).
+/// An entry is one line of the processor's cache: keys of up to 16 bytes and values of up to 8 lie in it, longer ones in a
+/// ``BlobPool``. What orders entries lies in an array of its own, since a use touches that of two neighbours; contexts, cells and
+/// folded writes lie in arrays that exist only where they are kept. A hit costs no allocation, no reference count and no hashing by
+/// `Hasher`. Sizes and eviction are Kafka Streams' (semantics 4.6).
 final class StoreCache {
     struct Entry: BitwiseCopyable {
-        var hash: UInt32 = 0
-        var newer: Int32 = -1  // towards the most recently used
-        var older: Int32 = -1
-        var dirtyBefore: Int32 = Entry.clean
-        var dirtyAfter: Int32 = -1
-        var keyCount: Int32 = 0  // -1: not in use
-        var valueCount: Int32 = -1  // -1: a cached delete
-        var charged: Int32 = 0
-        var first: UInt64 = 0  // the key's first 16 bytes, for comparing without a second cache miss
-        var second: UInt64 = 0
-        var short: UInt64 = 0  // a value of up to 8 bytes, where there is no blob
+        var first: UInt64 = 0  // the key's first 8 bytes
+        var second: UInt64 = 0  // the next 8; or the blob that holds a key of more than 16
+        var content: UInt64 = 0  // a value of up to 8 bytes; or its blob, and its length in the lower half
         var timestamp: Int64 = 0  // of the value
-        var recordTime: Int64 = 0  // of the record that wrote the entry
-        var origin = RecordOrigin.none
-        var blob = Blob.none  // key, headers, value; none where key and value are above
-        var headersCount: Int32 = 0
+        var recordTime: Int64 = 0  // of the record that wrote it
+        var offset: Int64 = -1
+        var source: Int32 = 0  // of that record: its topic and partition in `sources`
+        var charged: Int32 = 0
+        var keyCount: Int32 = 0  // -1: not in use
+        var form = Form.deleted
+        var contextFlags: UInt8 = 0
 
-        /// Stands in `dirtyBefore` of an entry that isn't dirty.
-        static var clean: Int32 { -2 }
-        var isDirty: Bool { dirtyBefore != Entry.clean }
+        var keyBlob: Blob { keyCount > 16 ? Blob(word: UInt32(truncatingIfNeeded: second)) : .none }
+        /// Whether the value, or the headers of a delete, lie in a blob.
+        var hasBlob: Bool { form >= Form.long || form == Form.deletedWithHeaders }
+        var valueBlob: Blob { hasBlob ? Blob(word: UInt32(truncatingIfNeeded: content &>> 32)) : .none }
+        var hasHeaders: Bool { form == Form.withHeaders || form == Form.deletedWithHeaders }
+        var isDelete: Bool { form < 0 }
     }
 
-    // Contexts, cells and folded writes lie in arrays of their own, which exist only where they are kept.
+    /// How an entry holds its value: a length from 0 to 8 if in itself.
+    enum Form {
+        static var deleted: Int8 { -1 }
+        /// A blob has the record's headers, behind their length of 4 bytes.
+        static var deletedWithHeaders: Int8 { -2 }
+        static var long: Int8 { 9 }
+        /// In a blob, behind headers as above.
+        static var withHeaders: Int8 { 10 }
+    }
+
+    struct Links: BitwiseCopyable {
+        var newer: Int32 = -1  // towards the most recently used
+        var older: Int32 = -1
+        var note: Int32 = -1  // where the entry is in the order of writes; -1: clean
+    }
+
+    struct Trace: BitwiseCopyable {
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        var span: UInt64 = 0
+    }
+
+    struct Source: BitwiseCopyable {
+        var topic: Int32 = -1
+        var partition: Int32 = -1
+        var topicSize: Int32 = 0
+    }
+
     // The encoded cell of an entry whose cell doesn't fit into its compact form.
     struct LargeCell: BitwiseCopyable {
         var blob = Blob.none
@@ -52,103 +78,136 @@ final class StoreCache {
     }
 
     struct Table: ~Copyable {
-        var slots: FlatArray<UInt64>  // hash in the upper half, index + 1 in the lower; 0 is empty
-        var mask: Int
-        var entries: FlatArray<Entry>
-        var contexts: FlatArray<TraceContext>
-        var cells: FlatArray<CompactCell>
-        var largeCells: FlatArray<LargeCell>  // as long as needed: empty where all cells are compact
-        var folds: FoldedWrites
+        // The hash's bits above the mask, and an index + 1, which is always less than there are slots; 0 is empty.
+        var slots = FlatList<UInt32>(repeating: 0, count: 2 * StoreCache.room)
+        var mask: UInt32 = 2 * UInt32(StoreCache.room) - 1
+        var entries = FlatList<Entry>(capacity: StoreCache.room)
+        var links = FlatList<Links>(capacity: StoreCache.room)
+        var traces = FlatList<Trace>()
+        var cells = FlatList<CompactCell>()
+        // As long as needed: empty where all cells are compact.
+        var largeCells = FlatArray<LargeCell>(repeating: LargeCell(), count: 0)
+        var folds = FoldedWrites(room: 0)
+        var sources = FlatList<Source>()
+        var source: Int32 = 0  // the last one used
         var freeEntry: Int32 = -1
-        var usedEntries = 0
         var live = 0
         var newest: Int32 = -1
         var oldest: Int32 = -1
-        var firstDirty: Int32 = -1
-        var lastDirty: Int32 = -1
+        // Entries in the order of their writes: a note counts if the entry says that it is its own. Appended to, and cleared of what
+        // doesn't count when full, which costs less per write than two links to neighbours anywhere.
+        var notes = FlatArray<Int32>(repeating: 0, count: StoreCache.room)
+        var noted = 0
         var dirtyCount = 0
+        // What the flush under way took, in order.
+        var taken = FlatArray<Int32>(repeating: 0, count: StoreCache.room)
+        var takenCount = 0
     }
+
+    static let room = 64
 
     let budget: CacheBudget
     let keepsLineage: Bool
     let keepsCells: Bool
+    let keepsFolds: Bool
     /// What an entry costs beside key and value: pointers, flag, record context with the topic's name (semantics 4.6).
     let overhead: Int
-    let recorder: LineageRecorder
+    /// What a value's timestamp costs.
+    let timestampSize: Int
     /// The recorder's arena, held here so that no record pays for its reference count.
     let arena: CellArena
-    let table: Owned<Table>
+    let table = Owned(Table())
     let pool = BlobPool()
     let cellBytes = ByteBuffer(capacity: 512)
 
-    init(budget: CacheBudget, recorder: LineageRecorder, overhead: Int = 24 + 1 + 20, room: Int = 128) {
+    init(budget: CacheBudget, recorder: LineageRecorder, timestampSize: Int, overhead: Int = 24 + 1 + 20) {
         self.budget = budget
-        self.recorder = recorder
         arena = recorder.arena
         self.overhead = overhead
+        self.timestampSize = timestampSize
         keepsLineage = recorder.mode != .off
         keepsCells = recorder.mode == .cells
-        table = Owned(
-            Table(
-                slots: FlatArray(repeating: 0, count: 2 * room), mask: 2 * room - 1,
-                entries: FlatArray(repeating: Entry(), count: room),
-                contexts: FlatArray(repeating: .none, count: recorder.mode == .off ? 0 : room),
-                cells: FlatArray(repeating: CompactCell(), count: recorder.mode == .cells ? room : 0),
-                largeCells: FlatArray(repeating: LargeCell(), count: 0),
-                folds: FoldedWrites(room: recorder.isRecording ? room : 0)))
+        keepsFolds = recorder.isRecording
+        // Clean entries have no source.
+        table.value.sources.append(Source())
+        if keepsFolds { table.value.folds = FoldedWrites(room: StoreCache.room) }
     }
 
     deinit {
-        budget.used.value -= chargedTotal
+        for index in 0..<table.value.entries.count where table.value.entries[index].keyCount >= 0 {
+            budget.used.value -= Int(table.value.entries[index].charged)
+        }
     }
 
     var count: Int { table.value.live }
     var dirtyCount: Int { table.value.dirtyCount }
     var isEmpty: Bool { table.value.live == 0 }
 
-    var chargedTotal: Int {
-        var total = 0
-        var index = table.value.newest
-        while index >= 0 {
-            total += Int(table.value.entries[Int(index)].charged)
-            index = table.value.entries[Int(index)].older
-        }
-        return total
-    }
-
     // MARK: Hashing and looking up
 
+    /// What is compared and hashed of a key, computed once per operation.
+    struct Probe {
+        var first: UInt64
+        var second: UInt64
+        var hash: UInt32
+    }
+
     @inline(__always)
-    static func hash(_ key: RawSpan) -> UInt32 {
-        var state: UInt64 = 0x9e37_79b9_7f4a_7c15 ^ UInt64(truncatingIfNeeded: key.byteCount)
+    static func probe(_ key: RawSpan) -> Probe {
+        let count = key.byteCount
+        let first = key.prefixWord(at: 0)
+        let second = count > 8 ? key.prefixWord(at: 8) : 0
+        return Probe(
+            first: first, second: second,
+            hash: count <= 16 ? hash(first, second, Int32(truncatingIfNeeded: count)) : longHash(key))
+    }
+
+    @inline(__always)
+    private static func mix(_ state: UInt64, _ word: UInt64) -> UInt64 {
+        let product = (state ^ word).multipliedFullWidth(by: 0xa076_1d64_78bd_642f)
+        return product.high ^ product.low
+    }
+
+    @inline(__always)
+    private static func start(_ count: Int) -> UInt64 { 0x9e37_79b9_7f4a_7c15 ^ UInt64(truncatingIfNeeded: count) }
+
+    @inline(__always)
+    private static func hash(_ first: UInt64, _ second: UInt64, _ count: Int32) -> UInt32 {
+        let state = mix(mix(start(Int(count)), first), second)
+        return UInt32(truncatingIfNeeded: state ^ (state &>> 32))
+    }
+
+    @inline(never)
+    private static func longHash(_ key: RawSpan) -> UInt32 {
+        var state = start(key.byteCount)
         var offset = 0
-        while offset &+ 8 <= key.byteCount {
-            let word = key.prefixWord(at: offset)
-            let product = (state ^ word).multipliedFullWidth(by: 0xa076_1d64_78bd_642f)
-            state = product.high ^ product.low
-            offset &+= 8
+        while offset < key.byteCount {
+            state = mix(state, key.prefixWord(at: offset))
+            offset += 8
         }
-        if offset < key.byteCount {
-            let product = (state ^ key.prefixWord(at: offset)).multipliedFullWidth(by: 0xe703_7ed1_a0b4_28db)
-            state = product.high ^ product.low
-        }
-        return UInt32(truncatingIfNeeded: state ^ (state >> 32))
+        return UInt32(truncatingIfNeeded: state ^ (state &>> 32))
+    }
+
+    /// The hash of an entry's key, made again: only growing and removing need it.
+    func hash(ofEntry index: Int) -> UInt32 {
+        let entry = table.value.entries[index]
+        if entry.keyCount <= 16 { return StoreCache.hash(entry.first, entry.second, entry.keyCount) }
+        return StoreCache.longHash(pool.bytes(of: entry.keyBlob, at: 0, count: Int(entry.keyCount)))
     }
 
     /// The entry of a key, or -1; does not count as a use.
     @inline(__always)
-    func find(_ key: RawSpan, hash: UInt32) -> Int32 {
-        let first = key.prefixWord(at: 0)
-        let second = key.byteCount > 8 ? key.prefixWord(at: 8) : 0
-        var slot = Int(hash) & table.value.mask
+    func find(_ key: RawSpan, _ probe: Probe) -> Int32 {
+        let mask = table.value.mask
+        var slot = probe.hash & mask
         while true {
-            let word = table.value.slots[slot]
+            let word = table.value.slots[Int(slot)]
             if word == 0 { return -1 }
-            if UInt32(truncatingIfNeeded: word >> 32) == hash {
-                let index = Int(UInt32(truncatingIfNeeded: word)) &- 1
-                if matches(index, key, first, second) { return Int32(truncatingIfNeeded: index) }
+            if (word ^ probe.hash) & ~mask == 0 {
+                let index = Int(word & mask) &- 1
+                if matches(index, key, probe.first, probe.second) { return Int32(truncatingIfNeeded: index) }
             }
-            slot = (slot &+ 1) & table.value.mask
+            slot = (slot &+ 1) & mask
         }
     }
 
@@ -160,13 +219,12 @@ final class StoreCache {
     }
 
     @inline(__always)
-    func matches(_ index: Int, _ key: RawSpan, _ first: UInt64, _ second: UInt64) -> Bool {
+    private func matches(_ index: Int, _ key: RawSpan, _ first: UInt64, _ second: UInt64) -> Bool {
         let size = table.value.entries[index].keyCount
-        guard size == Int32(truncatingIfNeeded: key.byteCount), table.value.entries[index].first == first,
-            table.value.entries[index].second == second
-        else { return false }
-        if size <= 16 { return true }
-        return pool.bytes(of: table.value.entries[index].blob, at: 0, count: Int(size)).isEqual(to: key)
+        guard size == Int32(truncatingIfNeeded: key.byteCount), table.value.entries[index].first == first else {
+            return false
+        }
+        if size <= 16 { return table.value.entries[index].second == second }
+        return pool.bytes(of: table.value.entries[index].keyBlob, at: 0, count: Int(size)).isEqual(to: key)
     }
-
 }

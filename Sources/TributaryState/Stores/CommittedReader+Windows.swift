@@ -5,7 +5,12 @@ extension CommittedReader {
     ///
     /// Windows that had expired at the commit are left out. Segments come in the order of time, keys in their order within.
     ///
-    /// - Parameter key: only this key's windows; nil for all.
+    /// - Parameters:
+    ///   - description: the store's.
+    ///   - key: only this key's windows; nil for all.
+    ///   - first: the earliest start.
+    ///   - last: the latest start.
+    ///   - body: gets the stored key, with the window in it, and the stored value.
     public func forEachWindow(
         _ description: StoreDescription, key: [UInt8]?, from first: Int64, through last: Int64,
         _ body: (_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool

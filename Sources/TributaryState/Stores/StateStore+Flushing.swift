@@ -9,10 +9,8 @@ extension StateStore {
     /// Does nothing without one.
     public func flush() throws {
         guard isCached, cache.dirtyCount > 0 else { return }
-        var list: [Int32] = []
-        list.reserveCapacity(cache.dirtyCount)
-        cache.takeDirty(into: &list)
-        try flush(cache, list, isCommit: true)
+        cache.takeDirty()
+        try flushTaken(isCommit: true)
     }
 
     func evict(_ cache: StoreCache) throws {
@@ -22,58 +20,46 @@ extension StateStore {
         while cache.budget.usedBytes > cache.budget.limit {
             let index = cache.oldest
             guard index >= 0 else { return }
-            let isDirty = cache.entry(index).isDirty
             cache.remove(index)
-            if isDirty {
-                var list = [index]
-                cache.takeDirty(into: &list)
-                try flush(cache, list)
+            if cache.isDirty(index) {
+                cache.takeDirty(first: index)
+                try flushTaken()
             }
             cache.release(index)
         }
     }
 
-    /// Writes entries to the engine sorted by key, then logs and forwards them in the order of `list`.
-    func flush(_ cache: StoreCache, _ list: [Int32], isCommit: Bool = false) throws {
+    /// Writes what the cache took for this flush to the engine sorted by key, then logs and forwards it in order.
+    private func flushTaken(isCommit: Bool = false) throws {
         state.value.isFlushing = true
         defer { state.value.isFlushing = false }
         let mark = arena.mark
-        var live = list
         let key = ByteBuffer(capacity: 256)
         let value = ByteBuffer(capacity: 256)
-        // A delete of what neither store nor changelog ever had vanishes (semantics 4.6, rule 4).
-        if list.contains(where: { !cache.hasValue($0) }) {
-            live = try list.filter { index throws(StoreError) in
-                guard cache.entry(index).valueCount < 0 else { return true }
-                key.writer.removeAll()
-                cache.copyKey(index, into: &key.writer)
-                if try inner.get(key.bytes, into: &found.writer) { return true }
-                cache.flushed(index)
-                return false
-            }
-        }
+        try dropVainDeletes(key)
         if recorder.isRecording {
             // Of a commit: all dirty entries. An eviction's one entry is not worth sorting what the others keep.
-            if isCommit { cache.table.value.folds.sort(list) }
-            for index in live {
-                makeFlushSpan(cache, index)
+            if isCommit { cache.sortFolds() }
+            for place in 0..<cache.takenCount {
+                makeFlushSpan(cache.taken(place))
                 if isCommit { recorder.exportWhenFull() }
             }
-            if isCommit { cache.table.value.folds.removeAll(list) }
+            if isCommit { cache.removeFolds() }
         }
-        try writeSorted(cache, live, key, value)
+        try writeSorted(key, value)
         let onFlush = self.onFlush
-        for index in live {
+        for place in 0..<cache.takenCount {
+            let index = cache.taken(place)
             let entry = cache.entry(index)
             let lineage = cache.lineage(index)
-            cache.flushed(index)
             key.writer.removeAll()
             cache.copyKey(index, into: &key.writer)
             let keySize = key.count
             cache.copyHeaders(index, into: &key.writer)
             value.writer.removeAll()
             cache.copyValue(index, into: &value.writer)
-            let isDelete = entry.valueCount < 0
+            cache.flushed(index)
+            let isDelete = entry.isDelete
             let time = isDelete || !description.isTimestamped ? entry.recordTime : entry.timestamp
             encodeCell(lineage)
             try log(
@@ -83,7 +69,7 @@ extension StateStore {
                 defer { recorder.show(again: seen) }
                 let held = CollectionOfOne(lineage)
                 let meta = RecordMeta(
-                    key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: entry.origin,
+                    key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: cache.origin(entry),
                     headers: key.bytes(from: keySize), lineage: held.span)
                 try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
             }
@@ -92,7 +78,19 @@ extension StateStore {
         }
     }
 
-    func makeFlushSpan(_ cache: StoreCache, _ index: Int32) {
+    /// Takes out the deletes of what neither store nor changelog ever had (semantics 4.6, rule 4).
+    private func dropVainDeletes(_ key: ByteBuffer) throws(StoreError) {
+        try cache.filterTaken { index throws(StoreError) in
+            if cache.hasValue(index) { return true }
+            key.writer.removeAll()
+            cache.copyKey(index, into: &key.writer)
+            if try inner.get(key.bytes, into: &found.writer) { return true }
+            cache.flushed(index)
+            return false
+        }
+    }
+
+    private func makeFlushSpan(_ index: Int32) {
         let parent = cache.context(index)
         guard recorder.makesSpan(parent) else { return }
         let type: LinkType = description.isLatestWins ? .superseded : .merged
@@ -101,12 +99,13 @@ extension StateStore {
         cache.setContext(index, recorder.span(operations.flush, parent: parent))
     }
 
-    func writeSorted(
-        _ cache: StoreCache, _ list: [Int32], _ key: ByteBuffer, _ value: ByteBuffer
-    ) throws {
+    private func writeSorted(_ key: ByteBuffer, _ value: ByteBuffer) throws {
         let mark = arena.mark
         sorter.value.removeAll()
-        for index in list { sorter.value.append(word: cache.entry(index).first, index: UInt32(index)) }
+        for place in 0..<cache.takenCount {
+            let index = cache.taken(place)
+            sorter.value.append(word: cache.entry(index).first, index: UInt32(index))
+        }
         if inner.takesSortedWrites {
             sorter.value.sort(
                 word: { cache.keyWord(Int32($0), at: $1) },
@@ -122,7 +121,7 @@ extension StateStore {
             cache.copyValue(index, into: &value.writer)
             encodeCell(lineage)
             try writeEngine(
-                key.bytes, entry.valueCount < 0 ? nil : value.bytes, timestamp: entry.timestamp,
+                key.bytes, entry.isDelete ? nil : value.bytes, timestamp: entry.timestamp,
                 recordTime: entry.recordTime, lineage)
             arena.release(to: mark)
         }

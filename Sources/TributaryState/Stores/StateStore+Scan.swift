@@ -85,6 +85,11 @@ extension StateStore {
     ///
     /// - Parameters:
     ///   - key: one key; nil for all keys between `lower` and `upper` (nil: open-ended).
+    ///   - lower: the first key, where there is none.
+    ///   - upper: the last key, where there is none.
+    ///   - first: the earliest start, ms.
+    ///   - last: the latest start, ms.
+    ///   - reverse: whether the walk goes the other way.
     public func scanWindows(
         key: [UInt8]?, from lower: [UInt8]? = nil, through upper: [UInt8]? = nil, start first: Int64, end last: Int64,
         reverse: Bool
@@ -155,7 +160,7 @@ extension StateStore {
                 let bytes = [UInt8](copying: key.bytes)
                 seen.insert(bytes)
                 let entry = cache.entry(index)
-                guard entry.valueCount >= 0 else { continue }
+                guard !entry.isDelete else { continue }
                 let value = ByteBuffer()
                 cache.copyValue(index, into: &value.writer)
                 rows.append(

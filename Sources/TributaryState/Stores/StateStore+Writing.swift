@@ -7,6 +7,8 @@ extension StateStore {
     /// Writes the next aggregate of a key (nil: deletes), derived from the record and the row that the last read found.
     ///
     /// - Parameters:
+    ///   - key: the row's key.
+    ///   - value: the aggregate; nil deletes.
     ///   - exists: whether the last ``read(_:)``, which was of this key, found a row.
     ///   - window: start and end, for the span.
     ///   - meta: of the record that causes the write.
@@ -69,11 +71,14 @@ extension StateStore {
     /// Writes a value (nil: deletes), and returns the lineage that the operator forwards: the write's own context and `cell`.
     ///
     /// - Parameters:
+    ///   - key: the row's key.
+    ///   - value: the value; nil deletes.
     ///   - timestamp: of the value, ms.
     ///   - cell: what the new value came from.
     ///   - link: how the row that was there is used, if there was one.
-    ///   - row: the context of that row's write; ``TraceContext/none`` if there was none.
+    ///   - row: the context of that row's write; `TraceContext.none` if there was none.
     ///   - window: start and end, for the span.
+    ///   - parentIsTrigger: whether the record only made the write happen now, and the value came from elsewhere.
     ///   - meta: of the record that causes the write.
     @inline(__always)
     public func write(
@@ -100,20 +105,22 @@ extension StateStore {
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ meta: borrowing RecordMeta
     ) -> Int32 {
         var index = state.value.lookedUp
-        var hash: UInt32 = 0
         state.value.lineageFrom = -1
-        if !cache.isEntry(index, of: key) {
-            hash = StoreCache.hash(key)
-            index = cache.find(key, hash: hash)
-        }
-        if meta.origin.topic != state.value.topic {
-            state.value.topic = meta.origin.topic
-            state.value.topicSize = topics.nameLength(ofTopic: meta.origin.topic)
-        }
-        return cache.put(
-            key, hash: hash, found: index, value: value, dirty: true, timestamp: timestamp,
-            recordTime: meta.timestamp, origin: meta.origin, headers: meta.headers,
-            topicSize: state.value.topicSize, timestampSize: timestampSize)
+        if !cache.isEntry(index, of: key) { index = lookUp(key) }
+        if cache.keepsFolds { cache.foldIn(index) }
+        cache.set(
+            index, value, timestamp: timestamp, recordTime: meta.timestamp, source: cache.source(meta.origin, topics),
+            offset: meta.origin.offset, headers: meta.headers)
+        cache.markDirty(index)
+        return index
+    }
+
+    /// The cache's entry of a key that wasn't read just before, made if there is none.
+    @inline(never)
+    private func lookUp(_ key: RawSpan) -> Int32 {
+        let probe = StoreCache.probe(key)
+        let index = cache.find(key, probe)
+        return index >= 0 ? index : cache.insert(key, probe)
     }
 
     /// Writes to engine and changelog; returns whether the engine took it.
@@ -168,8 +175,11 @@ extension StateStore {
     /// Puts a changelog record into the engine: the value's timestamp is the record's, its lineage the headers', byte for byte.
     ///
     /// - Parameters:
+    ///   - key: the record's key.
+    ///   - value: the record's value; nil deletes.
+    ///   - timestamp: the record's, ms.
+    ///   - context: of the header `traceparent`; `TraceContext.none` without.
     ///   - cell: the value of the header `tributary-cell`, version byte included; empty if the record has none.
-    ///   - foreign: the cell of the record's own coordinate, for a record that someone else sent.
     public func restore(
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan
     ) throws(StoreError) {

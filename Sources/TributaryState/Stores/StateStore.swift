@@ -1,7 +1,7 @@
 public import TributaryCore
 public import TributaryLineage
 
-/// Where the topics of records come from, by the numbers in ``RecordOrigin``: only their lengths matter to a cache.
+/// Where the topics of records come from, by the numbers in `RecordOrigin`: only their lengths matter to a cache.
 public protocol TopicNames: AnyObject {
     /// The length of a topic's name in characters; 0 for no topic.
     func nameLength(ofTopic number: Int32) -> Int
@@ -50,6 +50,7 @@ public final class StateStore {
 
     struct State: BitwiseCopyable {
         var start = 0  // where the value begins in what a read found
+        var viewed: Int32 = -1  // the cache's entry that has the value; -1: it is in what a read found
         var timestamp: Int64 = 0
         var lineage = Lineage.none
         var lineageFrom: Int32 = -1  // the cache's entry that has it; -1: it is here
@@ -59,9 +60,6 @@ public final class StateStore {
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
         var fetched = false
-        // The length of the name of the topic that the last write's record came from.
-        var topic: Int32 = -1
-        var topicSize = 0
     }
 
     // Reused buffers: what a read found, the envelope and cell being written.
@@ -73,12 +71,12 @@ public final class StateStore {
     /// Composes a store.
     ///
     /// - Parameters:
+    ///   - description: its name, kind and layers.
     ///   - engine: holds its tables.
     ///   - recorder: the task's.
     ///   - changelog: takes its writes; nil for none.
     ///   - budget: the cache's; nil for a store without cache.
-    ///   - topics: names of the topics in ``RecordOrigin``.
-    ///   - now: wall clock for graves, ms.
+    ///   - topics: names of the topics in `RecordOrigin`.
     public init(
         _ description: StoreDescription, engine: any StateEngine, recorder: LineageRecorder,
         changelog: (any ChangelogWriter)?, budget: CacheBudget?, topics: any TopicNames
@@ -101,7 +99,7 @@ public final class StateStore {
         keepsLineage = recorder.mode != .off
         isWindowed = if case .window = description.kind { true } else { false }
         cache = StoreCache(
-            budget: budget ?? CacheBudget(limit: 0), recorder: recorder, room: isCached ? 128 : 1)
+            budget: budget ?? CacheBudget(limit: 0), recorder: recorder, timestampSize: timestampSize)
         func operation(_ name: String) -> Int32 {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
@@ -125,23 +123,21 @@ public final class StateStore {
     @inline(__always)
     public func read(_ key: RawSpan) throws -> Bool {
         guard isCached else { return try readInner(key) }
-        let hash = StoreCache.hash(key)
-        let index = cache.find(key, hash: hash)
+        let probe = StoreCache.probe(key)
+        let index = cache.find(key, probe)
         state.value.lookedUp = index
         if index >= 0 {
             state.value.fetched = cache.fetchLineage(index)
             return readCached(index)
         }
-        return try readThrough(key, hash: hash)
+        return try readThrough(key, probe)
     }
 
     @inline(__always)
     func readCached(_ index: Int32) -> Bool {
         cache.touch(index)
         guard cache.hasValue(index) else { return false }
-        found.writer.removeAll()
-        state.value.start = 0
-        cache.copyValue(index, into: &found.writer)
+        state.value.viewed = index
         state.value.timestamp = cache.timestamp(index)
         state.value.lineageFrom = index
         return true
@@ -149,17 +145,18 @@ public final class StateStore {
 
     // Key-value stores keep what they read as a clean entry; window stores don't (semantics 4.6).
     @inline(never)
-    func readThrough(_ key: RawSpan, hash: UInt32) throws -> Bool {
+    func readThrough(_ key: RawSpan, _ probe: StoreCache.Probe) throws -> Bool {
         guard try readInner(key) else { return false }
         if isWindowed { return true }
-        state.value.lookedUp = cache.put(
-            key, hash: hash, found: -1, value: value, dirty: false, timestamp: valueTimestamp, recordTime: 0,
-            origin: .none, headers: RawSpan.empty, topicSize: 0, timestampSize: timestampSize)
-        cache.setLineage(state.value.lookedUp, state.value.lineage)
+        var index = cache.insert(key, probe)
+        cache.set(
+            index, value, timestamp: valueTimestamp, recordTime: 0, source: 0, offset: -1, headers: RawSpan.empty)
+        cache.setLineage(index, state.value.lineage)
+        state.value.lookedUp = index
         guard cache.budget.usedBytes > cache.budget.limit else { return true }
         // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
         try evict(cache)
-        let index = cache.find(key, hash: hash)
+        index = cache.find(key, probe)
         state.value.lookedUp = index
         return index >= 0 ? readCached(index) : try readInner(key)
     }
@@ -172,26 +169,23 @@ public final class StateStore {
 
     func decode(_ key: RawSpan) throws(StoreError) {
         do throws(EnvelopeError) {
-            let parts = try parts(found.bytes)
-            state.value.timestamp = parts.timestamp
-            state.value.lineage = parts.lineage
+            let view = try EnvelopeView(found.bytes)
+            state.value.timestamp = view.timestamp ?? 0
+            state.value.lineage.context = view.context
+            if !view.tracestate.isEmpty {
+                recorder.know(view.tracestate, of: &state.value.lineage.context)
+            }
+            if keepsCells { state.value.lineage.cell = try readCell(view.cell) }
+            state.value.start = found.count &- (view.payload?.byteCount ?? 0)
             state.value.lineageFrom = -1
-            state.value.start = found.count - parts.size
+            state.value.viewed = -1
         } catch {
             throw StoreError(.corrupt, "\(error)", store: name, key: key.hexadecimal)
         }
     }
 
-    func parts(_ bytes: RawSpan) throws(EnvelopeError) -> (timestamp: Int64, lineage: Lineage, size: Int) {
-        let view = try EnvelopeView(bytes)
-        var lineage = Lineage(context: view.context, cell: try readCell(view.cell))
-        if !view.tracestate.isEmpty { recorder.know(view.tracestate, of: &lineage.context) }
-        return (view.timestamp ?? 0, lineage, view.payload?.byteCount ?? 0)
-    }
-
     // A row written without cells has a gap, never a silent "complete".
     func readCell(_ bytes: RawSpan) throws(EnvelopeError) -> Cell {
-        guard recorder.mode == .cells else { return .empty }
         if bytes.isEmpty { return gapCell }
         do throws(MalformedBytes) { return try arena.decode(bytes) } catch { throw EnvelopeError(cell: error) }
     }
@@ -203,9 +197,24 @@ public final class StateStore {
     }
 
     /// The value that the last ``read(_:)`` found.
+    ///
+    /// A view of the store's memory until its next read or write.
     public var value: RawSpan {
         @_lifetime(immortal)
-        get { found.bytes(from: state.value.start) }
+        get {
+            guard state.value.viewed >= 0 else { return found.bytes(from: state.value.start) }
+            return cachedValue()
+        }
+    }
+
+    @inline(__always)
+    @_lifetime(immortal)
+    private func cachedValue() -> RawSpan {
+        let index = state.value.viewed
+        if cache.isLong(index) { return cache.longValue(index) }
+        found.writer.removeAll()
+        cache.copyShort(index, into: &found.writer)
+        return found.bytes
     }
 
     /// The timestamp of the value that the last ``read(_:)`` found, ms.

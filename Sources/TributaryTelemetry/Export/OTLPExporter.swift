@@ -5,7 +5,7 @@ public import TributaryLineage
 ///
 /// Whoever makes telemetry only queues it. What the protocol allows to try again (a server that is down, slow or busy) is
 /// kept and tried again for ``OTLPConfiguration/retryTime``; meanwhile a full queue drops whole traces, which are counted
-/// (``counters``), and records go on. Call ``shutdown(timeout:)`` before the process ends.
+/// (``counters(_:)``), and records go on. Call ``shutdown(timeout:)`` before the process ends.
 ///
 /// ```swift
 /// let exporter = try OTLPExporter(OTLPConfiguration(), resource: TelemetryResource(serviceName: "bank"))
@@ -19,6 +19,7 @@ public final class OTLPExporter: SpanExporter {
     /// Starts the thread; the server is not asked for anything yet.
     ///
     /// - Parameters:
+    ///   - configuration: where to, and within which limits.
     ///   - resource: who emits the telemetry: one service name per application.
     ///   - log: where it is said that telemetry can't be sent; must not lead back here.
     /// - Throws: ``OTLPConfigurationError`` for settings that can't work, or if the system gives no thread.
@@ -40,10 +41,13 @@ public final class OTLPExporter: SpanExporter {
     /// Queues a batch for the thread; never waits for the server.
     public func export(_ batch: SpanBatch) { worker.add(batch) }
 
+    /// Says which traces there is no room for.
+    public func threshold(skipped: Int) -> UInt64 { worker.threshold(skipped: skipped) }
+
     /// Queues collected metrics for the thread.
     public func export(_ metrics: [Metric]) { worker.add(metrics) }
 
-    /// Takes log lines as OTLP log records; add it to another sink with ``LogSink/and(_:)``.
+    /// Takes log lines as OTLP log records; add it to another sink with `LogSink.and(_:)`.
     public func logSink(level: LogLevel = .info) -> LogSink {
         LogSink(level: level) { [worker] line in
             worker.add(TimedLine(line: line, time: TimeSource.system.nanoseconds()))
@@ -74,6 +78,8 @@ public struct OTLPCounters: Sendable, Equatable {
     public var droppedTraces = 0
     /// Those of them that some spans of had already been sent.
     public var cut = 0
+    /// Records whose spans were not even made, since their trace would be dropped.
+    public var skipped = 0
     /// Those that could not be written into a request: too large, or without valid ids.
     public var unsendable = 0
     /// Those in requests that a server refused in a way that forbids another try.
@@ -96,6 +102,6 @@ public struct OTLPCounters: Sendable, Equatable {
     /// Nothing has happened.
     public init() {}
 
-    /// All that are lost, whatever the reason.
+    /// All that were made and are lost, whatever the reason.
     public var lost: Int { dropped + unsendable + refused + rejected + expired }
 }

@@ -38,6 +38,8 @@ public final class OTLPFileExporter: SpanExporter {
         public var droppedTraces = 0
         /// Those of them that some spans of had already been written.
         public var cut = 0
+        /// Records whose spans were not even made, since their trace would be dropped.
+        public var skipped = 0
         /// Spans lost because writing failed.
         public var failed = 0
         /// How often writing failed.
@@ -80,6 +82,11 @@ public final class OTLPFileExporter: SpanExporter {
         if wake { worker.monitor.wake() }
     }
 
+    /// Says which traces there is no room for.
+    public func threshold(skipped: Int) -> UInt64 {
+        worker.monitor.withLock { $0.queue.threshold(skipped: skipped, now: BackgroundThread.milliseconds()) }
+    }
+
     /// Waits until all that is queued is written, at most `milliseconds`.
     public func flush(timeout milliseconds: Int64) {
         _ = worker.monitor.wait(milliseconds: milliseconds) { $0.isIdle ? true : nil }
@@ -99,6 +106,7 @@ public final class OTLPFileExporter: SpanExporter {
             counters.dropped = state.queue.counts.dropped
             counters.droppedTraces = state.queue.counts.droppedTraces
             counters.cut = state.queue.counts.cut
+            counters.skipped = state.queue.counts.skipped
             counters.failed = state.failed
             counters.errors = state.errors
             counters.queuedBytes = state.queue.bytes

@@ -75,6 +75,12 @@ final class OTLPWorker: @unchecked Sendable {
         }
     }
 
+    func threshold(skipped: Int) -> UInt64 {
+        monitor.withLock { state in
+            state.spans.threshold(skipped: skipped, now: BackgroundThread.milliseconds())
+        }
+    }
+
     func add(_ line: TimedLine) {
         guard configuration.endpoints[.logs] != nil else { return }
         queue(.logs) { state in
@@ -134,6 +140,7 @@ final class OTLPWorker: @unchecked Sendable {
                 counters.dropped = state.spans.counts.dropped
                 counters.droppedTraces = state.spans.counts.droppedTraces
                 counters.cut = state.spans.counts.cut
+                counters.skipped = state.spans.counts.skipped
                 counters.queuedBytes = state.spans.bytes
                 counters.keptShare = 1 - Double(state.spans.threshold) / 0x1p56
             case .logs:

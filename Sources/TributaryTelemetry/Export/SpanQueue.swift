@@ -18,6 +18,8 @@ package struct SpanQueue: Sendable {
         package var droppedTraces = 0
         /// Those of them that some spans of had already left.
         package var cut = 0
+        /// Records whose spans were not made, since their trace is below the threshold.
+        package var skipped = 0
 
         /// Nothing has happened.
         package init() {}
@@ -37,6 +39,7 @@ package struct SpanQueue: Sendable {
     package private(set) var threshold: UInt64 = 0
     private var batches: [SpanBatch] = []
     private var first = 0
+    private var lastFall: Int64 = 0
     private var left = TraceTable()
     private var dropped = TraceTable()
 
@@ -80,6 +83,20 @@ package struct SpanQueue: Sendable {
         for span in batch.spans { left.insert(span.context) }
         counts.taken += batch.spans.count
         return batch
+    }
+
+    /// The threshold for those who make spans; falls as long as nothing waits, at most each 10 ms.
+    ///
+    /// - Parameters:
+    ///   - skipped: how many records' spans were not made because of it.
+    ///   - now: a clock that never jumps, ms.
+    package mutating func threshold(skipped: Int, now: Int64) -> UInt64 {
+        counts.skipped += skipped
+        if threshold > 0 && isEmpty && now - lastFall >= 10 {
+            fall()
+            lastFall = now
+        }
+        return threshold
     }
 
     /// Counts spans that came when nothing is taken any more.

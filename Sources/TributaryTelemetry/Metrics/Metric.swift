@@ -50,12 +50,12 @@ public enum MetricNumber: Sendable, Equatable {
 }
 
 /// One measurement that stands for others, with the span in which it was made.
-public struct Exemplar: Sendable, Equatable {
+public struct MetricExemplar: Sendable, Equatable {
     /// What was measured.
     public var value: MetricNumber
     /// When, in nanoseconds since the epoch.
     public var time: Int64
-    /// The span; ``TraceContext/none`` if there is none.
+    /// The span; `TraceContext.none` if there is none.
     public var context: TraceContext
     /// Attributes of the measurement that the point doesn't have.
     public var attributes: [String: AttributeValue]
@@ -95,10 +95,10 @@ public struct NumberPoint: Sendable, Equatable {
     /// The value.
     public var value: MetricNumber
     /// Measurements that stand for the others.
-    public var exemplars: [Exemplar]
+    public var exemplars: [MetricExemplar]
 
     /// Makes a point.
-    public init(_ frame: PointFrame, _ value: MetricNumber, exemplars: [Exemplar] = []) {
+    public init(_ frame: PointFrame, _ value: MetricNumber, exemplars: [MetricExemplar] = []) {
         self.frame = frame
         self.value = value
         self.exemplars = exemplars
@@ -120,12 +120,12 @@ public struct HistogramPoint: Sendable, Equatable {
     /// How many values each bucket has: one more than there are bounds.
     public var counts: [UInt64]
     /// Measurements that stand for the others.
-    public var exemplars: [Exemplar]
+    public var exemplars: [MetricExemplar]
 
     /// Makes a point.
     public init(
         _ frame: PointFrame, sum: Double, minimum: Double? = nil, maximum: Double? = nil, bounds: [Double],
-        counts: [UInt64], exemplars: [Exemplar] = []
+        counts: [UInt64], exemplars: [MetricExemplar] = []
     ) {
         self.frame = frame
         self.sum = sum
@@ -173,12 +173,13 @@ public struct ExponentialHistogramPoint: Sendable, Equatable {
     /// The buckets of negative values.
     public var negative: Buckets
     /// Measurements that stand for the others.
-    public var exemplars: [Exemplar]
+    public var exemplars: [MetricExemplar]
 
     /// Makes a point.
     public init(
         _ frame: PointFrame, sum: Double, minimum: Double? = nil, maximum: Double? = nil, scale: Int32,
-        zeroCount: UInt64 = 0, positive: Buckets = Buckets(), negative: Buckets = Buckets(), exemplars: [Exemplar] = []
+        zeroCount: UInt64 = 0, positive: Buckets = Buckets(), negative: Buckets = Buckets(),
+        exemplars: [MetricExemplar] = []
     ) {
         self.frame = frame
         self.sum = sum

@@ -50,7 +50,9 @@ public struct OTLPConfiguration: Sendable, Equatable {
     ///
     /// Requests of at most 4 MiB and 8192 items, a queue of 16 MB, a second of delay, five minutes of retries.
     ///
-    /// - Parameter endpoint: the server's URL, to which `v1/traces` and the others are appended.
+    /// - Parameters:
+    ///   - endpoint: the server's URL, to which `v1/traces` and the others are appended.
+    ///   - signals: what is exported.
     public init(endpoint: String = "http://127.0.0.1:4318", signals: [OTLPSignal] = OTLPSignal.allCases) {
         endpoints = [:]
         queueBytes = 16 << 20

@@ -131,7 +131,7 @@ extension OTLPJSON {
         writer.append(0x5d)
     }
 
-    private static func append(_ exemplars: [Exemplar], to writer: inout ByteWriter) {
+    private static func append(_ exemplars: [MetricExemplar], to writer: inout ByteWriter) {
         guard !exemplars.isEmpty else { return }
         writer.append(ascii: #","exemplars":["#)
         appendList(exemplars, to: &writer) { exemplar, writer in

@@ -17,12 +17,36 @@ extension OTLPJSON {
     ///
     /// - Throws: ``OTLPJSONError`` for what is not JSON, and for a span whose ids or times are not what OTLP says.
     public static func spans(ofLine line: RawSpan) throws(OTLPJSONError) -> [FinishedSpan] {
-        let request: JSONValue
+        try spans(of: try json(line))
+    }
+
+    /// Reads the spans of an answer of Jaeger's: `{"result": request}`, one or several.
+    static func spans(ofAnswer bytes: RawSpan) throws(OTLPJSONError) -> [FinishedSpan] {
+        var spans: [FinishedSpan] = []
+        var start = 0
+        // A stream has a value a line.
+        for end in 0...bytes.byteCount where end == bytes.byteCount || bytes.byte(at: end) == 0x0a {
+            let line = bytes.extracting(start..<end)
+            start = end + 1
+            guard !line.isEmpty else { continue }
+            let answer = try json(line)
+            guard let result = answer["result"] else {
+                throw OTLPJSONError(offset: nil, reason: answer["error"]?["message"]?.string ?? "there is no result")
+            }
+            spans += try self.spans(of: result)
+        }
+        return spans
+    }
+
+    private static func json(_ bytes: RawSpan) throws(OTLPJSONError) -> JSONValue {
         do throws(JSONError) {
-            request = try JSONReader.read(line)
+            return try JSONReader.read(bytes)
         } catch {
             throw OTLPJSONError(offset: error.offset, reason: error.reason)
         }
+    }
+
+    private static func spans(of request: JSONValue) throws(OTLPJSONError) -> [FinishedSpan] {
         guard case .object = request else { throw OTLPJSONError(offset: 0, reason: "not an object") }
         var spans: [FinishedSpan] = []
         for resource in try list(request["resourceSpans"]) {

@@ -98,7 +98,7 @@ extension OTLPProtobuf {
         writer.endMessage(start)
     }
 
-    private static func append(_ exemplars: [Exemplar], field: UInt64, to writer: inout ByteWriter) {
+    private static func append(_ exemplars: [MetricExemplar], field: UInt64, to writer: inout ByteWriter) {
         for exemplar in exemplars {
             let start = writer.beginMessage(field)
             writer.append(field: 2, fixed64: UInt64(clamping: exemplar.time))

@@ -34,7 +34,7 @@ public struct FinishedSpan: Sendable, Equatable {
     public var parentIsRemote: Bool
     /// The name.
     public var name: String
-    /// OTLP's number of the kind; ``SpanKind`` names those that are ours.
+    /// OTLP's number of the kind; `SpanKind` names those that are ours.
     public var kind: UInt8
     /// Nanoseconds since the epoch.
     public var start: Int64

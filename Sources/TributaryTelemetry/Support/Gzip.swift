@@ -16,7 +16,9 @@ public enum GzipError: Error, Sendable, Equatable {
 public enum Gzip {
     /// The decompressed bytes.
     ///
-    /// - Parameter limit: refuses to make more bytes than this, so that a small file can't fill the memory.
+    /// - Parameters:
+    ///   - bytes: one gzip member or several.
+    ///   - limit: refuses to make more bytes than this, so that a small file can't fill the memory.
     /// - Throws: ``GzipError``.
     public static func decompress(_ bytes: [UInt8], limit: Int = 1 << 30) throws(GzipError) -> [UInt8] {
         var stream = unsafe z_stream()

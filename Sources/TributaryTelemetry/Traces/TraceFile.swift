@@ -38,6 +38,7 @@ public enum TraceFile {
     /// The spans of a file, in the order of its lines.
     ///
     /// - Parameters:
+    ///   - path: the file.
     ///   - limit: refuses files that are larger than this, decompressed.
     ///   - skipping: called with each malformed line, which is then left out; without it the first one is thrown.
     public static func read(

@@ -3,7 +3,7 @@ internal import TributaryLineage
 
 /// Traces and answers as text for people and as JSON for programs.
 extension TraceGraph {
-    /// A trace as an indented tree: name, duration, coordinate, error, and a line for each link.
+    /// A trace as an indented tree: name, duration, coordinate, error, and a line for each link and event.
     ///
     /// Empty if no span of the trace is there.
     public func text(ofTrace traceID: String) -> String {
@@ -11,6 +11,7 @@ extension TraceGraph {
         forEachSpan(ofTrace: traceID) { span, depth in
             appendLine(span, depth, to: &writer)
             for link in span.links { appendLine(link, depth, to: &writer) }
+            for event in span.events { appendLine(event, span, depth, to: &writer) }
         }
         return writer.text
     }
@@ -26,7 +27,7 @@ extension TraceGraph {
                 for _ in depth...openDepth { writer.append(ascii: "]}") }
                 writer.append(0x2c)
             }
-            TraceJSON.append(span, to: &writer)
+            TraceJSON.append(span, ownTime: ownTime(of: span), to: &writer)
             openDepth = depth
         }
         if openDepth >= 0 { for _ in 0...openDepth { writer.append(ascii: "]}") } }
@@ -118,6 +119,13 @@ extension TraceGraph {
         writer.append(utf8: "\(id)\n")
     }
 
+    private func appendLine(_ event: SpanEvent, _ span: FinishedSpan, _ depth: Int, to writer: inout ByteWriter) {
+        for _ in 0..<min(depth + 2, TraceGraph.widestIndent) { writer.append(ascii: "  ") }
+        writer.append(utf8: "event \(printable(event.name)) after ")
+        appendDuration(event.time &- span.start, to: &writer)
+        writer.append(0x0a)
+    }
+
     private func appendTitle(_ span: FinishedSpan, to writer: inout ByteWriter) {
         writer.append(utf8: printable(span.name))
         writer.append(ascii: "  ")
@@ -135,12 +143,12 @@ extension TraceGraph {
     }
 
     /// Text without control characters, which could rewrite a terminal.
-    private func printable(_ text: String) -> String {
+    func printable(_ text: String) -> String {
         String(
             String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 
-    private func appendDuration(_ nanoseconds: Int64, to writer: inout ByteWriter) {
+    func appendDuration(_ nanoseconds: Int64, to writer: inout ByteWriter) {
         let micros = max(nanoseconds, 0) / 1000
         writer.append(decimal: micros / 1000)
         writer.append(0x2e)
@@ -154,7 +162,7 @@ extension TraceGraph {
 /// Spans and coordinates in the JSON of trees and answers.
 enum TraceJSON {
     /// Writes a span up to and with the bracket that opens its children.
-    static func append(_ span: FinishedSpan, to writer: inout ByteWriter) {
+    static func append(_ span: FinishedSpan, ownTime: Int64, to writer: inout ByteWriter) {
         writer.append(utf8: #"{"traceId":"\#(span.context.traceID)","spanId":"\#(span.context.spanID)","name":"#)
         writer.append(json: span.name)
         writer.append(ascii: #","kind":"#)
@@ -163,6 +171,12 @@ enum TraceJSON {
         writer.append(decimal: span.start)
         writer.append(ascii: #"","durationNano":"#)
         writer.append(decimal: span.end &- span.start)
+        writer.append(ascii: #","ownNano":"#)
+        writer.append(decimal: ownTime)
+        if let service = span.service {
+            writer.append(ascii: #","service":"#)
+            writer.append(json: service)
+        }
         if let coordinate = span.coordinate {
             writer.append(0x2c)
             append(coordinate, to: &writer)
@@ -179,7 +193,20 @@ enum TraceJSON {
             }
             writer.append(0x7d)
         }
-        writer.append(ascii: #"],"children":["#)
+        writer.append(0x5d)
+        if !span.events.isEmpty {
+            writer.append(ascii: #","events":["#)
+            for (index, event) in span.events.enumerated() {
+                if index > 0 { writer.append(0x2c) }
+                writer.append(ascii: #"{"name":"#)
+                writer.append(json: event.name)
+                writer.append(ascii: #","timeUnixNano":""#)
+                writer.append(decimal: event.time)
+                writer.append(ascii: #""}"#)
+            }
+            writer.append(0x5d)
+        }
+        writer.append(ascii: #","children":["#)
     }
 
     /// Writes the members that name a record.

@@ -45,7 +45,9 @@ extension TraceGraph {
     /// `merged`, `copied` and, marked, `bound`. The walk ends at a span that processes a record of a topic that isn't internal,
     /// and at a link that names its source record and leads to no span that is there.
     ///
-    /// - Parameter isInternal: whether records of a topic are no sources.
+    /// - Parameters:
+    ///   - start: where the walk begins.
+    ///   - isInternal: whether records of a topic are no sources.
     public func why(
         _ start: SpanID, isInternal: (String) -> Bool = TraceGraph.isInternalTopic
     ) -> WhyAnswer {

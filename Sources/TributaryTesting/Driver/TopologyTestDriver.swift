@@ -204,7 +204,7 @@ public final class TopologyTestDriver {
 
     /// Takes what was written to one topic since the last call, decoded; records of other topics stay to be taken.
     ///
-    /// - Throws: ``SerdeError`` for bytes that the serdes refuse.
+    /// - Throws: `SerdeError` for bytes that the serdes refuse.
     public func takeRecords<Key, Value>(
         from topic: String, _ key: Serde<Key>, _ value: Serde<Value>
     ) throws -> [Record<Key, Value>] {

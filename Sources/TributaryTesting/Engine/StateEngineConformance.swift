@@ -1,6 +1,6 @@
 public import TributaryState
 
-/// Checks that a state engine does what ``StateEngine`` promises, for whoever writes one.
+/// Checks that a state engine does what `StateEngine` promises, for whoever writes one.
 ///
 /// Each check makes an engine of its own and closes it. Run all with ``run()``, or one test a check:
 /// ```swift

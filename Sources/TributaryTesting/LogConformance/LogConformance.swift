@@ -1,6 +1,6 @@
 public import TributaryCore
 
-/// What every ``Log`` must do, as checks that any test framework can run.
+/// What every `Log` must do, as checks that any test framework can run.
 ///
 /// ```swift
 /// @Test(arguments: LogConformance.checks)

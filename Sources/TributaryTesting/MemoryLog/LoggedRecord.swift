@@ -12,7 +12,7 @@ public struct LoggedRecord: Sendable, Hashable {
     public var value: [UInt8]?
     /// The headers, without those of lineage.
     public var headers: Headers
-    /// The trace context; ``TraceContext/none`` if there is none.
+    /// The trace context; `TraceContext.none` if there is none.
     public var context: TraceContext
     /// The value of the `tributary-cell` header; empty if there is none.
     public var cell: [UInt8]

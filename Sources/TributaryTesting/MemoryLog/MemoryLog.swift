@@ -3,7 +3,7 @@ public import TributaryCore
 /// A log in memory, for tests of what is above a log.
 ///
 /// It keeps every record ever written and shows all of them (``records(in:)``). Records become visible at
-/// ``LogProducer/flush()``, or as they are sent if it was made with `autoVisible`; those of a transaction at its commit, and
+/// `LogProducer.flush()`, or as they are sent if it was made with `autoVisible`; those of a transaction at its commit, and
 /// never if it is aborted. One member at a time is in a group and gets all tasks. Settings of topics are kept and mean nothing.
 public final class MemoryLog: Log {
     /// The identity of the cluster.
@@ -168,7 +168,7 @@ public final class MemoryLog: Log {
             monitor, number: number, transactionalID: configuration.transactionalID, autoVisible: autoVisible)
     }
 
-    /// Joins a group; throws ``LogError/Code/inUse`` while another member is in.
+    /// Joins a group; throws `LogError.Code.inUse` while another member is in.
     public func joinGroup(_ configuration: GroupConfiguration) throws(LogError) -> any LogGroup {
         let member = try monitor.change { (state) throws(LogError) in
             try state.checkOpen()

@@ -21,7 +21,7 @@ struct Bank {
                bank balances DIR
 
         DIR holds everything: the topics, the state and, in DIR/traces, the traces. With --kafka HOST:PORT the topics are
-        those of Apache Kafka.
+        those of Apache Kafka. Traces go to a collector instead if OTEL_EXPORTER_OTLP_ENDPOINT is set.
         """
 
     static func main() async {

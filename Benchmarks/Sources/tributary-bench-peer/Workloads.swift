@@ -1,0 +1,46 @@
+import Tributary
+
+/// The workloads of the comparison with Kafka Streams: the same topologies, on the same bytes.
+enum Workload: String, CaseIterable {
+    case passthrough
+    case filterMap = "filter-map"
+    case count
+    case windowedCount = "windowed-count"
+    case repartitionCount = "repartition-count"
+    case streamTableJoin = "stream-table-join"
+    case restore
+    case startup
+    case latency
+
+    /// - Parameter inputs: the input topics; joins have the table's second.
+    func topology(from inputs: [String], to output: String) throws -> Topology {
+        let builder = StreamsBuilder()
+        let stream = builder.stream(inputs[0], key: .string, value: .bytes)
+        switch self {
+        case .passthrough, .startup:
+            stream.mapValues { $0 }.to(output, value: .bytes)
+        case .filterMap:
+            stream.filter { _, value in value[16] & 1 == 0 }
+                .map { _, value in (otherKey(value), Array(value[..<50])) }
+                .to(output, key: .string, value: .bytes)
+        case .count:
+            stream.groupByKey().count(as: "counts").toStream().to(output)
+        case .windowedCount:
+            stream.groupByKey().windowedBy(.tumbling(size: .seconds(60), grace: .seconds(600))).count(as: "counts")
+                .toStream().to(output)
+        case .repartitionCount:
+            stream.selectKey { _, value in otherKey(value) }.groupByKey(key: .string, value: .bytes)
+                .count(as: "counts").toStream().to(output)
+        case .streamTableJoin:
+            guard inputs.count == 2 else { throw TopologyError("this workload needs two input topics") }
+            stream.join(builder.table(inputs[1], key: .string, value: .bytes, as: "table")) { left, right in
+                Array(left[..<50] + right[..<50])
+            }.to(output, value: .bytes)
+        case .restore, .latency:
+            stream.groupByKey().reduce(as: "store") { _, value in value }.toStream().to(output)
+        }
+        return try builder.build()
+    }
+}
+
+private func otherKey(_ value: [UInt8]) -> String { String(decoding: value[..<16], as: UTF8.self) }

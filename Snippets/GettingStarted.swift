@@ -1,0 +1,53 @@
+// The bank: every transaction is posted to the balance of its account.
+
+// snippet.model
+import Tributary
+
+struct Account: Codable {
+    var owner: String
+    var feeCents: Int64
+}
+
+struct Transaction: Codable {
+    var cents: Int64
+}
+
+struct Posting: Codable {
+    var owner: String
+    var cents: Int64
+
+    init(_ transaction: Transaction, _ account: Account) {
+        owner = account.owner
+        cents = transaction.cents - account.feeCents
+    }
+}
+
+struct Balance: Codable {
+    var owner: String
+    var cents: Int64
+
+    static let zero = Balance(owner: "", cents: 0)
+
+    mutating func apply(_ posting: Posting) {
+        owner = posting.owner
+        cents += posting.cents
+    }
+}
+// snippet.end
+
+// snippet.application
+let builder = StreamsBuilder()
+let accounts = builder.table("accounts", key: .string, value: .json(Account.self), as: "accounts")
+builder.stream("transactions", key: .string, value: .json(Transaction.self))
+    .join(accounts) { transaction, account in Posting(transaction, account) }
+    .groupByKey()
+    .aggregate(as: "balances", value: .json(Balance.self), initial: .zero) { _, posting, balance in
+        balance.apply(posting)
+    }
+    .toStream()
+    .to("balance-updates")
+
+let app = try StreamsApplication(
+    builder.build(), configuration: .init(applicationID: "bank", log: .embedded(at: "./bank-data")))
+try await app.run()  // until SIGTERM, SIGINT or shutdown()
+// snippet.end

@@ -1,0 +1,129 @@
+public import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+/// What the aggregations of one task in windows of time share: finds the open windows of a record, reads, writes, forwards.
+@usableFromInline
+final class WindowedAggregate<Key, Aggregate> {
+    @usableFromInline let store: StateStore
+    @usableFromInline let aggregate: AggregateStore<Windowed<Key>, Aggregate>
+    @usableFromInline let next: Sink<Windowed<Key>, Aggregate>
+    @usableFromInline let windows: TimeWindows
+    @usableFromInline let user: UserCode
+    // The key in the store: the record's, the window's start, a sequence number.
+    @usableFromInline let key = ByteBuffer()
+    // The greatest timestamp seen, ms.
+    @usableFromInline let time = Owned(Int64(-1))
+
+    @inlinable
+    init(
+        _ store: StateStore, _ context: NodeContext, _ name: String, _ windows: TimeWindows,
+        _ next: Sink<Windowed<Key>, Aggregate>, _ windowedKey: Serde<Windowed<Key>>?, _ value: Serde<Aggregate>
+    ) {
+        self.store = store
+        self.windows = windows
+        self.next = next
+        aggregate = AggregateStore(store, context.recorder, windowedKey, value)
+        user = UserCode(name, context.services)
+        let forward = FlushForwarder(next, windowedKey, value).closure()
+        // The store's key has a sequence number behind the window's start; the topic's has not.
+        store.onFlush = { key, content, meta in
+            let short = key.prefix(key.byteCount - 4)
+            try forward(short, content, meta.with(key: short))
+        }
+    }
+
+    /// Brings every open window of a record up to date.
+    ///
+    /// - Parameter step: makes the new aggregate; told whether there is one already, which is then ``old()``.
+    @inlinable
+    @inline(__always)
+    func update(_ meta: borrowing RecordMeta, _ step: (_ exists: Bool) throws -> Aggregate) throws {
+        guard meta.hasKey else { return user.dropped(.nullKey, meta) }
+        time.value = max(time.value, meta.timestamp)
+        let close = time.value &- windows.grace
+        var start = windows.firstStart(of: meta.timestamp)
+        while start <= meta.timestamp {
+            let end = windows.end(ofStart: start)
+            defer { start &+= windows.advance }
+            guard end > close else {
+                user.dropped(.expired, meta)
+                continue
+            }
+            key.writer.removeAll()
+            key.writer.append(meta.key)
+            key.writer.append(bigEndian: start)
+            key.writer.append(bigEndian: UInt32(0))
+            let exists = try store.read(key.bytes)
+            if exists { store.previousSpan(meta) }
+            guard let result = try user.run(meta, { try step(exists) }) else { return }
+            let written = try aggregate.write(key.bytes, result, exists: exists, window: (start, end), meta)
+            guard !aggregate.isCached else { continue }
+            let lineage = CollectionOfOne(store.writtenLineage)
+            let short = key.bytes.prefix(key.bytes.byteCount - 4)
+            try aggregate.forwardKeyless(next, result, meta.with(key: short, timestamp: written, lineage.span))
+        }
+    }
+
+    /// The aggregate of the window at hand.
+    @inlinable
+    func old() throws -> Aggregate { try store.decodedValue(aggregate.value, key: key.bytes) }
+
+    /// Counts a record whose value is null, in a type without null.
+    @inlinable
+    func dropped(_ meta: borrowing RecordMeta) { user.dropped(meta.hasKey ? .nullValue : .nullKey, meta) }
+}
+
+extension WindowedAggregate where Aggregate == Int64 {
+    // Counting asks neither for key nor for value. Null values count in windows (semantics 1.4), where the type has one.
+    @inlinable
+    func count<Value>() -> Sink<Key, Value> {
+        let countsNull = Nullability<Value>.of() != nil
+        let one: (borrowing RecordMeta) throws -> Void = { [self] meta in
+            try update(meta) { exists in exists ? try old() &+ 1 : 1 }
+        }
+        let null: (borrowing RecordMeta) throws -> Void = { [self] meta in
+            if countsNull { try one(meta) } else { dropped(meta) }
+        }
+        return Sink(
+            call: { _, _, meta in try one(meta) }, delete: { _, meta in try null(meta) },
+            keyless: { _, meta in try one(meta) }, keylessDelete: null,
+            bytes: { content, meta in if content == nil { try null(meta) } else { try one(meta) } })
+    }
+}
+
+extension WindowedAggregate {
+    @inlinable
+    func reduce(_ reducer: @escaping @Sendable (Aggregate, Aggregate) throws -> Aggregate) -> Sink<Key, Aggregate> {
+        let nulls = Nullability<Aggregate>.of()
+        let one: (Aggregate, borrowing RecordMeta) throws -> Void = { [self] value, meta in
+            try update(meta) { exists in exists ? try reducer(try old(), value) : value }
+        }
+        let null: (borrowing RecordMeta) throws -> Void = { [self] meta in
+            if let nulls { try one(nulls.null(), meta) } else { dropped(meta) }
+        }
+        return Sink(
+            call: { _, value, meta in try one(value, meta) }, delete: { _, meta in try null(meta) },
+            keyless: one, keylessDelete: null)
+    }
+
+    @inlinable
+    func aggregate<Value>(
+        _ initial: @escaping @Sendable () -> Aggregate,
+        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
+    ) -> Sink<Key, Value> {
+        let nulls = Nullability<Value>.of()
+        let one: (Key, Value, borrowing RecordMeta) throws -> Void = { [self] key, value, meta in
+            try update(meta) { exists in
+                var result = exists ? try old() : initial()
+                try aggregator(key, value, &result)
+                return result
+            }
+        }
+        return Sink(
+            call: one,
+            delete: { [self] key, meta in
+                if let nulls { try one(key, nulls.null(), meta) } else { dropped(meta) }
+            })
+    }
+}

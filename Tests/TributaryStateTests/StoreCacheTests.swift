@@ -1,0 +1,170 @@
+import Testing
+import TributaryCore
+import TributaryLineage
+import TributaryState
+
+/// The cache against a model of Kafka Streams' rules: what is read, what a flush gives, in which order, with whose metadata.
+@Suite struct StoreCacheTests {
+    struct Flushed: Equatable {
+        var key: [UInt8]
+        var value: [UInt8]?
+        var offset: Int64
+        var partition: Int32
+        var headers: [UInt8]
+        var trace: UInt64
+    }
+
+    /// Entries by key, in the order of use and of the last writes.
+    private struct Model {
+        struct Entry {
+            var flushed: Flushed
+            var size: Int
+        }
+
+        let limit: Int
+        var entries: [[UInt8]: Entry] = [:]
+        var uses: [[UInt8]] = []  // oldest first
+        var writes: [[UInt8]] = []
+        var engine: [[UInt8]: [UInt8]] = [:]
+        var flushed: [Flushed] = []
+
+        var used: Int { entries.values.reduce(0) { $0 + $1.size } }
+
+        mutating func touch(_ key: [UInt8]) {
+            uses.removeAll { $0 == key }
+            uses.append(key)
+        }
+
+        mutating func put(_ write: Flushed, isDirty: Bool, topicSize: Int) {
+            let size = write.key.count + 45 + (write.value.map { $0.count + 8 } ?? 0) + topicSize + write.headers.count
+            entries[write.key] = Entry(flushed: write, size: size)
+            touch(write.key)
+            if isDirty {
+                writes.removeAll { $0 == write.key }
+                writes.append(write.key)
+            }
+            while used > limit, let oldest = uses.first {
+                uses.removeFirst()
+                let entry = entries[oldest]
+                if writes.contains(oldest) {
+                    writes.removeAll { $0 == oldest }
+                    writes.insert(oldest, at: 0)
+                    flush()
+                }
+                if entry != nil { entries[oldest] = nil }
+            }
+        }
+
+        mutating func flush() {
+            for key in writes {
+                guard let entry = entries[key] else { continue }
+                if entry.flushed.value == nil && engine[key] == nil { continue }
+                engine[key] = entry.flushed.value
+                flushed.append(entry.flushed)
+            }
+            writes = []
+        }
+
+        mutating func read(_ key: [UInt8]) -> [UInt8]? {
+            if let entry = entries[key] {
+                touch(key)
+                return entry.flushed.value
+            }
+            guard let value = engine[key] else { return nil }
+            put(
+                Flushed(key: key, value: value, offset: -1, partition: -1, headers: [], trace: 0), isDirty: false,
+                topicSize: 0)
+            return value
+        }
+    }
+
+    private final class Topics: TopicNames {
+        func nameLength(ofTopic number: Int32) -> Int { number < 0 ? 0 : 3 + Int(number) }
+    }
+
+    private func bytes(_ random: inout FastRandom, _ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 7) }
+    }
+
+    @Test(arguments: [(UInt64(1), 2_000), (2, 20_000), (3, 0), (4, 1 << 30)])
+    func `random operations agree with the model`(seed: UInt64, limit: Int) throws {
+        var random = FastRandom(seed: seed)
+        let store = try StateStore(
+            StoreDescription(name: "store", kind: .timestampedKeyValue, isCached: true), engine: MemoryEngine(),
+            recorder: LineageRecorder(mode: .context), changelog: nil, budget: CacheBudget(limit: limit),
+            topics: Topics())
+        var flushed: [Flushed] = []
+        store.onFlush = { key, value, meta in
+            var content: [UInt8]?
+            if let value { content = [UInt8](copying: value) }
+            flushed.append(
+                Flushed(
+                    key: [UInt8](copying: key), value: content, offset: meta.origin.offset,
+                    partition: meta.origin.partition, headers: [UInt8](copying: meta.headers),
+                    trace: meta.lineage.context.traceLow))
+        }
+        var model = Model(limit: limit)
+        // Lengths around those where keys and values leave the entry; some share their first 16 bytes.
+        let keys = (0..<200).map { index in
+            index % 3 == 0
+                ? Array("a-long-common-prefix".utf8) + [UInt8(index)]
+                : [UInt8(index)] + bytes(&random, Int(random.next() % 17))
+        }
+        var total = 0
+        for step in 0..<6_000 {
+            let key = keys[Int(random.next() % UInt64(keys.count))]
+            switch random.next() % 20 {
+            case 0..<9:
+                let isLarge = random.next() % 50 == 0
+                let value =
+                    random.next() % 5 == 0
+                    ? nil : bytes(&random, Int(random.next() % (isLarge ? 70_000 : 24)))
+                let headers = random.next() % 4 == 0 ? bytes(&random, 1 + Int(random.next() % 30)) : []
+                let topic = Int32(random.next() % 3)
+                let write = Flushed(
+                    key: key, value: value, offset: Int64(step), partition: topic * 2, headers: headers,
+                    trace: UInt64(step))
+                let lineage = CollectionOfOne(
+                    Lineage(
+                        context: TraceContext(traceHigh: 1, traceLow: UInt64(step), span: 2, flags: 0), cell: .empty))
+                let meta = RecordMeta(
+                    key: key.span.bytes, hasKey: true, timestamp: Int64(step),
+                    origin: RecordOrigin(topic: topic, partition: topic * 2, offset: Int64(step)),
+                    headers: headers.span.bytes, lineage: lineage.span)
+                if random.next() % 2 == 0 {
+                    let found = try store.read(key.span.bytes)
+                    let expected = model.read(key) != nil
+                    #expect(found == expected)
+                }
+                if let value {
+                    _ = try store.write(
+                        key.span.bytes, value.span.bytes, timestamp: Int64(step), cell: .empty, link: .superseded,
+                        row: .none, meta)
+                } else {
+                    _ = try store.write(
+                        key.span.bytes, nil, timestamp: Int64(step), cell: .empty, link: .superseded, row: .none, meta)
+                }
+                model.put(write, isDirty: true, topicSize: 3 + Int(topic))
+            case 9..<19:
+                let expected = model.read(key)
+                let found = try store.read(key.span.bytes)
+                #expect(found == (expected != nil))
+                if found {
+                    let value = [UInt8](copying: store.value)
+                    #expect(value == expected)
+                }
+            default:
+                try store.flush()
+                model.flush()
+            }
+            try #require(flushed == model.flushed, "step \(step)")
+            total += flushed.count
+            flushed = []
+            model.flushed = []
+        }
+        try store.flush()
+        model.flush()
+        #expect(flushed == model.flushed)
+        #expect(total > 500)
+    }
+}
