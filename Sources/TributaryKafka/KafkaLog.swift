@@ -169,6 +169,22 @@ extension KafkaLogCore {
             }
             _ = unsafe rd_kafka_poll(control.pointer, 10)
         }
+        if let partitions { try waitForLeaders(name, partitions: partitions) }
+    }
+
+    /// Waits until each partition's leader answers for it: a broker tells of a partition before it takes records for it.
+    func waitForLeaders(_ name: String, partitions: Int32) throws(LogError) {
+        let deadline = TimeSource.system.milliseconds + min(configuration.requestTimeout, 30_000)
+        let times = Dictionary(uniqueKeysWithValues: (0..<partitions).map { (TopicPartition(name, $0), Int64(0)) })
+        while true {
+            do throws(LogError) {
+                _ = try control.offsets(atOrAfter: times, within: configuration.requestTimeout)
+                return
+            } catch {
+                guard error.code == .unknownTopic, TimeSource.system.milliseconds < deadline else { throw error }
+            }
+            _ = unsafe rd_kafka_poll(control.pointer, 10)
+        }
     }
 }
 

@@ -91,6 +91,7 @@ internal import TributaryCore
             }
         }
         let deliveries = unsafe target.deliveries + Int(partition)
+        if unsafe !deliveries.pointee.isProven && deliveries.pointee.pending > 0 { try unsafe prove(deliveries) }
         let keyCount = key?.byteCount ?? 0
         let valueCount = value?.byteCount ?? 0
         while true {
@@ -105,6 +106,7 @@ internal import TributaryCore
             try log.check()
         }
         list.given()
+        unsafe deliveries.pointee.pending &+= 1
         unsafe totals.pointee.pendingRecords &+= 1
         unsafe totals.pointee.pendingBytes &+= keyCount &+ valueCount
         unserved &+= 1
@@ -112,6 +114,21 @@ internal import TributaryCore
             unserved = 0
             handle.serve()
         }
+    }
+
+    /// Waits for the first record of a partition alone.
+    ///
+    /// Of a new producer's first two batches under way, a broker that just became the leader can refuse the first and take the
+    /// second, as it knows of none before. It calls the first out of order when it comes again, and librdkafka counts it as
+    /// written: it would be lost without a word.
+    @inline(never)
+    @unsafe private func prove(_ deliveries: UnsafeMutablePointer<PartitionDeliveries>) throws(LogError) {
+        while unsafe !deliveries.pointee.isProven && deliveries.pointee.pending > 0 {
+            _ = unsafe rd_kafka_poll(handle.pointer, 10)
+            try log.check()
+        }
+        // Without a broker the next ones would each wait as long. A record that was refused is the flush's to tell.
+        if unsafe totals.pointee.first?.code.isTransient == true { try throwFailures() }
     }
 
     @inline(__always)

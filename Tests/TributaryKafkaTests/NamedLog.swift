@@ -11,9 +11,10 @@ final class NamedLog: Log {
         self.prefix = prefix
     }
 
-    // Names at the limit of length or that are none are left as they are, so that the broker's own rules are seen.
+    // Names at the limit of length keep it, and those that are none are left as they are: the broker's own rules are seen.
     func outer(_ name: String) -> String {
-        (1...200).contains(name.utf8.count) && name != "." && name != ".." ? prefix + name : name
+        if name.isEmpty || name == "." || name == ".." { return name }
+        return prefix + (name.utf8.count > 200 ? String(name.dropFirst(prefix.count)) : name)
     }
     func outer(_ place: TopicPartition) -> TopicPartition { TopicPartition(outer(place.topic), place.partition) }
     func inner(_ name: String) -> String { name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name }

@@ -47,6 +47,16 @@ struct Program {
         guard status == 0 else { throw Failure(description: "\(words.joined(separator: " ")) ended with \(status)") }
     }
 
+    /// Has a shell run a command when this process has ended, however it ends.
+    static func atEnd(_ command: String) throws {
+        let script = "exec </dev/null >/dev/null 2>&1; while kill -0 \(getpid()); do sleep 2; done; \(command)"
+        var arguments: [UnsafeMutablePointer<CChar>?] = (["sh", "-c", script] as [String]).map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var id: pid_t = 0
+        let failure = posix_spawnp(&id, "sh", nil, nil, &arguments, environ)
+        guard failure == 0 else { throw Failure(description: "sh: error \(failure)") }
+    }
+
     /// Whether a program is there to be run.
     static func exists(_ name: String) -> Bool {
         let path = getenv("PATH").map { String(cString: $0) } ?? ""

@@ -29,6 +29,8 @@ enum RealBroker {
         }
         guard let script else { return }
         let directory = TemporaryFolder().keep()
+        // Should this process crash, no broker stays behind.
+        try Program.atEnd("'\(script)' stop '\(directory)' --now; rm -rf '\(directory)'")
         try Program(script, "start", directory)
         let text = try String(contentsOfFile: "\(directory)/bootstrap", encoding: .utf8)
         state.withLock { state in

@@ -8,6 +8,10 @@ internal import TributaryCore
     let partition: Int32
     /// The offset of the last record written; -1 if there was none.
     var lastOffset: Int64 = -1
+    /// How many records are under way.
+    var pending = 0
+    /// Whether a broker has taken a record: it then knows this producer, and the order of what follows.
+    var isProven = false
 }
 
 /// What a producer has handed over and has not been told about, and what failed.
@@ -33,6 +37,7 @@ func tookDelivery(
     guard let message = unsafe message, let place = unsafe message.pointee._private else { return }
     let deliveries = unsafe place.assumingMemoryBound(to: PartitionDeliveries.self)
     let totals = unsafe deliveries.pointee.totals
+    unsafe deliveries.pointee.pending -= 1
     unsafe totals.pointee.pendingRecords -= 1
     unsafe totals.pointee.pendingBytes -= message.pointee.len + message.pointee.key_len
     let code = unsafe message.pointee.err
@@ -44,6 +49,7 @@ func tookDelivery(
         }
         return
     }
+    unsafe deliveries.pointee.isProven = true
     if unsafe message.pointee.offset > deliveries.pointee.lastOffset {
         unsafe deliveries.pointee.lastOffset = message.pointee.offset
     }
