@@ -4,7 +4,7 @@ import TributaryKafka
 import TributaryTesting
 
 /// What brokers' and librdkafka's errors come to, on pretended brokers.
-@Suite(.timeLimit(.minutes(1))) struct MockFaultTests {
+@Suite(.timeLimit(.minutes(3))) struct MockFaultTests {
     /// Numbers of Kafka's requests.
     enum Request {
         static let produce: Int16 = 0
