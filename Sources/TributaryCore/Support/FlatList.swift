@@ -8,7 +8,7 @@
 ///
 /// For the large tables of caches: `realloc` moves a large block page by page instead of copying it, so that two copies are never
 /// held, and room that nothing was written to takes no memory. The first element begins at a line of the processor's cache, and
-/// large blocks ask for large pages: a random access to a table of 64 MB costs a third less.
+/// large blocks ask for large pages, since random accesses to a table of 64 MB miss the tables of small ones.
 @safe public struct FlatList<Element: BitwiseCopyable>: ~Copyable {
     // Raw memory owned by this value alone; 0..<size is initialised, 0..<room fits.
     @usableFromInline var base: UnsafeMutablePointer<Element>
