@@ -43,7 +43,7 @@ public final class LineageRecorder {
     /// Whether spans are made at all.
     public let isRecording: Bool
     private let sampler: Sampler
-    private let exporter: (any SpanExporter)?
+    let exporter: (any SpanExporter)?
     /// The lineage of the record being processed: the one copy that metadata and user closures see.
     public let current = Owned(Lineage.none)
     @usableFromInline let seen = Owned(SeenLineage())
@@ -62,6 +62,8 @@ public final class LineageRecorder {
         @usableFromInline var threshold: UInt64 = 0
         /// How many records that was, since the exporter was last told.
         var skipped = 0
+        /// Spans and links handed to the exporter, and records skipped, since the start.
+        var handed = (spans: 0, links: 0, skipped: 0)
         var firstLink: Int32 = 0
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
@@ -363,42 +365,4 @@ public final class LineageRecorder {
     public func combine(_ context: TraceContext, _ left: Cell, _ right: Cell) -> Lineage {
         Lineage(context: context, cell: add(left, right))
     }
-
-    // MARK: Export
-
-    /// Hands finished spans to the exporter: after a batch of records, and at a commit.
-    ///
-    /// The exporter gets a copy of the size that is needed: the recorder's own arrays stay, and stay in the processor's cache.
-    public func export() {
-        guard isRecording, let exporter else { return }
-        defer {
-            state.value.threshold = exporter.threshold(skipped: state.value.skipped)
-            state.value.skipped = 0
-        }
-        guard !state.value.batch.spans.isEmpty else { return }
-        var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
-        batch.spans.reserveCapacity(state.value.batch.spans.count)
-        batch.spans += state.value.batch.spans
-        batch.links.reserveCapacity(state.value.batch.links.count)
-        batch.links += state.value.batch.links
-        swap(&batch.details, &state.value.batch.details)
-        tracestates.value.note(&batch)
-        exporter.export(batch)
-        state.value.batch.spans.removeAll(keepingCapacity: true)
-        state.value.batch.links.removeAll(keepingCapacity: true)
-        state.value.pendingLinks = 0
-        state.value.recordEnd = 0
-    }
-
-    /// Hands finished spans to the exporter if they and their links are many: for a flush, which makes more than a batch of records does.
-    ///
-    /// Not while a span is open.
-    public func exportWhenFull() {
-        if state.value.batch.spans.count + state.value.batch.links.count >= LineageRecorder.fullBatch { export() }
-    }
-
-    private static let fullBatch = 4_096
-
-    /// How many finished spans wait for ``export()``.
-    public var waitingSpans: Int { state.value.batch.spans.count }
 }

@@ -28,7 +28,8 @@ import TributaryWeb
             let builder = StreamsBuilder()
             builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream().to("out")
             var configuration = StreamsConfiguration(
-                applicationID: "web", log: .open(log), stateDirectory: "\(directory.path)/state")
+                applicationID: "web", log: .open(log), stateDirectory: "\(directory.path)/state",
+                lineage: LineageConfiguration(exporter: InMemorySpanExporter(capacity: 100)))
             configuration.handlesSignals = false
             let application = try StreamsApplication(builder.build(), configuration: configuration)
             let server = try WebServer(application, web)
@@ -66,6 +67,11 @@ import TributaryWeb
             let open = try get(server.port, "/metrics", ["Accept: application/openmetrics-text;version=1.0.0"])
             #expect(open.headers["content-type"]?.hasPrefix("application/openmetrics-text") == true)
             #expect(open.body.hasSuffix("# EOF\n"))
+            let exemplars = open.body.split(separator: "\n").filter { $0.contains(" # {trace_id=\"") }
+            #expect(
+                !exemplars.isEmpty && exemplars.allSatisfy { $0.hasPrefix("messaging_process_duration_seconds_bucket") }
+            )
+            #expect(open.body.contains("tributary_lineage_spans_total{"))
             let ready = try get(server.port, "/health/ready")
             #expect(ready.status == 200)
             #expect(ready.body == "{\"status\":\"UP\",\"state\":\"running\"}\n")

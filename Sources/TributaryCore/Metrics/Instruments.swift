@@ -107,6 +107,13 @@ public final class Histogram: Sendable {
     /// For the one thread that writes.
     public func observe(_ value: Int64, exemplar context: TraceContext, at timestamp: Int64) {
         observe(value)
+        note(value, exemplar: context, at: timestamp)
+    }
+
+    /// Keeps the trace of an observation that is counted already as its bucket's exemplar.
+    ///
+    /// For the one thread that writes.
+    public func note(_ value: Int64, exemplar context: TraceContext, at timestamp: Int64) {
         let base = 2 + buckets + bucket(UInt64(max(value, 0))) * Self.exemplarWords
         let number = unsafe words[1].load(ordering: .relaxed)
         // Odd while the exemplar's words don't belong together.

@@ -17,6 +17,12 @@ public final class ThreadMetrics: Sendable {
     public let dropped = Counter()
     /// Records known to be in the source partitions and not yet processed.
     public let lag = Counter()
+    /// Spans handed to the exporter.
+    public let spans: Counter
+    /// Links of those spans.
+    public let links: Counter
+    /// Records whose trace is sampled and got no span, since the exporter had no room.
+    public let skippedRecords: Counter
     let commitTime: Histogram
     let processTime: Histogram
     let stateCommitTime: Histogram
@@ -34,6 +40,13 @@ public final class ThreadMetrics: Sendable {
                 "kafka.streams.stream_thread_metrics.\(name)", unit: "s", help: help, labels: labels, .durations())
         }
         processed = counter("process", "{record}", "Records processed.")
+        func lineage(_ name: String, _ unit: String, _ help: String) -> Counter {
+            registry.counter("tributary.lineage.\(name)", unit: unit, help: help, labels: labels)
+        }
+        spans = lineage("spans", "{span}", "Spans handed to the exporter.")
+        links = lineage("links", "{link}", "Links of spans handed to the exporter.")
+        skippedRecords = lineage(
+            "skipped_records", "{record}", "Records of sampled traces without a span, since the exporter had no room.")
         commits = counter("commit", "{commit}", "Commits of offsets, outputs and changelogs.")
         polls = counter("poll", "{poll}", "Calls to the log for records.")
         polled = counter("poll_records", "{record}", "Records that polls brought.")

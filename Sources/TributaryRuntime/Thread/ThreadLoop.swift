@@ -32,6 +32,7 @@ final class ThreadLoop {
     private let box: LineageBox
     private var assignments: [Assignment?] = []
     private var measured: [Measured] = []
+    private var lastExemplar: UInt64 = 0
     private var lastCommit: Int64 = 0
     private var lastPurge: Int64 = 0
     private var idleSince: Int64 = -1
@@ -183,6 +184,7 @@ final class ThreadLoop {
                 didWork = true
                 let now = context.configuration.time.nanoseconds()
                 thread.metrics.processTime.observe((now - before) / Int64(done), count: Int64(done))
+                noteExemplar()
                 item.metrics.endToEnd.observe(task.wallClock - task.firstTimeOfRun, count: Int64(done))
                 before = now
                 _ = try task.punctuateStreamTime()
@@ -195,6 +197,14 @@ final class ThreadLoop {
         }
         recorder.export()
         return didWork
+    }
+
+    // The last record of a run, if its trace is sampled, stands for its bucket.
+    private func noteExemplar() {
+        guard recorder.isRecording, let span = recorder.lastSpan, span.context.span != lastExemplar else { return }
+        lastExemplar = span.context.span
+        thread.metrics.processTime.note(
+            span.end - span.start, exemplar: span.context, at: span.end / 1_000_000)
     }
 
     // Semantics 5.3: an empty partition that is known to have records is waited for.
@@ -318,6 +328,12 @@ final class ThreadLoop {
         thread.metrics.processed.set(records)
         thread.metrics.dropped.set(dropped)
         thread.metrics.lag.set(lag)
+        if recorder.isRecording {
+            let handed = recorder.handedOver
+            thread.metrics.spans.set(Int64(handed.spans))
+            thread.metrics.links.set(Int64(handed.links))
+            thread.metrics.skippedRecords.set(Int64(handed.skippedRecords))
+        }
     }
 
     private func closeTasks() {

@@ -1,0 +1,53 @@
+internal import TributaryCore
+
+extension LineageRecorder {
+    /// Hands finished spans to the exporter: after a batch of records, and at a commit.
+    ///
+    /// The exporter gets a copy of the size that is needed: the recorder's own arrays stay, and stay in the processor's cache.
+    public func export() {
+        guard isRecording, let exporter else { return }
+        defer {
+            state.value.threshold = exporter.threshold(skipped: state.value.skipped)
+            state.value.handed.skipped += state.value.skipped
+            state.value.skipped = 0
+        }
+        guard !state.value.batch.spans.isEmpty else { return }
+        var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
+        batch.spans.reserveCapacity(state.value.batch.spans.count)
+        batch.spans += state.value.batch.spans
+        batch.links.reserveCapacity(state.value.batch.links.count)
+        batch.links += state.value.batch.links
+        swap(&batch.details, &state.value.batch.details)
+        tracestates.value.note(&batch)
+        state.value.handed.spans += batch.spans.count
+        state.value.handed.links += batch.links.count
+        exporter.export(batch)
+        state.value.batch.spans.removeAll(keepingCapacity: true)
+        state.value.batch.links.removeAll(keepingCapacity: true)
+        state.value.pendingLinks = 0
+        state.value.recordEnd = 0
+    }
+
+    /// Hands finished spans to the exporter if they and their links are many: for a flush, which makes more than a batch of records does.
+    ///
+    /// Not while a span is open.
+    public func exportWhenFull() {
+        if state.value.batch.spans.count + state.value.batch.links.count >= LineageRecorder.fullBatch { export() }
+    }
+
+    private static let fullBatch = 4_096
+
+    /// How many finished spans wait for ``export()``.
+    public var waitingSpans: Int { state.value.batch.spans.count }
+
+    /// How many spans and links were handed to the exporter, and for how many records none were made for want of room.
+    public var handedOver: (spans: Int, links: Int, skippedRecords: Int) {
+        (state.value.handed.spans, state.value.handed.links, state.value.handed.skipped + state.value.skipped)
+    }
+
+    /// The span that ended last and still waits for ``export()``: after a record that of the record, if it has one.
+    public var lastSpan: SpanRecord? {
+        let count = state.value.batch.spans.count
+        return count > 0 ? state.value.batch.spans[count - 1] : nil
+    }
+}
