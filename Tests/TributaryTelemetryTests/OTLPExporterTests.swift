@@ -25,6 +25,27 @@ import TributaryLineage
         return try OTLPExporter(configuration, resource: Sample.resource, log: log)
     }
 
+    @Test func `a registry's metrics are sent at an interval and a last time at the end`() throws {
+        let server = try ScriptedServer([.ok])
+        defer { server.stop() }
+        let exporter = try exporter(server.url, signals: [.metrics])
+        let registry = MetricsRegistry()
+        let counter = registry.counter("app.records", unit: "{record}", help: "Records.", labels: [])
+        counter.add(3)
+        let metrics = PeriodicMetrics(registry, to: exporter, every: 20)
+        while server.requests.count < 2 { usleep(1000) }
+        counter.add(4)
+        metrics.stop()
+        exporter.flush(timeout: 10_000)
+        let values = try server.requests.map { request in
+            let metric = try ProtobufMessage(request.plain).messages(1)[0].messages(2)[0].messages(2)[0]
+            #expect(metric.texts(1) == ["app.records"])
+            return try metric.messages(7)[0].messages(1)[0][6]
+        }
+        #expect(values.first == [.fixed64(3)] && values.last == [.fixed64(7)])
+        exporter.shutdown(timeout: 1000)
+    }
+
     @Test func `spans, log lines and metrics arrive, each at its path`() throws {
         let server = try ScriptedServer([.ok])
         defer { server.stop() }
