@@ -1,0 +1,124 @@
+internal import TributaryCore
+internal import TributaryLineage
+
+extension StreamTask {
+    @inline(__always)
+    func process(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry) throws {
+        let timestamp = queue.takeHeadTime()
+        if timestamp > hot.value.streamTime { hot.value.streamTime = timestamp }
+        hot.value.index = index
+        hot.value.processedRecords &+= 1
+        let mark = recorder.arena.mark
+        let origin = RecordOrigin(
+            topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
+        if batch.hasNoHeaders(index) {
+            try process(
+                batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: RawSpan.empty,
+                header: batch.context(index))
+        } else {
+            try processWithHeaders(batch, index, queue, entry, timestamp, origin)
+        }
+        if recorder.mode == .cells { recorder.arena.release(to: mark) }
+    }
+
+    @inline(never)
+    func processWithHeaders(
+        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry, _ timestamp: Int64,
+        _ origin: RecordOrigin
+    ) throws {
+        let stripped = StrippedHeaders(batch.headers(index))
+        var context = batch.context(index)
+        if !context.isValid { context = stripped.context }
+        if recorder.mode != .off {
+            // The log's own field, or what a program sent as text.
+            let extras = StrippedHeaders(batch.extras(index)).tracestate
+            recorder.know((extras.isEmpty ? stripped.tracestate : extras).span.bytes, of: &context)
+            recorder.seenHeaders = stripped.list
+        }
+        defer { if !recorder.seenHeaders.isEmpty { recorder.seenHeaders = [] } }
+        try process(
+            batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
+            header: context)
+    }
+
+    @inline(__always)
+    func process(
+        _ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue, _ entry: Entry, timestamp: Int64,
+        origin: RecordOrigin, headers: RawSpan, header: TraceContext
+    ) throws {
+        var key = RawSpan.empty
+        var hasKey = false
+        if let bytes = batch.key(index) {
+            key = bytes
+            hasKey = true
+        }
+        recorder.showCurrent()
+        if recorder.mode != .off {
+            recorder.current.value.context = recorder.received(header, key: key)
+            if recorder.mode == .cells { takeCell(batch, index, queue) }
+        }
+        let meta = RecordMeta(
+            key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers,
+            lineage: recorder.current.span)
+        guard recorder.makesSpan(recorder.current.value.context, .log) else {
+            recorder.pause()
+            return try entry(batch.value(index), meta)
+        }
+        try withSpan(batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal)
+    }
+
+    @inline(never)
+    func withSpan(
+        _ value: RawSpan?, _ meta: borrowing RecordMeta, _ queue: PartitionQueue, _ entry: Entry, isRemote: Bool
+    ) throws {
+        var flags: UInt8 = value == nil ? SpanRecord.tombstone : 0
+        if isRemote { flags |= SpanRecord.parentIsRemote }
+        var span = recorder.begin(
+            queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
+            followsRecord: true)
+        recorder.current.value.context = span.context
+        if !configuration.lineage.capturedHeaders.isEmpty && !meta.headers.isEmpty {
+            recorder.add(captured(meta.headers), to: &span)
+        }
+        let own = meta.with(recorder.current.span)
+        spanError = nil
+        do {
+            try entry(value, own)
+        } catch {
+            recorder.end(span, error: error)
+            throw error
+        }
+        recorder.end(span, error: spanError)
+    }
+
+    // A source begins a cell of its own; an internal topic is transparent: the header's cell goes through.
+    @inline(__always)
+    func takeCell(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) {
+        recorder.current.value.cell = recorder.arena.source(
+            queue.source, offset: batch.offset(index), timestamp: batch.timestamp(index),
+            fingerprint: recorder.fingerprint)
+        if queue.isInternal { takeSentCell(batch, index, queue) }
+    }
+
+    @inline(never)
+    func takeSentCell(_ batch: RecordBatch, _ index: Int, _ queue: PartitionQueue) {
+        do {
+            if let cell = try CellHeader.decode(batch.cell(index), into: recorder.arena) {
+                recorder.current.value.cell = cell
+                return
+            }
+        } catch {
+            log(
+                .warning, "a record's cell can't be read",
+                [
+                    ("record", "\(coordinates(origin(queue, batch, index)).map { "\($0)" } ?? "")"),
+                    ("error", "\(error)"),
+                ], source: "TributaryRuntime", context: batch.context(index))
+        }
+        recorder.current.value.cell.flags |= Cell.gap
+    }
+
+    func origin(_ queue: PartitionQueue, _ batch: RecordBatch, _ index: Int) -> RecordOrigin {
+        RecordOrigin(topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
+    }
+}
