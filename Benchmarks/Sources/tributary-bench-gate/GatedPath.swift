@@ -18,6 +18,8 @@ struct GatedPath {
     let isSampled: Bool
     let topology: @Sendable () throws -> Topology
     let cacheBytes: Int
+    /// Whether keys and values are integers instead of 16 and 100 bytes of text.
+    var hasIntegers = false
 
     static let all: [GatedPath] = {
         let modes: [(String, LineageMode, Bool)] = [
@@ -57,7 +59,7 @@ struct GatedPath {
                         builder.stream("in", key: .int64, value: .int64).filter { _, value in value % 2 == 0 }
                             .mapValues { $0 &+ 1 }.to("out", value: .int64)
                         return try builder.build()
-                    }, cacheBytes: 0),
+                    }, cacheBytes: 0, hasIntegers: true),
             ]
         }
     }()
@@ -85,7 +87,7 @@ struct GatedPath {
             var offset = 0
             func add(_ count: Int) throws {
                 while offset < count {
-                    try task.add(RecordBatch(copying: Self.records(offset), assignment: 0), to: TopicPartition("in", 0))
+                    try task.add(RecordBatch(copying: self.records(offset), assignment: 0), to: TopicPartition("in", 0))
                     offset += Self.batch
                 }
             }
@@ -102,14 +104,22 @@ struct GatedPath {
 
     private static let batch = 1000
 
-    private static func records(_ first: Int) -> [LoggedRecord] {
-        (first..<first + batch).map { index in
-            let digits = String(index &* 7919 % 500)
-            let key = Array(("key-" + String(repeating: "0", count: 12 - digits.count) + digits).utf8)
-            return LoggedRecord(
-                offset: Int64(index), timestamp: 1_000_000 + Int64(index), key: key,
-                value: [UInt8](repeating: 118, count: 100))
+    private func records(_ first: Int) -> [LoggedRecord] {
+        (first..<first + Self.batch).map { index in
+            LoggedRecord(
+                offset: Int64(index), timestamp: 1_000_000 + Int64(index), key: key(index &* 7919 % 500),
+                value: hasIntegers ? Self.integer(index) : [UInt8](repeating: 118, count: 100))
         }
+    }
+
+    private func key(_ number: Int) -> [UInt8] {
+        if hasIntegers { return Self.integer(number) }
+        let digits = String(number)
+        return Array(("key-" + String(repeating: "0", count: 12 - digits.count) + digits).utf8)
+    }
+
+    private static func integer(_ value: Int) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) }
     }
 }
 
