@@ -52,9 +52,9 @@ let libraries: [Target] = [
     target("TributaryState", ["TributaryCore", "TributaryLineage"]),
     target(
         "TributaryLMDB", ["TributaryCore", "TributaryLineage", "TributaryState", "CLMDB", "CLinux"], isUnsafe: true),
-    target("TributaryKafka", ["TributaryCore", "CRdKafka", "CLinux"], isUnsafe: true),
+    target("TributaryKafka", ["TributaryCore", "CRdKafka"], isUnsafe: true),
     target("TributaryDSL", ["TributaryCore", "TributaryLineage", "TributaryState"]),
-    target("TributaryRuntime", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "CLinux"]),
+    target("TributaryRuntime", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL"]),
     target(
         "TributaryTesting",
         ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime"]),

@@ -40,7 +40,7 @@ final class KafkaGroup: LogGroup {
     private func startPolling(_ topic: String) -> Bool {
         let logs = core.configuration.logs
         let interval = core.configuration.recommitInterval
-        return KafkaThread.start("kafka-group") { [handle, membership] in
+        return OSThread.start("kafka-group") { [handle, membership] in
             if let error = handle.subscribe(to: topic) { membership.failed(error) }
             var lastCommit = TimeSource.system.milliseconds
             while !membership.isLeaving {
@@ -59,7 +59,7 @@ final class KafkaGroup: LogGroup {
             }
             handle.closeGroup()
             membership.ended()
-        }
+        } == 0
     }
 
     private func waitForTasks() throws(LogError) {

@@ -25,6 +25,19 @@ public struct TimeSource: Sendable {
     }
 }
 
+/// A clock that never jumps and has no date, for time limits.
+package enum MonotonicClock {
+    /// Nanoseconds since some moment of this machine's run.
+    package static var nanoseconds: Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+    }
+
+    /// Milliseconds of the same.
+    package static var milliseconds: Int64 { nanoseconds / 1_000_000 }
+}
+
 /// The xoshiro256** generator: trace and span ids at under 1 ns each.
 ///
 /// Not for secrets.

@@ -22,7 +22,7 @@ package import TributaryCore
     deinit {
         // Takes up to a second, for which nobody has to wait.
         nonisolated(unsafe) let cluster = unsafe cluster
-        _ = KafkaThread.start("mock-end") { [handle] in
+        _ = OSThread.start("mock-end") { [handle] in
             unsafe rd_kafka_mock_cluster_destroy(cluster)
             _ = handle
         }

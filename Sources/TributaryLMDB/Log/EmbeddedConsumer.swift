@@ -65,7 +65,7 @@ internal import TributaryCore
             // Once a second without being woken, should a process have died between its commit and the announcement.
             var wait: Int64 = 1_000_000_000
             if milliseconds > 0 {
-                let now = monotonicNanoseconds()
+                let now = MonotonicClock.nanoseconds
                 let end = deadline ?? now &+ min(milliseconds, 1 << 40) &* 1_000_000
                 deadline = end
                 if now >= end { return nil }

@@ -80,7 +80,7 @@ internal import TributaryCore
             try handle.check()
             unsafe state.value.isLingering = true
             let linger = handle.core.configuration.lingerMilliseconds * 1_000_000
-            handle.core.writer.linger(self, until: monotonicNanoseconds() + linger)
+            handle.core.writer.linger(self, until: MonotonicClock.nanoseconds + linger)
         }
     }
 

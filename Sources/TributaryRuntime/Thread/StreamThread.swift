@@ -80,7 +80,7 @@ public final class StreamThread: Sendable {
     ///
     /// - Returns: whether the system gave a thread.
     public func start() -> Bool {
-        OSThread.start("stream-\(index)") { [self] in
+        OSThread.start("stream-\(index)", stack: 8 << 20) { [self] in
             var failure: (any Error)?
             do {
                 try run()
@@ -98,7 +98,7 @@ public final class StreamThread: Sendable {
             for request in left { request(nil) }
             readerList.withLock { $0 = [:] }
             context.onEnd(failure)
-        }
+        } == 0
     }
 
     /// Asks the thread to commit and end.

@@ -30,7 +30,7 @@ public final class OTLPExporter: SpanExporter {
         guard let worker = OTLPWorker(configuration, resource: resource, log: log) else {
             throw OTLPConfigurationError(setting: "libcurl", reason: "can't be started")
         }
-        guard BackgroundThread.start({ worker.run() }) == 0 else {
+        guard OSThread.start("tributary-otlp", { worker.run() }) == 0 else {
             throw OTLPConfigurationError(setting: "thread", reason: "the system gave none")
         }
         self.worker = worker

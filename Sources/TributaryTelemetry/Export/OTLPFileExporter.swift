@@ -84,7 +84,7 @@ public final class OTLPFileExporter: SpanExporter {
 
     /// Says which traces there is no room for.
     public func threshold(skipped: Int) -> UInt64 {
-        worker.monitor.withLock { $0.queue.threshold(skipped: skipped, now: BackgroundThread.milliseconds()) }
+        worker.monitor.withLock { $0.queue.threshold(skipped: skipped, now: MonotonicClock.milliseconds) }
     }
 
     /// Waits until all that is queued is written, at most `milliseconds`.
@@ -153,7 +153,7 @@ private final class SpanFileWorker: @unchecked Sendable {
 
     /// Starts the thread, which keeps this object alive until it is told to stop.
     func start() throws(SpanFileError) {
-        let status = BackgroundThread.start { self.run() }
+        let status = OSThread.start("tributary-spans") { self.run() }
         guard status == 0 else {
             throw SpanFileError(operation: "pthread_create", path: file.value.path, errno: status)
         }

@@ -9,7 +9,7 @@ extension OTLPWorker {
     }
 
     func note(_ pipeline: OTLPPipeline, _ rejected: Int, _ message: String) {
-        let now = BackgroundThread.milliseconds()
+        let now = MonotonicClock.milliseconds
         guard pipeline.lastNote.map({ now - $0 >= 10_000 }) ?? true else { return }
         pipeline.lastNote = now
         report(

@@ -77,7 +77,7 @@ final class OTLPWorker: @unchecked Sendable {
 
     func threshold(skipped: Int) -> UInt64 {
         monitor.withLock { state in
-            state.spans.threshold(skipped: skipped, now: BackgroundThread.milliseconds())
+            state.spans.threshold(skipped: skipped, now: MonotonicClock.milliseconds)
         }
     }
 
@@ -109,7 +109,7 @@ final class OTLPWorker: @unchecked Sendable {
     private func queue(_ signal: OTLPSignal, _ add: (inout State) -> Bool) {
         let wake = monitor.withLock { state in
             let wasEmpty = state.isEmpty(signal)
-            if wasEmpty { state.since[signal.rawValue] = BackgroundThread.milliseconds() }
+            if wasEmpty { state.since[signal.rawValue] = MonotonicClock.milliseconds }
             return add(&state) || wasEmpty && !state.isEmpty(signal)
         }
         if wake { transfers.wake() }
@@ -123,7 +123,7 @@ final class OTLPWorker: @unchecked Sendable {
     }
 
     func stop(within milliseconds: Int64) {
-        let end = BackgroundThread.milliseconds() + min(max(milliseconds, 0), 1 << 40)
+        let end = MonotonicClock.milliseconds + min(max(milliseconds, 0), 1 << 40)
         monitor.withLock { $0.end = min($0.end ?? end, end) }
         transfers.wake()
     }
@@ -156,7 +156,7 @@ final class OTLPWorker: @unchecked Sendable {
 
     func run() {
         while true {
-            let now = BackgroundThread.milliseconds()
+            let now = MonotonicClock.milliseconds
             let (urgent, end) = monitor.withLock { ($0.flushing > 0 || $0.end != nil, $0.end) }
             for pipeline in pipelines { move(pipeline, now, urgent) }
             reportDropping()
@@ -276,7 +276,7 @@ final class OTLPWorker: @unchecked Sendable {
             count(pipeline.signal) { $0.refused += items }
             fail(pipeline, .error, "telemetry is refused and lost", reason)
         case .retry(_, let reason), .cut(let reason):
-            if let next = pipeline.retry.next(verdict, now: BackgroundThread.milliseconds(), random: &random) {
+            if let next = pipeline.retry.next(verdict, now: MonotonicClock.milliseconds, random: &random) {
                 pipeline.phase = .waiting(until: next)
                 // A connection that was cut once may have been too old.
                 if case .cut = verdict { return }

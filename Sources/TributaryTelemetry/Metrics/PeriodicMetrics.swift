@@ -24,7 +24,7 @@ public final class PeriodicMetrics: Sendable {
     ) {
         let start = time.nanoseconds()
         let state = state
-        let status = BackgroundThread.start {
+        let status = OSThread.start("tributary-metrics") {
             var goesOn = true
             while goesOn {
                 goesOn = state.wait(milliseconds: max(milliseconds, 1)) { $0.isStopping ? true : nil } == nil

@@ -22,7 +22,7 @@ final class LogWriter: Sendable {
     // Held while the thread is started or waited for, so that there is never more than one.
     private struct Life {
         var users = 0
-        var thread: LogThread?
+        var thread: OSThread?
     }
     private let life = Guarded(Life())
     private let word = FutexWord()
@@ -37,7 +37,7 @@ final class LogWriter: Sendable {
                     queue.stopping = false
                     queue.isOpen = true
                 }
-                life.thread = LogThread(name: "tributary-log") { [self] in run() }
+                life.thread = OSThread("tributary-log") { [self] in run() }
                 guard life.thread != nil else { return false }
             }
             life.users += 1
@@ -84,7 +84,7 @@ final class LogWriter: Sendable {
         var writing = GroupWriter(store)
         while true {
             let seen = word.now
-            let now = monotonicNanoseconds()
+            let now = MonotonicClock.nanoseconds
             let (sets, due, next, ends) = queue.withLock { queue in
                 let sets = queue.sets
                 queue.sets.removeAll()

@@ -11,7 +11,7 @@ final class Maintenance: Sendable {
 
     private struct State {
         var users = 0
-        var thread: LogThread?
+        var thread: OSThread?
     }
     private let state = Guarded(State())
     private let stopping = Atomic<Bool>(false)
@@ -29,7 +29,7 @@ final class Maintenance: Sendable {
             guard state.thread == nil else { return }
             stopping.store(false, ordering: .relaxed)
             // Without a thread the log works, and grows; the next open tries again.
-            state.thread = LogThread(name: "tributary-clean") { [self] in run() }
+            state.thread = OSThread("tributary-clean") { [self] in run() }
         }
     }
 
@@ -46,13 +46,13 @@ final class Maintenance: Sendable {
     }
 
     private func run() {
-        var due = monotonicNanoseconds()
+        var due = MonotonicClock.nanoseconds
         while true {
             let seen = word.now
             if stopping.load(ordering: .relaxed) { return }
             due += store.configuration.maintenanceIntervalMilliseconds * 1_000_000
             while !stopping.load(ordering: .relaxed) {
-                let left = due - monotonicNanoseconds()
+                let left = due - MonotonicClock.nanoseconds
                 if left <= 0 { break }
                 word.wait(seen, nanoseconds: left)
             }

@@ -1,18 +1,18 @@
 #if canImport(Glibc)
-    import Glibc
+    internal import Glibc
 #elseif canImport(Darwin)
-    import Darwin
+    internal import Darwin
 #endif
 
 /// One value behind a lock, with a condition to wait on: `Mutex` has none.
 ///
 /// Unchecked: `state` is touched only while the pthread mutex is held.
-@safe final class Monitor<State>: @unchecked Sendable {
+@safe package final class Monitor<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var state: State
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         unsafe mutex = .allocate(capacity: 1)
         unsafe condition = .allocate(capacity: 1)
@@ -36,14 +36,14 @@
     }
 
     /// Looks at or changes the value without waking anybody.
-    func withLock<Result, Failure: Error>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+    package func withLock<Result, Failure: Error>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         return try body(&state)
     }
 
     /// Changes the value and wakes all that wait.
-    func change<Result, Failure: Error>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+    package func change<Result, Failure: Error>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer {
             unsafe pthread_cond_broadcast(condition)
@@ -52,17 +52,27 @@
         return try body(&state)
     }
 
-    /// Calls `body` now and after each change until it has an answer or `milliseconds` have passed; never waits for 0.
-    func wait<Result, Failure: Error>(
-        milliseconds: Int64, _ body: (inout State) throws(Failure) -> Result?
+    /// Has all that wait look at the value again.
+    package func wake() { unsafe pthread_cond_broadcast(condition) }
+
+    /// Calls `body` now and after each change until it has an answer.
+    ///
+    /// - Returns: nil after `milliseconds` without an answer, at once for 0; never if that is nil.
+    package func wait<Result, Failure: Error>(
+        milliseconds: Int64?, _ body: (inout State) throws(Failure) -> Result?
     ) throws(Failure) -> Result? {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         if let result = try body(&state) { return result }
-        guard milliseconds > 0 else { return nil }
-        var deadline = Self.deadline(after: milliseconds)
+        if let milliseconds, milliseconds <= 0 { return nil }
+        var deadline = Self.deadline(after: milliseconds ?? 0)
         while true {
-            let ended = unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT
+            var ended = false
+            if milliseconds == nil {
+                unsafe pthread_cond_wait(condition, mutex)
+            } else {
+                ended = unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT
+            }
             if let result = try body(&state) { return result }
             if ended { return nil }
         }
