@@ -16,7 +16,10 @@ import TributaryConformance
     private static let isLong = getenv("TRIBUTARY_SOAK") != nil
 
     /// Seeds in portions of a test each, so that all cores have something to do and a failure names few.
+    ///
+    /// `TRIBUTARY_SEED` names the only one to run.
     private static let portions: [ClosedRange<UInt64>] = {
+        if let only = getenv("TRIBUTARY_SEED").flatMap({ UInt64(String(cString: $0)) }) { return [only...only] }
         let asked = getenv("TRIBUTARY_SOAK").map { String(cString: $0) }
         let count = asked.map { max(UInt64($0) ?? 0, 1000) } ?? 12
         let size = max(count / 50, 3)
@@ -43,7 +46,7 @@ import TributaryConformance
         #expect(outcome.checkedValues > 0)
     }
 
-    @Test(arguments: isLong ? portions : [1...2])
+    @Test(arguments: isLong ? portions : Array(portions.prefix(1)))
     func `LineageTruth holds for applications on the embedded log, also restarted`(
         _ seeds: ClosedRange<UInt64>
     ) async throws {
