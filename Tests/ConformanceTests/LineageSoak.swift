@@ -11,7 +11,10 @@ import TributaryConformance
     private static let isLong = environment("TRIBUTARY_SOAK") != nil
 
     /// Seeds in portions of a test each, so that all cores have something to do and a failure names few.
+    ///
+    /// `TRIBUTARY_SEED` names the only one to run.
     private static let portions: [ClosedRange<UInt64>] = {
+        if let only = environment("TRIBUTARY_SEED").flatMap({ UInt64($0) }) { return [only...only] }
         let count = environment("TRIBUTARY_SOAK").map { max(UInt64($0) ?? 0, 1000) } ?? 12
         let size = max(count / 50, 3)
         return stride(from: 1, through: count, by: Int(size)).map { $0...min($0 + size - 1, count) }
@@ -37,7 +40,7 @@ import TributaryConformance
         #expect(outcome.checkedValues > 0)
     }
 
-    @Test(arguments: isLong ? portions : [1...2])
+    @Test(arguments: isLong ? portions : Array(portions.prefix(1)))
     func `LineageTruth holds for applications on the embedded log, also restarted`(
         _ seeds: ClosedRange<UInt64>
     ) async throws {
