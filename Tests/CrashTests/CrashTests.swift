@@ -15,7 +15,7 @@ private var seed: UInt64 {
     environment("TRIBUTARY_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
 }
 
-@Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 3))) struct CrashTests {
+@Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 10))) struct CrashTests {
     @Test(arguments: [ProcessingGuarantee.exactlyOnce, .atLeastOnce])
     func `the bank app killed at random points loses nothing, and what is doubled shows`(
         _ guarantee: ProcessingGuarantee

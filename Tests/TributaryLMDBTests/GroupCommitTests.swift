@@ -5,7 +5,7 @@ import Testing
 import TributaryCore
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(1))) struct GroupCommitTests {
+@Suite(.timeLimit(.minutes(5))) struct GroupCommitTests {
     @Test func `transactions of several threads are written together and each is whole`() async throws {
         let folder = try TemporaryFolder()
         let log = try openLog(folder) { $0.durability = .synced }

@@ -11,7 +11,7 @@ private final class TestTime: Sendable {
     func set(_ milliseconds: Int64) { now.store(milliseconds, ordering: .relaxed) }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct MaintenanceTests {
+@Suite(.timeLimit(.minutes(5))) struct MaintenanceTests {
     @Test func `retention by time takes whole batches from the front`() throws {
         let folder = try TemporaryFolder()
         let time = TestTime()

@@ -160,11 +160,12 @@ public struct StateRestorer {
         try engine.rebuild(keeping: tables, metadata: prefixes) { rebuilt in
             for item in list {
                 let filler = StoreFiller(item.store, folder: folder)
-                let last = try read(item, task) { key, value, timestamp, context, cell in
+                let read = try read(item, task) { key, value, timestamp, context, cell in
                     try filler.add(key, value, timestamp: timestamp, context: context, cell: cell)
                 }
                 try filler.finish(into: rebuilt)
-                try position(item, last).save(store: item.store.name, in: rebuilt)
+                try position(item, read).save(store: item.store.name, in: rebuilt)
+                end(read)
             }
         }
         for store in task.stores.inOrder where store.description.isPersistent { try store.reload() }
@@ -174,7 +175,7 @@ public struct StateRestorer {
 
     private func replay(_ item: Work, _ task: StreamTask) throws {
         let engine = item.store.description.isPersistent ? task.stores.persistent : nil
-        let last = try read(item, task) { key, value, timestamp, context, cell in
+        let read = try read(item, task) { key, value, timestamp, context, cell in
             try item.store.restore(key, value, timestamp: timestamp, context: context, cell: cell)
             if let engine, engine.dirtyBytes > configuration.stateDirtyBytes {
                 // The old position stands: what was applied behind it will be applied again, to the same end.
@@ -182,37 +183,55 @@ public struct StateRestorer {
                 try engine.commit()
             }
         }
-        guard let engine, last != nil || item.start < item.ends.high else { return }
-        try position(item, last).save(store: item.store.name, in: engine)
+        if let engine, item.start < item.ends.high {
+            try position(item, read).save(store: item.store.name, in: engine)
+        }
+        end(read)
     }
 
-    private func position(_ item: Work, _ last: (offset: Int64, hash: UInt64)?) -> StorePosition {
+    private func position(_ item: Work, _ read: Read) -> StorePosition {
         StorePosition(
-            next: max(item.ends.high, item.start), last: last?.offset ?? -1, lastHash: last?.hash ?? 0, commitID: -1,
+            next: max(item.ends.high, item.start), last: read.last, lastHash: read.hash, commitID: -1,
             wallTime: configuration.time.milliseconds, identity: item.identity)
     }
 
-    /// Reads a changelog from where the store stands to its end, and returns offset and hash of the last record.
+    /// What was read of a changelog: offset and hash of the last record, -1 and 0 if there was none.
+    private struct Read {
+        var progress: RestoreProgress
+        var last: Int64 = -1
+        var hash: UInt64 = 0
+    }
+
+    /// Tells that a store has all that was read.
+    private func end(_ read: Read) {
+        guard !read.progress.isDone else { return }
+        var progress = read.progress
+        progress.position = progress.end
+        progress.isDone = true
+        onProgress(progress)
+    }
+
+    /// Reads a changelog from where the store stands to its end.
     private func read(
         _ item: Work, _ task: StreamTask,
         _ apply: (RawSpan, RawSpan?, Int64, TraceContext, RawSpan) throws -> Void
-    ) throws -> (offset: Int64, hash: UInt64)? {
-        var progress = RestoreProgress(
-            store: item.store.name, task: task.taskID, changelog: item.changelog, start: item.start,
-            end: item.ends.high, position: item.start, records: 0, isDone: item.start >= item.ends.high)
-        onProgress(progress)
-        guard !progress.isDone else { return nil }
+    ) throws -> Read {
+        var read = Read(
+            progress: RestoreProgress(
+                store: item.store.name, task: task.taskID, changelog: item.changelog, start: item.start,
+                end: item.ends.high, position: item.start, records: 0, isDone: item.start >= item.ends.high))
+        onProgress(read.progress)
+        guard !read.progress.isDone else { return read }
         let foreign = ForeignCells(
             task.recorder,
             SourcePartition(
                 cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition))
-        var last: (offset: Int64, hash: UInt64)?
         let hashed = ByteBuffer()
         try reader.read(item.changelog, from: item.start, to: item.ends.high) { batch in
             var lastIndex = -1
             for index in 0..<batch.count {
                 guard batch.offset(index) < item.ends.high else { break }
-                progress.records += 1
+                read.progress.records += 1
                 guard let key = batch.key(index) else { continue }
                 let cell = batch.cell(index)
                 var context = batch.context(index)
@@ -234,16 +253,14 @@ public struct StateRestorer {
                 StoreChangelog.describe(
                     key: key, value: batch.value(lastIndex), timestamp: batch.timestamp(lastIndex),
                     into: &hashed.writer)
-                last = (batch.offset(lastIndex), checksum64(hashed.bytes))
+                read.last = batch.offset(lastIndex)
+                read.hash = checksum64(hashed.bytes)
             }
-            progress.position = batch.nextOffset
-            onProgress(progress)
+            read.progress.position = batch.nextOffset
+            onProgress(read.progress)
             return true
         }
-        progress.position = item.ends.high
-        progress.isDone = true
-        onProgress(progress)
-        return last
+        return read
     }
 }
 

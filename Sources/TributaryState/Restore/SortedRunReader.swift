@@ -90,16 +90,23 @@ struct SortedRunMerge: ~Copyable {
         init(_ run: SortedRun) { reader = Owned(SortedRunReader(run)) }
     }
 
+    /// A source at its next entry, whose key's first 8 bytes decide most comparisons without looking at the source.
+    private struct Head {
+        var prefix: UInt64
+        var source: Int
+    }
+
     private let sources: [Source]
-    /// A binary heap of source numbers; the smallest key first, of equal ones the newest run.
-    private var heap: [Int] = []
+    /// A binary heap: the smallest key first, of equal ones the newest run.
+    private var heap: [Head] = []
 
     /// Begins with runs from the oldest to the newest.
     init(_ runs: ArraySlice<SortedRun>) throws(StoreError) {
         sources = runs.map { Source($0) }
         for index in sources.indices {
             try sources[index].reader.value.advance()
-            if !sources[index].reader.value.isAtEnd { heap.append(index) }
+            guard !sources[index].reader.value.isAtEnd else { continue }
+            heap.append(Head(prefix: sources[index].reader.value.prefix, source: index))
         }
         for place in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(place) }
     }
@@ -111,24 +118,26 @@ struct SortedRunMerge: ~Copyable {
         while let winner = heap.first {
             // The losers with the same key lie right below the winner: passed over first, while the winner's key is there.
             while let loser = loser(of: winner) { try advance(loser) }
-            try sources[winner].reader.value.give(to: body)
+            try sources[winner.source].reader.value.give(to: body)
             try advance(0)
         }
     }
 
     /// The place of an older entry with the winner's key; nil if there is none.
-    private func loser(of winner: Int) -> Int? {
+    private func loser(of winner: Head) -> Int? {
         for place in 1...2 where place < heap.count && compareKeys(winner, heap[place]) == 0 { return place }
         return nil
     }
 
     private mutating func advance(_ place: Int) throws(StoreError) {
-        let source = heap[place]
-        try sources[source].reader.value.advance()
-        if sources[source].reader.value.isAtEnd {
+        let source = sources[heap[place].source]
+        try source.reader.value.advance()
+        if source.reader.value.isAtEnd {
             let last = heap.removeLast()
             guard place < heap.count else { return }
             heap[place] = last
+        } else {
+            heap[place].prefix = source.reader.value.prefix
         }
         sink(place)
     }
@@ -137,21 +146,22 @@ struct SortedRunMerge: ~Copyable {
         var place = start
         while true {
             var least = place
-            for child in [2 * place + 1, 2 * place + 2] where child < heap.count && isBefore(heap[child], heap[least]) {
-                least = child
-            }
+            let child = 2 * place + 1
+            if child < heap.count && isBefore(heap[child], heap[least]) { least = child }
+            if child + 1 < heap.count && isBefore(heap[child + 1], heap[least]) { least = child + 1 }
             if least == place { return }
             heap.swapAt(place, least)
             place = least
         }
     }
 
-    private func isBefore(_ left: Int, _ right: Int) -> Bool {
+    private func isBefore(_ left: Head, _ right: Head) -> Bool {
         let order = compareKeys(left, right)
-        return order != 0 ? order < 0 : left > right
+        return order != 0 ? order < 0 : left.source > right.source
     }
 
-    private func compareKeys(_ left: Int, _ right: Int) -> Int {
-        SortedRunReader.compare(sources[left].reader.value, sources[right].reader.value)
+    private func compareKeys(_ left: Head, _ right: Head) -> Int {
+        if left.prefix != right.prefix { return left.prefix < right.prefix ? -1 : 1 }
+        return SortedRunReader.compare(sources[left.source].reader.value, sources[right.source].reader.value)
     }
 }
