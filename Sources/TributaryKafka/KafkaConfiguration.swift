@@ -61,7 +61,7 @@ struct KafkaProperties {
             "queued.max.messages.kbytes": "8192", "receive.message.max.bytes": "1000000000",
         ]
         producer = [
-            "linger.ms": "1", "batch.size": "1000000", "message.max.bytes": "1000000000",
+            "linger.ms": "20", "batch.size": "1000000", "message.max.bytes": "1000000000",
             "queue.buffering.max.kbytes": "65536", "message.timeout.ms": "120000",
         ]
         for (name, value) in configuration.properties {

@@ -16,6 +16,8 @@ internal import TributaryCore
     private var numbers: [String: Int] = [:]
     private let traceparent = ByteBuffer(capacity: 64)
     private var unserved = 0
+    /// Whether something was handed over since the last ``push()``.
+    private var hasMore = false
     private var raised: Int64 = 0
     private var isClosed = false
     private let empty: UnsafeMutableRawPointer
@@ -106,6 +108,7 @@ internal import TributaryCore
             try log.check()
         }
         list.given()
+        hasMore = true
         unsafe deliveries.pointee.pending &+= 1
         unsafe totals.pointee.pendingRecords &+= 1
         unsafe totals.pointee.pendingBytes &+= keyCount &+ valueCount
@@ -189,6 +192,14 @@ internal import TributaryCore
     }
 
     // MARK: Flush
+
+    func push() {
+        guard hasMore, unsafe totals.pointee.pendingRecords > 0 else { return }
+        hasMore = false
+        // While this waits, librdkafka's threads don't linger.
+        _ = unsafe rd_kafka_flush(handle.pointer, 1)
+        unserved = 0
+    }
 
     var pendingBytes: Int {
         handle.serve()

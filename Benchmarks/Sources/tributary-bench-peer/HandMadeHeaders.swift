@@ -77,6 +77,7 @@ extension HandMadeHeaders {
 
         func partitions(ofTopic number: Int) -> Int32 { producer.partitions(ofTopic: number) }
         func beginTransaction() throws(LogError) { try producer.beginTransaction() }
+        func push() { producer.push() }
         var pendingBytes: Int { producer.pendingBytes }
         func flush() throws(LogError) { try producer.flush() }
         func lastOffset(topic: Int, partition: Int32) -> Int64 {

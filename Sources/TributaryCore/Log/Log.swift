@@ -198,6 +198,11 @@ public protocol LogProducer: AnyObject {
     /// How many bytes were handed over and are not yet written.
     var pendingBytes: Int { get }
 
+    /// Says that nothing more is handed over for now: what a log collects to write together is not worth waiting for.
+    ///
+    /// Takes a millisecond at most.
+    func push()
+
     /// Waits until everything handed over is written (in a transaction: can be committed), and throws what failed since the
     /// last call.
     func flush() throws(LogError)
@@ -213,4 +218,9 @@ public protocol LogProducer: AnyObject {
 
     /// Ends the producer; an open transaction is given up.
     func close()
+}
+
+extension LogProducer {
+    /// Does nothing: for logs that don't wait for more.
+    public func push() {}
 }

@@ -167,6 +167,7 @@ final class ThreadLoop {
             for task in tasks { try task.stores.idle() }
         }
         publish()
+        if !didWork { producer.push() }
         try poll(wait: didWork ? 0 : timeToWait(now))
     }
 
