@@ -58,6 +58,9 @@ public final class StreamsApplication: Sendable {
         var configuration = configuration
         configuration.runtime.log = configuration.runtime.log.adding([("application", configuration.applicationID)])
         self.configuration = configuration
+        if let exporter = configuration.runtime.lineage.exporter {
+            LineageMetrics.register(exporter, in: metricsRegistry, clientID: configuration.applicationID)
+        }
         guard configuration.runtime.threads >= 1 else { throw TopologyError("threads must be at least 1") }
         guard !configuration.applicationID.isEmpty else { throw TopologyError("applicationID must not be empty") }
     }

@@ -12,6 +12,8 @@ extension LineageRecorder {
             state.value.skipped = 0
         }
         guard !state.value.batch.spans.isEmpty else { return }
+        let start = MonotonicClock.nanoseconds
+        defer { state.value.exportTime &+= MonotonicClock.nanoseconds &- start }
         var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
         batch.spans.reserveCapacity(state.value.batch.spans.count)
         batch.spans += state.value.batch.spans
@@ -44,6 +46,12 @@ extension LineageRecorder {
     public var handedOver: (spans: Int, links: Int, skippedRecords: Int) {
         (state.value.handed.spans, state.value.handed.links, state.value.handed.skipped + state.value.skipped)
     }
+
+    /// How many records were read whose trace is sampled; with an exporter only.
+    public var sampledRecords: Int { state.value.sampled }
+
+    /// How long handing spans over has taken so far, ns: measured, a reading of the clock before and after each batch.
+    public var exportTime: Int64 { state.value.exportTime }
 
     /// The span that ended last and still waits for ``export()``: after a record that of the record, if it has one.
     public var lastSpan: SpanRecord? {

@@ -64,6 +64,10 @@ public final class LineageRecorder {
         var skipped = 0
         /// Spans and links handed to the exporter, and records skipped, since the start.
         var handed = (spans: 0, links: 0, skipped: 0)
+        /// Records read whose trace is sampled, since the start.
+        var sampled = 0
+        /// What handing spans over has taken, ns.
+        var exportTime: Int64 = 0
         var firstLink: Int32 = 0
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
@@ -127,13 +131,15 @@ public final class LineageRecorder {
     /// The context of a record that was read: its own, or a new root if it has none, with the sampler's decision.
     public func received(_ header: TraceContext, key: RawSpan) -> TraceContext {
         if mode == .off { return .none }
-        guard header.isValid else { return root(key: key) }
+        guard header.isValid else { return root(key: key, isRecord: true) }
         guard isRecording else { return header }
         if header.isSampled {
+            state.value.sampled &+= 1
             if isShed(header) { state.value.skipped &+= 1 }
             return header
         }
         guard sampler.isSampled(parent: header, traceLow: header.traceLow, key: key) else { return header }
+        state.value.sampled &+= 1
         if isShed(header) { state.value.skipped &+= 1 }
         return resampled(header)
     }
@@ -148,12 +154,13 @@ public final class LineageRecorder {
     /// One step of the generator: the low half of the trace id is random, as samplers need it, the high half a number, and
     /// a span id has to be unique in its trace only.
     @inline(__always)
-    private func root(key: RawSpan) -> TraceContext {
+    private func root(key: RawSpan, isRecord: Bool) -> TraceContext {
         let random = id()
         var context = TraceContext(traceHigh: state.value.nextTrace, traceLow: random, span: 0, flags: 2)
         state.value.nextTrace &+= 1
         if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
             context.flags = 3 | tracestates.value.rootFlag
+            if isRecord { state.value.sampled &+= 1 }
             guard isShed(context) else { return context }
             // No span will name it.
             state.value.skipped &+= 1
@@ -291,7 +298,7 @@ public final class LineageRecorder {
 
     /// Makes a root context for work that no record caused, for example a punctuation; sampled by the root sampler.
     public func root() -> TraceContext {
-        mode == .off ? .none : root(key: RawSpan.empty)
+        mode == .off ? .none : root(key: RawSpan.empty, isRecord: false)
     }
 
     private func takeLinks(into span: inout SpanRecord) {

@@ -27,6 +27,17 @@ import TributaryState
         var writes: [[UInt8]] = []
         var engine: [[UInt8]: [UInt8]] = [:]
         var flushed: [Flushed] = []
+        var counts = CacheStatistics()
+
+        /// What the store must have counted.
+        var statistics: CacheStatistics {
+            var counts = counts
+            counts.entries = entries.count
+            counts.dirtyEntries = writes.count
+            counts.bytes = used
+            counts.dirtyBytes = writes.reduce(0) { $0 + (entries[$1]?.size ?? 0) }
+            return counts
+        }
 
         var used: Int { entries.values.reduce(0) { $0 + $1.size } }
 
@@ -40,11 +51,13 @@ import TributaryState
             entries[write.key] = Entry(flushed: write, size: size)
             touch(write.key)
             if isDirty {
+                if writes.contains(write.key) { counts.merges += 1 }
                 writes.removeAll { $0 == write.key }
                 writes.append(write.key)
             }
             while used > limit, let oldest = uses.first {
                 uses.removeFirst()
+                counts.evictions += 1
                 let entry = entries[oldest]
                 if writes.contains(oldest) {
                     writes.removeAll { $0 == oldest }
@@ -67,9 +80,11 @@ import TributaryState
 
         mutating func read(_ key: [UInt8]) -> [UInt8]? {
             if let entry = entries[key] {
+                counts.hits += 1
                 touch(key)
                 return entry.flushed.value
             }
+            counts.misses += 1
             guard let value = engine[key] else { return nil }
             put(
                 Flushed(key: key, value: value, offset: -1, partition: -1, headers: [], trace: 0), isDirty: false,
@@ -158,6 +173,7 @@ import TributaryState
                 model.flush()
             }
             try #require(flushed == model.flushed, "step \(step)")
+            try #require(store.statistics.cache == model.statistics, "step \(step)")
             total += flushed.count
             flushed = []
             model.flushed = []

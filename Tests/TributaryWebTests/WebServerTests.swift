@@ -67,6 +67,24 @@ import TributaryWeb
             #expect(metrics.body.contains(process))
             #expect(metrics.body.contains("# TYPE messaging_process_duration_seconds histogram\n"))
             #expect(!metrics.body.contains("# EOF"))
+            // Stores and lineage are taken over at commits.
+            let store = "{thread_id=\"web-StreamThread-1\",task_id=\"0_0\",state_id=\"counts\"}"
+            let cache = "{thread_id=\"web-StreamThread-1\",task_id=\"0_0\",record_cache_id=\"counts\"}"
+            let lines = [
+                "kafka_streams_stream_state_metrics_put_total\(store) 500\n",
+                "kafka_streams_stream_state_metrics_flush_latency_seconds_count\(store) 1\n",
+                "kafka_streams_stream_record_cache_metrics_hit_ratio_avg\(cache) 0.986\n",
+                "tributary_store_size_bytes\(store) 4096\n", "tributary_cache_misses_total\(cache) 7\n",
+                "tributary_lineage_sampled_records_total{client_id=\"web\",thread_id=\"web-StreamThread-1\"} 500\n",
+                "# TYPE tributary_lineage_time_seconds_total counter\n",
+                "tributary_lineage_dropped_spans_total{client_id=\"web\"} ",
+            ]
+            var body = metrics.body
+            for _ in 0..<1000 where !lines.allSatisfy(body.contains) {
+                try await Task.sleep(for: .milliseconds(5))
+                body = try get(server.port, "/metrics").body
+            }
+            for line in lines { #expect(body.contains(line), "\(line)") }
             let open = try get(server.port, "/metrics", ["Accept: application/openmetrics-text;version=1.0.0"])
             #expect(open.headers["content-type"]?.hasPrefix("application/openmetrics-text") == true)
             #expect(open.body.hasSuffix("# EOF\n"))

@@ -117,5 +117,17 @@ func countSample(
     configuration.runtime.time = TimeSource { probe.time() }
     let application = try StreamsApplication(try builder.build(), configuration: configuration)
     try probe.run(application)
-    return try probe.sample()
+    var sample = try probe.sample()
+    // What the application itself says that lineage took: to be compared with what it added.
+    if lineage.mode != .off { sample.others["meter"] = lineageTime(application) / Double(application.metrics.records) }
+    return sample
+}
+
+/// The live cost meter of an application, ns.
+private func lineageTime(_ application: StreamsApplication) -> Double {
+    let points = application.metricsRegistry.snapshot().filter { $0.description.name == "tributary.lineage.time" }
+        .flatMap(\.points)
+    return points.reduce(0) { sum, point in
+        if case .number(let seconds) = point.value { sum + seconds * 1e9 } else { sum }
+    }
 }

@@ -38,6 +38,16 @@ package enum MonotonicClock {
     package static var milliseconds: Int64 { nanoseconds / 1_000_000 }
 }
 
+/// The processor's time that the calling thread has had, whatever else the machine does.
+package enum ThreadClock {
+    /// Nanoseconds since the thread's start.
+    package static var nanoseconds: Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+    }
+}
+
 /// The xoshiro256** generator: trace and span ids at under 1 ns each.
 ///
 /// Not for secrets.

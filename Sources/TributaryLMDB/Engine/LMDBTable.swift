@@ -76,6 +76,17 @@ final class LMDBTable: StateTable {
         return try state.value.count(core)
     }
 
+    /// What is written while cursors are open comes later.
+    func byteCount() throws(StoreError) -> Int {
+        try prepare()
+        let database = try state.value.requireDatabase()
+        do throws(LMDBError) {
+            return try core.state.value.transaction?.byteCount(database) ?? 0
+        } catch {
+            throw StoreError(error, store: name)
+        }
+    }
+
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor {
         try prepare()
         let handle = try openCursor()

@@ -90,6 +90,13 @@ internal import TributaryCore
         return stat.ms_entries
     }
 
+    /// The bytes of the pages that a database takes.
+    package func byteCount(_ database: LMDBDatabase) throws(LMDBError) -> Int {
+        var stat = MDB_stat()
+        try environment.check("mdb_stat", unsafe mdb_stat(handle, database.index, &stat))
+        return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * Int(stat.ms_psize)
+    }
+
     // MARK: By key
 
     /// The value of a key; nil if it isn't there.

@@ -10,6 +10,9 @@ public enum Envelope {
     /// The version that is written.
     public static let version: UInt8 = 1
 
+    /// The bytes that a stored value with a timestamp and nothing else takes beside its payload.
+    public static let plainSize = 12
+
     /// Magic and version.
     static let head = UInt32(magic) << 8 | UInt32(version)
 

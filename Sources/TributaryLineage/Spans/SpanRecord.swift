@@ -269,9 +269,15 @@ public protocol SpanExporter: Sendable {
     ///
     /// - Parameter skipped: for how many records that was so since the last call.
     func threshold(skipped: Int) -> UInt64
+
+    /// How many of the spans that it was given are lost, whatever the reason; nil if that isn't known.
+    var lostSpans: Int? { get }
 }
 
 extension SpanExporter {
     /// There is room for all.
     public func threshold(skipped: Int) -> UInt64 { 0 }
+
+    /// Not known.
+    public var lostSpans: Int? { nil }
 }

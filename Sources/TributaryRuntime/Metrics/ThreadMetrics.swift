@@ -1,4 +1,5 @@
 public import TributaryCore
+public import TributaryLineage
 
 /// What one stream thread measures of itself; written by the thread, read from any.
 ///
@@ -17,18 +18,14 @@ public final class ThreadMetrics: Sendable {
     public let dropped = Counter()
     /// Records known to be in the source partitions and not yet processed.
     public let lag = Counter()
-    /// Spans handed to the exporter.
-    public let spans: Counter
-    /// Links of those spans.
-    public let links: Counter
-    /// Records whose trace is sampled and got no span, since the exporter had no room.
-    public let skippedRecords: Counter
+    /// What lineage costs.
+    public let lineage: LineageMetrics
     let commitTime: Histogram
     let processTime: Histogram
     let stateCommitTime: Histogram
 
     /// Makes a thread's instruments in a registry.
-    public init(_ registry: MetricsRegistry, clientID: String, thread: Int) {
+    public init(_ registry: MetricsRegistry, clientID: String, thread: Int, lineage mode: LineageMode) {
         let labels = [
             MetricLabel("client_id", clientID), MetricLabel("thread_id", "\(clientID)-StreamThread-\(thread)"),
         ]
@@ -40,13 +37,7 @@ public final class ThreadMetrics: Sendable {
                 "kafka.streams.stream_thread_metrics.\(name)", unit: "s", help: help, labels: labels, .durations())
         }
         processed = counter("process", "{record}", "Records processed.")
-        func lineage(_ name: String, _ unit: String, _ help: String) -> Counter {
-            registry.counter("tributary.lineage.\(name)", unit: unit, help: help, labels: labels)
-        }
-        spans = lineage("spans", "{span}", "Spans handed to the exporter.")
-        links = lineage("links", "{link}", "Links of spans handed to the exporter.")
-        skippedRecords = lineage(
-            "skipped_records", "{record}", "Records of sampled traces without a span, since the exporter had no room.")
+        lineage = LineageMetrics(registry, labels, mode)
         commits = counter("commit", "{commit}", "Commits of offsets, outputs and changelogs.")
         polls = counter("poll", "{poll}", "Calls to the log for records.")
         polled = counter("poll_records", "{record}", "Records that polls brought.")
@@ -60,52 +51,5 @@ public final class ThreadMetrics: Sendable {
         commitTime = time(
             "commit_latency", "Time of a commit: caches flushed, outputs acknowledged, offsets committed.")
         stateCommitTime = time("state_commit_latency", "Time to make the state durable, in commits that do.")
-    }
-}
-
-/// What one task measures of itself; written by its thread, read from any.
-final class TaskMetrics {
-    let endToEnd: Histogram
-    private let registry: MetricsRegistry
-    private let labels: [MetricLabel]
-    private var dropped: [String: Counter] = [:]
-    private var lags: [TopicPartition: Gauge] = [:]
-    let buffered: Gauge
-
-    init(_ registry: MetricsRegistry, clientID: String, thread: Int, task: String) {
-        self.registry = registry
-        labels = [
-            MetricLabel("thread_id", "\(clientID)-StreamThread-\(thread)"), MetricLabel("task_id", task),
-        ]
-        endToEnd = registry.histogram(
-            "kafka.streams.stream_task_metrics.record_e2e_latency", unit: "s",
-            help: "Age of records by their timestamps when their task takes them, the first of each run for all of it.",
-            labels: labels, .ages())
-        buffered = registry.gauge(
-            "kafka.streams.stream_task_metrics.active_buffer_count", unit: "{record}",
-            help: "Records read and not yet processed.", labels: labels)
-    }
-
-    func set(dropped total: Int64, reason: String) {
-        let counter =
-            dropped[reason]
-            ?? registry.counter(
-                "kafka.streams.stream_task_metrics.dropped_records", unit: "{record}",
-                help: "Records left out, by reason.", labels: labels + [MetricLabel("reason", reason)])
-        dropped[reason] = counter
-        counter.set(total)
-    }
-
-    func set(lag: Int64, of partition: TopicPartition) {
-        let gauge =
-            lags[partition]
-            ?? registry.gauge(
-                "kafka.consumer.consumer_fetch_manager_metrics.records_lag", unit: "{record}",
-                help: "Records in a source partition that are not yet processed.",
-                labels: labels + [
-                    MetricLabel("topic", partition.topic), MetricLabel("partition", "\(partition.partition)"),
-                ])
-        lags[partition] = gauge
-        gauge.set(Double(lag))
     }
 }

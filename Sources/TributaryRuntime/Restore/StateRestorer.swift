@@ -86,6 +86,7 @@ public struct StateRestorer {
                 try replay(item, task)
             }
         }
+        try task.metrics?.measureStores()
         try task.stores.restored()
     }
 
@@ -198,6 +199,9 @@ public struct StateRestorer {
     /// What was read of a changelog: offset and hash of the last record, -1 and 0 if there was none.
     private struct Read {
         var progress: RestoreProgress
+        let metrics: StoreMetrics?
+        /// When it began, ns.
+        let start: Int64
         var last: Int64 = -1
         var hash: UInt64 = 0
     }
@@ -205,10 +209,16 @@ public struct StateRestorer {
     /// Tells that a store has all that was read.
     private func end(_ read: Read) {
         guard !read.progress.isDone else { return }
-        var progress = read.progress
-        progress.position = progress.end
-        progress.isDone = true
-        onProgress(progress)
+        var read = read
+        read.progress.position = read.progress.end
+        read.progress.isDone = true
+        report(read)
+        read.metrics?.restoreTook(configuration.time.nanoseconds() - read.start)
+    }
+
+    private func report(_ read: Read, batch isBatch: Bool = false) {
+        read.metrics?.restored(read.progress, batch: isBatch)
+        onProgress(read.progress)
     }
 
     /// Reads a changelog from where the store stands to its end.
@@ -219,8 +229,9 @@ public struct StateRestorer {
         var read = Read(
             progress: RestoreProgress(
                 store: item.store.name, task: task.taskID, changelog: item.changelog, start: item.start,
-                end: item.ends.high, position: item.start, records: 0, isDone: item.start >= item.ends.high))
-        onProgress(read.progress)
+                end: item.ends.high, position: item.start, records: 0, isDone: item.start >= item.ends.high),
+            metrics: task.metrics?.store(item.store.name), start: configuration.time.nanoseconds())
+        report(read)
         guard !read.progress.isDone else { return read }
         let foreign = ForeignCells(
             task.recorder,
@@ -257,7 +268,7 @@ public struct StateRestorer {
                 read.hash = checksum64(hashed.bytes)
             }
             read.progress.position = batch.nextOffset
-            onProgress(read.progress)
+            report(read, batch: true)
             return true
         }
         return read

@@ -28,6 +28,8 @@ public final class RecordCollector {
         var isOpen = false
         /// Bytes sent since the producer was last asked how many wait.
         var unseen = 0
+        /// Bytes of lineage in the headers of all records sent.
+        var lineageBytes: Int64 = 0
         /// How many of those there may be before it is asked.
         var unseenLimit: Int
     }
@@ -105,6 +107,16 @@ public final class RecordCollector {
         state.value.unseen &+= 64 &+ (key?.byteCount ?? 0) &+ (value?.byteCount ?? 0) &+ others
     }
 
+    /// Notes the lineage that a record was sent with.
+    @inline(__always)
+    func sentLineage(_ context: TraceContext, _ cell: RawSpan, _ extras: RawSpan) {
+        let size = (context.isValid ? TraceContext.storedSize : 0) &+ cell.byteCount &+ extras.byteCount
+        state.value.lineageBytes &+= Int64(size)
+    }
+
+    /// Bytes of lineage in the headers of all records sent: contexts as the embedded log has them, cells, tracestates.
+    var lineageBytes: Int64 { state.value.lineageBytes }
+
     /// The transaction ended, either way.
     func closed() { state.value.isOpen = false }
 
@@ -147,9 +159,11 @@ public final class RecordCollector {
             cell.writer.append(CellHeader.version)
             if recorder.mode == .cells { recorder.arena.encode(meta.lineage.cell, into: &cell.writer) }
         }
+        let extras = recorder.extras(of: context)
         try producer.send(
             topic: target.number, partition: to, timestamp: meta.timestamp, key: key, value: value,
-            headers: meta.headers, context: context, cell: cell.bytes, extras: recorder.extras(of: context))
+            headers: meta.headers, context: context, cell: cell.bytes, extras: extras)
+        sentLineage(context, cell.bytes, extras)
         sent(key, value, meta.headers.byteCount &+ cell.count)
     }
 }
@@ -182,9 +196,11 @@ final class StoreChangelog: ChangelogWriter {
 
     func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws {
         try collector.open()
+        let extras = recorder.extras(of: context)
         try producer.send(
             topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: RawSpan.empty,
-            context: context, cell: cell, extras: recorder.extras(of: context))
+            context: context, cell: cell, extras: extras)
+        collector.sentLineage(context, cell, extras)
         last.writer.removeAll()
         StoreChangelog.describe(key: key, value: value, timestamp: timestamp, into: &last.writer)
         collector.sent(key, value, cell.byteCount)

@@ -61,6 +61,8 @@ public final class StreamTask {
     /// Whether a node asked for a commit.
     public var commitRequested: Bool { hot.value.commitRequested }
     var isClosed = false
+    /// Nil where nobody measures.
+    var metrics: TaskMetrics?
 
     /// Makes a task with its nodes and stores; processors are initialised by ``start(cluster:positions:)``.
     public init(
@@ -254,7 +256,11 @@ public final class StreamTask {
         hot.value.batch = nil
         recorder.enter(scope)
         recorder.showNothing()
-        for store in stores.inOrder { try store.flush() }
+        guard let metrics else {
+            for store in stores.inOrder { try store.flush() }
+            return
+        }
+        for store in metrics.stores { try store.flush(configuration.time) }
     }
 
     /// The offsets to commit, with the partition times as metadata.
@@ -275,6 +281,7 @@ public final class StreamTask {
         hot.value.needsCommit = false
         hot.value.commitRequested = false
         defer { recorder.export() }
+        try metrics?.measureStores()
         return try stores.committed(commitID, force: force)
     }
 
@@ -288,6 +295,7 @@ public final class StreamTask {
         closers = []
         for queue in queues { queue.clear() }
         queues = []
+        metrics = nil
         stores.close()
         recorder.export()
         hot.value.batch = nil

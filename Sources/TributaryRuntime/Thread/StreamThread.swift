@@ -70,7 +70,8 @@ public final class StreamThread: Sendable {
         self.index = index
         self.tasks = tasks
         metrics = ThreadMetrics(
-            context.metrics, clientID: context.configuration.applicationID, thread: index)
+            context.metrics, clientID: context.configuration.applicationID, thread: index,
+            lineage: context.configuration.lineage.mode)
         self.context = context
     }
 

@@ -35,6 +35,7 @@ final class ThreadLoop {
     private var lastExemplar: UInt64 = 0
     private var lastCommit: Int64 = 0
     private var lastPurge: Int64 = 0
+    private var lastPublished: Int64 = 0
     private var idleSince: Int64 = -1
     private let isExactlyOnce: Bool
 
@@ -80,8 +81,7 @@ final class ThreadLoop {
                     Measured(
                         task: task,
                         metrics: TaskMetrics(
-                            context.metrics, clientID: configuration.applicationID, thread: thread.index, task: item.id)
-                    ))
+                            context.metrics, task, clientID: configuration.applicationID, thread: thread.index)))
             }
             let restorer = StateRestorer(
                 context.log, configuration: configuration, isStopping: { [thread] in thread.isStopping },
@@ -139,6 +139,8 @@ final class ThreadLoop {
         do {
             while !thread.isStopping { try round() }
             try commit(force: true)
+            publish()
+            publishStores()
         } catch {
             // Everything since the last commit never happened.
             try? producer.abortTransaction()
@@ -162,11 +164,14 @@ final class ThreadLoop {
             || collector.producer.pendingBytes >= context.configuration.transactionBytes
         {
             try Lineage.bound(to: box) { try commit(force: false) }
+            publishStores()
         } else if isDue {
             lastCommit = now
             for task in tasks { try task.stores.idle() }
         }
         publish()
+        // Between commits that are far apart, too.
+        if now - lastPublished >= 1000 { publishStores() }
         if !didWork { producer.push() }
         try poll(wait: didWork ? 0 : timeToWait(now))
     }
@@ -313,10 +318,7 @@ final class ThreadLoop {
         for item in measured {
             let (task, metrics) = (item.task, item.metrics)
             records += task.processedRecords
-            for (reason, count) in task.dropped {
-                dropped += count
-                metrics.set(dropped: count, reason: reason.rawValue)
-            }
+            dropped += metrics.publishDropped(task)
             var buffered = 0
             for queue in task.queues {
                 let left = max(consumer.knownEnd(queue.assignment) - queue.nextOffset, 0)
@@ -329,12 +331,12 @@ final class ThreadLoop {
         thread.metrics.processed.set(records)
         thread.metrics.dropped.set(dropped)
         thread.metrics.lag.set(lag)
-        if recorder.isRecording {
-            let handed = recorder.handedOver
-            thread.metrics.spans.set(Int64(handed.spans))
-            thread.metrics.links.set(Int64(handed.links))
-            thread.metrics.skippedRecords.set(Int64(handed.skippedRecords))
-        }
+    }
+
+    private func publishStores() {
+        lastPublished = context.configuration.time.milliseconds
+        for item in measured { item.metrics.publishStores() }
+        thread.metrics.lineage.publish(recorder, collector, tasks)
     }
 
     private func closeTasks() {

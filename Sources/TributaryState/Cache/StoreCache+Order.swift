@@ -35,17 +35,23 @@ extension StoreCache {
     @inline(__always)
     func isDirty(_ index: Int32) -> Bool { table.value.links[Int(index)].note >= 0 }
 
-    /// Makes an entry dirty, or the last of the dirty ones.
+    /// Makes an entry that is about to be written dirty, or the last of the dirty ones.
     @inline(__always)
     func markDirty(_ index: Int32) {
         let note = table.value.links[Int(index)].note
         if note >= 0 && Int(note) == table.value.noted &- 1 { return }
         if table.value.noted == table.value.notes.count { makeRoomForNotes() }
-        if note < 0 { table.value.dirtyCount &+= 1 }
+        if note < 0 {
+            table.value.dirtyCount &+= 1
+            table.value.cleanBytes &-= Int(table.value.entries[Int(index)].charged)
+        }
         table.value.links[Int(index)].note = Int32(truncatingIfNeeded: table.value.noted)
         table.value.notes[table.value.noted] = index
         table.value.noted &+= 1
     }
+
+    /// Counts an entry that was made of what the engine has.
+    func noteClean(_ index: Int32) { table.value.cleanBytes &+= Int(table.value.entries[Int(index)].charged) }
 
     @inline(never)
     private func makeRoomForNotes() {
@@ -75,6 +81,8 @@ extension StoreCache {
         settle()
         swap(&table.value.notes, &table.value.taken)
         table.value.takenCount = table.value.noted
+        table.value.takenTotal &+= Int64(table.value.noted)
+        table.value.cleanBytes = table.value.bytes
         table.value.noted = 0
         table.value.dirtyCount = 0
         if first >= 0 {
@@ -128,7 +136,10 @@ extension StoreCache {
         closeGap(slot)
         unlink(index)
         table.value.live -= 1
-        budget.used.value -= Int(table.value.entries[Int(index)].charged)
+        let charged = Int(table.value.entries[Int(index)].charged)
+        budget.used.value -= charged
+        table.value.bytes -= charged
+        if !isDirty(index) { table.value.cleanBytes -= charged }
         table.value.entries[Int(index)].charged = 0
     }
 

@@ -25,8 +25,10 @@ extension StoreCache {
         } else {
             setDelete(index, headers)
         }
-        budget.used.value &+= table.value.entries[Int(index)].written(
+        let more = table.value.entries[Int(index)].written(
             timestamp: timestamp, recordTime: recordTime, source: source, offset: offset, overhead: overhead &+ size)
+        budget.used.value &+= more
+        table.value.bytes &+= more
         touch(index)
     }
 
@@ -51,6 +53,7 @@ extension StoreCache {
 
     @inline(never)
     private func setDelete(_ index: Int32, _ headers: RawSpan) {
+        table.value.deletes &+= 1
         if !headers.isEmpty {
             setLong(index, RawSpan.empty, headers)
             table.value.entries[Int(index)].form = Form.deletedWithHeaders

@@ -99,6 +99,12 @@ final class StoreCache {
         var notes = FlatArray<Int32>(repeating: 0, count: StoreCache.room)
         var noted = 0
         var dirtyCount = 0
+        // What all entries are charged, and the clean ones: dirty ones change it with each write, and clean ones rarely.
+        var bytes = 0
+        var cleanBytes = 0
+        // How many dirty entries flushes took, and how many writes were deletes, since the start.
+        var takenTotal: Int64 = 0
+        var deletes: Int64 = 0
         // What the flush under way took, in order.
         var taken = FlatArray<Int32>(repeating: 0, count: StoreCache.room)
         var takenCount = 0

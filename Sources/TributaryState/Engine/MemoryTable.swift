@@ -94,6 +94,11 @@ final class MemoryTable: StateTable {
         return state.value.tree.count
     }
 
+    func byteCount() throws(StoreError) -> Int {
+        try checkUsable()
+        return state.value.tree.byteCount
+    }
+
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor {
         try checkUsable()
         return MemoryCursor(

@@ -105,6 +105,9 @@ public protocol StateTable: AnyObject {
     /// The number of entries.
     func count() throws(StoreError) -> Int
 
+    /// The bytes that the table takes, roughly, in time that doesn't grow with it.
+    func byteCount() throws(StoreError) -> Int
+
     /// Begins to walk over the keys from `lower` to `upper`, both included; nil is open-ended. `reverse` begins at the upper end.
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor
 }

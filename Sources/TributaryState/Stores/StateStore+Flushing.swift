@@ -4,11 +4,14 @@ internal import TributaryLineage
 extension StateStore {
     // MARK: Flushing
 
+    /// Whether ``flush()`` has something to do.
+    public var hasDirtyEntries: Bool { isCached && cache.dirtyCount > 0 }
+
     /// Flushes the cache: on commit, and at close.
     ///
     /// Does nothing without one.
     public func flush() throws {
-        guard isCached, cache.dirtyCount > 0 else { return }
+        guard hasDirtyEntries else { return }
         cache.takeDirty()
         try flushTaken(isCommit: true)
     }
@@ -21,6 +24,7 @@ extension StateStore {
             let index = cache.oldest
             guard index >= 0 else { return }
             cache.remove(index)
+            state.value.evictions &+= 1
             if cache.isDirty(index) {
                 cache.takeDirty(first: index)
                 try flushTaken()
@@ -37,6 +41,7 @@ extension StateStore {
         let key = ByteBuffer(capacity: 256)
         let value = ByteBuffer(capacity: 256)
         try dropVainDeletes(key)
+        state.value.flushed &+= Int64(cache.takenCount)
         if recorder.isRecording {
             // Of a commit: all dirty entries. An eviction's one entry is not worth sorting what the others keep.
             if isCommit { cache.sortFolds() }

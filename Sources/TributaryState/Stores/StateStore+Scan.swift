@@ -71,6 +71,7 @@ extension StateStore {
         guard let inner = inner as? TableStore else {
             throw StoreError(.invalidRequest, "a range of keys of a window store needs times", store: name)
         }
+        state.value.ranges &+= 1
         if let lower, let upper, lower.compare(to: upper) > 0 { return StoreScan(self, cursors: []) }
         let cursor = try inner.table.cursor(from: lower, through: upper, reverse: reverse)
         guard isCached else { return StoreScan(self, cursors: [cursor]) }
@@ -97,6 +98,7 @@ extension StateStore {
         guard let inner = inner as? SegmentedStore else {
             throw StoreError(.invalidRequest, "a key-value store has no windows", store: name)
         }
+        state.value.ranges &+= 1
         let earliest = inner.earliestVisible
         let from = max(first, 0)
         func inside(_ full: RawSpan, isCached: Bool) -> Bool {
@@ -183,13 +185,23 @@ extension StateStore {
 
     /// The number of rows, roughly: what the engine holds.
     public func approximateCount() throws(StoreError) -> Int {
+        var total = 0
+        for table in tables { total += try table.count() }
+        return total
+    }
+
+    /// The bytes that the rows and what is kept beside them take in the engine, as far as it knows them cheaply.
+    public func approximateBytes() throws(StoreError) -> Int {
+        var total = try graves?.byteCount() ?? 0
+        for table in tables { total += try table.byteCount() }
+        return total
+    }
+
+    private var tables: [any StateTable] {
         switch inner {
-        case let table as TableStore: return try table.table.count()
-        case let segments as SegmentedStore:
-            var total = 0
-            for table in segments.segments.values { total += try table.count() }
-            return total
-        default: return 0
+        case let table as TableStore: [table.table]
+        case let segments as SegmentedStore: Array(segments.segments.values)
+        default: []
         }
     }
 

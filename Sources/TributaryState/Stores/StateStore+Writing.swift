@@ -107,11 +107,12 @@ extension StateStore {
         var index = state.value.lookedUp
         state.value.lineageFrom = -1
         if !cache.isEntry(index, of: key) { index = lookUp(key) }
+        state.value.writes &+= 1
         if cache.keepsFolds { cache.foldIn(index) }
+        cache.markDirty(index)
         cache.set(
             index, value, timestamp: timestamp, recordTime: meta.timestamp, source: cache.source(meta.origin, topics),
             offset: meta.origin.offset, headers: meta.headers)
-        cache.markDirty(index)
         return index
     }
 
@@ -127,6 +128,8 @@ extension StateStore {
     func writeThrough(
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, _ lineage: Lineage
     ) throws {
+        state.value.writes &+= 1
+        if value == nil { state.value.deletes &+= 1 }
         encodeCell(lineage)
         try writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage)
         try log(key, value, timestamp: value == nil || !description.isTimestamped ? recordTime : timestamp, lineage)
@@ -154,6 +157,8 @@ extension StateStore {
                     cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: nil,
                     into: &envelope.writer)
                 try graves.put(key, envelope.bytes)
+                // Without lineage there would be no grave.
+                state.value.lineageBytes &+= Int64(key.byteCount &+ envelope.count)
             }
             return
         }
@@ -161,7 +166,11 @@ extension StateStore {
             timestamp: timestamp, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
             headers: RawSpan.empty,
             cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
-        if try !inner.put(key, envelope.bytes) { onExpired?() }
+        if try inner.put(key, envelope.bytes) {
+            state.value.lineageBytes &+= Int64(envelope.count &- value.byteCount &- Envelope.plainSize)
+        } else {
+            onExpired?()
+        }
     }
 
     func log(_ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage) throws {

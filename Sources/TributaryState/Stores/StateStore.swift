@@ -60,6 +60,15 @@ public final class StateStore {
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
         var fetched = false
+        // What `statistics` gives.
+        var gets: Int64 = 0
+        var misses: Int64 = 0
+        var writes: Int64 = 0
+        var deletes: Int64 = 0
+        var ranges: Int64 = 0
+        var flushed: Int64 = 0
+        var evictions: Int64 = 0
+        var lineageBytes: Int64 = 0
     }
 
     // Reused buffers: what a read found, the envelope and cell being written.
@@ -122,6 +131,7 @@ public final class StateStore {
     /// - Returns: whether there is a value.
     @inline(__always)
     public func read(_ key: RawSpan) throws -> Bool {
+        state.value.gets &+= 1
         guard isCached else { return try readInner(key) }
         let probe = StoreCache.probe(key)
         let index = cache.find(key, probe)
@@ -146,11 +156,13 @@ public final class StateStore {
     // Key-value stores keep what they read as a clean entry; window stores don't (semantics 4.6).
     @inline(never)
     func readThrough(_ key: RawSpan, _ probe: StoreCache.Probe) throws -> Bool {
+        state.value.misses &+= 1
         guard try readInner(key) else { return false }
         if isWindowed { return true }
         var index = cache.insert(key, probe)
         cache.set(
             index, value, timestamp: valueTimestamp, recordTime: 0, source: 0, offset: -1, headers: RawSpan.empty)
+        cache.noteClean(index)
         cache.setLineage(index, state.value.lineage)
         state.value.lookedUp = index
         guard cache.budget.usedBytes > cache.budget.limit else { return true }

@@ -58,6 +58,9 @@ public final class InMemorySpanExporter: SpanExporter {
     /// How many spans were dropped because there were newer ones.
     public var dropped: Int { state.withLock { $0.dropped } }
 
+    /// Spans that are lost: those that were dropped.
+    public var lostSpans: Int? { dropped }
+
     /// Forgets all spans.
     public func removeAll() { state.withLock { $0 = State() } }
 }

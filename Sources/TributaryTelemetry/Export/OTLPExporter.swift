@@ -66,6 +66,9 @@ public final class OTLPExporter: SpanExporter {
 
     /// What has become of each kind of telemetry so far.
     public func counters(_ signal: OTLPSignal) -> OTLPCounters { worker.counters(signal) }
+
+    /// Spans that are lost.
+    public var lostSpans: Int? { counters(.traces).lost }
 }
 
 /// What has become of one kind of telemetry: spans, log records or metrics.

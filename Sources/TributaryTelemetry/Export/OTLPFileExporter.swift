@@ -98,6 +98,12 @@ public final class OTLPFileExporter: SpanExporter {
         _ = worker.monitor.wait(milliseconds: milliseconds) { $0.finished ? true : nil }
     }
 
+    /// Spans that are lost.
+    public var lostSpans: Int? {
+        let counters = self.counters
+        return counters.dropped + counters.failed
+    }
+
     /// What has become of the spans so far.
     public var counters: Counters {
         worker.monitor.withLock { state in

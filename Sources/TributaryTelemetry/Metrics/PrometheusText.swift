@@ -53,12 +53,15 @@ public enum PrometheusText {
             let isLetter = (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x3A
             name.unicodeScalars.append(isLetter || (isDigit && index > 0) ? Unicode.Scalar(byte) : "_")
         }
-        switch description.unit {
-        case "s": name += "_seconds"
-        case "By": name += "_bytes"
-        case "1" where description.kind == .gauge: name += "_ratio"
-        default: break
-        }
+        let suffix: String? =
+            switch description.unit {
+            case "s": "seconds"
+            case "By": "bytes"
+            case "1" where description.kind == .gauge: "ratio"
+            default: nil
+            }
+        // Not twice, if the name says it already.
+        if let suffix, !name.split(separator: "_").contains(where: { $0 == suffix }) { name += "_" + suffix }
         return name
     }
 

@@ -28,6 +28,31 @@ final class DriverSpans: SpanExporter {
     func flush(timeout milliseconds: Int64) {}
 }
 
+/// The instruments of the driver's task, as a stream thread has them.
+struct DriverInstruments {
+    let registry = MetricsRegistry()
+    private let thread: ThreadMetrics
+    private let metrics: TaskMetrics
+
+    init(_ task: StreamTask, _ configuration: RuntimeConfiguration) {
+        thread = ThreadMetrics(
+            registry, clientID: configuration.applicationID, thread: 1, lineage: configuration.lineage.mode)
+        metrics = TaskMetrics(registry, task, clientID: configuration.applicationID, thread: 1)
+        if let exporter = configuration.lineage.exporter {
+            LineageMetrics.register(exporter, in: registry, clientID: configuration.applicationID)
+        }
+    }
+
+    /// After a commit: takes over what was counted.
+    func publish(_ task: StreamTask, _ collector: RecordCollector) {
+        thread.commits.add()
+        thread.processed.set(task.processedRecords)
+        thread.dropped.set(task.dropped.values.reduce(0, +))
+        metrics.publish(task)
+        thread.lineage.publish(task.recorder, collector, [task])
+    }
+}
+
 /// Makes engines for the driver's task.
 struct DriverEngines: EngineFactory {
     let make: (@Sendable (String) throws -> any StateEngine)?

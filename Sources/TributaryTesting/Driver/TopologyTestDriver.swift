@@ -13,11 +13,14 @@ internal import TributaryState
 public final class TopologyTestDriver {
     /// The log: read topics from it, or write to them.
     public let log: MemoryLog
+    /// The metrics of the task since it was last started, as those of an application's thread; taken over at each commit.
+    public private(set) var metricsRegistry: MetricsRegistry
     private let topology: Topology
     private var configuration: TestDriverConfiguration
     private let clock: DriverClock
     private let spans = DriverSpans()
     private var task: StreamTask
+    private var instruments: DriverInstruments
     private var collector: RecordCollector
     private var producer: DriverProducer
     private var consumer: any LogConsumer
@@ -42,6 +45,8 @@ public final class TopologyTestDriver {
         try TopologyTestDriver.createTopics(topology, log, configuration)
         let parts = try TopologyTestDriver.start(topology, log, configuration)
         task = parts.task
+        instruments = parts.instruments
+        metricsRegistry = parts.instruments.registry
         collector = parts.collector
         producer = parts.producer
         consumer = parts.consumer
@@ -51,6 +56,7 @@ public final class TopologyTestDriver {
 
     private struct Parts {
         let task: StreamTask
+        let instruments: DriverInstruments
         let collector: RecordCollector
         let producer: DriverProducer
         let consumer: any LogConsumer
@@ -94,6 +100,7 @@ public final class TopologyTestDriver {
             topology, topology.subTopologies, id: "0_0", partition: 0, configuration: runtime, collector: collector,
             engines: DriverEngines(make: configuration.persistentEngine),
             budget: runtime.cacheBytes > 0 ? CacheBudget(limit: runtime.cacheBytes) : nil, recorder: recorder)
+        let instruments = DriverInstruments(task, runtime)
         try StateRestorer(log, configuration: runtime).restore(task)
         let group = try log.joinGroup(
             GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
@@ -110,7 +117,8 @@ public final class TopologyTestDriver {
             assignments[try consumer.assign(source, from: positions[source]?.offset ?? 0)] = source
         }
         return Parts(
-            task: task, collector: collector, producer: producer, consumer: consumer, group: group,
+            task: task, instruments: instruments, collector: collector, producer: producer, consumer: consumer,
+            group: group,
             assignments: assignments)
     }
 
@@ -185,6 +193,7 @@ public final class TopologyTestDriver {
             try group.commit(offsets)
         }
         try task.committed(commitID, force: true)
+        instruments.publish(task, collector)
     }
 
     // MARK: Looking
@@ -278,6 +287,8 @@ public final class TopologyTestDriver {
         configuration.runtime.seed = (configuration.runtime.seed ?? 1) &+ 1
         let parts = try TopologyTestDriver.start(topology, log, configuration)
         task = parts.task
+        instruments = parts.instruments
+        metricsRegistry = parts.instruments.registry
         collector = parts.collector
         producer = parts.producer
         consumer = parts.consumer

@@ -11,6 +11,8 @@ public struct ByteTree {
     var root: ByteTreeNode
     /// The number of entries.
     public private(set) var count = 0
+    /// The bytes of all keys and values.
+    public private(set) var byteCount = 0
 
     /// Makes an empty map.
     public init() { root = ByteTreeNode(ByteTreePage(isLeaf: true)) }
@@ -56,7 +58,8 @@ public struct ByteTree {
     public mutating func put(_ key: RawSpan, _ value: RawSpan) -> Bool {
         precondition(key.byteCount <= Self.maximumLength && value.byteCount <= Self.maximumLength)
         makeRootUnique()
-        let (isNew, right) = Self.put(key, value, into: root)
+        let (isNew, grown, right) = Self.put(key, value, into: root)
+        byteCount += grown
         if let right {
             var page = ByteTreePage(isLeaf: false)
             page.insert(at: 0, key: .empty, value: .empty)
@@ -68,26 +71,30 @@ public struct ByteTree {
         return isNew
     }
 
-    /// Writes into a node that is ours alone; returns whether the key was new, and the right half if the node was split.
+    /// Writes into a node that is ours alone; returns whether the key was new, how many bytes were added, and the right half
+    /// if the node was split.
     private static func put(
         _ key: RawSpan, _ value: RawSpan, into node: ByteTreeNode
-    ) -> (isNew: Bool, right: ByteTreeNode?) {
+    ) -> (isNew: Bool, grown: Int, right: ByteTreeNode?) {
         if node.page.value.isLeaf {
             let (index, found) = node.page.value.lowerBound(key)
+            var grown = value.byteCount
             if found {
+                grown -= node.page.value.valueSize(at: index)
                 node.page.value.replaceValue(at: index, with: value)
             } else {
+                grown += key.byteCount
                 node.page.value.insert(at: index, key: key, value: value)
             }
-            return (!found, splitIfOverfull(node, writtenAt: index))
+            return (!found, grown, splitIfOverfull(node, writtenAt: index))
         }
         let index = node.page.value.childIndex(key)
         let child = uniqueChild(of: node, at: index)
-        let (isNew, right) = put(key, value, into: child)
-        guard let right else { return (isNew, nil) }
+        let (isNew, grown, right) = put(key, value, into: child)
+        guard let right else { return (isNew, grown, nil) }
         node.page.value.insertSeparator(at: index + 1, for: right.page.value)
         node.page.value.children.insert(right, at: index + 1)
-        return (isNew, splitIfOverfull(node, writtenAt: index + 1))
+        return (isNew, grown, splitIfOverfull(node, writtenAt: index + 1))
     }
 
     private static func splitIfOverfull(_ node: ByteTreeNode, writtenAt index: Int) -> ByteTreeNode? {
@@ -103,7 +110,7 @@ public struct ByteTree {
     public mutating func delete(_ key: RawSpan) -> Bool {
         guard contains(key) else { return false }
         makeRootUnique()
-        Self.delete(key, from: root)
+        byteCount -= key.byteCount + Self.delete(key, from: root)
         count -= 1
         while !root.page.value.isLeaf && root.page.value.count == 1 {
             root = root.page.value.children[0]
@@ -111,22 +118,26 @@ public struct ByteTree {
         return true
     }
 
-    private static func delete(_ key: RawSpan, from node: ByteTreeNode) {
+    /// Returns how many bytes the value had.
+    private static func delete(_ key: RawSpan, from node: ByteTreeNode) -> Int {
         if node.page.value.isLeaf {
             let (index, found) = node.page.value.lowerBound(key)
-            if found { node.page.value.remove(at: index) }
-            return
+            guard found else { return 0 }
+            let size = node.page.value.valueSize(at: index)
+            node.page.value.remove(at: index)
+            return size
         }
         let index = node.page.value.childIndex(key)
         let child = uniqueChild(of: node, at: index)
-        delete(key, from: child)
+        let size = delete(key, from: child)
         let left = child.page.value.count
-        guard left < ByteTreePage.maximumCount / 4 && node.page.value.count > 1 else { return }
+        guard left < ByteTreePage.maximumCount / 4 && node.page.value.count > 1 else { return size }
         if left == 0 {
             node.page.value.remove(at: index)
         } else if !mergeChild(of: node, at: index), index > 0 {
             _ = mergeChild(of: node, at: index - 1)
         }
+        return size
     }
 
     /// Joins a child with the one to its right if both are small.

@@ -62,6 +62,8 @@ struct ByteTreePage: ~Copyable {
     @_lifetime(borrow self)
     func value(at index: Int) -> RawSpan { heap.bytes(in: slots[index].valueRange) }
 
+    func valueSize(at index: Int) -> Int { Int(slots[index].valueLength) }
+
     func appendKey(at index: Int, to target: inout ByteWriter) { target.append(key(at: index)) }
 
     func appendValue(at index: Int, to target: inout ByteWriter) { target.append(value(at: index)) }

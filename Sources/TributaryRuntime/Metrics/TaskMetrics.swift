@@ -1,0 +1,86 @@
+public import TributaryCore
+internal import TributaryDSL
+internal import TributaryState
+
+/// What one task and its stores measure of themselves; written by its thread, read from any.
+public final class TaskMetrics {
+    let endToEnd: Histogram
+    let buffered: Gauge
+    let stores: [StoreMetrics]
+    private let registry: MetricsRegistry
+    private let labels: [MetricLabel]
+    private var dropped: [String: Counter] = [:]
+    private var lags: [TopicPartition: Gauge] = [:]
+
+    /// Makes a task's instruments in a registry, and has the task write them.
+    ///
+    /// - Parameters:
+    ///   - registry: where they are known.
+    ///   - task: what is measured; before its stores are restored.
+    ///   - clientID: the application's id.
+    ///   - thread: the number of its thread.
+    public init(_ registry: MetricsRegistry, _ task: StreamTask, clientID: String, thread: Int) {
+        self.registry = registry
+        labels = [
+            MetricLabel("thread_id", "\(clientID)-StreamThread-\(thread)"), MetricLabel("task_id", task.taskID),
+        ]
+        endToEnd = registry.histogram(
+            "kafka.streams.stream_task_metrics.record_e2e_latency", unit: "s",
+            help: "Age of records by their timestamps when their task takes them, the first of each run for all of it.",
+            labels: labels, .ages())
+        buffered = registry.gauge(
+            "kafka.streams.stream_task_metrics.active_buffer_count", unit: "{record}",
+            help: "Records read and not yet processed.", labels: labels)
+        let labels = self.labels
+        stores = task.stores.inOrder.map { StoreMetrics(registry, labels, $0) }
+        task.metrics = self
+    }
+
+    /// Takes over what the task, its stores and their caches have counted.
+    public func publish(_ task: StreamTask) {
+        publishDropped(task)
+        publishStores()
+    }
+
+    /// Takes over what stores and caches have counted.
+    func publishStores() { for store in stores { store.publish() } }
+
+    /// Takes over how many records were left out; returns their number.
+    @discardableResult
+    func publishDropped(_ task: StreamTask) -> Int64 {
+        var sum: Int64 = 0
+        for (reason, count) in task.dropped {
+            sum += count
+            set(dropped: count, reason: reason.rawValue)
+        }
+        return sum
+    }
+
+    /// Asks the engines how large the stores are; before a commit.
+    func measureStores() throws(StoreError) { for store in stores { try store.measure() } }
+
+    func store(_ name: String) -> StoreMetrics? { stores.first { $0.store.name == name } }
+
+    private func set(dropped total: Int64, reason: String) {
+        let counter =
+            dropped[reason]
+            ?? registry.counter(
+                "kafka.streams.stream_task_metrics.dropped_records", unit: "{record}",
+                help: "Records left out, by reason.", labels: labels + [MetricLabel("reason", reason)])
+        dropped[reason] = counter
+        counter.set(total)
+    }
+
+    func set(lag: Int64, of partition: TopicPartition) {
+        let gauge =
+            lags[partition]
+            ?? registry.gauge(
+                "kafka.consumer.consumer_fetch_manager_metrics.records_lag", unit: "{record}",
+                help: "Records in a source partition that are not yet processed.",
+                labels: labels + [
+                    MetricLabel("topic", partition.topic), MetricLabel("partition", "\(partition.partition)"),
+                ])
+        lags[partition] = gauge
+        gauge.set(Double(lag))
+    }
+}
