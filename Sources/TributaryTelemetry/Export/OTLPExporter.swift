@@ -68,7 +68,7 @@ public final class OTLPExporter: SpanExporter {
     public func counters(_ signal: OTLPSignal) -> OTLPCounters { worker.counters(signal) }
 }
 
-/// What has become of one kind of telemetry: spans, log records or metrics.
+/// What has become of one kind of telemetry: spans, log records or points of metrics.
 public struct OTLPCounters: Sendable, Equatable {
     /// Those that a server has taken.
     public var sent = 0

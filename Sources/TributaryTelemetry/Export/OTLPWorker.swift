@@ -94,7 +94,7 @@ final class OTLPWorker: @unchecked Sendable {
     }
 
     func add(_ metrics: [Metric]) {
-        guard !metrics.isEmpty, configuration.endpoints[.metrics] != nil else { return }
+        guard metrics.pointCount > 0, configuration.endpoints[.metrics] != nil else { return }
         queue(.metrics) { state in
             guard state.end == nil else {
                 state.metrics.refuse(metrics)
@@ -238,7 +238,8 @@ final class OTLPWorker: @unchecked Sendable {
             pipeline.fill(
                 monitor.withLock { $0.logs.take(configuration.requestItems, size: configuration.requestBytes) },
                 resource)
-        case .metrics: pipeline.fill(monitor.withLock { $0.metrics.take() }, resource)
+        case .metrics:
+            unsendable = pipeline.fillMetrics(configuration, resource) { monitor.withLock { $0.metrics.take() } }
         }
         monitor.withLock { state in
             state.counters[signal.rawValue].unsendable += unsendable
@@ -311,7 +312,7 @@ final class OTLPWorker: @unchecked Sendable {
             }
             state.counters[OTLPSignal.logs.rawValue].expired += state.logs.take(Int.max, size: Int.max).count
             while !state.metrics.collections.isEmpty {
-                state.counters[OTLPSignal.metrics.rawValue].expired += state.metrics.take().count
+                state.counters[OTLPSignal.metrics.rawValue].expired += state.metrics.take().pointCount
             }
         }
     }

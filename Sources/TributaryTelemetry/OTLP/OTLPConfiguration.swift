@@ -37,7 +37,7 @@ public struct OTLPConfiguration: Sendable, Equatable {
     public var logQueueBytes: Int
     /// How large a request may be before compression, in bytes.
     public var requestBytes: Int
-    /// How many spans or log records a request may have.
+    /// How many spans, log records or points of metrics a request may have.
     public var requestItems: Int
     /// How long spans wait for others before they are sent, ms.
     public var spanDelay: Int64
