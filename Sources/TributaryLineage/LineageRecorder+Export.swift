@@ -13,6 +13,7 @@ extension LineageRecorder {
         }
         guard !state.value.batch.spans.isEmpty else { return }
         var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
+        batch.limits = limits
         batch.spans.reserveCapacity(state.value.batch.spans.count)
         batch.spans += state.value.batch.spans
         batch.links.reserveCapacity(state.value.batch.links.count)

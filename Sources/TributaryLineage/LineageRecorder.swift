@@ -42,6 +42,10 @@ public final class LineageRecorder {
     public let fingerprint: UInt32
     /// Whether spans are made at all.
     public let isRecording: Bool
+    /// What spans may have at most.
+    public let limits: SpanLimits
+    /// Which contexts are taken from others, and sent to them.
+    public let propagators: Propagators
     private let sampler: Sampler
     let exporter: (any SpanExporter)?
     /// The lineage of the record being processed: the one copy that metadata and user closures see.
@@ -84,14 +88,18 @@ public final class LineageRecorder {
     ///   - fingerprint: of the topology.
     ///   - time: where time comes from.
     ///   - random: makes ids; seeded by tests.
+    ///   - limits: what spans may have at most.
+    ///   - propagators: which contexts are taken from others.
     public init(
         mode: LineageMode, level: SpanLevel = .storage, sampler: Sampler = .parentBased(root: .alwaysOn),
         exporter: (any SpanExporter)? = nil, fingerprint: UInt32 = 0, time: TimeSource = .system,
-        random: FastRandom = .seededBySystem()
+        random: FastRandom = .seededBySystem(), limits: SpanLimits = SpanLimits(), propagators: Propagators = .all
     ) {
         self.mode = mode
         self.level = level
         self.sampler = sampler
+        self.limits = limits
+        self.propagators = propagators
         self.exporter = mode == .off ? nil : exporter
         self.fingerprint = fingerprint
         self.time = time
@@ -340,7 +348,10 @@ public final class LineageRecorder {
     /// Adds attributes to a span that has begun.
     public func add(_ attributes: [String: AttributeValue], to span: inout SpanRecord) {
         guard !attributes.isEmpty else { return }
-        span.detail = add(SpanDetail(attributes: attributes))
+        let (kept, dropped) = limits.kept(attributes, most: limits.attributes)
+        var detail = SpanDetail(attributes: kept)
+        detail.droppedAttributes = dropped
+        span.detail = add(detail)
     }
 
     /// A new id, never 0.

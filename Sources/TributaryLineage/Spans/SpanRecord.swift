@@ -167,6 +167,8 @@ public struct SpanEvent: Sendable, Equatable {
     public var time: Int64
     /// More about it.
     public var attributes: [String: AttributeValue]
+    /// How many attributes were too many.
+    public var droppedAttributes = 0
 
     /// Makes an event.
     public init(_ name: String, time: Int64, attributes: [String: AttributeValue] = [:]) {
@@ -184,6 +186,8 @@ public struct SpanDetail: Sendable {
         public var context: TraceContext
         /// Why, in words of the user's.
         public var attributes: [String: AttributeValue]
+        /// How many attributes were too many.
+        public var droppedAttributes = 0
 
         /// Makes a link.
         public init(_ context: TraceContext, attributes: [String: AttributeValue] = [:]) {
@@ -239,6 +243,8 @@ public struct SpanBatch: Sendable {
     public var tracestates: [TraceID: String] = [:]
     /// The `tracestate` of traces whose contexts have `TraceContext.hasThreshold`.
     public var thresholdTracestate: String?
+    /// What spans may have at most.
+    public var limits = SpanLimits()
 
     /// Makes a batch.
     public init(

@@ -206,6 +206,7 @@ public struct StateRestorer {
             task.recorder,
             SourcePartition(
                 cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition))
+        let takesContexts = task.recorder.propagators.contains(.traceContext)
         var last: (offset: Int64, hash: UInt64)?
         let hashed = ByteBuffer()
         try reader.read(item.changelog, from: item.start, to: item.ends.high) { batch in
@@ -221,6 +222,7 @@ public struct StateRestorer {
                     task.recorder.know(state.span.bytes, of: &context)
                 }
                 if cell.isEmpty {
+                    if !takesContexts { context = .none }
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context,
                         foreign.cell(batch.offset(index), batch.timestamp(index)))

@@ -11,6 +11,7 @@ public final class RecordCollector {
     let identity: (String) -> String
     private let applicationID: String
     private let sendsCells: Bool
+    private let sendsContexts: Bool
     private let isTransactional: Bool
     private var names: [String] = []
     private var numbers: [String: Int] = [:]
@@ -20,6 +21,7 @@ public final class RecordCollector {
         var number = 0
         var partitions: Int32 = 0
         var isInternal = false
+        var takesContext = false
     }
 
     private struct State: ~Copyable {
@@ -41,17 +43,20 @@ public final class RecordCollector {
     ///   - producer: takes the records.
     ///   - applicationID: begins the names of internal topics.
     ///   - sendsCells: whether records for topics that aren't the application's own carry their cell.
+    ///   - sendsContexts: whether those records carry their trace context.
     ///   - isTransactional: whether a transaction is begun with the first record.
     ///   - limit: how many bytes may wait in the producer before `isFull`.
     ///   - identity: tells the identity of a topic, for the stores' positions.
     public init(
-        _ producer: any LogProducer, applicationID: String, sendsCells: Bool, isTransactional: Bool,
+        _ producer: any LogProducer, applicationID: String, sendsCells: Bool, sendsContexts: Bool = true,
+        isTransactional: Bool,
         limit: Int = Int.max, identity: @escaping (String) -> String = { _ in "" }
     ) {
         self.identity = identity
         self.producer = producer
         self.applicationID = applicationID
         self.sendsCells = sendsCells
+        self.sendsContexts = sendsContexts
         self.isTransactional = isTransactional
         self.limit = limit
         state = Owned(State(unseenLimit: min(limit / 16, 1 << 18)))
@@ -79,7 +84,8 @@ public final class RecordCollector {
         state.value.topics.grow(
             to: names.count,
             filling: Topic(
-                number: number, partitions: producer.partitions(ofTopic: number), isInternal: isInternal))
+                number: number, partitions: producer.partitions(ofTopic: number), isInternal: isInternal,
+                takesContext: isInternal || sendsContexts))
         numbers[name] = names.count - 1
         return names.count - 1
     }
@@ -139,9 +145,10 @@ public final class RecordCollector {
                 to = (state.value.nextPartition & 0x7fff_ffff) % target.partitions
             }
         }
-        let context = recorder.span(
+        var context = recorder.span(
             operation, parent: meta.lineage.context, flags: value == nil ? SpanRecord.tombstone : 0,
             origin: RecordOrigin(topic: -1, partition: to, offset: -1), level: .log)
+        if !target.takesContext { context = .none }
         cell.writer.removeAll()
         if recorder.mode != .off && (target.isInternal || sendsCells) {
             cell.writer.append(CellHeader.version)

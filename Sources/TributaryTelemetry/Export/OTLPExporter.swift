@@ -47,6 +47,9 @@ public final class OTLPExporter: SpanExporter {
     /// Queues collected metrics for the thread.
     public func export(_ metrics: [Metric]) { worker.add(metrics) }
 
+    /// How often metrics are read and sent, ms.
+    var metricInterval: Int64 { worker.configuration.metricInterval }
+
     /// Takes log lines as OTLP log records; add it to another sink with `LogSink.and(_:)`.
     public func logSink(level: LogLevel = .info) -> LogSink {
         LogSink(level: level) { [worker] line in

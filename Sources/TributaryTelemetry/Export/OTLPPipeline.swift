@@ -66,11 +66,12 @@ final class OTLPPipeline {
         var frame = OTLPFrame(.traces, endpoint.encoding, resource: resource, to: &plain.value)
         items = 0
         var refused = 0
-        while items < configuration.requestItems {
+        let most = configuration.requestItems(signal)
+        while items < most {
             guard let (batch, from) = rest ?? next().map({ ($0, 0) }) else { break }
             rest = nil
             let (end, count) = spans.value.append(
-                batch, from: from, limit: configuration.requestBytes, room: configuration.requestItems - items,
+                batch, from: from, limit: configuration.requestBytes, room: most - items,
                 frame: &frame, to: &plain.value, isFirst: items == 0, refused: { refused += 1 })
             items += count
             if end < batch.spans.count {
@@ -101,7 +102,8 @@ final class OTLPPipeline {
         if metrics.isEmpty { metrics.add(next()) }
         var refused = 0
         items = metrics.append(
-            limit: configuration.requestBytes, room: configuration.requestItems, frame: &frame, to: &plain.value,
+            limit: configuration.requestBytes, room: configuration.requestItems(signal), frame: &frame,
+            to: &plain.value,
             refused: { refused += 1 })
         frame.close(&plain.value)
         compress()

@@ -135,6 +135,7 @@ package struct SpanQueue: Sendable {
         var kept = SpanBatch(operations: batch.operations, topics: batch.topics)
         kept.tracestates = batch.tracestates
         kept.thresholdTracestate = batch.thresholdTracestate
+        kept.limits = batch.limits
         for var span in spans {
             let first = min(max(Int(span.firstLink), 0), batch.links.count)
             let count = min(max(Int(span.links), 0), batch.links.count - first)
