@@ -7,6 +7,10 @@ extension LineageRecorder {
     public func export() {
         guard isRecording, let exporter else { return }
         defer {
+            if !state.value.leftOut.isEmpty {
+                exporter.leftOut(of: state.value.leftOut)
+                state.value.leftOut.removeAll(keepingCapacity: true)
+            }
             state.value.threshold = exporter.threshold(skipped: state.value.skipped)
             state.value.handed.skipped += state.value.skipped
             state.value.skipped = 0
@@ -37,6 +41,8 @@ extension LineageRecorder {
     }
 
     private static let fullBatch = 4_096
+    /// How many traces are noted that spans were left out of, between two calls of ``export()``.
+    static let maximumLeftOut = 4_096
 
     /// How many finished spans wait for ``export()``.
     public var waitingSpans: Int { state.value.batch.spans.count }

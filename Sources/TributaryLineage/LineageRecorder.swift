@@ -46,6 +46,12 @@ public final class LineageRecorder {
     public let limits: SpanLimits
     /// Which contexts are taken from others, and sent to them.
     public let propagators: Propagators
+    /// Whether headers on the propagation list go through stores.
+    public let propagatesHeaders: Bool
+    /// Whether spans show headers on the capture list.
+    public let capturesHeaders: Bool
+    let capturedNames: [[UInt8]]
+    let held: HeldHeaders?
     private let sampler: Sampler
     let exporter: (any SpanExporter)?
     /// The lineage of the record being processed: the one copy that metadata and user closures see.
@@ -66,6 +72,9 @@ public final class LineageRecorder {
         @usableFromInline var threshold: UInt64 = 0
         /// How many records that was, since the exporter was last told.
         var skipped = 0
+        /// Traces that spans were left out of since the exporter was last told, and the last one that was.
+        var leftOut: [TraceContext] = []
+        var lastLeftOut: UInt64 = 0
         /// Spans and links handed to the exporter, and records skipped, since the start.
         var handed = (spans: 0, links: 0, skipped: 0)
         var firstLink: Int32 = 0
@@ -90,10 +99,12 @@ public final class LineageRecorder {
     ///   - random: makes ids; seeded by tests.
     ///   - limits: what spans may have at most.
     ///   - propagators: which contexts are taken from others.
+    ///   - headers: which headers are shown and go through stores.
     public init(
         mode: LineageMode, level: SpanLevel = .storage, sampler: Sampler = .parentBased(root: .alwaysOn),
         exporter: (any SpanExporter)? = nil, fingerprint: UInt32 = 0, time: TimeSource = .system,
-        random: FastRandom = .seededBySystem(), limits: SpanLimits = SpanLimits(), propagators: Propagators = .all
+        random: FastRandom = .seededBySystem(), limits: SpanLimits = SpanLimits(), propagators: Propagators = .all,
+        headers: HeaderPolicy = HeaderPolicy()
     ) {
         self.mode = mode
         self.level = level
@@ -104,6 +115,11 @@ public final class LineageRecorder {
         self.fingerprint = fingerprint
         self.time = time
         isRecording = self.exporter != nil && level > .none
+        capturedNames = HeaderPolicy.names(headers.captured)
+        capturesHeaders = isRecording && !capturedNames.isEmpty
+        let propagated = mode == .off ? [] : HeaderPolicy.names(headers.propagated)
+        propagatesHeaders = !propagated.isEmpty
+        held = propagated.isEmpty ? nil : HeldHeaders(propagated)
         tracestates = Owned(Tracestates(threshold: sampler.tracestateThreshold))
         arena = CellArena()
         var random = random
@@ -163,8 +179,9 @@ public final class LineageRecorder {
         if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
             context.flags = 3 | tracestates.value.rootFlag
             guard isShed(context) else { return context }
-            // No span will name it.
+            // No span will name it, and none did.
             state.value.skipped &+= 1
+            state.value.lastLeftOut = context.traceLow
             context.span = random &<< 32 | random &>> 32
         } else {
             context.span = random &<< 32 | random &>> 32
@@ -221,7 +238,19 @@ public final class LineageRecorder {
     @inlinable
     @inline(__always)
     public func makesSpan(_ context: TraceContext, _ level: SpanLevel = .storage) -> Bool {
-        isRecording && context.isSampled && level <= self.level && !isShed(context)
+        guard isRecording && context.isSampled && level <= self.level else { return false }
+        return !isShed(context) || leaveOut(context)
+    }
+
+    // Notes a trace that the exporter has no room for, in case it had some of its spans before; false.
+    @usableFromInline
+    @inline(never)
+    func leaveOut(_ context: TraceContext) -> Bool {
+        guard context.traceLow != state.value.lastLeftOut, state.value.leftOut.count < LineageRecorder.maximumLeftOut
+        else { return false }
+        state.value.lastLeftOut = context.traceLow
+        state.value.leftOut.append(context)
+        return false
     }
 
     /// Adds a link to the span made next.

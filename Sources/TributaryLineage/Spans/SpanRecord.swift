@@ -275,9 +275,17 @@ public protocol SpanExporter: Sendable {
     ///
     /// - Parameter skipped: for how many records that was so since the last call.
     func threshold(skipped: Int) -> UInt64
+
+    /// Hears of traces that spans were left out of because of the threshold; others of theirs may have been exported before.
+    ///
+    /// Called on stream threads before ``threshold(skipped:)``; a trace may be named more than once.
+    func leftOut(of traces: [TraceContext])
 }
 
 extension SpanExporter {
     /// There is room for all.
     public func threshold(skipped: Int) -> UInt64 { 0 }
+
+    /// Nothing is done about it.
+    public func leftOut(of traces: [TraceContext]) {}
 }

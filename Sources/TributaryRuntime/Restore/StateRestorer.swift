@@ -160,8 +160,9 @@ public struct StateRestorer {
         try engine.rebuild(keeping: tables, metadata: prefixes) { rebuilt in
             for item in list {
                 let filler = StoreFiller(item.store, folder: folder)
-                let last = try read(item, task) { key, value, timestamp, context, cell in
-                    try filler.add(key, value, timestamp: timestamp, context: context, cell: cell)
+                let last = try read(item, task) { key, value, timestamp, context, cell, headers in
+                    try filler.add(
+                        key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
                 }
                 try filler.finish(into: rebuilt)
                 try position(item, last).save(store: item.store.name, in: rebuilt)
@@ -174,8 +175,9 @@ public struct StateRestorer {
 
     private func replay(_ item: Work, _ task: StreamTask) throws {
         let engine = item.store.description.isPersistent ? task.stores.persistent : nil
-        let last = try read(item, task) { key, value, timestamp, context, cell in
-            try item.store.restore(key, value, timestamp: timestamp, context: context, cell: cell)
+        let last = try read(item, task) { key, value, timestamp, context, cell, headers in
+            try item.store.restore(
+                key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
             if let engine, engine.dirtyBytes > configuration.stateDirtyBytes {
                 // The old position stands: what was applied behind it will be applied again, to the same end.
                 try item.store.prepareCommit()
@@ -195,7 +197,7 @@ public struct StateRestorer {
     /// Reads a changelog from where the store stands to its end, and returns offset and hash of the last record.
     private func read(
         _ item: Work, _ task: StreamTask,
-        _ apply: (RawSpan, RawSpan?, Int64, TraceContext, RawSpan) throws -> Void
+        _ apply: (RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan) throws -> Void
     ) throws -> (offset: Int64, hash: UInt64)? {
         var progress = RestoreProgress(
             store: item.store.name, task: task.taskID, changelog: item.changelog, start: item.start,
@@ -225,9 +227,10 @@ public struct StateRestorer {
                     if !takesContexts { context = .none }
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context,
-                        foreign.cell(batch.offset(index), batch.timestamp(index)))
+                        foreign.cell(batch.offset(index), batch.timestamp(index)), batch.headers(index))
                 } else {
-                    try apply(key, batch.value(index), batch.timestamp(index), context, cell)
+                    try apply(
+                        key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index))
                 }
                 lastIndex = index
             }

@@ -154,10 +154,12 @@ public final class RecordCollector {
             cell.writer.append(CellHeader.version)
             if recorder.mode == .cells { recorder.arena.encode(meta.lineage.cell, into: &cell.writer) }
         }
+        let headers = recorder.headers(of: meta)
+        if recorder.capturesHeaders && recorder.makesSpan(meta.lineage.context, .log) { recorder.capture(headers) }
         try producer.send(
             topic: target.number, partition: to, timestamp: meta.timestamp, key: key, value: value,
-            headers: meta.headers, context: context, cell: cell.bytes, extras: recorder.extras(of: context))
-        sent(key, value, meta.headers.byteCount &+ cell.count)
+            headers: headers, context: context, cell: cell.bytes, extras: recorder.extras(of: context))
+        sent(key, value, headers.byteCount &+ cell.count)
     }
 }
 
@@ -187,14 +189,16 @@ final class StoreChangelog: ChangelogWriter {
         number = try collector.producer.number(ofTopic: topic)
     }
 
-    func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws {
+    func append(
+        key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+    ) throws {
         try collector.open()
         try producer.send(
-            topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: RawSpan.empty,
+            topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
             context: context, cell: cell, extras: recorder.extras(of: context))
         last.writer.removeAll()
         StoreChangelog.describe(key: key, value: value, timestamp: timestamp, into: &last.writer)
-        collector.sent(key, value, cell.byteCount)
+        collector.sent(key, value, cell.byteCount &+ headers.byteCount)
     }
 
     /// The offset after the last record written; nil if none was.

@@ -55,6 +55,7 @@ extension StreamTask {
             hasKey = true
         }
         recorder.showCurrent()
+        if recorder.propagatesHeaders { recorder.beginHeaders(origin, headers) }
         if recorder.mode != .off {
             recorder.current.value.context = recorder.received(queue.takesContexts ? header : .none, key: key)
             if recorder.mode == .cells { takeCell(batch, index, queue) }
@@ -81,8 +82,8 @@ extension StreamTask {
             queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
             followsRecord: true)
         recorder.current.value.context = span.context
-        if !configuration.lineage.capturedHeaders.isEmpty && !meta.headers.isEmpty {
-            recorder.add(captured(meta.headers), to: &span)
+        if recorder.capturesHeaders && !meta.headers.isEmpty {
+            recorder.add(recorder.captured(meta.headers), to: &span)
         }
         let own = meta.with(recorder.current.span)
         spanError = nil

@@ -60,7 +60,9 @@ final class ThreadLoop {
             sampler: configuration.lineage.sampler, exporter: configuration.lineage.exporter,
             fingerprint: context.topology.fingerprint, time: configuration.time,
             random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem(),
-            limits: configuration.lineage.limits, propagators: configuration.lineage.propagators)
+            limits: configuration.lineage.limits, propagators: configuration.lineage.propagators,
+            headers: HeaderPolicy(
+                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders))
         box = LineageBox(recorder)
         try makeTasks(planned)
     }

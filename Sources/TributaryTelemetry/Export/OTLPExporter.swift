@@ -44,6 +44,9 @@ public final class OTLPExporter: SpanExporter {
     /// Says which traces there is no room for.
     public func threshold(skipped: Int) -> UInt64 { worker.threshold(skipped: skipped) }
 
+    /// Counts traces that are not whole.
+    public func leftOut(of traces: [TraceContext]) { worker.leftOut(of: traces) }
+
     /// Queues collected metrics for the thread.
     public func export(_ metrics: [Metric]) { worker.add(metrics) }
 

@@ -82,6 +82,8 @@ final class OTLPWorker: @unchecked Sendable {
         }
     }
 
+    func leftOut(of traces: [TraceContext]) { monitor.withLock { $0.spans.leftOut(of: traces) } }
+
     func add(_ line: TimedLine) {
         guard configuration.endpoints[.logs] != nil else { return }
         queue(.logs) { state in

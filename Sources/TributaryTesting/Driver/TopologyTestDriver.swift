@@ -91,7 +91,9 @@ public final class TopologyTestDriver {
             mode: runtime.lineage.mode, level: runtime.lineage.spans, sampler: runtime.lineage.sampler,
             exporter: runtime.lineage.exporter, fingerprint: topology.fingerprint, time: runtime.time,
             random: FastRandom(seed: runtime.seed ?? 1), limits: runtime.lineage.limits,
-            propagators: runtime.lineage.propagators)
+            propagators: runtime.lineage.propagators,
+            headers: HeaderPolicy(
+                captured: runtime.lineage.capturedHeaders, propagated: runtime.lineage.propagatedHeaders))
         let task = try StreamTask(
             topology, topology.subTopologies, id: "0_0", partition: 0, configuration: runtime, collector: collector,
             engines: DriverEngines(make: configuration.persistentEngine),
