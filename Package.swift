@@ -88,21 +88,23 @@ let programs: [Target] = [
 ]
 
 let testTargets: [Target] = [
-    tests("TributaryCoreTests", ["TributaryCore"], exclude: ["murmur2-vectors.json"]),
-    tests("TributaryLineageTests", ["TributaryCore", "TributaryLineage"], exclude: ["Vectors"]),
-    tests("TributaryTelemetryTests", ["TributaryCore", "TributaryLineage", "TributaryTelemetry"]),
+    // Folders and child processes of tests.
+    target("TestSupport", [], path: "Tests/TestSupport"),
+    tests("TributaryCoreTests", ["TestSupport", "TributaryCore"], exclude: ["murmur2-vectors.json"]),
+    tests("TributaryLineageTests", ["TestSupport", "TributaryCore", "TributaryLineage"], exclude: ["Vectors"]),
+    tests("TributaryTelemetryTests", ["TestSupport", "TributaryCore", "TributaryLineage", "TributaryTelemetry"]),
     tests("TributaryStateTests", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryTesting"]),
     // A second process for the tests of the log: produces, waits, dies when told.
     program("log-test-process", ["TributaryLMDB", "TributaryCore"], path: "Tests/LogTestProcess", isUnsafe: true),
     tests(
         "TributaryLMDBTests",
         [
-            "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
+            "TestSupport", "TributaryLMDB", "TributaryState", "TributaryLineage", "TributaryCore", "TributaryTesting",
             "log-test-process",
         ], isUnsafe: true),
     tests(
         "TributaryKafkaTests",
-        ["Tributary", "TributaryCLI", "TributaryKafka", "TributaryCore", "TributaryTesting"]),
+        ["TestSupport", "Tributary", "TributaryCLI", "TributaryKafka", "TributaryCore", "TributaryTesting"]),
     tests(
         "TributaryDSLTests",
         [
@@ -110,21 +112,21 @@ let testTargets: [Target] = [
             "TributaryTesting",
         ]),
     tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
-    tests("TributaryTests", ["Tributary", "TributaryLMDB", "TributaryTesting"]),
-    tests("TributaryWebTests", ["TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
-    tests("TributaryCLITests", ["TributaryCLI", "Tributary", "tributary-tool"]),
-    tests("TributaryConformanceTests", ["TributaryConformance", "TributaryCore"]),
-    tests("ConformanceTests", ["TributaryConformance"], exclude: ["Data"]),
+    tests("TributaryTests", ["TestSupport", "Tributary", "TributaryLMDB", "TributaryTesting"]),
+    tests("TributaryWebTests", ["TestSupport", "TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
+    tests("TributaryCLITests", ["TestSupport", "TributaryCLI", "Tributary", "tributary-tool"]),
+    tests("TributaryConformanceTests", ["TestSupport", "TributaryConformance", "TributaryCore"]),
+    tests("ConformanceTests", ["TestSupport", "TributaryConformance"], exclude: ["Data"]),
     // The bank app, killed at random points: the application, the process that runs it, the tests that kill that.
     target("CrashApplication", ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication"),
     program("tributary-crash-child", ["CrashApplication", "Tributary"], path: "Tests/CrashChild"),
-    tests("CrashTests", ["CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"]),
+    tests("CrashTests", ["TestSupport", "CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"]),
     // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
     tests(
         "TelemetryIntegrationTests",
         [
-            "CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "tributary-crash-child",
-            "tributary-tool",
+            "TestSupport", "CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry",
+            "tributary-crash-child", "tributary-tool",
         ]),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     tests(

@@ -58,7 +58,7 @@ struct KafkaProperties {
         common["socket.keepalive.enable"] = "true"
         consumer = [
             "fetch.wait.max.ms": "100", "fetch.error.backoff.ms": "50", "queued.min.messages": "10000000",
-            "queued.max.messages.kbytes": "16384", "receive.message.max.bytes": "1000000000",
+            "queued.max.messages.kbytes": "8192", "receive.message.max.bytes": "1000000000",
         ]
         producer = [
             "linger.ms": "1", "batch.size": "1000000", "message.max.bytes": "1000000000",
@@ -89,6 +89,12 @@ struct KafkaProperties {
         var properties = self
         properties.fixed.merge(more) { _, new in new }
         return properties
+    }
+
+    /// How many bytes of a partition are fetched ahead of its reader.
+    var queuedBytes: Int {
+        let name = "queued.max.messages.kbytes"
+        return ((consumer[name] ?? common[name]).flatMap { Int($0) } ?? 65_536) * 1024
     }
 
     func list(for kind: KafkaHandle.Kind) -> [(String, String)] {

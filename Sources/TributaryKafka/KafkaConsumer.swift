@@ -21,6 +21,8 @@ final class KafkaConsumer: LogConsumer {
     private let handle: KafkaHandle
     private let name: String
     private let batchBytes: Int
+    /// What librdkafka fetches ahead of each partition, at most.
+    private let queuedBytes: Int
     private let pool = ConsumedPool()
     private let woken = Atomic<Bool>(false)
     private var topics: [String: KafkaTopic] = [:]
@@ -36,6 +38,7 @@ final class KafkaConsumer: LogConsumer {
         self.log = log
         name = configuration.clientID
         batchBytes = max(configuration.maximumBatchBytes, 1)
+        queuedBytes = log.properties.queuedBytes
         handle = try KafkaHandle(
             .consumer,
             log.properties.setting([
@@ -214,6 +217,7 @@ final class KafkaConsumer: LogConsumer {
             return nil
         }
         if records.slotCount > 0 { averageBytes = max(records.byteCount / records.slotCount, 1) }
+        assignments[index]?.queue?.took(records.byteCount, of: queuedBytes)
         return unsafe RecordBatch(
             assignment: index, slots: records.slots, count: records.slotCount, nextOffset: end
         ) { [pool, handle] in

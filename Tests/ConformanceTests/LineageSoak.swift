@@ -1,11 +1,6 @@
+import TestSupport
 import Testing
 import TributaryConformance
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// Random topologies judged by the tokens in their values.
 ///
@@ -13,12 +8,14 @@ import TributaryConformance
 /// Each topology runs with caches off, on, and as they come; each of those sampled on LMDB, unsampled in memory, restarted
 /// halfway, and restored from changelogs halfway (`TruthRun`).
 @Suite("LineageTruth soak") struct LineageSoak {
-    private static let isLong = getenv("TRIBUTARY_SOAK") != nil
+    private static let isLong = environment("TRIBUTARY_SOAK") != nil
 
     /// Seeds in portions of a test each, so that all cores have something to do and a failure names few.
+    ///
+    /// `TRIBUTARY_SEED` names the only one to run.
     private static let portions: [ClosedRange<UInt64>] = {
-        let asked = getenv("TRIBUTARY_SOAK").map { String(cString: $0) }
-        let count = asked.map { max(UInt64($0) ?? 0, 1000) } ?? 12
+        if let only = environment("TRIBUTARY_SEED").flatMap({ UInt64($0) }) { return [only...only] }
+        let count = environment("TRIBUTARY_SOAK").map { max(UInt64($0) ?? 0, 1000) } ?? 12
         let size = max(count / 50, 3)
         return stride(from: 1, through: count, by: Int(size)).map { $0...min($0 + size - 1, count) }
     }()
@@ -43,7 +40,7 @@ import TributaryConformance
         #expect(outcome.checkedValues > 0)
     }
 
-    @Test(arguments: isLong ? portions : [1...2])
+    @Test(arguments: isLong ? portions : Array(portions.prefix(1)))
     func `LineageTruth holds for applications on the embedded log, also restarted`(
         _ seeds: ClosedRange<UInt64>
     ) async throws {

@@ -1,4 +1,5 @@
 import CrashApplication
+import TestSupport
 import Testing
 import Tributary
 import TributaryLMDB

@@ -1,5 +1,6 @@
 import CrashApplication
 import Glibc
+import TestSupport
 import Testing
 import Tributary
 import TributaryLMDB
@@ -33,9 +34,10 @@ final class CrashRun {
             comment: "\(guarantee.rawValue), TRIBUTARY_SEED=\(seed)")
     }
 
-    private func start() throws -> ChildProcess {
-        try ChildProcess(
-            folder: folder.path + "/log", guarantee: guarantee.rawValue, threads: 1 + Int(random.next() % 3))
+    private func start() throws -> Program {
+        try Program([
+            Program.own("tributary-crash-child"), folder.path + "/log", guarantee.rawValue, "\(1 + random.next() % 3)",
+        ])
     }
 
     private func pause(upTo milliseconds: UInt64) {
@@ -107,7 +109,7 @@ final class CrashRun {
     func checkRestored() throws {
         let stores = ["balances", "windows", "accounts"]
         let before = try stores.map { try BankState.rows(state, store: $0, tasks: judge.tasks) }
-        guard rename(state, folder.path + "/old-state") == 0 else { throw SystemFailure(call: "rename", code: errno) }
+        guard rename(state, folder.path + "/old-state") == 0 else { throw SystemFailure("rename") }
         let child = try start()
         #expect(child.read(milliseconds: 60_000) == "running\n", comment)
         child.signal(SIGTERM)

@@ -1,18 +1,18 @@
 import CrashApplication
-import Glibc
+import TestSupport
 import Testing
 import Tributary
 import TributaryLMDB
 
-private let isSoak = getenv("TRIBUTARY_SOAK") != nil
+private let isSoak = environment("TRIBUTARY_SOAK") != nil
 
 /// How many kills, from `TRIBUTARY_KILLS`; else 10, or 200 in a soak.
 private var kills: Int {
-    getenv("TRIBUTARY_KILLS").flatMap { Int(String(cString: $0)) } ?? (isSoak ? 200 : 10)
+    environment("TRIBUTARY_KILLS").flatMap { Int($0) } ?? (isSoak ? 200 : 10)
 }
 
 private var seed: UInt64 {
-    getenv("TRIBUTARY_SEED").flatMap { UInt64(String(cString: $0)) } ?? UInt64.random(in: 0..<1_000_000)
+    environment("TRIBUTARY_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
 }
 
 @Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 3))) struct CrashTests {

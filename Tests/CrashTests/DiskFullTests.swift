@@ -1,10 +1,10 @@
 import CrashApplication
-import Glibc
+import TestSupport
 import Testing
 import Tributary
 import TributaryLMDB
 
-private let isSoak = getenv("TRIBUTARY_SOAK") != nil
+private let isSoak = environment("TRIBUTARY_SOAK") != nil
 
 /// Whose writes fail.
 enum FaultPlace: String, CaseIterable, Sendable {

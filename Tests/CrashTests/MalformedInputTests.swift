@@ -1,6 +1,7 @@
 import CrashApplication
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 import Tributary
 import TributaryLMDB
@@ -9,7 +10,7 @@ import TributaryLMDB
     /// Turns one bit of the file wherever `bytes` stand; returns how often they did.
     private func flip(_ bytes: [UInt8], in path: String) throws -> Int {
         let file = open(path, O_RDWR)
-        guard file >= 0 else { throw SystemFailure(call: "open", code: errno) }
+        guard file >= 0 else { throw SystemFailure("open") }
         defer { close(file) }
         var status = stat()
         fstat(file, &status)

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 
 /// A file system of a few megabytes in memory, mounted on a folder, and a file that fills it.
 final class SmallDisk {
@@ -12,7 +13,7 @@ final class SmallDisk {
         path = folder.path + "/disk"
         mkdir(path, 0o700)
         guard mount("tmpfs", path, "tmpfs", 0, "size=\(bytes)") == 0 else {
-            throw SystemFailure(call: "mount", code: errno)
+            throw SystemFailure("mount")
         }
     }
 
@@ -20,7 +21,7 @@ final class SmallDisk {
     func fill(leaving bytes: Int) throws {
         // Not for children: one that another test starts would keep what is deleted here.
         let file = open(filler, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw SystemFailure(call: "open", code: errno) }
+        guard file >= 0 else { throw SystemFailure("open") }
         defer { close(file) }
         let block = [UInt8](repeating: 1, count: 4096)
         var size = 0
@@ -29,7 +30,7 @@ final class SmallDisk {
             if written <= 0 { break }
             size += written
         }
-        guard errno == ENOSPC else { throw SystemFailure(call: "write", code: errno) }
+        guard errno == ENOSPC else { throw SystemFailure("write") }
         ftruncate(file, max(size - bytes, 0))
     }
 

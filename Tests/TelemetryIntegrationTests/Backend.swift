@@ -1,10 +1,11 @@
 import Glibc
+import TestSupport
 import Tributary
 
 @testable import TributaryTelemetry
 
 /// Whether there is a real collector to test with: the script that `TRIBUTARY_OTEL_SCRIPT` names.
-let otelScript = getenv("TRIBUTARY_OTEL_SCRIPT").map { String(cString: $0) }
+let otelScript = environment("TRIBUTARY_OTEL_SCRIPT")
 
 /// A real OpenTelemetry Collector, with Jaeger behind it if asked for; both end with the value.
 final class Backend {
@@ -12,7 +13,7 @@ final class Backend {
     let settings: [String: String]
 
     init(jaeger: Bool = false) throws {
-        guard let script = otelScript else { throw ProgramFailure(description: "TRIBUTARY_OTEL_SCRIPT is not set") }
+        guard let script = otelScript else { throw TestFailure("TRIBUTARY_OTEL_SCRIPT is not set") }
         folder = try TemporaryFolder()
         let line = try Program.run([script, "start", folder.path, "--ttl", "900"] + (jaeger ? ["--jaeger"] : []))
         var settings: [String: String] = [:]
@@ -47,12 +48,12 @@ final class FaultServer {
     private let program: Program
 
     init(_ answers: String, port: Int = 0) throws {
-        guard let script = otelScript else { throw ProgramFailure(description: "TRIBUTARY_OTEL_SCRIPT is not set") }
+        guard let script = otelScript else { throw TestFailure("TRIBUTARY_OTEL_SCRIPT is not set") }
         folder = try TemporaryFolder()
         program = try Program([script, "fault", folder.path, answers, "--port", "\(port)", "--ttl", "600"])
         let line = program.read(milliseconds: 20_000)
         guard let word = line.split(whereSeparator: \.isWhitespace).first(where: { $0.hasPrefix("otlp_http=") }) else {
-            throw ProgramFailure(description: "the server did not start: \(line)")
+            throw TestFailure("the server did not start: \(line)")
         }
         endpoint = String(word.dropFirst("otlp_http=".count))
     }

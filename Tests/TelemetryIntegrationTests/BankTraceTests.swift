@@ -1,5 +1,6 @@
 import CrashApplication
 import Glibc
+import TestSupport
 import Testing
 import Tributary
 import TributaryLMDB
@@ -20,7 +21,7 @@ struct BankTraceTests {
             [try Program.own("tributary-crash-child"), folder, ProcessingGuarantee.exactlyOnce.rawValue, "1"],
             environment: BankTraceTests.variables.merging(["OTEL_EXPORTER_OTLP_ENDPOINT": backend.endpoint]) { $1 })
         let said = child.read(milliseconds: 60_000)
-        guard said == "running\n" else { throw ProgramFailure(description: "the bank did not start: \(said)") }
+        guard said == "running\n" else { throw TestFailure("the bank did not start: \(said)") }
         return child
     }
 
@@ -60,7 +61,7 @@ struct BankTraceTests {
             if Set(names).isSubset(of: spans.map(\.name)) { return spans }
             usleep(100_000)
         }
-        throw ProgramFailure(description: "not there: \(Set(names).subtracting(spans.map(\.name)).sorted())")
+        throw TestFailure("not there: \(Set(names).subtracting(spans.map(\.name)).sorted())")
     }
 
     static let steps = [
@@ -117,10 +118,9 @@ struct BankTraceTests {
         #expect(joined.map(\.span) == [row.context.span])
 
         // Killed, and all of its state lost: it is made anew from the changelogs.
-        child.signal(SIGKILL)
-        child.wait()
+        child.kill()
         guard rename("\(path)/state", "\(folder.path)/lost") == 0 else {
-            throw ProgramFailure(description: "the state is not where it should be")
+            throw TestFailure("the state is not where it should be")
         }
         let again = try start(path, backend)
         try sendTransfer(log, 42, second)

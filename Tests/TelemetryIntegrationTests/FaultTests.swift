@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 import Tributary
 
@@ -27,11 +28,9 @@ struct FaultTests {
 
     /// What the server has seen: one line a request.
     func seen(_ server: FaultServer) throws -> [JSONValue] {
-        guard let file = fopen(server.folder.path + "/fault.jsonl", "r") else { return [] }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1 << 20)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return try bytes[..<count].split(separator: 0x0a).map { try JSONReader.read(Array($0).span.bytes) }
+        try contents(server.folder.path + "/fault.jsonl").split(separator: 0x0a).map {
+            try JSONReader.read(Array($0).span.bytes)
+        }
     }
 
     @Test func `nothing is lost that may be tried again, and the bytes are the same`() throws {

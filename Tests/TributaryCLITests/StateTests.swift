@@ -1,12 +1,15 @@
+import TestSupport
 import Testing
 import Tributary
 
 /// The commands on what a real application left behind: its state, changelogs and traces.
 @Suite(.timeLimit(.minutes(1))) struct StateTests {
-    let folder = TemporaryFolder()
+    let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
     var state: String { "\(log)/state/counter" }
     var traces: String { "\(folder.path)/traces.jsonl" }
+
+    init() throws { folder = try TemporaryFolder() }
 
     /// Counts words, also in windows, keeps a table, and stops.
     private func runApplication(sampler: Sampler = .alwaysOn) async throws {
@@ -14,7 +17,7 @@ import Tributary
         #expect(topics.status == 0)
         let words = (0..<30).map { #"{"key":"w\#($0 % 3)","value":"x","timestamp":\#(1000 + $0 * 1000)}"# }
         _ = await CommandRun(
-            "topics", "produce", "words", folder.file("w", words.joined(separator: "\n")), "--log", log)
+            "topics", "produce", "words", try folder.file("w", words.joined(separator: "\n")), "--log", log)
         try await producePeople(
             #"{"key":"ann","value":"1","timestamp":5}"# + "\n" + #"{"key":"bob","value":"2","timestamp":6}"#)
         let exporter = try OTLPFileExporter(.init(path: traces), resource: TelemetryResource(serviceName: "counter"))
@@ -27,7 +30,7 @@ import Tributary
     }
 
     private func producePeople(_ lines: String) async throws {
-        let run = await CommandRun("topics", "produce", "people", folder.file("p", lines), "--log", log)
+        let run = await CommandRun("topics", "produce", "people", try folder.file("p", lines), "--log", log)
         #expect(run.status == 0, "\(run.complaint)")
     }
 

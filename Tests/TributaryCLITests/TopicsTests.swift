@@ -1,16 +1,19 @@
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct TopicsTests {
-    let folder = TemporaryFolder()
+    let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
+
+    init() throws { folder = try TemporaryFolder() }
 
     private func create(_ arguments: String...) async {
         let run = await CommandRun(["topics", "create"] + arguments + ["--log", log])
         #expect(run.status == 0, "\(run.complaint)")
     }
 
-    private func produce(_ text: String, _ arguments: String...) async -> CommandRun {
-        await CommandRun(["topics", "produce", "t", folder.file("lines", text), "--log", log] + arguments)
+    private func produce(_ text: String, _ arguments: String...) async throws -> CommandRun {
+        try await CommandRun(["topics", "produce", "t", folder.file("lines", text), "--log", log] + arguments)
     }
 
     private func consume(_ arguments: String...) async -> CommandRun {
@@ -49,9 +52,9 @@ import Testing
         #expect(wrong.status == 1 && wrong.complaint.contains("retention.ms=soon"))
     }
 
-    @Test func `JSON lines come back with key, value, headers, time and coordinates`() async {
+    @Test func `JSON lines come back with key, value, headers, time and coordinates`() async throws {
         await create("t")
-        let wrote = await produce(
+        let wrote = try await produce(
             """
             {"key":"k","value":{"b":[1,2.5,"x"],"a":null},"headers":[["h","1"],["h",null]],"timestamp":5}
 
@@ -76,24 +79,24 @@ import Testing
             ])
     }
 
-    @Test func `what consume prints as JSON, produce writes again`() async {
+    @Test func `what consume prints as JSON, produce writes again`() async throws {
         await create("t")
         await create("copy", "--partitions", "2")
-        _ = await produce(
+        _ = try await produce(
             #"{"key":"a","value":"1","timestamp":1,"headers":[["x","y"]]}"# + "\n" + #"{"key":"b","value":null}"#)
         let first = await consume("--json")
         let copied = await CommandRun(
-            "topics", "produce", "copy", folder.file("copy", first.text), "--by-key", "--log", log)
+            "topics", "produce", "copy", try folder.file("copy", first.text), "--by-key", "--log", log)
         #expect(copied.status == 0, "\(copied.complaint)")
         let second = await CommandRun("topics", "consume", "copy", "--log", log)
         #expect(second.text.contains("a = 1") && second.text.contains("x: y") && second.text.contains("b = null"))
     }
 
-    @Test func `text lines are split at the first separator`() async {
+    @Test func `text lines are split at the first separator`() async throws {
         await create("t")
-        #expect(await produce("a:1:2\nno key\n", "--format", "text").status == 0)
-        #expect(await produce("b=>3\r\n", "--format", "text", "--separator", "=>").status == 0)
-        #expect(await produce("{}", "--format", "value").status == 0)
+        #expect(try await produce("a:1:2\nno key\n", "--format", "text").status == 0)
+        #expect(try await produce("b=>3\r\n", "--format", "text", "--separator", "=>").status == 0)
+        #expect(try await produce("{}", "--format", "value").status == 0)
         let shown = await consume().output.compactMap { $0.split(separator: "  ", maxSplits: 2).last.map(String.init) }
         #expect(shown == ["a = 1:2", "null = no key", "b = 3", "null = {}"])
     }
@@ -104,18 +107,19 @@ import Testing
         (#"{"key":{"hex":"0"}}"#, "even number of hexadecimal digits"), (#"{"headers":[["a"]]}"#, "[name, value]"),
         (#"{"traceparent":"00-0-0-0"}"#, "not a W3C trace context"),
     ])
-    func `a bad line is named, and those before it are written`(_ line: String, _ words: String) async {
+    func `a bad line is named, and those before it are written`(_ line: String, _ words: String) async throws {
         await create("t")
-        let run = await produce("{\"value\":\"good\"}\n\(line)\n")
+        let run = try await produce("{\"value\":\"good\"}\n\(line)\n")
         #expect(run.status == 1)
         #expect(run.complaint.contains("lines:2: ") && run.complaint.contains(words), "\(run.complaint)")
         #expect(run.complaint.contains("1 records before it are written"))
         #expect(await consume().output.count == 1)
     }
 
-    @Test func `reading begins at an offset, a time or the end, and stops after so many`() async {
+    @Test func `reading begins at an offset, a time or the end, and stops after so many`() async throws {
         await create("t")
-        _ = await produce((0..<10).map { #"{"value":"v\#($0)","timestamp":\#($0 * 1000)}"# }.joined(separator: "\n"))
+        _ = try await produce(
+            (0..<10).map { #"{"value":"v\#($0)","timestamp":\#($0 * 1000)}"# }.joined(separator: "\n"))
         func values(_ arguments: String...) async -> [String] {
             await CommandRun(["topics", "consume", "t", "--log", log] + arguments).output.compactMap {
                 $0.split(separator: " ").last.map(String.init)
@@ -131,9 +135,9 @@ import Testing
         #expect(partition.status == 1 && partition.complaint.contains("0 to 0"))
     }
 
-    @Test func `keys that rewrite the screen are shown harmless, numbers as numbers`() async {
+    @Test func `keys that rewrite the screen are shown harmless, numbers as numbers`() async throws {
         await create("t")
-        _ = await produce(
+        _ = try await produce(
             #"{"key":{"hex":"000000000000002a"},"value":"\u001b[2Jboo"}"# + "\n" + #"{"key":"a\nb","value":"t\tu"}"#)
         let shown = await consume("--key-format", "int64", "--max", "1")
         #expect(shown.text.contains("42 = 0x1b5b324a626f6f"))
@@ -142,16 +146,16 @@ import Testing
         #expect(text.text.contains(#"a\nb = t\tu"#))
     }
 
-    @Test func `a sound log is verified`() async {
+    @Test func `a sound log is verified`() async throws {
         await create("t")
-        _ = await produce("a:1\n", "--format", "text")
+        _ = try await produce("a:1\n", "--format", "text")
         let run = await CommandRun("topics", "verify", "--in-process", "--log", log)
         #expect(run.status == 0 && run.output == ["1 batches, 1 records: all is well"])
     }
 
-    @Test func `progress is shown on a terminal only`() async {
+    @Test func `progress is shown on a terminal only`() async throws {
         await create("t")
-        let file = folder.file(
+        let file = try folder.file(
             "many", String(repeating: "{\"value\":\"some text that is long enough\"}\n", count: 5000))
         let quiet = await CommandRun(["topics", "produce", "t", file, "--log", log])
         #expect(quiet.screen.isEmpty)

@@ -1,11 +1,6 @@
+import TestSupport
 import Testing
 import TributaryCore
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 @Suite struct Murmur2Tests {
     /// A key, its hash, and its partition of 1, 2, 3, 7, 12 and 50.
@@ -18,16 +13,12 @@ import TributaryCore
     private static let counts: [Int32] = [1, 2, 3, 7, 12, 50]
 
     /// What Java's producer computed, one JSON list a line: `["key in hex",hash,[partitions]]`.
-    private static func vectors() -> [Vector] {
+    private static func vectors() throws -> [Vector] {
         var path = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
         path += "/TributaryCoreTests/murmur2-vectors.json"
-        guard let file = fopen(path, "rb") else { return [] }
-        defer { fclose(file) }
-        var text: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { text += buffer[..<count] }
         var vectors: [Vector] = []
-        for line in String(decoding: text, as: UTF8.self).split(separator: "\n") where line.hasPrefix("  [\"") {
+        for line in String(decoding: try contents(path), as: UTF8.self).split(separator: "\n")
+        where line.hasPrefix("  [\"") {
             let fields = line.split(separator: ",").map { field in field.filter { !"[]\" \t".contains($0) } }
             let numbers = fields.dropFirst().compactMap { Int32($0) }
             guard let key = [UInt8](hexadecimal: fields[0]), numbers.count == 7 else { continue }
@@ -41,8 +32,8 @@ import TributaryCore
         #expect(hash == 275_646_681)
     }
 
-    @Test func `keys of every length hash and are partitioned as Java's producer does it`() {
-        let vectors = Self.vectors()
+    @Test func `keys of every length hash and are partitioned as Java's producer does it`() throws {
+        let vectors = try Self.vectors()
         #expect(vectors.count == 300)
         for vector in vectors {
             let hash = murmur2(vector.key.span.bytes)

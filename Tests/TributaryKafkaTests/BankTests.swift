@@ -1,4 +1,4 @@
-import FoundationEssentials
+import TestSupport
 import Testing
 import Tributary
 import TributaryCore
@@ -25,7 +25,9 @@ extension RealBrokerTests {
             var accounts: String { "\(id)-in-accounts" }
             var transactions: String { "\(id)-in-transactions" }
             var updates: String { "\(id)-out-updates" }
-            let folder = TemporaryFolder()
+            let folder: TemporaryFolder
+
+            init() throws { folder = try TemporaryFolder() }
 
             func makeTopics(_ log: any Log) throws {
                 try log.createTopics(
@@ -115,7 +117,7 @@ extension RealBrokerTests {
         @Test func `the bank runs on Kafka, goes on after a restart, and restores its state from the changelogs`()
             async throws
         {
-            let bank = Bank()
+            let bank = try Bank()
             let log = try RealBroker.log()
             defer { log.close() }
             try bank.makeTopics(log)
@@ -135,7 +137,7 @@ extension RealBrokerTests {
             #expect(restored.value == 0, "a clean stop leaves nothing to be restored")
 
             // Without the state: all of it comes from the changelogs.
-            try FileManager.default.removeItem(atPath: bank.folder.path + "/state")
+            removeTree(bank.folder.path + "/state")
             for (key, more) in try bank.write(3000..<3100, to: log) { truth[key]?.add(more) }
             try await run(bank, location, restored: restored) { app in
                 app.metrics.records >= 200 && app.metrics.lag == 0
@@ -172,7 +174,7 @@ extension RealBrokerTests {
             let log = try RealBroker.log()
             defer { log.close() }
             for (partitions, settings) in [(2, ["cleanup.policy": "compact"]), (3, ["cleanup.policy": "delete"])] {
-                let bank = Bank()
+                let bank = try Bank()
                 try bank.makeTopics(log)
                 let name = "\(bank.id)-balances-changelog"
                 try log.createTopics([TopicSpecification(name, partitions: Int32(partitions), settings: settings)])
@@ -183,7 +185,7 @@ extension RealBrokerTests {
         }
 
         @Test func `exactly-once is refused before anything is done`() async throws {
-            let bank = Bank()
+            let bank = try Bank()
             let log = try RealBroker.log()
             defer { log.close() }
             try bank.makeTopics(log)
@@ -196,7 +198,7 @@ extension RealBrokerTests {
         }
 
         @Test func `a second instance of an application is refused while the first one runs`() async throws {
-            let bank = Bank()
+            let bank = try Bank()
             let log = try RealBroker.log { $0.sessionTimeout = 1000 }
             defer { log.close() }
             try bank.makeTopics(log)

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import TestSupport
 import Testing
 import Tributary
 import TributaryCLI
@@ -19,12 +19,11 @@ extension RealBrokerTests {
 
         @Test func `topics are made, filled, read, described and deleted`() async throws {
             let topic = RealBroker.name("command")
-            let folder = TemporaryFolder()
-            let file = folder.path + "/records"
+            let folder = try TemporaryFolder()
             let record =
                 #"{"key":"k","value":"v","headers":[["b","1"],["a",null],["b","2"]],"timestamp":5,"partition":1}"#
-            try "\(record)\n{\"key\":\"k\",\"value\":null,\"timestamp\":6,\"partition\":1}\n".write(
-                toFile: file, atomically: false, encoding: .utf8)
+            let file = try folder.file(
+                "records", "\(record)\n{\"key\":\"k\",\"value\":null,\"timestamp\":6,\"partition\":1}\n")
             var run = await tributary("topics", "create", topic, "--partitions", "2", "--set", "retention.ms=-1")
             #expect(run.status == 0, "\(run.lines)")
             run = await tributary("topics", "produce", topic, file)
@@ -43,7 +42,7 @@ extension RealBrokerTests {
         }
 
         @Test func `a changelog is replayed with its lineage`() async throws {
-            let bank = BankTests.Bank()
+            let bank = try BankTests.Bank()
             let log = try RealBroker.log()
             defer { log.close() }
             try bank.makeTopics(log)

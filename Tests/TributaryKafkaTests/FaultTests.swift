@@ -10,7 +10,7 @@ extension RealBrokerTests {
 
         @Test(.enabled(if: RealBroker.isOurs, "the broker is not ours to be stopped"))
         func `a broker that is restarted under a running bank costs time and nothing else`() async throws {
-            let bank = Bank()
+            let bank = try Bank()
             let log = try RealBroker.log()
             defer { log.close() }
             try bank.makeTopics(log)
@@ -33,7 +33,7 @@ extension RealBrokerTests {
         func `a topic that is deleted under a running bank stops it with an error that names it`(
             isSource: Bool
         ) async throws {
-            let bank = Bank()
+            let bank = try Bank()
             let log = try RealBroker.log()
             defer { log.close() }
             try bank.makeTopics(log)

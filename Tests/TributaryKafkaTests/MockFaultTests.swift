@@ -3,6 +3,12 @@ import TributaryCore
 import TributaryKafka
 import TributaryTesting
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// What brokers' and librdkafka's errors come to, on pretended brokers.
 @Suite(.timeLimit(.minutes(3))) struct MockFaultTests {
     /// Numbers of Kafka's requests.
@@ -29,6 +35,29 @@ import TributaryTesting
                 topic: topic, partition: 1, timestamp: timestamp, key: nil, value: value.span.bytes,
                 headers: headers.span.bytes, context: .none, cell: RawSpan(), extras: RawSpan())
         }
+    }
+
+    @Test func `a reader that is slower than the broker doesn't wait for a fetcher that rests`() throws {
+        let fixture = try Fixture([
+            "consumer.queued.max.messages.kbytes": "64", "consumer.fetch.message.max.bytes": "32768",
+        ])
+        let value = [UInt8](repeating: 7, count: 1000)
+        for _ in 0..<10 {
+            for _ in 0..<64 { try fixture.send(value) }
+            try fixture.producer.flush()  // a fetch gives whole batches
+        }
+        let consumer = try fixture.log.makeConsumer(ConsumerConfiguration(clientID: "slow", maximumBatchBytes: 8000))
+        let assignment = try consumer.assign(TopicPartition("t", 1), from: 0)
+        let start = MonotonicClock.milliseconds
+        while consumer.position(assignment) < 640 {
+            guard let batch = try consumer.poll(timeout: 5000) else { break }
+            #expect(batch.count > 0)
+            // Long enough for the queue to be full again.
+            usleep(2000)
+        }
+        // 640 KB through a queue of 64 KB: rests of a second at each filling would be about nine.
+        #expect(consumer.position(assignment) == 640)
+        #expect(MonotonicClock.milliseconds - start < 4000)
     }
 
     @Test(

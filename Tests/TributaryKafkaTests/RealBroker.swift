@@ -1,5 +1,5 @@
-import FoundationEssentials
 import Synchronization
+import TestSupport
 import Testing
 import TributaryCore
 import TributaryKafka
@@ -28,11 +28,11 @@ enum RealBroker {
             return state.withLock { $0.bootstrap = given }
         }
         guard let script else { return }
-        let directory = TemporaryFolder().keep()
+        let directory = try TemporaryFolder().keep()
         // Should this process crash, no broker stays behind.
         try Program.atEnd("'\(script)' stop '\(directory)' --now; rm -rf '\(directory)'")
-        try Program(script, "start", directory)
-        let text = try String(contentsOfFile: "\(directory)/bootstrap", encoding: .utf8)
+        try Program.run([script, "start", directory])
+        let text = String(decoding: try contents("\(directory)/bootstrap"), as: UTF8.self)
         state.withLock { state in
             state.bootstrap = text.split(separator: "\n").first.map { String($0) } ?? ""
             state.directory = directory
@@ -41,19 +41,19 @@ enum RealBroker {
 
     static func stop() {
         guard let script, let directory = state.withLock({ $0.directory }) else { return }
-        _ = try? Program(script, "stop", directory)
-        try? FileManager.default.removeItem(atPath: directory)
+        _ = try? Program.run([script, "stop", directory])
+        removeTree(directory)
     }
 
     /// Ends the broker gracefully; ``goOn()`` starts it again with its data and port.
     static func pause() throws {
         guard let script, let directory = state.withLock({ $0.directory }) else { return }
-        try Program(script, "stop", directory)
+        try Program.run([script, "stop", directory])
     }
 
     static func goOn() throws {
         guard let script, let directory = state.withLock({ $0.directory }) else { return }
-        try Program(script, "start", directory)
+        try Program.run([script, "start", directory])
     }
 
     /// A log on the broker.
@@ -86,22 +86,3 @@ struct RealBrokerTrait: SuiteTrait, TestScoping {
 @Suite(
     .serialized, .enabled(if: RealBroker.isThere, RealBroker.missing), RealBrokerTrait(), .timeLimit(.minutes(5)))
 struct RealBrokerTests {}
-
-/// A fresh folder that goes with the value.
-final class TemporaryFolder: Sendable {
-    let path: String
-    private let isKept = Atomic<Bool>(false)
-
-    init() {
-        path = FileManager.default.temporaryDirectory.path + "/tributary-kafka-\(UInt64.random(in: 0 ... .max))"
-        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    /// Leaves the folder to the caller.
-    func keep() -> String {
-        isKept.store(true, ordering: .relaxed)
-        return path
-    }
-
-    deinit { if !isKept.load(ordering: .relaxed) { try? FileManager.default.removeItem(atPath: path) } }
-}

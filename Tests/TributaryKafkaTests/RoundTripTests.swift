@@ -1,4 +1,4 @@
-import FoundationEssentials
+import TestSupport
 import Testing
 import TributaryCore
 import TributaryKafka
@@ -11,9 +11,9 @@ extension RealBrokerTests {
         static let format = "%T|%k|%K|%s|%S|%h\n"
 
         private func kcat(_ topic: String) throws -> [String] {
-            try Program(
-                "kcat", "-b", RealBroker.bootstrap, "-C", "-t", topic, "-p", "0", "-e", "-q", "-f", Self.format
-            ).output.split(separator: "\n").map { String($0) }
+            try Program.run([
+                "kcat", "-b", RealBroker.bootstrap, "-C", "-t", topic, "-p", "0", "-e", "-q", "-f", Self.format,
+            ]).split(separator: "\n").map { String($0) }
         }
 
         @Test func `what we write, kcat reads`() throws {
@@ -53,13 +53,13 @@ extension RealBrokerTests {
             defer { log.close() }
             let topic = RealBroker.name("read")
             try log.createTopics([TopicSpecification(topic, settings: ["retention.ms": "-1"])])
-            let folder = TemporaryFolder()
-            let file = folder.path + "/input"
-            try "k:v\nk:\n".write(toFile: file, atomically: false, encoding: .utf8)
+            let folder = try TemporaryFolder()
+            let file = try folder.file("input", "k:v\nk:\n")
             let trace = "00-00000000000000010000000000000002-0000000000000003-01"
-            try Program(
+            try Program.run([
                 "kcat", "-b", RealBroker.bootstrap, "-P", "-t", topic, "-p", "0", "-K", ":", "-Z", "-H", "b=1", "-H",
-                "traceparent=\(trace)", "-H", "b=2", "-l", file)
+                "traceparent=\(trace)", "-H", "b=2", "-l", file,
+            ])
             let records = try readAll(log, topic, partitions: 1)
             #expect(records.map(\.key) == [[107], [107]])
             #expect(records.map(\.value) == [[118], nil])

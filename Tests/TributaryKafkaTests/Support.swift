@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Tributary
 import TributaryCore
 import TributaryTesting
@@ -8,11 +9,6 @@ final class Counter: Sendable {
     private let count = Atomic<Int64>(0)
     var value: Int64 { count.load(ordering: .relaxed) }
     func add(_ more: Int64) { count.add(more, ordering: .relaxed) }
-}
-
-/// What must come but didn't.
-struct Missing: Error, CustomStringConvertible {
-    var description: String
 }
 
 /// All records of a topic's partitions up to their ends, partition by partition.
@@ -27,7 +23,7 @@ func readAll(_ log: any Log, _ topic: String, partitions: Int32) throws -> [Logg
         let deadline = TimeSource.system.milliseconds + 20_000
         while consumer.position(assignment) < ends.high {
             guard TimeSource.system.milliseconds < deadline else {
-                throw Missing(description: "\(place) gives nothing behind \(consumer.position(assignment))")
+                throw TestFailure("\(place) gives nothing behind \(consumer.position(assignment))")
             }
             guard let batch = try consumer.poll(timeout: 1000) else { continue }
             for index in 0..<batch.count { records.append(LoggedRecord(batch, index)) }
@@ -51,7 +47,7 @@ extension RealBrokerTests.BankTests {
                 defer { app.shutdown() }
                 while try await !isDone(app) {
                     guard TimeSource.system.milliseconds < deadline else {
-                        throw Missing(description: "after a minute: \(app.metrics), \(app.state)")
+                        throw TestFailure("after a minute: \(app.metrics), \(app.state)")
                     }
                     if app.state == .error { return }
                     try await Task.sleep(for: .milliseconds(10))

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 import TributaryCore
 import TributaryLMDB
@@ -186,15 +187,15 @@ import TributaryLMDB
 /// Replaces bytes of a file.
 func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws {
     let descriptor = unsafe open(path, O_RDWR)
-    guard descriptor >= 0 else { throw POSIXFailure(code: errno) }
+    guard descriptor >= 0 else { throw SystemFailure(path) }
     defer { close(descriptor) }
-    guard unsafe pwrite(descriptor, bytes, bytes.count, offset) == bytes.count else { throw POSIXFailure(code: errno) }
+    guard unsafe pwrite(descriptor, bytes, bytes.count, offset) == bytes.count else { throw SystemFailure(path) }
 }
 
 /// Replaces a text in a file by another of the same length.
 func replace(in path: String, _ text: String, by other: String) throws {
     let descriptor = unsafe open(path, O_RDWR)
-    guard descriptor >= 0 else { throw POSIXFailure(code: errno) }
+    guard descriptor >= 0 else { throw SystemFailure(path) }
     defer { close(descriptor) }
     var content = [UInt8](repeating: 0, count: 1 << 20)
     let count = unsafe read(descriptor, &content, content.count)
@@ -205,5 +206,5 @@ func replace(in path: String, _ text: String, by other: String) throws {
         let bytes = Array(other.utf8)
         _ = unsafe pwrite(descriptor, bytes, bytes.count, start)
     }
-    guard found else { throw POSIXFailure(code: 0) }
+    guard found else { throw TestFailure("\(text) is not in \(path)") }
 }

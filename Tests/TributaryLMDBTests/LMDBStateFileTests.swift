@@ -1,5 +1,6 @@
 import CLMDB
 import Glibc
+import TestSupport
 import Testing
 import TributaryCore
 import TributaryState

@@ -1,59 +1,15 @@
 import Glibc
+import TestSupport
 import Testing
 import TributaryCore
 import TributaryLMDB
 
-/// A child process that has said it is ready.
-private final class Child {
-    private(set) var id: pid_t = 0
-    private let output: Int32
-
-    init(_ role: String, _ folder: String) throws {
-        var program = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe readlink("/proc/self/exe", &program, program.count)
-        guard count > 0 else { throw POSIXFailure(code: errno) }
-        // The tests' own program lies beside the child's; the runner of `swift test` may be another.
-        var folders = [String(decoding: program.prefix(count), as: UTF8.self)]
-        for argument in CommandLine.arguments where argument.contains(".xctest") { folders.append(argument) }
-        let candidates = folders.map { $0.split(separator: "/").dropLast().map { "/" + $0 }.joined() }
-            .flatMap { [$0, $0.split(separator: "/").dropLast(2).map { "/" + $0 }.joined()] }
-        guard let path = candidates.map({ $0 + "/log-test-process" }).first(where: { unsafe access($0, X_OK) == 0 })
-        else { throw POSIXFailure(code: ENOENT) }
-        var ends: [Int32] = [0, 0]
-        guard unsafe pipe(&ends) == 0 else { throw POSIXFailure(code: errno) }
-        output = ends[0]
-        var actions = unsafe posix_spawn_file_actions_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
-        unsafe posix_spawn_file_actions_addclose(&actions, ends[0])
-        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        var words: [UnsafeMutablePointer<CChar>?] = unsafe [strdup(path), strdup(role), strdup(folder), nil]
-        defer { for index in 0..<3 { unsafe free(words[index]) } }
-        let status = unsafe posix_spawn(&id, path, &actions, nil, &words, environ)
-        close(ends[1])
-        guard status == 0 else { throw POSIXFailure(code: status) }
-        var line = [UInt8](repeating: 0, count: 512)
-        let read = unsafe read(output, &line, line.count)
-        guard read == 6 else {
-            kill()
-            Issue.record("the child said: \(String(decoding: line.prefix(max(read, 0)), as: UTF8.self))")
-            throw POSIXFailure(code: ECHILD)
-        }
-    }
-
-    /// Ends it at once, whatever it does.
-    func kill() {
-        guard id != 0 else { return }
-        _ = Glibc.kill(id, SIGKILL)
-        var status: Int32 = 0
-        _ = unsafe waitpid(id, &status, 0)
-        id = 0
-    }
-
-    deinit {
-        kill()
-        close(output)
-    }
+/// Starts a child process in a role, and waits until it is ready.
+private func startChild(_ role: String, _ folder: TemporaryFolder) throws -> Program {
+    let child = try Program([Program.own("log-test-process"), role, folder.path + "/log"])
+    let said = child.read(milliseconds: 60_000)
+    guard said == "ready\n" else { throw TestFailure("the child said: \(said)") }
+    return child
 }
 
 private func now() -> Int64 {
@@ -66,7 +22,7 @@ private func now() -> Int64 {
     @Test func `a group held by another process is in use, and free when that is killed`() throws {
         let folder = try TemporaryFolder()
         let log = try openLog(folder)
-        let child = try Child("join", folder.path + "/log")
+        let child = try startChild("join", folder)
         do {
             _ = try log.joinGroup(GroupConfiguration(group: "app", clientID: "c", tasks: 1))
             Issue.record("no failure")
@@ -81,7 +37,7 @@ private func now() -> Int64 {
         let folder = try TemporaryFolder()
         let log = try openLog(folder)
         try log.createTopics([TopicSpecification("ask"), TopicSpecification("answer")])
-        let child = try Child("stamp", folder.path + "/log")
+        let child = try startChild("stamp", folder)
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: "tx"))
         let ask = try producer.number(ofTopic: "ask")
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "c"))
@@ -114,7 +70,7 @@ private func now() -> Int64 {
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "c"))
         var last: Int64 = 0
         for round in 0..<8 {
-            let child = try Child(role, folder.path + "/log")
+            let child = try startChild(role, folder)
             // Reads on until the child has got somewhere, and kills it in the middle of things.
             let start = try log.watermarks(TopicPartition("t", 0), committed: true).high
             let assignment = try consumer.assign(TopicPartition("t", 0), from: start)

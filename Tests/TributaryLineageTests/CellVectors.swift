@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TributaryCore
 import TributaryLineage
@@ -51,7 +52,7 @@ struct H128Vector {
 /// Reads the shared vectors, whose fields stand one to a line.
 func h128Vectors(file: String = #filePath) throws -> [H128Vector] {
     let folder = file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-    let text = String(decoding: try readFile(folder + "/Vectors/h128-vectors.json"), as: UTF8.self)
+    let text = String(decoding: try contents(folder + "/Vectors/h128-vectors.json"), as: UTF8.self)
     var rows: [H128Vector] = []
     var row = H128Vector()
     for line in text.split(separator: "\n") {

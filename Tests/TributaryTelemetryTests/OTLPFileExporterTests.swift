@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import TributaryCore
 import TributaryLineage
@@ -20,102 +21,96 @@ import TributaryTelemetry
     }
 
     @Test func `what is exported is in the file after a flush`() throws {
-        try withTemporaryFolder { folder in
-            let exporter = try exporter(folder + "/spans.jsonl")
-            for _ in 0..<10 { exporter.export(Sample.count()) }
-            exporter.export(SpanBatch())
-            exporter.flush(timeout: 10_000)
-            #expect(exporter.counters.exported == 50 && exporter.counters.queuedBytes == 0)
-            #expect(try TraceFile.read(folder + "/spans.jsonl").count == 50)
-            exporter.shutdown(timeout: 10_000)
-            exporter.export(Sample.count())
-            #expect(exporter.counters.dropped == 5)
-        }
+        let folder = try TemporaryFolder()
+        let exporter = try exporter(folder.path + "/spans.jsonl")
+        for _ in 0..<10 { exporter.export(Sample.count()) }
+        exporter.export(SpanBatch())
+        exporter.flush(timeout: 10_000)
+        #expect(exporter.counters.exported == 50 && exporter.counters.queuedBytes == 0)
+        #expect(try TraceFile.read(folder.path + "/spans.jsonl").count == 50)
+        exporter.shutdown(timeout: 10_000)
+        exporter.export(Sample.count())
+        #expect(exporter.counters.dropped == 5)
     }
 
     @Test func `files are rotated and the oldest removed`() throws {
-        try withTemporaryFolder { folder in
-            let path = folder + "/spans.jsonl"
-            let exporter = try exporter(path, bytesPerFile: 8000)
-            for seed in 0..<40 {
-                exporter.export(Sample.many(5, seed: UInt64(seed)))
-                exporter.flush(timeout: 10_000)
-            }
-            exporter.shutdown(timeout: 10_000)
-            #expect(files(in: folder) == ["spans.jsonl", "spans.jsonl.1", "spans.jsonl.2"])
-            for name in files(in: folder) {
-                #expect(contents(folder + "/" + name).count <= 8000)
-                #expect(try TraceFile.read(folder + "/" + name).count.isMultiple(of: 5))
-            }
-            let last = try TraceFile.read(path).last
-            #expect(last?.context.traceLow == Sample.many(5, seed: 39).spans.last?.context.traceLow)
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/spans.jsonl"
+        let exporter = try exporter(path, bytesPerFile: 8000)
+        for seed in 0..<40 {
+            exporter.export(Sample.many(5, seed: UInt64(seed)))
+            exporter.flush(timeout: 10_000)
         }
+        exporter.shutdown(timeout: 10_000)
+        #expect(try names(in: folder.path) == ["spans.jsonl", "spans.jsonl.1", "spans.jsonl.2"])
+        for name in try names(in: folder.path) {
+            #expect(try contents(folder.path + "/" + name).count <= 8000)
+            #expect(try TraceFile.read(folder.path + "/" + name).count.isMultiple(of: 5))
+        }
+        let last = try TraceFile.read(path).last
+        #expect(last?.context.traceLow == Sample.many(5, seed: 39).spans.last?.context.traceLow)
     }
 
     @Test func `a file is continued, without the line that a crash has cut`() throws {
-        try withTemporaryFolder { folder in
-            let path = folder + "/spans.jsonl"
-            let line = Sample.json(Sample.count())
-            try write(line + line.prefix(100), to: path)
-            let exporter = try exporter(path)
-            exporter.export(Sample.count())
-            exporter.shutdown(timeout: 10_000)
-            #expect(contents(path) == line + line)
-        }
+        let folder = try TemporaryFolder()
+        let line = Sample.json(Sample.count())
+        let path = try folder.file("spans.jsonl", line + line.prefix(100))
+        let exporter = try exporter(path)
+        exporter.export(Sample.count())
+        exporter.shutdown(timeout: 10_000)
+        #expect(try contents(path) == line + line)
     }
 
     @Test func `several threads may export at once`() throws {
-        try withTemporaryFolder { folder in
-            let exporter = try exporter(folder + "/spans.jsonl", bytesPerFile: 64 << 20, queueBytes: 64 << 20)
-            try concurrently(4) { thread in
-                for index in 0..<50 { exporter.export(Sample.many(20, seed: UInt64(thread * 1000 + index))) }
-            }
-            exporter.shutdown(timeout: 20_000)
-            #expect(exporter.counters.exported == 4000 && exporter.counters.dropped == 0)
-            #expect(try TraceFile.read(folder + "/spans.jsonl").count == 4000)
+        let folder = try TemporaryFolder()
+        let exporter = try exporter(folder.path + "/spans.jsonl", bytesPerFile: 64 << 20, queueBytes: 64 << 20)
+        try concurrently(4) { thread in
+            for index in 0..<50 { exporter.export(Sample.many(20, seed: UInt64(thread * 1000 + index))) }
         }
+        exporter.shutdown(timeout: 20_000)
+        #expect(exporter.counters.exported == 4000 && exporter.counters.dropped == 0)
+        #expect(try TraceFile.read(folder.path + "/spans.jsonl").count == 4000)
     }
 
     @Test func `a full queue drops whole traces and counts them`() throws {
-        try withTemporaryFolder { folder in
-            let messages = Mutex<[String]>([])
-            let log = LogSink(level: .info) { message in messages.withLock { $0.append(message.message) } }
-            // A pipe that nobody reads holds the thread up until the queue is full.
-            let path = folder + "/pipe"
-            #expect(mkfifo(path, 0o600) == 0)
-            let reader = open(path, O_RDWR)
-            let exporter = try exporter(path, bytesPerFile: 1 << 30, queueBytes: 100_000, log: log)
-            for seed in 0..<100 { exporter.export(Sample.many(100, seed: UInt64(seed))) }
-            let full = exporter.counters
-            #expect(full.queuedBytes <= 100_000)
-            #expect(full.dropped > 5000)
-            #expect(full.droppedTraces > 5000 && full.droppedTraces <= full.dropped)
-            #expect(full.keptShare < 1)
-            // Now it is read to the end.
-            let done = Atomic(false)
-            let lines = Mutex<[UInt8]>([])
-            try concurrently(2) { thread in
-                if thread == 0 {
-                    exporter.shutdown(timeout: 30_000)
-                    done.store(true, ordering: .releasing)
-                } else {
-                    _ = fcntl(reader, F_SETFL, O_NONBLOCK)
-                    var chunk = [UInt8](repeating: 0, count: 65536)
-                    while true {
-                        let finished = done.load(ordering: .acquiring)
-                        let count = read(reader, &chunk, chunk.count)
-                        if count > 0 { lines.withLock { $0 += chunk[..<count] } } else if finished { break }
-                    }
+        let folder = try TemporaryFolder()
+        let messages = Mutex<[String]>([])
+        let log = LogSink(level: .info) { message in messages.withLock { $0.append(message.message) } }
+        // A pipe that nobody reads holds the thread up until the queue is full.
+        let path = folder.path + "/pipe"
+        #expect(mkfifo(path, 0o600) == 0)
+        let reader = open(path, O_RDWR)
+        let exporter = try exporter(path, bytesPerFile: 1 << 30, queueBytes: 100_000, log: log)
+        for seed in 0..<100 { exporter.export(Sample.many(100, seed: UInt64(seed))) }
+        let full = exporter.counters
+        #expect(full.queuedBytes <= 100_000)
+        #expect(full.dropped > 5000)
+        #expect(full.droppedTraces > 5000 && full.droppedTraces <= full.dropped)
+        #expect(full.keptShare < 1)
+        // Now it is read to the end.
+        let done = Atomic(false)
+        let lines = Mutex<[UInt8]>([])
+        try concurrently(2) { thread in
+            if thread == 0 {
+                exporter.shutdown(timeout: 30_000)
+                done.store(true, ordering: .releasing)
+            } else {
+                _ = fcntl(reader, F_SETFL, O_NONBLOCK)
+                var chunk = [UInt8](repeating: 0, count: 65536)
+                while true {
+                    let finished = done.load(ordering: .acquiring)
+                    let count = read(reader, &chunk, chunk.count)
+                    if count > 0 { lines.withLock { $0 += chunk[..<count] } } else if finished { break }
                 }
             }
-            close(reader)
-            let counters = exporter.counters
-            #expect(counters.exported + counters.dropped == 10_000 && counters.failed == 0)
-            let written = try lines.withLock { try TraceFile.spans($0.span.bytes, path: path) }
-            #expect(written.count == counters.exported)
-            #expect(
-                messages.withLock { $0.first } == "spans come faster than they are written; whole traces are dropped")
         }
+        close(reader)
+        let counters = exporter.counters
+        #expect(counters.exported + counters.dropped == 10_000 && counters.failed == 0)
+        let written = try lines.withLock { try TraceFile.spans($0.span.bytes, path: path) }
+        #expect(written.count == counters.exported)
+        #expect(
+            messages.withLock { $0.first } == "spans come faster than they are written; whole traces are dropped")
     }
 
     @Test func `a file that can't be opened is refused at once`() {

@@ -2,12 +2,6 @@ import TributaryCore
 import TributaryLineage
 import TributaryTelemetry
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// Contexts, batches and files for the tests of this target.
 enum Sample {
     static func context(_ trace: UInt64, _ span: UInt64, flags: UInt8 = 1) -> TraceContext {
@@ -87,52 +81,4 @@ enum Sample {
         OTLPJSON.appendLine(batch, resource: resource, to: &writer)
         return writer.copy()
     }
-}
-
-struct FolderFailure: Error {}
-
-/// Calls `body` with the path of a fresh folder, and removes it with the files in it.
-func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
-    var template = Array("/tmp/tributary-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw FolderFailure() }
-    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    defer {
-        for name in files(in: folder) { unlink(folder + "/" + name) }
-        rmdir(folder)
-    }
-    return try body(folder)
-}
-
-/// The names of the files in a folder, sorted.
-func files(in folder: String) -> [String] {
-    guard let directory = opendir(folder) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-        let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        if name != "." && name != ".." { names.append(name) }
-    }
-    return names.sorted()
-}
-
-/// All bytes of a file; none if it can't be read.
-func contents(_ path: String) -> [UInt8] {
-    guard let file = fopen(path, "r") else { return [] }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65536)
-    while true {
-        let count = fread(&chunk, 1, chunk.count, file)
-        if count == 0 { return bytes }
-        bytes.append(contentsOf: chunk[..<count])
-    }
-}
-
-/// Writes a file.
-func write(_ bytes: [UInt8], to path: String) throws {
-    guard let file = fopen(path, "w") else { throw FolderFailure() }
-    defer { fclose(file) }
-    guard fwrite(bytes, 1, bytes.count, file) == bytes.count else { throw FolderFailure() }
 }

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import TributaryCore
 import TributaryTelemetry
 
@@ -58,7 +59,7 @@ final class ScriptedServer: Sendable {
                     && getsockname(descriptor, pointer, &size) == 0
             }
         }
-        guard bound else { throw FolderFailure() }
+        guard bound else { throw SystemFailure("listen") }
         port = UInt16(bigEndian: address.sin_port)
         startThread { [self] in
             while true {

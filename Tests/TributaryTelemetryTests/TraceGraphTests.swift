@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TributaryCore
 import TributaryLineage
@@ -111,15 +112,14 @@ import TributaryTelemetry
     @Test func `files that aren't there or too large are refused`() throws {
         let missing = #expect(throws: TraceFileError.self) { try TraceFile.read("/nowhere/spans.jsonl") }
         #expect(missing?.code == .io && missing?.path == "/nowhere/spans.jsonl")
-        try withTemporaryFolder { folder in
-            try write(Sample.json(Sample.count()), to: folder + "/a.jsonl")
-            let large = #expect(throws: TraceFileError.self) { try TraceFile.read(folder + "/a.jsonl", limit: 100) }
-            #expect(large?.code == .tooLarge)
-            try write(gzipped, to: folder + "/a.jsonl.gz")
-            #expect(try TraceFile.read(folder + "/a.jsonl.gz").isEmpty)
-            try write(Array(gzipped.dropLast(9)), to: folder + "/b.jsonl.gz")
-            let cut = #expect(throws: TraceFileError.self) { try TraceFile.read(folder + "/b.jsonl.gz") }
-            #expect(cut?.code == .gzip)
-        }
+        let folder = try TemporaryFolder()
+        try folder.file("a.jsonl", Sample.json(Sample.count()))
+        let large = #expect(throws: TraceFileError.self) { try TraceFile.read(folder.path + "/a.jsonl", limit: 100) }
+        #expect(large?.code == .tooLarge)
+        try folder.file("a.jsonl.gz", gzipped)
+        #expect(try TraceFile.read(folder.path + "/a.jsonl.gz").isEmpty)
+        try folder.file("b.jsonl.gz", Array(gzipped.dropLast(9)))
+        let cut = #expect(throws: TraceFileError.self) { try TraceFile.read(folder.path + "/b.jsonl.gz") }
+        #expect(cut?.code == .gzip)
     }
 }

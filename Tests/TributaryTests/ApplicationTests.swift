@@ -1,27 +1,8 @@
-import FoundationEssentials
 import Synchronization
+import TestSupport
 import Testing
 import Tributary
 import TributaryLMDB
-
-#if canImport(Glibc)
-    import Glibc
-#endif
-
-/// A directory of its own for each test, gone with the value.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/tributary-XXXXXX".utf8CString)
-        path = template.withUnsafeMutableBufferPointer { buffer in
-            guard let start = buffer.baseAddress, let made = mkdtemp(start) else { return "/tmp/tributary-failed" }
-            return String(cString: made)
-        }
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-}
 
 @Suite(.timeLimit(.minutes(1))) struct ApplicationTests {
     func countTopology() throws -> Topology {
@@ -76,8 +57,8 @@ final class TemporaryDirectory: Sendable {
 
     @Test(arguments: [ProcessingGuarantee.exactlyOnce, .atLeastOnce])
     func `a count on the embedded log is exact, also after a restart`(_ guarantee: ProcessingGuarantee) async throws {
-        let directory = TemporaryDirectory()
-        let log = try EmbeddedLog.open(at: directory.path)
+        let folder = try TemporaryFolder()
+        let log = try EmbeddedLog.open(at: folder.path)
         try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
         try produce(log, 1000, keys: 10)
         var configuration = StreamsConfiguration(
@@ -103,18 +84,18 @@ final class TemporaryDirectory: Sendable {
     }
 
     @Test func `a state directory that is gone is restored from the changelog byte for byte`() async throws {
-        let directory = TemporaryDirectory()
-        let log = try EmbeddedLog.open(at: directory.path)
+        let folder = try TemporaryFolder()
+        let log = try EmbeddedLog.open(at: folder.path)
         try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
         try produce(log, 5000, keys: 700)
         var configuration = StreamsConfiguration(
             applicationID: "count", log: .open(log), commitInterval: .milliseconds(20))
         configuration.handlesSignals = false
         try await runUntilDone(countTopology(), configuration, records: 5000)
-        let state = "\(directory.path)/state/count"
+        let state = "\(folder.path)/state/count"
         let before = try rows("\(state)/0_0", "counts")
         #expect(before.count == 700)
-        try FileManager.default.removeItem(atPath: state)
+        removeTree(state)
         let restored = Mutex<Int64>(0)
         let app = try StreamsApplication(countTopology(), configuration: configuration)
         app.onRestore { progress in restored.withLock { $0 = max($0, progress.records) } }
@@ -126,8 +107,8 @@ final class TemporaryDirectory: Sendable {
     }
 
     @Test func `a state directory of another topology is refused and says why`() async throws {
-        let directory = TemporaryDirectory()
-        let log = try EmbeddedLog.open(at: directory.path)
+        let folder = try TemporaryFolder()
+        let log = try EmbeddedLog.open(at: folder.path)
         try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
         try produce(log, 10, keys: 3)
         var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))
@@ -144,8 +125,8 @@ final class TemporaryDirectory: Sendable {
     }
 
     @Test func `a second process of the same application is refused at once`() async throws {
-        let directory = TemporaryDirectory()
-        let log = try EmbeddedLog.open(at: directory.path)
+        let folder = try TemporaryFolder()
+        let log = try EmbeddedLog.open(at: folder.path)
         try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
         let group = try log.joinGroup(GroupConfiguration(group: "count", clientID: "other", tasks: 1))
         let app = try StreamsApplication(
@@ -156,16 +137,16 @@ final class TemporaryDirectory: Sendable {
     }
 
     @Test func `a missing source topic is named before the first record`() async throws {
-        let directory = TemporaryDirectory()
+        let folder = try TemporaryFolder()
         let app = try StreamsApplication(
             countTopology(),
-            configuration: StreamsConfiguration(applicationID: "count", log: .embedded(at: directory.path)))
+            configuration: StreamsConfiguration(applicationID: "count", log: .embedded(at: folder.path)))
         await #expect { try await app.run() } throws: { error in "\(error)".contains("'in' does not exist") }
     }
 
     @Test func `a running application answers queries with the cell of the value`() async throws {
-        let directory = TemporaryDirectory()
-        let log = try EmbeddedLog.open(at: directory.path)
+        let folder = try TemporaryFolder()
+        let log = try EmbeddedLog.open(at: folder.path)
         try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
         try produce(log, 100, keys: 10)
         var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))

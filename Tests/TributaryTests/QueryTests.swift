@@ -1,11 +1,12 @@
+import TestSupport
 import Testing
 import Tributary
 import TributaryLMDB
 
 extension ApplicationTests {
     @Test func `committed windows are read from the state's file by the caller`() async throws {
-        let directory = TemporaryDirectory()
-        let log = try EmbeddedLog.open(at: directory.path)
+        let folder = try TemporaryFolder()
+        let log = try EmbeddedLog.open(at: folder.path)
         try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
         // Timestamps 0..<300, three keys: 10 records of each key in a window of 30 ms.
         try produce(log, 300, keys: 3)

@@ -61,18 +61,3 @@ private func parse(_ text: String) -> Answer {
     }
     return answer
 }
-
-/// A directory of its own for each test, gone with the value.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/tributary-web-XXXXXX".utf8CString)
-        path = template.withUnsafeMutableBufferPointer { buffer in
-            guard let start = buffer.baseAddress, let made = mkdtemp(start) else { return "/tmp/tributary-failed" }
-            return String(cString: made)
-        }
-    }
-
-    deinit { system("rm -rf '\(path)'") }
-}

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Tributary
 import TributaryCore
@@ -6,14 +7,16 @@ import TributaryWeb
 
 @Suite(.timeLimit(.minutes(1))) struct WebServerTests {
     struct Part {
-        let directory = TemporaryDirectory()
+        let folder: TemporaryFolder
+
+        init() throws { folder = try TemporaryFolder() }
 
         /// Runs a counting application with a server beside it, and stops both after `body`.
         func run(
             _ web: WebConfiguration = WebConfiguration(port: 0),
             _ body: @escaping @Sendable (StreamsApplication, WebServer) async throws -> Void
         ) async throws {
-            let log = try EmbeddedLog.open(at: "\(directory.path)/log")
+            let log = try EmbeddedLog.open(at: "\(folder.path)/log")
             try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
             let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
             let topic = try producer.number(ofTopic: "in")
@@ -28,7 +31,7 @@ import TributaryWeb
             let builder = StreamsBuilder()
             builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream().to("out")
             var configuration = StreamsConfiguration(
-                applicationID: "web", log: .open(log), stateDirectory: "\(directory.path)/state",
+                applicationID: "web", log: .open(log), stateDirectory: "\(folder.path)/state",
                 lineage: LineageConfiguration(exporter: InMemorySpanExporter(capacity: 100)))
             configuration.handlesSignals = false
             let application = try StreamsApplication(builder.build(), configuration: configuration)

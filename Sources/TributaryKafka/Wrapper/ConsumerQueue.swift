@@ -26,6 +26,10 @@ internal import TributaryCore
     private let queue: OpaquePointer
     private let main: OpaquePointer
     private var isRunning = true
+    /// How many messages the last fill left; there are more only if some came.
+    private var left = 0
+    /// Bytes taken since something came.
+    private var takenAlone = 0
 
     init(_ topic: KafkaTopic, _ partition: Int32, from offset: Int64) throws(LogError) {
         self.topic = topic
@@ -65,6 +69,25 @@ internal import TributaryCore
     func fill(_ records: ConsumedRecords, limit: Int) {
         let count = unsafe rd_kafka_consume_batch_queue(queue, 0, records.messages, limit)
         records.messageCount = max(count, 0)
+        let length = unsafe Int(rd_kafka_queue_length(queue))
+        if length + records.messageCount > left { takenAlone = 0 }
+        left = length
+    }
+
+    /// Has fetching go on where it rests, now that `bytes` were taken of at most `limit`.
+    ///
+    /// The thread that fetches stops when the queue is full, and looks again when something else wakes it, or after a second: a
+    /// busy reader has long emptied the queue by then. A question to the partition's leader goes through that thread. It is
+    /// asked when a quarter of the queue was taken and nothing came.
+    func took(_ bytes: Int, of limit: Int) {
+        takenAlone += bytes
+        guard takenAlone >= limit / 4 else { return }
+        takenAlone = 0
+        var low: Int64 = 0
+        var high: Int64 = 0
+        // The answer doesn't matter, and neither does its lack.
+        _ = unsafe rd_kafka_query_watermark_offsets(
+            topic.handle.pointer, topic.name, partition, &low, &high, 500)
     }
 }
 

@@ -97,8 +97,9 @@ func rebalanced(
     let events = unsafe Unmanaged<HandleEvents>.fromOpaque(opaque).takeUnretainedValue()
     let tasks = unsafe PartitionList.entries(list).map { Int($0.place.partition) }
     if code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+        // The tasks' topic is never read nor written: looking for committed offsets of it would find none and complain.
+        for index in 0..<Int(unsafe list.pointee.cnt) { unsafe list.pointee.elems[index].offset = 0 }
         unsafe report(rd_kafka_incremental_assign(handle, list), events)
-        // The tasks' topic is never read.
         _ = unsafe rd_kafka_pause_partitions(handle, list)
         events.membership?.assigned(tasks)
     } else {
