@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 
 extension LineageRecorder {
     /// Hands finished spans to the exporter: after a batch of records, and at a commit.
@@ -56,5 +56,16 @@ extension LineageRecorder {
     public var lastSpan: SpanRecord? {
         let count = state.value.batch.spans.count
         return count > 0 ? state.value.batch.spans[count - 1] : nil
+    }
+
+    // Notes a trace that the exporter has no room for, in case it had some of its spans before; false.
+    @usableFromInline
+    @inline(never)
+    func leaveOut(_ context: TraceContext) -> Bool {
+        guard context.traceLow != state.value.lastLeftOut, state.value.leftOut.count < LineageRecorder.maximumLeftOut
+        else { return false }
+        state.value.lastLeftOut = context.traceLow
+        state.value.leftOut.append(context)
+        return false
     }
 }
