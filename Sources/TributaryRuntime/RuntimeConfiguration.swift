@@ -51,7 +51,7 @@ public struct LineageConfiguration: Sendable {
     /// The names of record headers that go through stores, in any case; none by default.
     ///
     /// They are stored with what a record led to, and added to what such a row leads to where that has none of the same name: first
-    /// the record's own counts, then the first row that it read. Not for ``LineageMode/off``.
+    /// the record's own counts, then the first row that it read. Not without lineage (`LineageMode.off`).
     public var propagatedHeaders: [String] = []
     /// Which contexts are taken from records of others' topics, and sent with records to them.
     public var propagators: Propagators
