@@ -52,7 +52,9 @@ let app = try StreamsApplication(
     topology,
     configuration: StreamsConfiguration(
         applicationID: "bank", log: .embedded(at: "./bank-data"),
-        lineage: LineageConfiguration(sampler: environment.sampler ?? .alwaysOn, exporter: exporter),
+        lineage: LineageConfiguration(
+            sampler: environment.sampler ?? .alwaysOn, exporter: exporter, propagators: environment.propagators,
+            limits: environment.spanLimits),
         logs: .text().and(collector.logSink()).and(warnings)))
 let web = try WebServer(app, WebConfiguration(port: 9464))
 try await app.run()

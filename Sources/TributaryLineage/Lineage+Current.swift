@@ -115,7 +115,10 @@ extension Lineage {
     public static var current: Lineage? { box?.current }
 
     /// The baggage that came with the record whose closure is running; empty outside of one.
-    public static var baggage: Baggage { Baggage(ofHeaders: box?.headers ?? []) }
+    public static var baggage: Baggage {
+        guard let box, box.recorder.propagators.contains(.baggage) else { return Baggage() }
+        return Baggage(ofHeaders: box.headers)
+    }
 
     /// Logs a line of the record whose closure is running: with its trace and span, the application and the task.
     ///

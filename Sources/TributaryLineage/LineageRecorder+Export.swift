@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 
 extension LineageRecorder {
     /// Hands finished spans to the exporter: after a batch of records, and at a commit.
@@ -7,6 +7,10 @@ extension LineageRecorder {
     public func export() {
         guard isRecording, let exporter else { return }
         defer {
+            if !state.value.leftOut.isEmpty {
+                exporter.leftOut(of: state.value.leftOut)
+                state.value.leftOut.removeAll(keepingCapacity: true)
+            }
             state.value.threshold = exporter.threshold(skipped: state.value.skipped)
             state.value.handed.skipped += state.value.skipped
             state.value.skipped = 0
@@ -15,6 +19,7 @@ extension LineageRecorder {
         let start = MonotonicClock.nanoseconds
         defer { state.value.exportTime &+= MonotonicClock.nanoseconds &- start }
         var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
+        batch.limits = limits
         batch.spans.reserveCapacity(state.value.batch.spans.count)
         batch.spans += state.value.batch.spans
         batch.links.reserveCapacity(state.value.batch.links.count)
@@ -38,6 +43,8 @@ extension LineageRecorder {
     }
 
     private static let fullBatch = 4_096
+    /// How many traces are noted that spans were left out of, between two calls of ``export()``.
+    static let maximumLeftOut = 4_096
 
     /// How many finished spans wait for ``export()``.
     public var waitingSpans: Int { state.value.batch.spans.count }
@@ -57,5 +64,16 @@ extension LineageRecorder {
     public var lastSpan: SpanRecord? {
         let count = state.value.batch.spans.count
         return count > 0 ? state.value.batch.spans[count - 1] : nil
+    }
+
+    // Notes a trace that the exporter has no room for, in case it had some of its spans before; false.
+    @usableFromInline
+    @inline(never)
+    func leaveOut(_ context: TraceContext) -> Bool {
+        guard context.traceLow != state.value.lastLeftOut, state.value.leftOut.count < LineageRecorder.maximumLeftOut
+        else { return false }
+        state.value.lastLeftOut = context.traceLow
+        state.value.leftOut.append(context)
+        return false
     }
 }

@@ -42,6 +42,16 @@ public final class LineageRecorder {
     public let fingerprint: UInt32
     /// Whether spans are made at all.
     public let isRecording: Bool
+    /// What spans may have at most.
+    public let limits: SpanLimits
+    /// Which contexts are taken from others, and sent to them.
+    public let propagators: Propagators
+    /// Whether headers on the propagation list go through stores.
+    public let propagatesHeaders: Bool
+    /// Whether spans show headers on the capture list.
+    public let capturesHeaders: Bool
+    let capturedNames: [[UInt8]]
+    let held: HeldHeaders?
     private let sampler: Sampler
     let exporter: (any SpanExporter)?
     /// The lineage of the record being processed: the one copy that metadata and user closures see.
@@ -62,6 +72,9 @@ public final class LineageRecorder {
         @usableFromInline var threshold: UInt64 = 0
         /// How many records that was, since the exporter was last told.
         var skipped = 0
+        /// Traces that spans were left out of since the exporter was last told, and the last one that was.
+        var leftOut: [TraceContext] = []
+        var lastLeftOut: UInt64 = 0
         /// Spans and links handed to the exporter, and records skipped, since the start.
         var handed = (spans: 0, links: 0, skipped: 0)
         /// Records read whose trace is sampled, since the start.
@@ -88,18 +101,29 @@ public final class LineageRecorder {
     ///   - fingerprint: of the topology.
     ///   - time: where time comes from.
     ///   - random: makes ids; seeded by tests.
+    ///   - limits: what spans may have at most.
+    ///   - propagators: which contexts are taken from others.
+    ///   - headers: which headers are shown and go through stores.
     public init(
         mode: LineageMode, level: SpanLevel = .storage, sampler: Sampler = .parentBased(root: .alwaysOn),
         exporter: (any SpanExporter)? = nil, fingerprint: UInt32 = 0, time: TimeSource = .system,
-        random: FastRandom = .seededBySystem()
+        random: FastRandom = .seededBySystem(), limits: SpanLimits = SpanLimits(), propagators: Propagators = .all,
+        headers: HeaderPolicy = HeaderPolicy()
     ) {
         self.mode = mode
         self.level = level
         self.sampler = sampler
+        self.limits = limits
+        self.propagators = propagators
         self.exporter = mode == .off ? nil : exporter
         self.fingerprint = fingerprint
         self.time = time
         isRecording = self.exporter != nil && level > .none
+        capturedNames = HeaderPolicy.names(headers.captured)
+        capturesHeaders = isRecording && !capturedNames.isEmpty
+        let propagated = mode == .off ? [] : HeaderPolicy.names(headers.propagated)
+        propagatesHeaders = !propagated.isEmpty
+        held = propagated.isEmpty ? nil : HeldHeaders(propagated)
         tracestates = Owned(Tracestates(threshold: sampler.tracestateThreshold))
         arena = CellArena()
         var random = random
@@ -162,8 +186,9 @@ public final class LineageRecorder {
             context.flags = 3 | tracestates.value.rootFlag
             if isRecord { state.value.sampled &+= 1 }
             guard isShed(context) else { return context }
-            // No span will name it.
+            // No span will name it, and none did.
             state.value.skipped &+= 1
+            state.value.lastLeftOut = context.traceLow
             context.span = random &<< 32 | random &>> 32
         } else {
             context.span = random &<< 32 | random &>> 32
@@ -220,7 +245,8 @@ public final class LineageRecorder {
     @inlinable
     @inline(__always)
     public func makesSpan(_ context: TraceContext, _ level: SpanLevel = .storage) -> Bool {
-        isRecording && context.isSampled && level <= self.level && !isShed(context)
+        guard isRecording && context.isSampled && level <= self.level else { return false }
+        return !isShed(context) || leaveOut(context)
     }
 
     /// Adds a link to the span made next.
@@ -317,59 +343,10 @@ public final class LineageRecorder {
         }
     }
 
-    private func fail(_ index: Int, _ error: any Error) {
-        state.value.batch.spans[index].flags |= SpanRecord.failed
-        let (type, message) = (String(describing: Swift.type(of: error)), String(describing: error))
-        let detail = Int(state.value.batch.spans[index].detail)
-        if detail >= 0 {
-            // Attributes came first, the error now.
-            state.value.batch.details[detail].errorType = type
-            state.value.batch.details[detail].errorMessage = message
-        } else {
-            state.value.batch.spans[index].detail = add(SpanDetail(errorType: type, errorMessage: message))
-        }
-    }
-
-    private func add(_ detail: SpanDetail) -> Int32 {
-        state.value.batch.details.append(detail)
-        return Int32(state.value.batch.details.count - 1)
-    }
-
-    /// Writes a user's own span.
-    func finish(_ detail: SpanDetail, context: TraceContext, parent: TraceContext, start: Int64) {
-        var span = SpanRecord(
-            context: context, parent: parent.span, start: start, end: time.nanoseconds(), operation: -1)
-        if detail.errorType != nil { span.flags |= SpanRecord.failed }
-        span.detail = add(detail)
-        state.value.batch.spans.append(span)
-    }
-
-    /// Adds attributes to a span that has begun.
-    public func add(_ attributes: [String: AttributeValue], to span: inout SpanRecord) {
-        guard !attributes.isEmpty else { return }
-        span.detail = add(SpanDetail(attributes: attributes))
-    }
-
     /// A new id, never 0.
     @inline(__always)
     func id() -> UInt64 {
         let id = state.value.random.next()
         return id == 0 ? 1 : id
-    }
-
-    // MARK: Cells
-
-    /// The sum of two cells; only with ``LineageMode/cells``.
-    @inlinable
-    @inline(__always)
-    public func add(_ left: Cell, _ right: Cell) -> Cell {
-        mode == .cells ? arena.add(left, right) : .empty
-    }
-
-    /// A lineage whose context is `context` and whose cell is the sum of two.
-    @inlinable
-    @inline(__always)
-    public func combine(_ context: TraceContext, _ left: Cell, _ right: Cell) -> Lineage {
-        Lineage(context: context, cell: add(left, right))
     }
 }

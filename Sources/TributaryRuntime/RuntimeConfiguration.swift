@@ -48,17 +48,29 @@ public struct LineageConfiguration: Sendable {
     public var sendsCells: Bool
     /// The names of record headers that spans show as attributes `tributary.header.<name>`, in any case; none by default.
     public var capturedHeaders: [String] = []
+    /// The names of record headers that go through stores, in any case; none by default.
+    ///
+    /// They are stored with what a record led to, and added to what such a row leads to where that has none of the same name: first
+    /// the record's own counts, then the first row that it read. Not without lineage (`LineageMode.off`).
+    public var propagatedHeaders: [String] = []
+    /// Which contexts are taken from records of others' topics, and sent with records to them.
+    public var propagators: Propagators
+    /// What a span may have at most.
+    public var limits: SpanLimits
 
     /// Makes settings: cells are kept, spans of storage operations are made where an exporter is given.
     public init(
         mode: LineageMode = .cells, spans: SpanLevel = .storage, sampler: Sampler = .parentBased(root: .alwaysOn),
-        exporter: (any SpanExporter)? = nil, sendsCells: Bool = false
+        exporter: (any SpanExporter)? = nil, sendsCells: Bool = false, propagators: Propagators = .all,
+        limits: SpanLimits = SpanLimits()
     ) {
         self.mode = mode
         self.spans = spans
         self.sampler = sampler
         self.exporter = exporter
         self.sendsCells = sendsCells
+        self.propagators = propagators
+        self.limits = limits
     }
 }
 

@@ -255,6 +255,38 @@ import TributaryTesting
         }
     }
 
+    /// Has room until it is told otherwise.
+    final class ChangingExporter: SpanExporter {
+        let limit = Mutex<UInt64>(0)
+        let leftOut = Mutex<[UInt64]>([])
+
+        func export(_ batch: SpanBatch) {}
+        func flush(timeout milliseconds: Int64) {}
+        func threshold(skipped: Int) -> UInt64 { limit.withLock { $0 } }
+        func leftOut(of traces: [TraceContext]) {
+            leftOut.withLock { list in list += traces.map(\.traceLow) }
+        }
+    }
+
+    @Test func `traces that go on below the threshold are told to the exporter, new ones are not`() throws {
+        let exporter = ChangingExporter()
+        let driver = try driver(Self.count()) { $0.lineage.exporter = exporter }
+        try pipe(driver, "a", trace: 5)
+        try pipe(driver, "b", trace: 1 << 55)
+        try work(driver)
+        exporter.limit.withLock { $0 = 1 << 55 }
+        // The recorder hears of the threshold with the next batch of spans.
+        try pipe(driver, "c", trace: 1 << 55)
+        try work(driver)
+        try pipe(driver, "d", trace: 5)
+        try pipe(driver, "e", trace: 1 << 55)
+        try pipe(driver, "f", trace: 6)
+        for number in 0..<50 { try pipe(driver, "k\(number)") }
+        try work(driver)
+        #expect(exporter.leftOut.withLock { $0 } == [5, 6])
+        driver.close()
+    }
+
     @Test func `traces that the exporter has no room for have no spans and stay sampled`() throws {
         let exporter = FullExporter(limit: 1 << 55)
         let driver = try driver(Self.count()) { $0.lineage.exporter = exporter }

@@ -47,6 +47,26 @@ import TributaryLineage
         damage(Array(" cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x\t".utf8), FuzzEntries.traceparent)
     }
 
+    @Test(arguments: [
+        "foo=1, bar=2", "ot=th:c;rv:00000000000001,v=1", "ot=a:b ;c: d,ot=x",
+        "ot=" + String(repeating: "a:b;", count: 64),
+        (1...32).map { "k\($0)=v" }.joined(separator: ","),
+        (1...16).map { "k\($0)=" + String(repeating: "v", count: 250) }.joined(separator: ","),
+    ])
+    func `tracestates`(_ text: String) {
+        #expect(accepts(Array(text.utf8), FuzzEntries.tracestate))
+        damage(Array(text.utf8.prefix(300)), FuzzEntries.tracestate)
+    }
+
+    @Test(arguments: [
+        "a=1, b = x%20y%C3%A4 ;p;q=2", "a=;;p,b=1=2,c=%ff%", "a=\u{e4}\"\r\n;\u{301}",
+        (1...200).map { "k\($0)=v" }.joined(separator: ","), "a=" + String(repeating: "\u{e4}", count: 4000) + ",b=1",
+    ])
+    func `baggage`(_ text: String) {
+        #expect(accepts(Array(text.utf8), FuzzEntries.baggage))
+        damage(Array(text.utf8.prefix(300)), FuzzEntries.baggage)
+    }
+
     @Test func `elements`() throws {
         let cell = try #require([UInt8](hexadecimal: cellVectors[1].hex))
         var writer = ByteWriter()

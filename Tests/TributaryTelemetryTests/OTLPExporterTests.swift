@@ -289,6 +289,27 @@ import TributaryLineage
         #expect(Set(waits.suffix(4)).count > 1)
     }
 
+    @Test func `damaged answers never decide more than their status does`() {
+        // partial_success { rejected_spans: 2, error_message: "no room" }, the same in JSON, and a google.rpc.Status.
+        let partial: [UInt8] = [0x0a, 11, 0x08, 2, 0x12, 7] + Array("no room".utf8)
+        let json = Array(#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"no room"}}"#.utf8)
+        let status: [UInt8] = [0x08, 3, 0x12, 3] + Array("bad".utf8)
+        func accepts(_ bytes: [UInt8]) -> Bool { TelemetryFuzzEntries.otlpAnswer(bytes.span.bytes) }
+        #expect(accepts([0, 0] + partial) && accepts([0, 1] + json) && !accepts([2, 0] + status))
+        #expect(!accepts([]) && !accepts([0]) && !accepts([0, 2] + partial))
+        var random = FastRandom(seed: 5)
+        for body in [[0, 0] + partial, [0, 1] + json, [2, 0] + status] {
+            for count in 0...body.count { _ = accepts(Array(body.prefix(count))) }
+            for _ in 0..<3000 {
+                var wrong = body
+                for _ in 0..<(1 + random.next() % 4) {
+                    wrong[Int(random.next() % UInt64(wrong.count))] = UInt8(truncatingIfNeeded: random.next())
+                }
+                _ = accepts(wrong)
+            }
+        }
+    }
+
     @Test func `answers are understood, whatever their form`() {
         func verdict(_ status: Int, _ type: String, _ body: [UInt8], cut: Bool = false) -> OTLPVerdict {
             OTLPVerdict(

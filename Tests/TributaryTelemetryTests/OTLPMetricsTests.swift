@@ -133,3 +133,21 @@ extension OTLPMetricsTests {
                         ], .cumulative)))
     }
 }
+
+extension OTLPMetricsTests {
+    @Test func `metrics without exemplars are the same otherwise`() {
+        let numbers = [NumberPoint(frame, .int(1), exemplars: [exemplar])]
+        let histogram = HistogramPoint(frame, sum: 1, bounds: [1], counts: [1, 0], exemplars: [exemplar])
+        let other = ExponentialHistogramPoint(frame, sum: 1, scale: 0, exemplars: [exemplar])
+        let contents: [Metric.Content] = [
+            .sum(numbers, isMonotonic: true, .delta), .gauge(numbers), .histogram([histogram], .cumulative),
+            .exponentialHistogram([other], .delta),
+        ]
+        for content in contents {
+            let metric = Metric("m", description: "d", unit: "s", content)
+            let bare = metric.withoutExemplars
+            #expect(bare != metric && bare.withoutExemplars == bare && bare.pointCount == 1)
+            #expect(bare.name == "m" && bare.description == "d" && bare.unit == "s")
+        }
+    }
+}

@@ -62,6 +62,23 @@ import TributaryTelemetry
         #expect(queue.counts.cut > 0 && queue.counts.cut == queue.counts.droppedTraces)
     }
 
+    @Test func `traces whose later spans were not even made are counted as cut, once`() {
+        var queue = SpanQueue(limit: 1 << 20)
+        let sent = batch(10, span: 1)
+        queue.add(sent)
+        let traces = sent.spans.map(\.context)
+        // Nothing of them has left yet.
+        queue.leftOut(of: traces)
+        #expect(queue.counts == SpanQueue.Counts())
+        _ = queue.take()
+        queue.leftOut(of: Array(traces[..<3]) + [Sample.context(77, 1)])
+        queue.leftOut(of: Array(traces[..<2]))
+        #expect(queue.counts.cut == 3 && queue.counts.droppedTraces == 3 && queue.counts.dropped == 0)
+        // What comes of them later is dropped, what comes of the others is kept.
+        queue.add(batch(10, span: 2))
+        #expect(queue.spanCount == 7 && queue.counts.dropped == 3 && queue.counts.cut == 3)
+    }
+
     @Test func `the threshold falls when the queue is empty, dropped traces stay dropped`() {
         let size = SpanQueue.size(batch(1024, span: 1))
         var queue = SpanQueue(limit: size * 3 / 2)

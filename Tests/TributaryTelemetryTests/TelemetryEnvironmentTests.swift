@@ -42,7 +42,8 @@ import TributaryTelemetry
         #expect(logs?.headers == ["api-key": "a b=", "x": "y"] && logs?.tls.clientKey == "/key")
         #expect(environment.otlp.endpoints[.metrics] == nil)
         #expect(environment.otlp.spanDelay == 50 && environment.otlp.logDelay == 60)
-        #expect(environment.otlp.retryTime == 7000 && environment.otlp.requestItems == 100)
+        #expect(traces?.retryTime == 7000 && traces?.requestItems == 100)
+        #expect(logs?.retryTime == nil && logs?.requestItems == nil && environment.otlp.retryTime == 300_000)
         #expect(environment.otlp.queueBytes == 256_000)
     }
 
@@ -59,6 +60,93 @@ import TributaryTelemetry
         #expect(environment.sampler == nil && !environment.isDisabled)
         #expect(environment.resource(applicationID: "app").attributes["a"] == nil)
         #expect(environment.warnings.count == 8 && !environment.warnings.contains { $0.contains("secret") })
+    }
+
+    @Test func `intervals and limits of metrics and log records`() {
+        let environment = read([
+            "OTEL_METRIC_EXPORT_INTERVAL": "5000", "OTEL_METRIC_EXPORT_TIMEOUT": "4000",
+            "OTEL_BLRP_EXPORT_TIMEOUT": "3000", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "20",
+            "OTEL_BLRP_MAX_QUEUE_SIZE": "200",
+        ])
+        #expect(environment.warnings.isEmpty && environment.otlp.metricInterval == 5000)
+        #expect(environment.otlp.endpoints[.metrics]?.retryTime == 4000)
+        #expect(environment.otlp.endpoints[.logs]?.retryTime == 3000)
+        #expect(environment.otlp.endpoints[.logs]?.requestItems == 20 && environment.otlp.logQueueBytes == 51_200)
+        #expect(environment.otlp.endpoints[.traces] == OTLPEndpointSample.traces)
+        let other = read(["OTEL_METRIC_EXPORT_INTERVAL": "0", "OTEL_METRIC_EXPORT_TIMEOUT": "soon"])
+        #expect(other.otlp.metricInterval == 60_000 && other.otlp.endpoints[.metrics]?.retryTime == nil)
+        #expect(other.warnings.count == 2)
+    }
+
+    private enum OTLPEndpointSample {
+        static let traces = OTLPEndpoint(url: "http://localhost:4318/v1/traces", isCompressed: false)
+    }
+
+    @Test(
+        arguments: [
+            ("", .all, 0), ("tracecontext,baggage", .all, 0), ("TraceContext", .traceContext, 0),
+            (" baggage , baggage,", .baggage, 0), ("none", [], 0), ("tracecontext,b3,jaeger", .traceContext, 1),
+            ("b3multi", .all, 1), ("none,baggage", .baggage, 1),
+        ] as [(String, Propagators, Int)])
+    func `propagators`(_ value: String, _ propagators: Propagators, _ warnings: Int) {
+        let environment = read(["OTEL_PROPAGATORS": value])
+        #expect(environment.propagators == propagators && environment.warnings.count == warnings)
+        // A disabled SDK passes contexts on all the same.
+        let disabled = read(["OTEL_PROPAGATORS": value, "OTEL_SDK_DISABLED": "true"])
+        #expect(disabled.propagators == propagators)
+    }
+
+    @Test func `limits of spans`() {
+        #expect(read([:]).spanLimits == SpanLimits())
+        var limits = SpanLimits()
+        limits.attributes = 10
+        limits.events = 11
+        limits.links = 0
+        limits.eventAttributes = 13
+        limits.linkAttributes = 14
+        limits.valueLength = 15
+        let all = [
+            "OTEL_SPAN_EVENT_COUNT_LIMIT": "11", "OTEL_SPAN_LINK_COUNT_LIMIT": "0",
+            "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": "13", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT": "14",
+        ]
+        let general = all.merging(["OTEL_ATTRIBUTE_COUNT_LIMIT": "10", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "15"]) {
+            $1
+        }
+        #expect(read(general).spanLimits == limits)
+        // A span's own wins over the general one.
+        let own = general.merging([
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "1", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "2",
+        ]) { $1 }
+        #expect(read(own).spanLimits.attributes == 1 && read(own).spanLimits.valueLength == 2)
+        let bad = read(["OTEL_SPAN_LINK_COUNT_LIMIT": "-1", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "long"])
+        #expect(bad.spanLimits == SpanLimits() && bad.warnings.count == 2)
+    }
+
+    @Test func `what metrics are sent with`() {
+        #expect(read([:]).otlp.sendsExemplars)
+        #expect(read(["OTEL_METRICS_EXEMPLAR_FILTER": "always_on"]).otlp.sendsExemplars)
+        let off = read([
+            "OTEL_METRICS_EXEMPLAR_FILTER": "always_off",
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Cumulative",
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "explicit_bucket_histogram",
+        ])
+        #expect(!off.otlp.sendsExemplars && off.warnings.isEmpty)
+        let unknown = read([
+            "OTEL_METRICS_EXEMPLAR_FILTER": "sometimes",
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "base2_exponential_bucket_histogram",
+        ])
+        #expect(unknown.otlp.sendsExemplars && unknown.warnings.count == 3)
+    }
+
+    @Test(arguments: ["console", "prometheus", "zipkin", "otlp,console"])
+    func `exporters that aren't there are named, and OTLP stays`(_ name: String) {
+        for signal in ["TRACES", "METRICS", "LOGS"] {
+            let environment = read(["OTEL_\(signal)_EXPORTER": name])
+            #expect(environment.otlp.endpoints.count == 3 && environment.warnings.count == 1)
+            #expect(environment.warnings.first?.hasPrefix("OTEL_\(signal)_EXPORTER ") == true)
+            #expect(read(["OTEL_\(signal)_EXPORTER": "none"]).otlp.endpoints.count == 2)
+        }
     }
 
     @Test func `a disabled SDK exports nothing`() {

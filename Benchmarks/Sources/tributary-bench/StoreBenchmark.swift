@@ -31,7 +31,9 @@ func storeBenchmark(name: String, keys: Int64, _ options: Options) -> Benchmark 
 final class DiscardedChangelog: ChangelogWriter {
     private let buffer = ByteBuffer(capacity: 256 << 10)
 
-    func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws {
+    func append(
+        key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+    ) throws {
         if buffer.count > 126_000 { buffer.writer.removeAll() }
         buffer.writer.append(value == nil ? 33 : 1)
         buffer.writer.append(zigZag: 0)

@@ -49,7 +49,7 @@ struct ChangelogReplay {
         let count = try forEach { batch, index, key in
             try store.restore(
                 key, batch.value(index), timestamp: batch.timestamp(index), context: batch.context(index),
-                cell: batch.cell(index))
+                cell: batch.cell(index), headers: batch.headers(index))
             if engine.dirtyBytes > 32 << 20 {
                 try store.prepareCommit()
                 try engine.commit()
@@ -71,7 +71,8 @@ struct ChangelogReplay {
         let count = try forEach { batch, index, key in
             let value = batch.value(index)
             let envelope = store.restoredEnvelope(
-                value, timestamp: batch.timestamp(index), context: batch.context(index), cell: batch.cell(index))
+                value, timestamp: batch.timestamp(index), context: batch.context(index), cell: batch.cell(index),
+                headers: batch.headers(index))
             try sorter.add(key, envelope, isTombstone: value == nil)
         }
         var failure: (any Error)?

@@ -82,6 +82,7 @@ public final class KeyValueStore<Key, Value> {
         let lineage = store.valueLineage
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
         core.noteRead(lineage)
+        store.passHeaders(to: core.origin)
         return StoreEntry(
             key: key, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
             lineage: lineage,
@@ -234,6 +235,7 @@ public final class WindowStore<Key, Value> {
         let lineage = store.valueLineage
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
         core.noteRead(lineage)
+        store.passHeaders(to: core.origin)
         return StoreEntry(
             key: Windowed(key: key, window: Window(start: windowStart, end: windowStart &+ size)),
             value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,

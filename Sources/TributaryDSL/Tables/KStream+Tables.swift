@@ -129,6 +129,7 @@ extension KStream {
                         do { joined = try matched(key, left, right) } catch {
                             return try services.processingFailed(node: name, error, meta)
                         }
+                        store.passHeaders(to: meta.origin)
                         let context = store.readSpan(meta.lineage.context, link: .joined, row.context)
                         let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, row.cell))
                         return try next.call(key, joined, meta.with(lineage.span))

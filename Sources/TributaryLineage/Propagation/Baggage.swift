@@ -64,10 +64,11 @@ public struct Baggage: Sendable, Equatable {
         }
     }
 
-    /// The header's value.
+    /// The header's value; the last members are left out where it would be longer than W3C's 8192 bytes.
     public var bytes: [UInt8] {
         var writer = ByteWriter()
         for member in members where Baggage.isToken(member.name) {
+            let before = writer.count
             if writer.count > 0 { writer.append(0x2c) }
             writer.append(utf8: member.name)
             writer.append(0x3d)
@@ -83,6 +84,10 @@ public struct Baggage: Sendable, Equatable {
             if !member.properties.isEmpty {
                 writer.append(0x3b)
                 writer.append(utf8: member.properties)
+            }
+            if writer.count > Baggage.maximumBytes {
+                writer.truncate(to: before)
+                break
             }
         }
         return writer.copy()

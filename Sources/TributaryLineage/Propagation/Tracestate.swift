@@ -20,7 +20,8 @@ public enum Tracestate {
 
     /// The text with OpenTelemetry's sampling threshold `ot=th:`, in the first place; nil takes it out.
     ///
-    /// Other members, and other sub-keys of `ot`, stay as they are.
+    /// Other members, and other sub-keys of `ot`, stay as they are, as far as W3C's and OpenTelemetry's limits let them: the last
+    /// ones go.
     public static func setting(threshold: String?, in text: RawSpan) -> [UInt8] {
         var others: [Range<Int>] = []
         var subkeys: [[UInt8]] = threshold.map { [Array("th:\($0)".utf8)] } ?? []
@@ -31,9 +32,13 @@ public enum Tracestate {
                 others.append(member)
                 continue
             }
-            for part in [UInt8](copying: bytes.dropping(3)).split(separator: 0x3b)
-            where !part.starts(with: [0x74, 0x68, 0x3a]) {
-                subkeys.append(Array(part))
+            for part in [UInt8](copying: bytes.dropping(3)).split(separator: 0x3b) {
+                let part = Array(part.drop { $0 == 0x20 })
+                let size = subkeys.reduce(part.count) { $0 + $1.count + 1 }
+                if part.last == 0x20 || part.isEmpty || part.starts(with: [0x74, 0x68, 0x3a]) || size > 256 {
+                    continue
+                }
+                subkeys.append(part)
             }
         }
         var writer = ByteWriter(capacity: text.byteCount + 32)
@@ -42,7 +47,7 @@ public enum Tracestate {
             writer.append(Array(subkeys.joined(separator: [0x3b])))
         }
         // The member that was changed comes first; the last is dropped if they are too many.
-        for member in others.prefix(subkeys.isEmpty ? 32 : 31) {
+        for member in others.prefix(subkeys.isEmpty ? 32 : 31) where writer.count + 1 + member.count <= limit {
             if writer.count > 0 { writer.append(0x2c) }
             writer.append(text.extracting(member))
         }

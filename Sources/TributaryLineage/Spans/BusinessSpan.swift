@@ -8,15 +8,17 @@ public struct BusinessSpan {
     final class Content {
         var detail: SpanDetail
         let time: TimeSource
+        let limits: SpanLimits
 
-        init(_ detail: SpanDetail, time: TimeSource) {
-            self.detail = detail
+        init(_ name: String, _ attributes: [String: AttributeValue], time: TimeSource, limits: SpanLimits) {
+            let (kept, dropped) = limits.kept(attributes, most: limits.attributes)
+            detail = SpanDetail(name: name, attributes: kept)
+            detail.droppedAttributes = dropped
             self.time = time
+            self.limits = limits
         }
     }
 
-    /// OpenTelemetry's default limits.
-    static let limit = 128
     let content: Content?
 
     /// Whether what is put in is kept.
@@ -26,39 +28,45 @@ public struct BusinessSpan {
 
     /// An attribute; nil removes it.
     ///
-    /// At most 128 are kept.
+    /// At most 128 are kept, or as many as ``SpanLimits`` say.
     public subscript(name: String) -> AttributeValue? {
         get { content?.detail.attributes[name] }
         nonmutating set {
             guard let content else { return }
             if newValue != nil, content.detail.attributes[name] == nil,
-                content.detail.attributes.count >= BusinessSpan.limit
+                content.detail.attributes.count >= content.limits.attributes
             {
                 content.detail.droppedAttributes += 1
             } else {
-                content.detail.attributes[name] = newValue
+                content.detail.attributes[name] = newValue.map { content.limits.kept($0) }
             }
         }
     }
 
-    /// Adds something that happened now; at most 128 events are kept.
+    /// Adds something that happened now; at most 128 events are kept, or as many as ``SpanLimits`` say.
     public func addEvent(_ name: String, _ attributes: [String: AttributeValue] = [:]) {
         guard let content else { return }
-        guard content.detail.events.count < BusinessSpan.limit else {
+        guard content.detail.events.count < content.limits.events else {
             content.detail.droppedEvents += 1
             return
         }
-        content.detail.events.append(SpanEvent(name, time: content.time.nanoseconds(), attributes: attributes))
+        let (kept, dropped) = content.limits.kept(attributes, most: content.limits.eventAttributes)
+        var event = SpanEvent(name, time: content.time.nanoseconds(), attributes: kept)
+        event.droppedAttributes = dropped
+        content.detail.events.append(event)
     }
 
-    /// Adds a link to a span anywhere, for example one that a request named; at most 128 are kept.
+    /// Adds a link to a span anywhere, for example one that a request named; at most 128 are kept, or as many as ``SpanLimits`` say.
     public func addLink(to context: TraceContext, _ attributes: [String: AttributeValue] = [:]) {
         guard let content, context.isValid else { return }
-        guard content.detail.links.count < BusinessSpan.limit else {
+        guard content.detail.links.count < content.limits.links else {
             content.detail.droppedLinks += 1
             return
         }
-        content.detail.links.append(SpanDetail.Link(context, attributes: attributes))
+        let (kept, dropped) = content.limits.kept(attributes, most: content.limits.linkAttributes)
+        var link = SpanDetail.Link(context, attributes: kept)
+        link.droppedAttributes = dropped
+        content.detail.links.append(link)
     }
 
     /// Adds an error that was dealt with as an event; the span doesn't fail.
@@ -112,7 +120,7 @@ extension Lineage {
         var own = lineage
         own.context.span = recorder.id()
         let start = recorder.time.nanoseconds()
-        let content = BusinessSpan.Content(SpanDetail(name: name, attributes: attributes), time: recorder.time)
+        let content = BusinessSpan.Content(name, attributes, time: recorder.time, limits: recorder.limits)
         let before = recorder.show(own, isElsewhere: false)
         do throws(Failure) {
             let result = try body(BusinessSpan(content: content))

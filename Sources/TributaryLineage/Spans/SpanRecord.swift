@@ -167,6 +167,8 @@ public struct SpanEvent: Sendable, Equatable {
     public var time: Int64
     /// More about it.
     public var attributes: [String: AttributeValue]
+    /// How many attributes were too many.
+    public var droppedAttributes = 0
 
     /// Makes an event.
     public init(_ name: String, time: Int64, attributes: [String: AttributeValue] = [:]) {
@@ -184,6 +186,8 @@ public struct SpanDetail: Sendable {
         public var context: TraceContext
         /// Why, in words of the user's.
         public var attributes: [String: AttributeValue]
+        /// How many attributes were too many.
+        public var droppedAttributes = 0
 
         /// Makes a link.
         public init(_ context: TraceContext, attributes: [String: AttributeValue] = [:]) {
@@ -239,6 +243,8 @@ public struct SpanBatch: Sendable {
     public var tracestates: [TraceID: String] = [:]
     /// The `tracestate` of traces whose contexts have `TraceContext.hasThreshold`.
     public var thresholdTracestate: String?
+    /// What spans may have at most.
+    public var limits = SpanLimits()
 
     /// Makes a batch.
     public init(
@@ -272,6 +278,11 @@ public protocol SpanExporter: Sendable {
 
     /// How many of the spans that it was given are lost, whatever the reason; nil if that isn't known.
     var lostSpans: Int? { get }
+
+    /// Hears of traces that spans were left out of because of the threshold; others of theirs may have been exported before.
+    ///
+    /// Called on stream threads before ``threshold(skipped:)``; a trace may be named more than once.
+    func leftOut(of traces: [TraceContext])
 }
 
 extension SpanExporter {
@@ -280,4 +291,7 @@ extension SpanExporter {
 
     /// Not known.
     public var lostSpans: Int? { nil }
+
+    /// Nothing is done about it.
+    public func leftOut(of traces: [TraceContext]) {}
 }

@@ -71,6 +71,29 @@ package enum FuzzEntries {
         return headers.list.count == headers.count
     }
 
+    /// The text of a `tracestate`.
+    package static func tracestate(_ bytes: RawSpan) -> Bool {
+        guard Tracestate.isValid(bytes) else { return false }
+        for threshold in ["c", "0123456789abcd", nil] {
+            let set = Tracestate.setting(threshold: threshold, in: bytes)
+            // What is sent is valid, and setting it again changes nothing.
+            precondition(set.isEmpty ? threshold == nil : Tracestate.isValid(unsafe set.span.bytes))
+            precondition(Tracestate.setting(threshold: threshold, in: unsafe set.span.bytes) == set)
+        }
+        return true
+    }
+
+    /// The text of `baggage`; accepted if it has a member.
+    package static func baggage(_ bytes: RawSpan) -> Bool {
+        let baggage = Baggage(bytes)
+        let written = baggage.bytes
+        precondition(written.count <= Baggage.maximumBytes)
+        let again = Baggage(unsafe written.span.bytes)
+        precondition(again.members == Array(baggage.members.prefix(again.members.count)))
+        precondition(again.bytes == written)
+        return !baggage.members.isEmpty
+    }
+
     /// The text of a `traceparent`.
     package static func traceparent(_ bytes: RawSpan) -> Bool {
         guard let context = TraceContext(traceparent: bytes) else { return false }

@@ -161,8 +161,9 @@ public struct StateRestorer {
         try engine.rebuild(keeping: tables, metadata: prefixes) { rebuilt in
             for item in list {
                 let filler = StoreFiller(item.store, folder: folder)
-                let read = try read(item, task) { key, value, timestamp, context, cell in
-                    try filler.add(key, value, timestamp: timestamp, context: context, cell: cell)
+                let read = try read(item, task) { key, value, timestamp, context, cell, headers in
+                    try filler.add(
+                        key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
                 }
                 try filler.finish(into: rebuilt)
                 try position(item, read).save(store: item.store.name, in: rebuilt)
@@ -176,8 +177,9 @@ public struct StateRestorer {
 
     private func replay(_ item: Work, _ task: StreamTask) throws {
         let engine = item.store.description.isPersistent ? task.stores.persistent : nil
-        let read = try read(item, task) { key, value, timestamp, context, cell in
-            try item.store.restore(key, value, timestamp: timestamp, context: context, cell: cell)
+        let read = try read(item, task) { key, value, timestamp, context, cell, headers in
+            try item.store.restore(
+                key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
             if let engine, engine.dirtyBytes > configuration.stateDirtyBytes {
                 // The old position stands: what was applied behind it will be applied again, to the same end.
                 try item.store.prepareCommit()
@@ -224,7 +226,7 @@ public struct StateRestorer {
     /// Reads a changelog from where the store stands to its end.
     private func read(
         _ item: Work, _ task: StreamTask,
-        _ apply: (RawSpan, RawSpan?, Int64, TraceContext, RawSpan) throws -> Void
+        _ apply: (RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan) throws -> Void
     ) throws -> Read {
         var read = Read(
             progress: RestoreProgress(
@@ -237,6 +239,7 @@ public struct StateRestorer {
             task.recorder,
             SourcePartition(
                 cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition))
+        let takesContexts = task.recorder.propagators.contains(.traceContext)
         let hashed = ByteBuffer()
         try reader.read(item.changelog, from: item.start, to: item.ends.high) { batch in
             var lastIndex = -1
@@ -251,11 +254,13 @@ public struct StateRestorer {
                     task.recorder.know(state.span.bytes, of: &context)
                 }
                 if cell.isEmpty {
+                    if !takesContexts { context = .none }
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context,
-                        foreign.cell(batch.offset(index), batch.timestamp(index)))
+                        foreign.cell(batch.offset(index), batch.timestamp(index)), batch.headers(index))
                 } else {
-                    try apply(key, batch.value(index), batch.timestamp(index), context, cell)
+                    try apply(
+                        key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index))
                 }
                 lastIndex = index
             }

@@ -8,6 +8,8 @@ final class PartitionQueue {
     let topic: Int32
     let source: SourcePartition
     let isInternal: Bool
+    /// Whether records' trace contexts are taken, or new ones made.
+    let takesContexts: Bool
     let entry: SourceEntry
     let timestamps: TimestampExtractor
     let usesOwnTimestamps: Bool
@@ -42,13 +44,15 @@ final class PartitionQueue {
     var assignment = -1
 
     init(
-        _ partition: TopicPartition, topic: Int32, cluster: String, isInternal: Bool, entry: SourceEntry,
+        _ partition: TopicPartition, topic: Int32, cluster: String, isInternal: Bool, takesContexts: Bool,
+        entry: SourceEntry,
         timestamps: TimestampExtractor, usesOwnTimestamps: Bool, operation: Int32, nextOffset: Int64
     ) {
         self.partition = partition
         self.topic = topic
         source = SourcePartition(cluster: cluster, topic: partition.topic, partition: partition.partition)
         self.isInternal = isInternal
+        self.takesContexts = takesContexts
         self.entry = entry
         self.timestamps = timestamps
         self.usesOwnTimestamps = usesOwnTimestamps

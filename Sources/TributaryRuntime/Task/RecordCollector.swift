@@ -11,6 +11,7 @@ public final class RecordCollector {
     let identity: (String) -> String
     private let applicationID: String
     private let sendsCells: Bool
+    private let sendsContexts: Bool
     private let isTransactional: Bool
     private var names: [String] = []
     private var numbers: [String: Int] = [:]
@@ -20,6 +21,7 @@ public final class RecordCollector {
         var number = 0
         var partitions: Int32 = 0
         var isInternal = false
+        var takesContext = false
     }
 
     private struct State: ~Copyable {
@@ -43,17 +45,20 @@ public final class RecordCollector {
     ///   - producer: takes the records.
     ///   - applicationID: begins the names of internal topics.
     ///   - sendsCells: whether records for topics that aren't the application's own carry their cell.
+    ///   - sendsContexts: whether those records carry their trace context.
     ///   - isTransactional: whether a transaction is begun with the first record.
     ///   - limit: how many bytes may wait in the producer before `isFull`.
     ///   - identity: tells the identity of a topic, for the stores' positions.
     public init(
-        _ producer: any LogProducer, applicationID: String, sendsCells: Bool, isTransactional: Bool,
+        _ producer: any LogProducer, applicationID: String, sendsCells: Bool, sendsContexts: Bool = true,
+        isTransactional: Bool,
         limit: Int = Int.max, identity: @escaping (String) -> String = { _ in "" }
     ) {
         self.identity = identity
         self.producer = producer
         self.applicationID = applicationID
         self.sendsCells = sendsCells
+        self.sendsContexts = sendsContexts
         self.isTransactional = isTransactional
         self.limit = limit
         state = Owned(State(unseenLimit: min(limit / 16, 1 << 18)))
@@ -81,7 +86,8 @@ public final class RecordCollector {
         state.value.topics.grow(
             to: names.count,
             filling: Topic(
-                number: number, partitions: producer.partitions(ofTopic: number), isInternal: isInternal))
+                number: number, partitions: producer.partitions(ofTopic: number), isInternal: isInternal,
+                takesContext: isInternal || sendsContexts))
         numbers[name] = names.count - 1
         return names.count - 1
     }
@@ -151,20 +157,23 @@ public final class RecordCollector {
                 to = (state.value.nextPartition & 0x7fff_ffff) % target.partitions
             }
         }
-        let context = recorder.span(
+        var context = recorder.span(
             operation, parent: meta.lineage.context, flags: value == nil ? SpanRecord.tombstone : 0,
             origin: RecordOrigin(topic: -1, partition: to, offset: -1), level: .log)
+        if !target.takesContext { context = .none }
         cell.writer.removeAll()
         if recorder.mode != .off && (target.isInternal || sendsCells) {
             cell.writer.append(CellHeader.version)
             if recorder.mode == .cells { recorder.arena.encode(meta.lineage.cell, into: &cell.writer) }
         }
+        let headers = recorder.headers(of: meta)
+        if recorder.capturesHeaders && recorder.makesSpan(meta.lineage.context, .log) { recorder.capture(headers) }
         let extras = recorder.extras(of: context)
         try producer.send(
             topic: target.number, partition: to, timestamp: meta.timestamp, key: key, value: value,
-            headers: meta.headers, context: context, cell: cell.bytes, extras: extras)
+            headers: headers, context: context, cell: cell.bytes, extras: extras)
         sentLineage(context, cell.bytes, extras)
-        sent(key, value, meta.headers.byteCount &+ cell.count)
+        sent(key, value, headers.byteCount &+ cell.count)
     }
 }
 
@@ -194,16 +203,18 @@ final class StoreChangelog: ChangelogWriter {
         number = try collector.producer.number(ofTopic: topic)
     }
 
-    func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws {
+    func append(
+        key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+    ) throws {
         try collector.open()
         let extras = recorder.extras(of: context)
         try producer.send(
-            topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: RawSpan.empty,
+            topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
             context: context, cell: cell, extras: extras)
         collector.sentLineage(context, cell, extras)
         last.writer.removeAll()
         StoreChangelog.describe(key: key, value: value, timestamp: timestamp, into: &last.writer)
-        collector.sent(key, value, cell.byteCount)
+        collector.sent(key, value, cell.byteCount &+ headers.byteCount)
     }
 
     /// The offset after the last record written; nil if none was.

@@ -30,9 +30,11 @@ extension StreamTask {
         var context = batch.context(index)
         if !context.isValid { context = stripped.context }
         if recorder.mode != .off {
-            // The log's own field, or what a program sent as text.
-            let extras = StrippedHeaders(batch.extras(index)).tracestate
-            recorder.know((extras.isEmpty ? stripped.tracestate : extras).span.bytes, of: &context)
+            if queue.takesContexts {
+                // The log's own field, or what a program sent as text.
+                let extras = StrippedHeaders(batch.extras(index)).tracestate
+                recorder.know((extras.isEmpty ? stripped.tracestate : extras).span.bytes, of: &context)
+            }
             recorder.seenHeaders = stripped.list
         }
         defer { if !recorder.seenHeaders.isEmpty { recorder.seenHeaders = [] } }
@@ -53,8 +55,9 @@ extension StreamTask {
             hasKey = true
         }
         recorder.showCurrent()
+        if recorder.propagatesHeaders { recorder.beginHeaders(origin, headers) }
         if recorder.mode != .off {
-            recorder.current.value.context = recorder.received(header, key: key)
+            recorder.current.value.context = recorder.received(queue.takesContexts ? header : .none, key: key)
             if recorder.mode == .cells { takeCell(batch, index, queue) }
         }
         let meta = RecordMeta(
@@ -64,7 +67,9 @@ extension StreamTask {
             recorder.pause()
             return try entry(batch.value(index), meta)
         }
-        try withSpan(batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal)
+        try withSpan(
+            batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal && queue.takesContexts
+        )
     }
 
     @inline(never)
@@ -77,8 +82,8 @@ extension StreamTask {
             queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
             followsRecord: true)
         recorder.current.value.context = span.context
-        if !configuration.lineage.capturedHeaders.isEmpty && !meta.headers.isEmpty {
-            recorder.add(captured(meta.headers), to: &span)
+        if recorder.capturesHeaders && !meta.headers.isEmpty {
+            recorder.add(recorder.captured(meta.headers), to: &span)
         }
         let own = meta.with(recorder.current.span)
         spanError = nil

@@ -107,26 +107,6 @@ extension StreamTask: TaskServices {
             letter)
     }
 
-    /// The headers that settings let into spans, as attributes: text as it is, other bytes in hexadecimal, cut at 256 bytes.
-    func captured(_ headers: RawSpan) -> [String: AttributeValue] {
-        var attributes: [String: AttributeValue] = [:]
-        for (name, value) in Headers(checked: headers).list {
-            guard let value,
-                configuration.lineage.capturedHeaders.contains(where: { $0.lowercased() == name.lowercased() })
-            else { continue }
-            let bytes = Array(value.prefix(256))
-            // A name that comes several times gets numbers.
-            var key = AttributeNames.headerPrefix + name
-            var number = 1
-            while attributes[key] != nil {
-                key = "\(AttributeNames.headerPrefix)\(name).\(number)"
-                number += 1
-            }
-            attributes[key] = .string(String(strictUTF8: bytes.span.bytes) ?? bytes.span.bytes.hexadecimal)
-        }
-        return attributes
-    }
-
     /// A record was left out.
     public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
         count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)

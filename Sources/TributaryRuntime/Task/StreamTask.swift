@@ -108,7 +108,8 @@ public final class StreamTask {
                 let place = TopicPartition(topic, partition)
                 guard let position = positions[place] else { continue }
                 let queue = PartitionQueue(
-                    place, topic: topics.number(topic), cluster: cluster, isInternal: source.isInternal, entry: entry,
+                    place, topic: topics.number(topic), cluster: cluster, isInternal: source.isInternal,
+                    takesContexts: source.isInternal || recorder.propagators.contains(.traceContext), entry: entry,
                     timestamps: source.isInternal ? .failOnInvalid : source.timestamps ?? configuration.timestamps,
                     usesOwnTimestamps: source.isInternal || source.timestamps == nil,
                     operation: recorder.operation(

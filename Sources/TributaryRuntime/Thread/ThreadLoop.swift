@@ -53,13 +53,17 @@ final class ThreadLoop {
         waker = Waker(consumer: consumer)
         collector = RecordCollector(
             producer, applicationID: configuration.applicationID, sendsCells: configuration.lineage.sendsCells,
+            sendsContexts: configuration.lineage.propagators.contains(.traceContext),
             isTransactional: isExactlyOnce, limit: configuration.transactionBytes,
             identity: { [log = context.log] in (try? log.topic($0))?.identity ?? "" })
         recorder = LineageRecorder(
             mode: configuration.lineage.mode, level: configuration.lineage.spans,
             sampler: configuration.lineage.sampler, exporter: configuration.lineage.exporter,
             fingerprint: context.topology.fingerprint, time: configuration.time,
-            random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem())
+            random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem(),
+            limits: configuration.lineage.limits, propagators: configuration.lineage.propagators,
+            headers: HeaderPolicy(
+                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders))
         box = LineageBox(recorder)
         try makeTasks(planned)
     }

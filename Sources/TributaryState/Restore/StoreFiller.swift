@@ -23,7 +23,7 @@ public final class StoreFiller {
     /// Adds a changelog record; `value` nil is a tombstone.
     @inline(__always)
     public func add(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
     ) throws(StoreError) {
         if store.inner is SegmentedStore {
             guard key.byteCount >= SegmentedStore.suffixSize else {
@@ -32,7 +32,8 @@ public final class StoreFiller {
             }
             latestStart = max(latestStart, SegmentedStore.start(ofKey: key))
         }
-        let envelope = store.restoredEnvelope(value, timestamp: timestamp, context: context, cell: cell)
+        let envelope = store.restoredEnvelope(
+            value, timestamp: timestamp, context: context, cell: cell, headers: headers)
         try sorter.add(key, envelope, isTombstone: value == nil)
     }
 

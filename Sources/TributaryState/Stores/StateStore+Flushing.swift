@@ -36,7 +36,11 @@ extension StateStore {
     /// Writes what the cache took for this flush to the engine sorted by key, then logs and forwards it in order.
     private func flushTaken(isCommit: Bool = false) throws {
         state.value.isFlushing = true
-        defer { state.value.isFlushing = false }
+        let saved = keepsHeaders ? recorder.saveHeaders() : nil
+        defer {
+            if keepsHeaders { recorder.restoreHeaders(saved) }
+            state.value.isFlushing = false
+        }
         let mark = arena.mark
         let key = ByteBuffer(capacity: 256)
         let value = ByteBuffer(capacity: 256)
@@ -67,6 +71,11 @@ extension StateStore {
             let isDelete = entry.isDelete
             let time = isDelete || !description.isTimestamped ? entry.recordTime : entry.timestamp
             encodeCell(lineage)
+            if keepsHeaders {
+                // The entry's own record goes on, with what it had: nothing of another's, nor of the one being processed.
+                encodeHeaders(key.bytes(from: keySize))
+                recorder.beginHeaders(cache.origin(entry), key.bytes(from: keySize))
+            }
             try log(
                 key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage)
             if let onFlush {
@@ -102,6 +111,10 @@ extension StateStore {
         cache.table.value.folds.forEach(index) { recorder.link(type, $0) }
         recorder.contributors(cache.table.value.folds.count(index) + 1)
         cache.setContext(index, recorder.span(operations.flush, parent: parent))
+        guard recorder.capturesHeaders else { return }
+        entryHeaders.writer.removeAll()
+        cache.copyHeaders(index, into: &entryHeaders.writer)
+        recorder.capture(entryHeaders.bytes)
     }
 
     private func writeSorted(_ key: ByteBuffer, _ value: ByteBuffer) throws {
@@ -125,6 +138,7 @@ extension StateStore {
             value.writer.removeAll()
             cache.copyValue(index, into: &value.writer)
             encodeCell(lineage)
+            if keepsHeaders { encodeHeaders(ofEntry: index) }
             try writeEngine(
                 key.bytes, entry.isDelete ? nil : value.bytes, timestamp: entry.timestamp,
                 recordTime: entry.recordTime, lineage)

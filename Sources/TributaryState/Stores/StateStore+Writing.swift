@@ -19,6 +19,7 @@ extension StateStore {
         _ meta: borrowing RecordMeta
     ) throws -> Int64 {
         let timestamp = exists ? max(meta.timestamp, state.value.timestamp) : meta.timestamp
+        if exists { passHeaders(to: meta.origin) }
         guard isCached else {
             let cell = exists && keepsCells ? arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
             let row = exists && recorder.isRecording ? rowContext : .none
@@ -60,9 +61,11 @@ extension StateStore {
     ) -> TraceContext {
         if row.isValid { recorder.link(value == nil ? .deleted : link, row) }
         if let window { recorder.window(start: window.start, end: window.end) }
-        return recorder.span(
+        let context = recorder.span(
             value == nil ? operations.delete : operations.put, parent: meta.lineage.context,
             flags: parentIsTrigger ? SpanRecord.parentIsTrigger : 0)
+        if recorder.capturesHeaders { recorder.capture(recorder.headers(of: meta)) }
+        return context
     }
 
     /// The lineage to forward after ``writeAggregate(_:_:exists:window:_:)``, where there is no cache.
@@ -94,6 +97,7 @@ extension StateStore {
             cache.setLineage(putCached(key, value, timestamp: timestamp, meta), lineage)
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
         } else {
+            if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
             try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage)
         }
         return lineage
@@ -112,7 +116,7 @@ extension StateStore {
         cache.markDirty(index)
         cache.set(
             index, value, timestamp: timestamp, recordTime: meta.timestamp, source: cache.source(meta.origin, topics),
-            offset: meta.origin.offset, headers: meta.headers)
+            offset: meta.origin.offset, headers: recorder.headers(of: meta))
         return index
     }
 
@@ -153,7 +157,7 @@ extension StateStore {
             if let graves {
                 Envelope.encode(
                     timestamp: recordTime, context: lineage.context,
-                    tracestate: recorder.tracestate(of: lineage.context), headers: RawSpan.empty,
+                    tracestate: recorder.tracestate(of: lineage.context), headers: storedHeaders(),
                     cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: nil,
                     into: &envelope.writer)
                 try graves.put(key, envelope.bytes)
@@ -164,7 +168,7 @@ extension StateStore {
         }
         Envelope.encode(
             timestamp: timestamp, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
-            headers: RawSpan.empty,
+            headers: storedHeaders(),
             cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
         if try inner.put(key, envelope.bytes) {
             state.value.lineageBytes &+= Int64(envelope.count &- value.byteCount &- Envelope.plainSize)
@@ -176,7 +180,8 @@ extension StateStore {
     func log(_ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage) throws {
         guard let changelog else { return }
         try changelog.append(
-            key: key, value: value, timestamp: timestamp, context: lineage.context, cell: cell.bytes)
+            key: key, value: value, timestamp: timestamp, context: lineage.context, cell: cell.bytes,
+            headers: storedHeaders())
     }
 
     // MARK: Restoring
@@ -189,9 +194,11 @@ extension StateStore {
     ///   - timestamp: the record's, ms.
     ///   - context: of the header `traceparent`; `TraceContext.none` without.
     ///   - cell: the value of the header `tributary-cell`, version byte included; empty if the record has none.
+    ///   - headers: all others, of which those on the propagation list are kept.
     public func restore(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
     ) throws(StoreError) {
+        if keepsHeaders { encodeHeaders(headers) }
         guard let value else {
             _ = try inner.delete(key)
             if let graves {
@@ -207,8 +214,9 @@ extension StateStore {
     /// Makes the envelope of a changelog record; the bytes are the store's until its next call.
     @_lifetime(immortal)
     public func restoredEnvelope(
-        _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan
+        _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
     ) -> RawSpan {
+        if keepsHeaders { encodeHeaders(headers) }
         encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
         return envelope.bytes
     }
@@ -217,7 +225,7 @@ extension StateStore {
         envelope.writer.removeAll()
         Envelope.encode(
             timestamp: timestamp, context: context, tracestate: recorder.tracestate(of: context),
-            headers: RawSpan.empty,
+            headers: storedHeaders(),
             cell: cell.dropping(1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
     }
 }

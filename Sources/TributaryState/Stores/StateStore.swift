@@ -37,6 +37,7 @@ public final class StateStore {
     let timestampSize: Int
     let keepsCells: Bool
     let keepsLineage: Bool
+    let keepsHeaders: Bool
     let isWindowed: Bool
     let state: Owned<State>
 
@@ -75,6 +76,9 @@ public final class StateStore {
     let found = ByteBuffer(capacity: 256)
     let envelope = ByteBuffer(capacity: 512)
     let cell = ByteBuffer(capacity: 512)
+    // The headers on the propagation list of the row being written, and all of an entry's.
+    let rowHeaders = ByteBuffer()
+    let entryHeaders = ByteBuffer()
     let sorter = Owned(RadixSorter())
 
     /// Composes a store.
@@ -106,6 +110,7 @@ public final class StateStore {
         isCached = description.isCached && budget != nil
         keepsCells = recorder.mode == .cells
         keepsLineage = recorder.mode != .off
+        keepsHeaders = recorder.propagatesHeaders
         isWindowed = if case .window = description.kind { true } else { false }
         cache = StoreCache(
             budget: budget ?? CacheBudget(limit: 0), recorder: recorder, timestampSize: timestampSize)
@@ -159,9 +164,11 @@ public final class StateStore {
         state.value.misses &+= 1
         guard try readInner(key) else { return false }
         if isWindowed { return true }
+        if keepsHeaders { copyRowHeaders() }
         var index = cache.insert(key, probe)
         cache.set(
-            index, value, timestamp: valueTimestamp, recordTime: 0, source: 0, offset: -1, headers: RawSpan.empty)
+            index, value, timestamp: valueTimestamp, recordTime: 0, source: 0, offset: -1,
+            headers: keepsHeaders ? entryHeaders.bytes : RawSpan.empty)
         cache.noteClean(index)
         cache.setLineage(index, state.value.lineage)
         state.value.lookedUp = index
@@ -254,7 +261,9 @@ public final class StateStore {
     public func readSpan(_ parent: TraceContext, link: LinkType, _ row: TraceContext) -> TraceContext {
         guard recorder.makesSpan(parent) else { return parent }
         recorder.link(link, row)
-        return recorder.span(operations.get, parent: parent, isInstant: state.value.lineageFrom >= 0)
+        let context = recorder.span(operations.get, parent: parent, isInstant: state.value.lineageFrom >= 0)
+        if recorder.capturesHeaders && keepsHeaders { captureRowHeaders() }
+        return context
     }
 
     /// Makes the span of the last read, which found a row that an aggregation goes on from.
@@ -264,6 +273,7 @@ public final class StateStore {
         recorder.link(.previous, rowContext)
         _ = recorder.span(
             operations.get, parent: meta.lineage.context, isInstant: state.value.lineageFrom >= 0)
+        if recorder.capturesHeaders && keepsHeaders { captureRowHeaders() }
     }
 
     /// Makes the span of a read that found nothing.

@@ -10,7 +10,10 @@ public protocol ChangelogWriter: AnyObject {
     ///   - timestamp: ms since the epoch.
     ///   - context: of the write; becomes a header.
     ///   - cell: the value of the header `tributary-cell`; empty for none.
-    func append(key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) throws
+    ///   - headers: those of the user's that are kept with the row; empty for none.
+    func append(
+        key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+    ) throws
 }
 
 /// The engine side of a store: logical keys to envelopes.

@@ -99,6 +99,40 @@ struct EnvironmentReader {
         return ratio
     }
 
+    // MARK: Propagation and limits
+
+    mutating func propagators() -> Propagators {
+        let name = "OTEL_PROPAGATORS"
+        guard let value = self[name] else { return .all }
+        var propagators: Propagators = []
+        var isNone = false
+        for word in value.lowercased().split(separator: ",").map({ trimmed($0) }) where !word.isEmpty {
+            switch word {
+            case "tracecontext": propagators.insert(.traceContext)
+            case "baggage": propagators.insert(.baggage)
+            case "none": isNone = true
+            default: warn(name, "has a name other than tracecontext, baggage, none, or not supported")
+            }
+        }
+        if isNone && !propagators.isEmpty { warn(name, "has none beside others; none is left out") }
+        return propagators.isEmpty && !isNone ? .all : propagators
+    }
+
+    mutating func spanLimits() -> SpanLimits {
+        var limits = SpanLimits()
+        func limit(_ value: Int64?, _ otherwise: Int) -> Int { value.map { Int(clamping: $0) } ?? otherwise }
+        limits.attributes = limit(
+            number("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"), limits.attributes)
+        limits.events = limit(number("OTEL_SPAN_EVENT_COUNT_LIMIT"), limits.events)
+        limits.links = limit(number("OTEL_SPAN_LINK_COUNT_LIMIT"), limits.links)
+        limits.eventAttributes = limit(number("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"), limits.eventAttributes)
+        limits.linkAttributes = limit(number("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"), limits.linkAttributes)
+        limits.valueLength = number(
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
+        ).map { Int(clamping: $0) }
+        return limits
+    }
+
     // MARK: OTLP
 
     mutating func otlp() -> OTLPConfiguration {
@@ -110,17 +144,35 @@ struct EnvironmentReader {
         }
         configuration.spanDelay = number("OTEL_BSP_SCHEDULE_DELAY") ?? configuration.spanDelay
         configuration.logDelay = number("OTEL_BLRP_SCHEDULE_DELAY") ?? configuration.logDelay
-        configuration.retryTime = number("OTEL_BSP_EXPORT_TIMEOUT") ?? configuration.retryTime
-        if let most = number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") {
-            if most == 0 { warn("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "must be above 0") }
-            configuration.requestItems = most == 0 ? configuration.requestItems : Int(clamping: most)
-        }
-        if let spans = number("OTEL_BSP_MAX_QUEUE_SIZE") {
-            // The queue counts bytes: a span with a link or two.
-            configuration.queueBytes = Int(clamping: min(spans, 1 << 32) * 256)
-        }
+        if let interval = positive("OTEL_METRIC_EXPORT_INTERVAL") { configuration.metricInterval = interval }
+        configuration.endpoints[.traces]?.retryTime = number("OTEL_BSP_EXPORT_TIMEOUT")
+        configuration.endpoints[.logs]?.retryTime = number("OTEL_BLRP_EXPORT_TIMEOUT")
+        configuration.endpoints[.metrics]?.retryTime = number("OTEL_METRIC_EXPORT_TIMEOUT")
+        configuration.endpoints[.traces]?.requestItems =
+            positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE").map { Int(clamping: $0) }
+        configuration.endpoints[.logs]?.requestItems =
+            positive("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE").map { Int(clamping: $0) }
+        // The queues count bytes: a span with a link or two, a line with some data.
+        if let spans = number("OTEL_BSP_MAX_QUEUE_SIZE") { configuration.queueBytes = queueBytes(spans) }
+        if let lines = number("OTEL_BLRP_MAX_QUEUE_SIZE") { configuration.logQueueBytes = queueBytes(lines) }
+        // The measurements that are kept are those of sampled spans, so that "always_on" has no more to send.
+        configuration.sendsExemplars =
+            choice(["OTEL_METRICS_EXEMPLAR_FILTER"], ["trace_based", "always_on", "always_off"]) != "always_off"
+        // What is sent has one form; a wish for another is told.
+        let metrics = "OTEL_EXPORTER_OTLP_METRICS_"
+        _ = choice(["\(metrics)TEMPORALITY_PREFERENCE"], ["cumulative"])
+        _ = choice(["\(metrics)DEFAULT_HISTOGRAM_AGGREGATION"], ["explicit_bucket_histogram"])
         return configuration
     }
+
+    private mutating func positive(_ name: String) -> Int64? {
+        let value = number(name)
+        guard value == 0 else { return value }
+        warn(name, "must be above 0")
+        return nil
+    }
+
+    private func queueBytes(_ items: Int64) -> Int { Int(clamping: min(items, 1 << 32) * 256) }
 
     private mutating func endpoint(_ signal: OTLPSignal) -> OTLPEndpoint {
         let own = "OTEL_EXPORTER_OTLP_\("\(signal)".uppercased())_"

@@ -23,7 +23,12 @@ public struct TelemetryEnvironment: Sendable {
     public let isDisabled: Bool
     /// `OTEL_TRACES_SAMPLER` and `_ARG`; nil if they aren't set.
     public private(set) var sampler: Sampler?
-    /// `OTEL_EXPORTER_OTLP_*`, `OTEL_*_EXPORTER`, `OTEL_BSP_*`, `OTEL_BLRP_*`.
+    /// `OTEL_PROPAGATORS`: `tracecontext`, `baggage`, `none`.
+    public private(set) var propagators = Propagators.all
+    /// `OTEL_SPAN_*_LIMIT`, `OTEL_EVENT_*_LIMIT`, `OTEL_LINK_*_LIMIT`, `OTEL_ATTRIBUTE_*_LIMIT`.
+    public private(set) var spanLimits = SpanLimits()
+    /// `OTEL_EXPORTER_OTLP_*`, `OTEL_*_EXPORTER`, `OTEL_BSP_*`, `OTEL_BLRP_*`, `OTEL_METRIC_EXPORT_*`,
+    /// `OTEL_METRICS_EXEMPLAR_FILTER`.
     public private(set) var otlp = OTLPConfiguration()
     private var resourceAttributes: [String: String] = [:]
     private let serviceName: String?
@@ -42,6 +47,8 @@ public struct TelemetryEnvironment: Sendable {
         serviceName = reader["OTEL_SERVICE_NAME"]
         resourceAttributes = reader.pairs("OTEL_RESOURCE_ATTRIBUTES") ?? [:]
         sampler = reader.sampler()
+        propagators = reader.propagators()
+        spanLimits = reader.spanLimits()
         otlp = reader.otlp()
         if isDisabled { otlp.endpoints = [:] }
         warnings = reader.warnings

@@ -44,8 +44,14 @@ public final class OTLPExporter: SpanExporter {
     /// Says which traces there is no room for.
     public func threshold(skipped: Int) -> UInt64 { worker.threshold(skipped: skipped) }
 
+    /// Counts traces that are not whole.
+    public func leftOut(of traces: [TraceContext]) { worker.leftOut(of: traces) }
+
     /// Queues collected metrics for the thread.
     public func export(_ metrics: [Metric]) { worker.add(metrics) }
+
+    /// How often metrics are read and sent, ms.
+    var metricInterval: Int64 { worker.configuration.metricInterval }
 
     /// Takes log lines as OTLP log records; add it to another sink with `LogSink.and(_:)`.
     public func logSink(level: LogLevel = .info) -> LogSink {
@@ -71,7 +77,7 @@ public final class OTLPExporter: SpanExporter {
     public var lostSpans: Int? { counters(.traces).lost }
 }
 
-/// What has become of one kind of telemetry: spans, log records or metrics.
+/// What has become of one kind of telemetry: spans, log records or points of metrics.
 public struct OTLPCounters: Sendable, Equatable {
     /// Those that a server has taken.
     public var sent = 0

@@ -87,6 +87,11 @@ public final class OTLPFileExporter: SpanExporter {
         worker.monitor.withLock { $0.queue.threshold(skipped: skipped, now: MonotonicClock.milliseconds) }
     }
 
+    /// Counts traces that are not whole.
+    public func leftOut(of traces: [TraceContext]) {
+        worker.monitor.withLock { $0.queue.leftOut(of: traces) }
+    }
+
     /// Waits until all that is queued is written, at most `milliseconds`.
     public func flush(timeout milliseconds: Int64) {
         _ = worker.monitor.wait(milliseconds: milliseconds) { $0.isIdle ? true : nil }

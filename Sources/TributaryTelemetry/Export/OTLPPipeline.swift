@@ -30,6 +30,8 @@ final class OTLPPipeline {
     private let spans: Owned<OTLPSpans>
     // A batch of spans that only a part of fitted into the last request.
     private var rest: (batch: SpanBatch, next: Int)?
+    // Metrics that were taken, as far as they aren't in a request yet.
+    private var metrics: OTLPMetrics
 
     init?(_ signal: OTLPSignal, _ endpoint: OTLPEndpoint) {
         guard let transfer = HTTPTransfer() else { return nil }
@@ -38,6 +40,7 @@ final class OTLPPipeline {
         self.transfer = transfer
         gzip = endpoint.isCompressed ? GzipWriter() : nil
         spans = Owned(OTLPSpans(endpoint.encoding))
+        metrics = OTLPMetrics(endpoint.encoding)
     }
 
     /// What requests are sent to.
@@ -51,8 +54,8 @@ final class OTLPPipeline {
         return HTTPTarget(url: endpoint.url, headers: headers, timeout: endpoint.timeout, tls: endpoint.tls)
     }
 
-    /// Whether spans are left of a batch that was taken.
-    var hasRest: Bool { rest != nil }
+    /// Whether spans or points are left of what was taken.
+    var hasRest: Bool { rest != nil || !metrics.isEmpty }
 
     /// Writes spans into a request.
     ///
@@ -63,11 +66,12 @@ final class OTLPPipeline {
         var frame = OTLPFrame(.traces, endpoint.encoding, resource: resource, to: &plain.value)
         items = 0
         var refused = 0
-        while items < configuration.requestItems {
+        let most = configuration.requestItems(signal)
+        while items < most {
             guard let (batch, from) = rest ?? next().map({ ($0, 0) }) else { break }
             rest = nil
             let (end, count) = spans.value.append(
-                batch, from: from, limit: configuration.requestBytes, room: configuration.requestItems - items,
+                batch, from: from, limit: configuration.requestBytes, room: most - items,
                 frame: &frame, to: &plain.value, isFirst: items == 0, refused: { refused += 1 })
             items += count
             if end < batch.spans.count {
@@ -89,26 +93,29 @@ final class OTLPPipeline {
     }
 
     /// Writes metrics into a request.
-    func fill(_ metrics: [Metric], _ resource: TelemetryResource) {
+    ///
+    /// - Parameter next: the next metrics that wait.
+    /// - Returns: how many points could not be written.
+    func fillMetrics(_ configuration: OTLPConfiguration, _ resource: TelemetryResource, next: () -> [Metric]) -> Int {
         plain.value.shrink(over: 8 << 20)
         var frame = OTLPFrame(.metrics, endpoint.encoding, resource: resource, to: &plain.value)
-        for metric in metrics {
-            frame.beginItem(&plain.value)
-            switch endpoint.encoding {
-            case .protobuf: OTLPProtobuf.append(metric, to: &plain.value)
-            case .json: OTLPJSON.append(metric, to: &plain.value)
-            }
-            frame.endItem(&plain.value)
-        }
+        if metrics.isEmpty { metrics.add(next()) }
+        var refused = 0
+        items = metrics.append(
+            limit: configuration.requestBytes, room: configuration.requestItems(signal), frame: &frame,
+            to: &plain.value,
+            refused: { refused += 1 })
         frame.close(&plain.value)
-        items = metrics.count
         compress()
+        return refused
     }
 
-    /// How many spans are left of a batch that was taken; they are forgotten.
+    /// How many spans or points are left of what was taken; they are forgotten.
     func forgetRest() -> Int {
-        defer { rest = nil }
-        return rest.map { $0.batch.spans.count - $0.next } ?? 0
+        let left = (rest.map { $0.batch.spans.count - $0.next } ?? 0) + metrics.pointCount
+        rest = nil
+        metrics.removeAll()
+        return left
     }
 
     private func compress() {

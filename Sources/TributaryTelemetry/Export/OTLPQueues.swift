@@ -44,10 +44,10 @@ struct MetricQueue: Sendable {
 
     mutating func add(_ metrics: [Metric]) {
         collections.append(metrics)
-        if collections.count > MetricQueue.limit { dropped += collections.removeFirst().count }
+        if collections.count > MetricQueue.limit { dropped += collections.removeFirst().pointCount }
     }
 
     mutating func take() -> [Metric] { collections.isEmpty ? [] : collections.removeFirst() }
 
-    mutating func refuse(_ metrics: [Metric]) { dropped += metrics.count }
+    mutating func refuse(_ metrics: [Metric]) { dropped += metrics.pointCount }
 }

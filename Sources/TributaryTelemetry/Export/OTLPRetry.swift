@@ -20,6 +20,8 @@ enum OTLPVerdict: Equatable {
             case .cut: self = .cut(reason: failure.reason)
             case .invalid: self = .refused(status: 0, reason: failure.reason)
             case .connect, .timeout: self = .retry(after: nil, reason: failure.reason)
+            // A certificate may be renewed.
+            case .untrusted: self = .retry(after: nil, reason: "TLS: \(failure.reason)")
             }
         case .success(let answer):
             switch answer.status {

@@ -64,6 +64,7 @@ final class OTLPWorker: @unchecked Sendable {
 
     func add(_ batch: SpanBatch) {
         guard !batch.spans.isEmpty, configuration.endpoints[.traces] != nil else { return }
+        let most = configuration.requestItems(.traces)
         queue(.traces) { state in
             guard state.end == nil else {
                 state.spans.refuse(batch)
@@ -71,7 +72,7 @@ final class OTLPWorker: @unchecked Sendable {
             }
             let before = state.spans.spanCount
             state.spans.add(batch)
-            return before < configuration.requestItems && state.spans.spanCount >= configuration.requestItems
+            return before < most && state.spans.spanCount >= most
         }
     }
 
@@ -81,6 +82,8 @@ final class OTLPWorker: @unchecked Sendable {
         }
     }
 
+    func leftOut(of traces: [TraceContext]) { monitor.withLock { $0.spans.leftOut(of: traces) } }
+
     func add(_ line: TimedLine) {
         guard configuration.endpoints[.logs] != nil else { return }
         queue(.logs) { state in
@@ -89,12 +92,13 @@ final class OTLPWorker: @unchecked Sendable {
                 return false
             }
             state.logs.add(line)
-            return state.logs.lines.count == configuration.requestItems
+            return state.logs.lines.count == configuration.requestItems(.logs)
         }
     }
 
     func add(_ metrics: [Metric]) {
-        guard !metrics.isEmpty, configuration.endpoints[.metrics] != nil else { return }
+        guard metrics.pointCount > 0, configuration.endpoints[.metrics] != nil else { return }
+        let metrics = configuration.sendsExemplars ? metrics : metrics.map(\.withoutExemplars)
         queue(.metrics) { state in
             guard state.end == nil else {
                 state.metrics.refuse(metrics)
@@ -208,7 +212,7 @@ final class OTLPWorker: @unchecked Sendable {
             guard pipeline.hasRest || isDue(pipeline.signal, now, urgent) else { return }
             fill(pipeline, now)
             guard pipeline.items > 0 else { return }
-            pipeline.retry = OTLPRetry(now: now, limit: configuration.retryTime)
+            pipeline.retry = OTLPRetry(now: now, limit: configuration.retryTime(pipeline.signal))
             send(pipeline)
         }
     }
@@ -218,8 +222,8 @@ final class OTLPWorker: @unchecked Sendable {
             guard !state.isEmpty(signal) else { return false }
             let isFull =
                 switch signal {
-                case .traces: state.spans.spanCount >= configuration.requestItems
-                case .logs: state.logs.lines.count >= configuration.requestItems
+                case .traces: state.spans.spanCount >= configuration.requestItems(signal)
+                case .logs: state.logs.lines.count >= configuration.requestItems(signal)
                 case .metrics: true
                 }
             return urgent || isFull || now - state.since[signal.rawValue] >= delay(signal)
@@ -236,9 +240,10 @@ final class OTLPWorker: @unchecked Sendable {
         case .logs:
             // A line takes less in a request than it is counted here.
             pipeline.fill(
-                monitor.withLock { $0.logs.take(configuration.requestItems, size: configuration.requestBytes) },
+                monitor.withLock { $0.logs.take(configuration.requestItems(signal), size: configuration.requestBytes) },
                 resource)
-        case .metrics: pipeline.fill(monitor.withLock { $0.metrics.take() }, resource)
+        case .metrics:
+            unsendable = pipeline.fillMetrics(configuration, resource) { monitor.withLock { $0.metrics.take() } }
         }
         monitor.withLock { state in
             state.counters[signal.rawValue].unsendable += unsendable
@@ -311,7 +316,7 @@ final class OTLPWorker: @unchecked Sendable {
             }
             state.counters[OTLPSignal.logs.rawValue].expired += state.logs.take(Int.max, size: Int.max).count
             while !state.metrics.collections.isEmpty {
-                state.counters[OTLPSignal.metrics.rawValue].expired += state.metrics.take().count
+                state.counters[OTLPSignal.metrics.rawValue].expired += state.metrics.take().pointCount
             }
         }
     }

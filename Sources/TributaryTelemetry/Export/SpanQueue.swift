@@ -1,4 +1,4 @@
-internal import TributaryCore
+package import TributaryCore
 package import TributaryLineage
 
 /// Spans on their way from stream threads to an exporter's own, bounded in bytes; whole traces are dropped when it is full.
@@ -99,6 +99,15 @@ package struct SpanQueue: Sendable {
         return threshold
     }
 
+    /// Counts those of traces as cut that some spans of have left already: the others were not even made.
+    package mutating func leftOut(of traces: [TraceContext]) {
+        for context in traces where left.contains(context) && !dropped.contains(context) {
+            dropped.insert(context)
+            counts.droppedTraces += 1
+            counts.cut += 1
+        }
+    }
+
     /// Counts spans that came when nothing is taken any more.
     package mutating func refuse(_ batch: SpanBatch) {
         for span in batch.spans { drop(span) }
@@ -122,7 +131,7 @@ package struct SpanQueue: Sendable {
 
     /// The batch without the spans of dropped traces, nor their links and details.
     private mutating func filtered(_ batch: SpanBatch) -> SpanBatch {
-        guard threshold > 0 || counts.dropped > 0 else { return batch }
+        guard threshold > 0 || counts.droppedTraces > 0 else { return batch }
         var spans: [SpanRecord] = []
         for span in batch.spans {
             if span.context.traceLow & SpanQueue.mask < threshold || dropped.contains(span.context) {
@@ -135,6 +144,7 @@ package struct SpanQueue: Sendable {
         var kept = SpanBatch(operations: batch.operations, topics: batch.topics)
         kept.tracestates = batch.tracestates
         kept.thresholdTracestate = batch.thresholdTracestate
+        kept.limits = batch.limits
         for var span in spans {
             let first = min(max(Int(span.firstLink), 0), batch.links.count)
             let count = min(max(Int(span.links), 0), batch.links.count - first)

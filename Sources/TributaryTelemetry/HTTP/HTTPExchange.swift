@@ -1,6 +1,6 @@
 /// Files for TLS, all PEM; nil for the system's certificates and for no client certificate.
 public struct TLSFiles: Sendable, Equatable {
-    /// The certificates that the server's is checked against.
+    /// The certificates that the server's is checked against, in place of the system's.
     public var certificate: String?
     /// The client's certificate.
     public var clientCertificate: String?
@@ -60,8 +60,10 @@ package struct HTTPFailure: Error, Sendable, Equatable, CustomStringConvertible 
     package enum Code: String, Sendable {
         /// The request can't be made: the URL, a file for TLS.
         case invalid
-        /// The server can't be reached, or the handshake failed.
+        /// The server can't be reached.
         case connect
+        /// The server's certificate is not vouched for, or the handshake failed.
+        case untrusted
         /// The connection ended without a whole answer.
         case cut
         /// It took too long.

@@ -50,7 +50,11 @@ internal import TributaryCore
         unsafe curl_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
         unsafe curl_set_long(easy, CURLOPT_TIMEOUT_MS, Int(target.timeout))
         unsafe curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Int(target.timeout))
-        if let file = target.tls.certificate { unsafe curl_set_string(easy, CURLOPT_CAINFO, file) }
+        if let file = target.tls.certificate {
+            unsafe curl_set_string(easy, CURLOPT_CAINFO, file)
+            // The system's folder would be searched as well.
+            unsafe curl_set_pointer(easy, CURLOPT_CAPATH, nil)
+        }
         if let file = target.tls.clientCertificate { unsafe curl_set_string(easy, CURLOPT_SSLCERT, file) }
         if let file = target.tls.clientKey { unsafe curl_set_string(easy, CURLOPT_SSLKEY, file) }
         // Without the empty one, larger bodies wait a second for a "100 Continue".
@@ -100,6 +104,9 @@ internal import TributaryCore
         case CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_HTTP2,
             CURLE_HTTP2_STREAM:
             .cut
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR, CURLE_SSL_ISSUER_ERROR,
+            CURLE_SSL_INVALIDCERTSTATUS:
+            .untrusted
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE,
             CURLE_OUT_OF_MEMORY, CURLE_BAD_FUNCTION_ARGUMENT:
             .invalid

@@ -41,6 +41,30 @@ public struct Metric: Sendable, Equatable {
     }
 }
 
+extension Metric {
+    /// The metric without the measurements that stand for the others.
+    var withoutExemplars: Metric {
+        func bare<Point>(_ points: [Point], _ exemplars: WritableKeyPath<Point, [MetricExemplar]>) -> [Point] {
+            points.map { point in
+                var point = point
+                point[keyPath: exemplars] = []
+                return point
+            }
+        }
+        var metric = self
+        metric.content =
+            switch content {
+            case .sum(let points, let isMonotonic, let temporality):
+                .sum(bare(points, \.exemplars), isMonotonic: isMonotonic, temporality)
+            case .gauge(let points): .gauge(bare(points, \.exemplars))
+            case .histogram(let points, let temporality): .histogram(bare(points, \.exemplars), temporality)
+            case .exponentialHistogram(let points, let temporality):
+                .exponentialHistogram(bare(points, \.exemplars), temporality)
+            }
+        return metric
+    }
+}
+
 /// An integer or floating-point value.
 public enum MetricNumber: Sendable, Equatable {
     /// An integer.

@@ -16,13 +16,14 @@ public final class PeriodicMetrics: Sendable {
     /// - Parameters:
     ///   - registry: what is read.
     ///   - exporter: what sends; an exporter that has no endpoint for metrics drops them.
-    ///   - milliseconds: the interval, at least 1; a minute is OpenTelemetry's default.
+    ///   - milliseconds: the interval, at least 1; nil for ``OTLPConfiguration/metricInterval``.
     ///   - time: where the points' times come from.
     public init(
-        _ registry: MetricsRegistry, to exporter: OTLPExporter, every milliseconds: Int64 = 60_000,
+        _ registry: MetricsRegistry, to exporter: OTLPExporter, every milliseconds: Int64? = nil,
         time: TimeSource = .system
     ) {
         let start = time.nanoseconds()
+        let milliseconds = milliseconds ?? exporter.metricInterval
         let state = state
         let status = OSThread.start("tributary-metrics") {
             var goesOn = true

@@ -12,6 +12,10 @@ public struct OTLPEndpoint: Sendable, Equatable {
     public var timeout: Int64
     /// Files for TLS.
     public var tls: TLSFiles
+    /// How long a request is tried again before it is dropped, ms; nil for ``OTLPConfiguration/retryTime``.
+    public var retryTime: Int64?
+    /// How many items a request may have; nil for ``OTLPConfiguration/requestItems``.
+    public var requestItems: Int?
 
     /// Describes an endpoint: protobuf, compressed, 10 seconds.
     public init(
@@ -37,18 +41,22 @@ public struct OTLPConfiguration: Sendable, Equatable {
     public var logQueueBytes: Int
     /// How large a request may be before compression, in bytes.
     public var requestBytes: Int
-    /// How many spans or log records a request may have.
+    /// How many spans, log records or points of metrics a request may have.
     public var requestItems: Int
     /// How long spans wait for others before they are sent, ms.
     public var spanDelay: Int64
     /// How long log records wait for others before they are sent, ms.
     public var logDelay: Int64
+    /// How often ``PeriodicMetrics`` reads and sends metrics, ms.
+    public var metricInterval: Int64
+    /// Whether points of metrics are sent with the measurements that stand for the others, and their traces.
+    public var sendsExemplars: Bool
     /// How long a request is tried again before it is dropped, ms.
     public var retryTime: Int64
 
     /// Settings for one server and all that it can take.
     ///
-    /// Requests of at most 4 MiB and 8192 items, a queue of 16 MB, a second of delay, five minutes of retries.
+    /// Requests of at most 4 MiB and 8192 items, a queue of 16 MB, a second of delay, metrics each minute, five minutes of retries.
     ///
     /// - Parameters:
     ///   - endpoint: the server's URL, to which `v1/traces` and the others are appended.
@@ -61,6 +69,8 @@ public struct OTLPConfiguration: Sendable, Equatable {
         requestItems = 8192
         spanDelay = 1000
         logDelay = 1000
+        metricInterval = 60_000
+        sendsExemplars = true
         retryTime = 300_000
         for signal in signals {
             endpoints[signal] = OTLPEndpoint(url: OTLPConfiguration.join(endpoint, signal.path))
@@ -69,6 +79,10 @@ public struct OTLPConfiguration: Sendable, Equatable {
 
     /// A base URL and a path with one slash between them.
     static func join(_ base: String, _ path: String) -> String { base.hasSuffix("/") ? base + path : "\(base)/\(path)" }
+
+    func requestItems(_ signal: OTLPSignal) -> Int { endpoints[signal]?.requestItems ?? requestItems }
+
+    func retryTime(_ signal: OTLPSignal) -> Int64 { endpoints[signal]?.retryTime ?? retryTime }
 
     /// Changes all endpoints alike.
     public mutating func updateEndpoints(_ change: (inout OTLPEndpoint) -> Void) {
@@ -97,6 +111,9 @@ public struct OTLPConfiguration: Sendable, Equatable {
             }
             guard endpoint.timeout > 0 else {
                 throw OTLPConfigurationError(setting: "endpoints[.\(signal)].timeout", reason: "must be above 0")
+            }
+            guard endpoint.requestItems ?? 1 > 0 else {
+                throw OTLPConfigurationError(setting: "endpoints[.\(signal)].requestItems", reason: "must be above 0")
             }
             for file in [endpoint.tls.certificate, endpoint.tls.clientCertificate, endpoint.tls.clientKey] {
                 guard let file, !SystemFile.isReadable(file) else { continue }

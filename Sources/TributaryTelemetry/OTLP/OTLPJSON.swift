@@ -99,7 +99,9 @@ public enum OTLPJSON {
                 append(ids: link.context, to: &writer)
                 writer.append(ascii: #","attributes":["#)
                 append(sorted: link.attributes, to: &writer)
-                writer.append(ascii: #"],"flags":"#)
+                writer.append(0x5d)
+                append(droppedAttributes: link.droppedAttributes, to: &writer)
+                writer.append(ascii: #","flags":"#)
                 writer.append(decimal: UInt64(link.context.flags & TraceContext.standardFlags) | 0x300)
                 writer.append(0x7d)
             }
@@ -136,9 +138,10 @@ public enum OTLPJSON {
 
     /// What a span has beyond attributes and links: events, and how much was too much.
     private static func append(_ detail: SpanDetail, to writer: inout ByteWriter) {
-        if detail.droppedAttributes > 0 {
-            writer.append(ascii: #","droppedAttributesCount":"#)
-            writer.append(decimal: UInt64(detail.droppedAttributes))
+        append(droppedAttributes: detail.droppedAttributes, to: &writer)
+        if detail.droppedEvents > 0 {
+            writer.append(ascii: #","droppedEventsCount":"#)
+            writer.append(decimal: UInt64(detail.droppedEvents))
         }
         guard !detail.events.isEmpty else { return }
         writer.append(ascii: #","events":["#)
@@ -150,13 +153,17 @@ public enum OTLPJSON {
             writer.append(json: event.name)
             writer.append(ascii: #","attributes":["#)
             append(sorted: event.attributes, to: &writer)
-            writer.append(ascii: "]}")
+            writer.append(0x5d)
+            append(droppedAttributes: event.droppedAttributes, to: &writer)
+            writer.append(0x7d)
         }
         writer.append(0x5d)
-        if detail.droppedEvents > 0 {
-            writer.append(ascii: #","droppedEventsCount":"#)
-            writer.append(decimal: UInt64(detail.droppedEvents))
-        }
+    }
+
+    private static func append(droppedAttributes count: Int, to writer: inout ByteWriter) {
+        guard count > 0 else { return }
+        writer.append(ascii: #","droppedAttributesCount":"#)
+        writer.append(decimal: UInt64(count))
     }
 
     private static func append(tracestate: String?, to writer: inout ByteWriter) {

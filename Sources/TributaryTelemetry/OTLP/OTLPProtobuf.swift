@@ -38,6 +38,7 @@ enum OTLPProtobuf {
             writer.append(field: 1, traceOf: link.context)
             writer.append(field: 2, span: link.context.span)
             writer.append(field: 4, sorted: link.attributes)
+            if link.droppedAttributes > 0 { writer.append(field: 5, varint: UInt64(link.droppedAttributes)) }
             writer.append(field: 6, fixed32: UInt32(link.context.flags & TraceContext.standardFlags) | 0x300)
             writer.endMessage(start)
         }
@@ -58,6 +59,7 @@ enum OTLPProtobuf {
             writer.append(field: 1, fixed64: UInt64(clamping: event.time))
             writer.append(field: 2, string: event.name)
             writer.append(field: 3, sorted: event.attributes)
+            if event.droppedAttributes > 0 { writer.append(field: 4, varint: UInt64(event.droppedAttributes)) }
             writer.endMessage(start)
         }
         writer.append(field: 12, varint: UInt64(dropped))

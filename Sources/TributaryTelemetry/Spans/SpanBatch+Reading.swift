@@ -3,9 +3,6 @@ internal import TributaryLineage
 
 /// What the spans of a batch mean, with every index checked: batches come from other modules.
 extension SpanBatch {
-    /// The most links that a span is exported with: OpenTelemetry's default limit.
-    static let maximumLinks = 128
-
     /// The operation of a span; a nameless one if its number is wrong.
     func operation(of span: SpanRecord) -> SpanOperation {
         operations.indices.contains(Int(span.operation))
@@ -20,7 +17,7 @@ extension SpanBatch {
     /// The links of a span that are exported.
     func links(of span: SpanRecord) -> ArraySlice<LinkRecord> {
         let first = min(max(Int(span.firstLink), 0), links.count)
-        let count = min(max(Int(span.links), 0), SpanBatch.maximumLinks, links.count - first)
+        let count = min(max(Int(span.links), 0), max(limits.links, 0), links.count - first)
         return links[first..<(first + count)]
     }
 
@@ -42,7 +39,7 @@ extension SpanBatch {
         }
         if span.contributors > 0 { body(AttributeNames.contributors, .int(span.contributors)) }
         // One contribution may be the parent; the others are links.
-        if Int64(span.links) + 1 < span.contributors || Int(span.links) > SpanBatch.maximumLinks {
+        if Int64(span.links) + 1 < span.contributors || Int(span.links) > max(limits.links, 0) {
             body(AttributeNames.truncated, .bool(true))
         }
         if span.flags & SpanRecord.windowed != 0 {
@@ -64,7 +61,7 @@ extension SpanBatch {
     /// The links of the user's own that are exported.
     func ownLinks(of span: SpanRecord) -> ArraySlice<SpanDetail.Link> {
         guard let detail = detail(of: span), !detail.links.isEmpty else { return [] }
-        return detail.links.prefix(max(SpanBatch.maximumLinks - links(of: span).count, 0))
+        return detail.links.prefix(max(limits.links - links(of: span).count, 0))
     }
 
     /// How many links are left out.

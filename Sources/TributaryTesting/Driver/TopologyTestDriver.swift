@@ -90,12 +90,16 @@ public final class TopologyTestDriver {
                 clientID: "driver", transactionalID: isTransactional ? "\(runtime.applicationID)-0" : nil))
         let producer = DriverProducer(inner, log, partitions: configuration.partitions)
         let collector = RecordCollector(
-            producer, applicationID: runtime.applicationID, sendsCells: true, isTransactional: isTransactional,
+            producer, applicationID: runtime.applicationID, sendsCells: true,
+            sendsContexts: runtime.lineage.propagators.contains(.traceContext), isTransactional: isTransactional,
             identity: { (try? log.topic($0))?.identity ?? "" })
         let recorder = LineageRecorder(
             mode: runtime.lineage.mode, level: runtime.lineage.spans, sampler: runtime.lineage.sampler,
             exporter: runtime.lineage.exporter, fingerprint: topology.fingerprint, time: runtime.time,
-            random: FastRandom(seed: runtime.seed ?? 1))
+            random: FastRandom(seed: runtime.seed ?? 1), limits: runtime.lineage.limits,
+            propagators: runtime.lineage.propagators,
+            headers: HeaderPolicy(
+                captured: runtime.lineage.capturedHeaders, propagated: runtime.lineage.propagatedHeaders))
         let task = try StreamTask(
             topology, topology.subTopologies, id: "0_0", partition: 0, configuration: runtime, collector: collector,
             engines: DriverEngines(make: configuration.persistentEngine),

@@ -1,0 +1,58 @@
+public import TributaryCore
+
+/// What spans have beyond their fixed part.
+extension LineageRecorder {
+    func fail(_ index: Int, _ error: any Error) {
+        state.value.batch.spans[index].flags |= SpanRecord.failed
+        let (type, message) = (String(describing: Swift.type(of: error)), String(describing: error))
+        let detail = Int(state.value.batch.spans[index].detail)
+        if detail >= 0 {
+            // Attributes came first, the error now.
+            state.value.batch.details[detail].errorType = type
+            state.value.batch.details[detail].errorMessage = message
+        } else {
+            state.value.batch.spans[index].detail = add(SpanDetail(errorType: type, errorMessage: message))
+        }
+    }
+
+    func add(_ detail: SpanDetail) -> Int32 {
+        state.value.batch.details.append(detail)
+        return Int32(state.value.batch.details.count - 1)
+    }
+
+    /// Writes a user's own span.
+    func finish(_ detail: SpanDetail, context: TraceContext, parent: TraceContext, start: Int64) {
+        var span = SpanRecord(
+            context: context, parent: parent.span, start: start, end: time.nanoseconds(), operation: -1)
+        if detail.errorType != nil { span.flags |= SpanRecord.failed }
+        span.detail = add(detail)
+        state.value.batch.spans.append(span)
+    }
+
+    /// Adds attributes to a span that has begun.
+    public func add(_ attributes: [String: AttributeValue], to span: inout SpanRecord) {
+        guard !attributes.isEmpty else { return }
+        let (kept, dropped) = limits.kept(attributes, most: limits.attributes)
+        var detail = SpanDetail(attributes: kept)
+        detail.droppedAttributes = dropped
+        span.detail = add(detail)
+    }
+}
+
+extension LineageRecorder {
+    // MARK: Cells
+
+    /// The sum of two cells; only with ``LineageMode/cells``.
+    @inlinable
+    @inline(__always)
+    public func add(_ left: Cell, _ right: Cell) -> Cell {
+        mode == .cells ? arena.add(left, right) : .empty
+    }
+
+    /// A lineage whose context is `context` and whose cell is the sum of two.
+    @inlinable
+    @inline(__always)
+    public func combine(_ context: TraceContext, _ left: Cell, _ right: Cell) -> Lineage {
+        Lineage(context: context, cell: add(left, right))
+    }
+}

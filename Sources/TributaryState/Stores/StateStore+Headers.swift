@@ -1,0 +1,57 @@
+internal import TributaryCore
+public import TributaryLineage
+
+/// The headers on the propagation list: they lie beside the value in cache, engine and changelog.
+extension StateStore {
+    /// Lets the headers on the propagation list of the row that the last ``read(_:)`` found go on with the record at `origin`.
+    ///
+    /// For reads that a result comes from; not for those that only look what was there.
+    @inline(__always)
+    public func passHeaders(to origin: RecordOrigin) {
+        if keepsHeaders { passRowHeaders(to: origin) }
+    }
+
+    @inline(never)
+    func passRowHeaders(to origin: RecordOrigin) {
+        copyRowHeaders()
+        recorder.addHeaders(entryHeaders.bytes, to: origin)
+    }
+
+    /// Copies the headers of the row that the last read found: of a cache's entry all, of the engine's those that were stored.
+    @inline(never)
+    func copyRowHeaders() {
+        entryHeaders.writer.removeAll()
+        if state.value.lineageFrom >= 0 {
+            cache.copyHeaders(state.value.lineageFrom, into: &entryHeaders.writer)
+        } else if let view = try? EnvelopeView(found.bytes) {
+            entryHeaders.writer.append(view.headers)
+        }
+    }
+
+    /// Shows them in the span of the read, as far as they are, or would be, stored.
+    @inline(never)
+    func captureRowHeaders() {
+        copyRowHeaders()
+        recorder.capture(recorder.propagatedHeaders(of: entryHeaders.bytes))
+    }
+
+    /// Takes those of `headers` that are stored for the row being written; only where ``keepsHeaders``.
+    @inline(never)
+    func encodeHeaders(_ headers: RawSpan) {
+        rowHeaders.writer.removeAll()
+        rowHeaders.writer.append(recorder.propagatedHeaders(of: headers))
+    }
+
+    /// The same for an entry of the cache.
+    @inline(never)
+    func encodeHeaders(ofEntry index: Int32) {
+        entryHeaders.writer.removeAll()
+        cache.copyHeaders(index, into: &entryHeaders.writer)
+        encodeHeaders(entryHeaders.bytes)
+    }
+
+    /// What ``encodeHeaders(_:)`` took.
+    @_lifetime(immortal)
+    @inline(__always)
+    func storedHeaders() -> RawSpan { keepsHeaders ? rowHeaders.bytes : RawSpan.empty }
+}
