@@ -155,6 +155,8 @@ final class KafkaConsumer: LogConsumer {
     }
 
     private func readNext() throws(LogError) -> RecordBatch? {
+        // Before the queues are looked at: it would swallow the wake-up of what comes behind that look.
+        handle.serve()
         for _ in 0..<assignments.count {
             next = next &+ 1 < assignments.count ? next &+ 1 : 0
             let index = next
@@ -174,7 +176,6 @@ final class KafkaConsumer: LogConsumer {
             }
             if let batch = try makeBatch(records, index, assignment.position) { return batch }
         }
-        handle.serve()
         return nil
     }
 
