@@ -1,11 +1,13 @@
 internal import CRdKafka
+internal import Synchronization
 internal import TributaryCore
 
 /// A topic as one instance of librdkafka knows it.
-@safe final class KafkaTopic {
+@safe final class KafkaTopic: Sendable {
     let name: String
     let handle: KafkaHandle
-    let pointer: OpaquePointer
+    // librdkafka's calls may come from any thread.
+    nonisolated(unsafe) let pointer: OpaquePointer
 
     init(_ name: String, _ handle: KafkaHandle) throws(LogError) {
         guard let pointer = unsafe rd_kafka_topic_new(handle.pointer, name, nil) else {
@@ -17,6 +19,18 @@ internal import TributaryCore
     }
 
     deinit { unsafe rd_kafka_topic_destroy(pointer) }
+
+    /// Asks a partition's leader something, for the sake of asking; waits half a second at most.
+    func ask(_ partition: Int32) {
+        var low: Int64 = 0
+        var high: Int64 = 0
+        _ = unsafe rd_kafka_query_watermark_offsets(handle.pointer, name, partition, &low, &high, 500)
+    }
+}
+
+/// Whether a partition's leader is being asked; shared with the thread that does.
+final class AskFlag: Sendable {
+    let isSet = Atomic<Bool>(false)
 }
 
 /// What librdkafka fetches of one partition from one offset on, until it is stopped.
@@ -30,6 +44,7 @@ internal import TributaryCore
     private var left = 0
     /// Bytes taken since something came.
     private var takenAlone = 0
+    private let isAsking = AskFlag()
 
     init(_ topic: KafkaTopic, _ partition: Int32, from offset: Int64) throws(LogError) {
         self.topic = topic
@@ -81,13 +96,14 @@ internal import TributaryCore
     /// asked when a quarter of the queue was taken and nothing came.
     func took(_ bytes: Int, of limit: Int) {
         takenAlone += bytes
-        guard takenAlone >= limit / 4 else { return }
+        guard takenAlone >= limit / 4, !isAsking.isSet.exchange(true, ordering: .acquiring) else { return }
         takenAlone = 0
-        var low: Int64 = 0
-        var high: Int64 = 0
-        // The answer doesn't matter, and neither does its lack.
-        _ = unsafe rd_kafka_query_watermark_offsets(
-            topic.handle.pointer, topic.name, partition, &low, &high, 500)
+        // On a thread of its own: the answer may stand behind that of a fetch which waits for other partitions' records.
+        let status = OSThread.start("kafka-fetch") { [topic, partition, isAsking] in
+            topic.ask(partition)
+            isAsking.isSet.store(false, ordering: .releasing)
+        }
+        if status != 0 { isAsking.isSet.store(false, ordering: .releasing) }
     }
 }
 
