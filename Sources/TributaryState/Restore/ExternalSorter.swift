@@ -68,17 +68,32 @@ public final class ExternalSorter {
         tombstone: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Void = { _, _ in },
         entry: (_ key: RawSpan, _ value: RawSpan) throws(StoreError) -> Void
     ) throws(StoreError) {
-        let give = { (key: RawSpan, value: RawSpan, isTombstone: Bool) throws(StoreError) in
+        func give(_ key: RawSpan, _ value: RawSpan, _ isTombstone: Bool) throws(StoreError) {
             if isTombstone { try tombstone(key, value) } else { try entry(key, value) }
         }
         if state.value.runs.isEmpty {
             try state.value.giveSorted(to: give)
             return
         }
-        if state.value.count > 0 { try spill() }
+        // What is in memory is newer than all runs, and goes between them from where it is.
+        state.value.sortIndices()
+        var place = state.value.newest(from: 0)
         var merge = try SortedRunMerge(state.value.runs[...])
-        try merge.run(give)
-        state.value.runs.removeAll()
+        try merge.run { (key, value, isTombstone) throws(StoreError) in
+            while place < state.value.sorter.count {
+                let order = state.value.compare(place, key)
+                guard order <= 0 else { break }
+                try state.value.give(place, to: give)
+                place = state.value.newest(from: place + 1)
+                if order == 0 { return }
+            }
+            try give(key, value, isTombstone)
+        }
+        while place < state.value.sorter.count {
+            try state.value.give(place, to: give)
+            place = state.value.newest(from: place + 1)
+        }
+        removeAll()
     }
 
     /// Forgets everything and keeps the memory.
@@ -140,20 +155,39 @@ extension ExternalSorter.State {
         to body: (_ key: RawSpan, _ value: RawSpan, _ isTombstone: Bool) throws(StoreError) -> Void
     ) throws(StoreError) {
         sortIndices()
-        for place in 0..<sorter.count {
-            let entry = entries[Int(sorter[place])]
-            // Equal keys lie together, the newest last.
-            if place + 1 < sorter.count && sorter.hasSameWord(asNextOf: place)
-                && isSameKey(entry, entries[Int(sorter[place + 1])])
-            {
-                continue
-            }
-            try body(key(entry), value(entry), entry.isTombstone)
+        var place = newest(from: 0)
+        while place < sorter.count {
+            try give(place, to: body)
+            place = newest(from: place + 1)
         }
         clear()
     }
 
-    private mutating func sortIndices() {
+    /// The first place from `place` on that has the newest entry of its key: equal keys lie together, the newest last.
+    fileprivate func newest(from place: Int) -> Int {
+        var place = place
+        while place + 1 < sorter.count && sorter.hasSameWord(asNextOf: place)
+            && isSameKey(entries[Int(sorter[place])], entries[Int(sorter[place + 1])])
+        {
+            place += 1
+        }
+        return place
+    }
+
+    /// Gives the entry at a place of the sorted order.
+    fileprivate func give<Failure: Error>(
+        _ place: Int, to body: (_ key: RawSpan, _ value: RawSpan, _ isTombstone: Bool) throws(Failure) -> Void
+    ) throws(Failure) {
+        let entry = entries[Int(sorter[place])]
+        try body(key(entry), value(entry), entry.isTombstone)
+    }
+
+    /// Below 0 if the entry at a place comes before `other`, 0 if it has that key.
+    fileprivate func compare(_ place: Int, _ other: RawSpan) -> Int {
+        key(entries[Int(sorter[place])]).compare(to: other)
+    }
+
+    fileprivate mutating func sortIndices() {
         Self.sort(&sorter, arena, entries)
     }
 
