@@ -103,7 +103,7 @@ do {
         let all = collector.counters(.traces)
         tell(
             "exported: \(all.sent) spans sent in \(all.requests) requests, \(all.lost) lost, \(all.skipped) records "
-                + "without spans, \(now() - start) ms to send what was left")
+                + "without spans; \(now() - start) ms to send what was left at the end")
     }
 } catch {
     tell("\(error)")
