@@ -60,6 +60,24 @@ import TributaryTesting
         #expect(MonotonicClock.milliseconds - start < 4000)
     }
 
+    @Test func `a push sends what would have lingered, and without one it lingers`() throws {
+        let fixture = try Fixture(["producer.linger.ms": "3000"])
+        // The first record of a partition is waited for before a second is taken.
+        try fixture.send([0])
+        try fixture.producer.flush()
+        try fixture.send([1])
+        let place = TopicPartition("t", 1)
+        usleep(300_000)
+        #expect(try fixture.log.watermarks(place, committed: false).high == 1)
+        let start = MonotonicClock.milliseconds
+        fixture.producer.push()
+        while try fixture.log.watermarks(place, committed: false).high < 2, MonotonicClock.milliseconds - start < 2000 {
+            usleep(5000)
+        }
+        #expect(try fixture.log.watermarks(place, committed: false).high == 2)
+        #expect(MonotonicClock.milliseconds - start < 1500)
+    }
+
     @Test(
         arguments: [
             (10, LogError.Code.tooLarge), (29, .denied), (32, .invalidRequest), (87, .invalidRequest),
