@@ -170,12 +170,3 @@ public struct Materialized<Key, Value>: Sendable {
         return description
     }
 }
-
-extension Duration {
-    /// Whole milliseconds, rounded towards zero.
-    public var milliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-        return overflow ? (seconds < 0 ? Int64.min : Int64.max) : product + attoseconds / 1_000_000_000_000_000
-    }
-}

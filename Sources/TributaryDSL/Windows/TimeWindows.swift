@@ -1,3 +1,5 @@
+public import TributaryCore
+
 /// A window of time: from `start` (included) to `end` (excluded), ms since the epoch.
 public struct Window: Hashable, Sendable {
     /// The first millisecond.
