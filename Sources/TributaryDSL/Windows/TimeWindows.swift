@@ -1,4 +1,4 @@
-public import TributaryCore
+internal import TributaryCore
 
 /// A window of time: from `start` (included) to `end` (excluded), ms since the epoch.
 public struct Window: Hashable, Sendable {
