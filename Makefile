@@ -3,7 +3,7 @@
 SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release
 
-.PHONY: help demo test bench bench-tracing bench-gate soak fuzz format lint docs clean install
+.PHONY: help demo test bench bench-tracing bench-gate soak fuzz mutants format lint docs clean install
 
 help:
 	@echo "make demo     run the bank app on the embedded log, kill it, check every balance"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench-gate     instructions and allocations per record against their thresholds"
 	@echo "make soak     crash tests and random lineage topologies, for long"
 	@echo "make fuzz     fuzz the parsers of outside bytes"
+	@echo "make mutants  break the sources in one place after another, and see whether the tests notice"
 	@echo "make format   format the sources        make lint   check them"
 	@echo "make clean    remove what was built"
 
@@ -47,6 +48,10 @@ soak: install
 
 fuzz: install
 	@.ci/fuzz
+
+mutants: install
+	@.ci/install python3
+	@.ci/mutants
 
 format:
 	$(SWIFT) format -i -r -p Sources Tests Examples Snippets Package.swift
