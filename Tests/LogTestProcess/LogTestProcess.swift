@@ -10,6 +10,7 @@ import TributaryLMDB
         let arguments = CommandLine.arguments
         guard arguments.count == 3 else { exit(64) }
         do {
+            if try hold(arguments[1], arguments[2]) { return }
             var configuration = EmbeddedLogConfiguration()
             configuration.mapSize = 1 << 30
             configuration.durability = .relaxed
@@ -24,6 +25,28 @@ import TributaryLMDB
         } catch {
             say("\(error)")
             exit(1)
+        }
+    }
+
+    /// Holds a lock of the log until it is killed; false if the role is none of these.
+    private static func hold(_ role: String, _ folder: String) throws -> Bool {
+        switch role {
+        case "hold-writer":
+            let environment = try LMDBEnvironment(
+                path: folder + "/log.mdb", options: LMDBOptions(mapSize: 1 << 30, maximumReaders: 1024))
+            let transaction = try environment.write()
+            say("ready")
+            // Not for ever: the transaction must live as long as the loop.
+            while getppid() != 0 { pause() }
+            transaction.abort()
+            return true
+        case "hold-open", "hold-maintenance":
+            let file = unsafe open(folder + "/\(role.dropFirst(5)).lock", O_RDWR | O_CREAT, 0o644)
+            guard file >= 0, flock(file, LOCK_EX) == 0 else { throw LogError(.io, "flock") }
+            LockHolder.note(in: file)
+            say("ready")
+            while true { pause() }
+        default: return false
         }
     }
 

@@ -5,7 +5,7 @@ import TributaryCore
 import TributaryLMDB
 
 /// Starts a child process in a role, and waits until it is ready.
-private func startChild(_ role: String, _ folder: TemporaryFolder) throws -> Program {
+func startChild(_ role: String, _ folder: TemporaryFolder) throws -> Program {
     let child = try Program([Program.own("log-test-process"), role, folder.path + "/log"])
     let said = child.read(milliseconds: 60_000)
     guard said == "ready\n" else { throw TestFailure("the child said: \(said)") }

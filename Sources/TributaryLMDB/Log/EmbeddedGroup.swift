@@ -23,7 +23,7 @@ internal import TributaryCore
         guard tasks >= 0 else { throw LogError(.invalidRequest, "a group has 0 tasks or more") }
         let path = handle.core.directory + "/groups/" + fileName(name) + ".lock"
         guard let lock = try FileLock.ifFree(path) else {
-            let holder = FileLock.holder(path).map { "process \($0)" } ?? "another process"
+            let holder = LockHolder(noteIn: path).map { "\($0)" } ?? "another process"
             throw LogError(.inUse, "\(holder) runs the application \(name) on this log")
         }
         state = Guarded(State(lock: lock))

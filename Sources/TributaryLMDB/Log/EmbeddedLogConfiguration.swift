@@ -31,10 +31,20 @@ public struct EmbeddedLogConfiguration: Sendable {
     public var maximumTransactionBytes: Int = 1 << 30
     /// How often retention and compaction run, in milliseconds; 0 for never.
     public var maintenanceIntervalMilliseconds: Int64 = 30_000
+    /// How long ``EmbeddedLog/open(at:configuration:)`` and ``EmbeddedLog/performMaintenance()`` wait for another process that
+    /// is at the same, in milliseconds; then they throw `inUse` with its id.
+    ///
+    /// Writing waits for another writer without limit, and says in a log line whom it waits for.
+    public var lockTimeoutMilliseconds: Int64 = 30_000
+    /// Bytes that stay free on the file system (of a small one a 64th at most): with less left, records are refused with
+    /// `diskFull`, while deleting, trimming, compacting and committing offsets go on. 0 for none.
+    public var diskReserveBytes: Int64 = 64 << 20
     /// Where the time of day comes from: it decides retention.
     public var time: TimeSource = .system
     /// Where log lines go.
     public var logs: LogSink = .none
+    /// How long somebody waits for a lock before a log line says for whom, in milliseconds.
+    package var lockPatienceMilliseconds: Int64 = 3000
     /// Fails chosen writes, in tests.
     package var faults: LMDBFaults?
 

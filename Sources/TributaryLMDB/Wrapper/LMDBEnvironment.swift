@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Synchronization
+package import TributaryCore
 
 #if canImport(Glibc)
     internal import Glibc
@@ -23,6 +24,10 @@ package struct LMDBOptions: Sendable {
     package var faults: LMDBFaults?
     /// Called once when the environment has been closed.
     package var onClose: (@Sendable () -> Void)?
+    /// Where is said who keeps a write transaction waiting.
+    package var logs = LogSink.none
+    /// How long a write transaction waits before that is said, in milliseconds.
+    package var lockPatience: Int64 = 3000
 
     /// What a commit waits for.
     package enum Sync: Sendable {
@@ -62,6 +67,10 @@ package struct LMDBOptions: Sendable {
     let faults: LMDBFaults?
     private let transactions = Atomic<UInt64>(0)
     private let onClose: (@Sendable () -> Void)?
+    private let logs: LogSink
+    private let lockPatience: Int64
+    // Open as long as LMDB has the file open: closing it would drop LMDB's own locks on it.
+    private let lockFile: Int32
 
     /// Opens or creates the file; the folder must be there.
     ///
@@ -98,11 +107,15 @@ package struct LMDBOptions: Sendable {
         self.path = path
         faults = options.faults
         onClose = options.onClose
+        logs = options.logs
+        lockPatience = options.lockPatience
+        lockFile = options.readOnly ? -1 : unsafe open(path + "-lock", O_RDONLY | O_CLOEXEC)
         clearDeadReaders()
     }
 
     deinit {
         unsafe mdb_env_close(handle)
+        if lockFile >= 0 { close(lockFile) }
         onClose?()
     }
 
@@ -120,10 +133,35 @@ package struct LMDBOptions: Sendable {
     /// Begins a read transaction.
     package func read() throws(LMDBError) -> ReadTransaction { try ReadTransaction(self) }
 
-    /// Begins the one write transaction; waits while another thread or process has one.
+    /// Begins the one write transaction; waits while another thread or process has one, and says who in a log line if that
+    /// takes long.
     ///
     /// Must end on this thread.
-    package func write() throws(LMDBError) -> WriteTransaction { try WriteTransaction(self) }
+    package func write() throws(LMDBError) -> WriteTransaction {
+        guard writer() != 0 else { return try WriteTransaction(self) }
+        let watch = LockWatch.shared.begin("the writer's lock of \(path)", patience: lockPatience, logs: logs) {
+            [self] in
+            writerHolder
+        }
+        defer { LockWatch.shared.end(watch) }
+        return try WriteTransaction(self)
+    }
+
+    /// Who has the write transaction, in this or another process; nil if nobody has, or it can't be told.
+    package var writerHolder: LockHolder? { LockHolder(thread: writer()) }
+
+    /// The thread that has the writer's lock, 0 if none has.
+    private func writer() -> Int32 {
+        #if os(Linux)
+            // LMDB 0.9: a page line with magic, format, the readers' mutex and counters, then the writer's mutex, a robust one
+            // of glibc, whose first word is the number of the thread that has it, and two flags.
+            var word: UInt32 = 0
+            guard lockFile >= 0, unsafe pread(lockFile, &word, 4, 64) == 4 else { return 0 }
+            return Int32(word & 0x3fff_ffff)
+        #else
+            return 0
+        #endif
+    }
 
     /// Bytes that the file's pages take, free ones included.
     package var usedBytes: Int {

@@ -15,8 +15,9 @@ struct GroupWriter: ~Copyable {
             var transaction = try store.environment.write()
             let before = try lastCommit(transaction, databases)
             var last = before
+            let shortage = store.reserve.shortage()
             for set in sets {
-                if let refusal = try refusal(set, transaction, databases) {
+                if let refusal = try refusal(set, shortage, transaction, databases) {
                     set.failure = refusal
                 } else {
                     set.failure = nil
@@ -72,8 +73,11 @@ struct GroupWriter: ~Copyable {
 
     /// Why a set can't be written; looked at before any of it is.
     private mutating func refusal(
-        _ set: WriteSet, _ transaction: borrowing WriteTransaction, _ databases: LogDatabases
+        _ set: WriteSet, _ shortage: DiskReserve.Shortage?, _ transaction: borrowing WriteTransaction,
+        _ databases: LogDatabases
     ) throws(LMDBError) -> LogError? {
+        // Offsets alone may use the reserve: they take no room, and let a reader end its work.
+        if let shortage, !set.batches.isEmpty { return LogError(.diskFull, shortage.description) }
         if let writer = set.transaction {
             key.text(writer.id)
             let epoch = try transaction.value(databases.commits, key.bytes)?.integer(at: 0, as: UInt64.self)

@@ -52,7 +52,9 @@ final class LogCore: Sendable {
     ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String) {
         let path = directory + "/log.mdb"
         // One process opens at a time: the file is whole or not begun while it is checked.
-        let turn = try FileLock.waiting(directory + "/open.lock")
+        let turn = try FileLock.waiting(
+            directory + "/open.lock", limit: configuration.lockTimeoutMilliseconds,
+            patience: configuration.lockPatienceMilliseconds, logs: configuration.logs)
         defer { turn.keep() }
         try LogFileCheck.run(path)
         try prepareLockFile(path + "-lock", readers: readers)
@@ -60,6 +62,8 @@ final class LogCore: Sendable {
         options.sync = configuration.durability == .synced ? .full : .none
         options.faults = configuration.faults
         options.onClose = onClose
+        options.logs = configuration.logs
+        options.lockPatience = configuration.lockPatienceMilliseconds
         let isNew = isMissingOrEmpty(path)
         do throws(LogError) { return try translatingStart(path, options) } catch {
             // A beginning that failed, on a full disk for example, must not be taken for a log cut short.
@@ -133,6 +137,7 @@ final class LogStore: Sendable {
     let databases: LogDatabases
     let wake: WakePage
     let configuration: EmbeddedLogConfiguration
+    let reserve: DiskReserve
 
     init(
         environment: LMDBEnvironment, databases: LogDatabases, wake: WakePage, configuration: EmbeddedLogConfiguration
@@ -141,6 +146,7 @@ final class LogStore: Sendable {
         self.databases = databases
         self.wake = wake
         self.configuration = configuration
+        reserve = DiskReserve(bytes: configuration.diskReserveBytes, path: environment.path)
     }
 }
 

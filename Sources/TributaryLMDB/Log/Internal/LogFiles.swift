@@ -64,47 +64,47 @@ struct FileLock: ~Copyable {
     /// Does nothing: called last where the lock must be held so long.
     borrowing func keep() {}
 
-    /// Takes the lock, waiting for it.
-    static func waiting(_ path: String) throws(LogError) -> FileLock {
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw systemError("open", path) }
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else {
-                let error = systemError("flock", path)
-                close(descriptor)
-                throw error
+    /// Takes the lock, waiting for it as long as `limit` milliseconds; throws `inUse` with its holder then.
+    ///
+    /// After `patience` milliseconds a log line says who has it.
+    static func waiting(
+        _ path: String, limit: Int64, patience: Int64 = 3000, logs: LogSink
+    ) throws(LogError) -> FileLock {
+        let start = MonotonicClock.milliseconds
+        var isSaid = false
+        var pause: UInt32 = 500
+        while true {
+            if let lock = try ifFree(path) { return lock }
+            let waited = MonotonicClock.milliseconds.subtractingSaturated(start)
+            let holder = LockHolder(noteIn: path).map { "\($0)" } ?? "another process"
+            guard waited < limit else {
+                throw LogError(.inUse, "waited \(waited) ms for \(path), which is held by \(holder)")
             }
+            if !isSaid && waited >= patience {
+                isSaid = true
+                logs(
+                    .warning, "waiting for a lock that another holds",
+                    [("lock", path), ("holder", holder), ("waited", "\(waited / 1000) s")], source: "TributaryLMDB")
+            }
+            usleep(pause)
+            pause = min(pause * 2, 20_000)
         }
-        return FileLock(descriptor: descriptor)
     }
 
-    /// Takes the lock and writes this process's id into it; nil if another has it.
+    /// Takes the lock and writes into it whose it is; nil if another has it.
     static func ifFree(_ path: String) throws(LogError) -> FileLock? {
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw systemError("open", path) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
             let refused = errno == EWOULDBLOCK
             let error = systemError("flock", path)
             close(descriptor)
             if refused { return nil }
             throw error
         }
-        let text = Array("\(getpid())\n".utf8)
-        // For messages only: that a full disk keeps it from being written changes nothing.
-        if ftruncate(descriptor, 0) == 0 { _ = unsafe pwrite(descriptor, text, text.count, 0) }
+        LockHolder.note(in: descriptor)
         return FileLock(descriptor: descriptor)
-    }
-
-    /// The process id that the holder of a lock wrote into it.
-    static func holder(_ path: String) -> String? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 32)
-        let count = unsafe pread(descriptor, &bytes, bytes.count, 0)
-        guard count > 0 else { return nil }
-        let digits = bytes.prefix(count).prefix { (0x30...0x39).contains($0) }
-        return digits.isEmpty ? nil : String(decoding: digits, as: UTF8.self)
     }
 }
 

@@ -45,7 +45,20 @@ final class Maintenance: Sendable {
         }
     }
 
+    /// Says who has the lock of maintenance, if that takes longer than work does; again each time that has doubled.
+    private func complain(_ said: inout Int64) {
+        guard let holder = LockHolder(noteIn: lockPath), let held = holder.milliseconds else { return }
+        let patience = max(store.configuration.lockPatienceMilliseconds, holder.isStopped ? 0 : 600_000)
+        if held < said { said = 0 }  // another holder
+        guard held >= patience, held >= said.multipliedSaturated(by: 2) else { return }
+        said = held
+        store.configuration.logs(
+            .warning, "another process keeps the log from being trimmed and compacted",
+            [("lock", lockPath), ("holder", "\(holder)")], source: "TributaryLMDB")
+    }
+
     private func run() {
+        var said: Int64 = 0
         var due = MonotonicClock.nanoseconds
         while true {
             let seen = word.now
@@ -61,6 +74,9 @@ final class Maintenance: Sendable {
                 if let lock = try FileLock.ifFree(lockPath) {
                     try work(all: false)
                     lock.keep()
+                    said = 0
+                } else {
+                    complain(&said)
                 }
             } catch {
                 store.configuration.logs(
@@ -71,7 +87,9 @@ final class Maintenance: Sendable {
 
     /// Does everything there is to do, however little it is.
     func runNow() throws(LogError) {
-        let lock = try FileLock.waiting(lockPath)
+        let lock = try FileLock.waiting(
+            lockPath, limit: store.configuration.lockTimeoutMilliseconds,
+            patience: store.configuration.lockPatienceMilliseconds, logs: store.configuration.logs)
         defer { lock.keep() }
         try work(all: true)
     }

@@ -1,14 +1,13 @@
 import Glibc
-import TestSupport
 
 /// A file system of a few megabytes in memory, mounted on a folder, and a file that fills it.
-final class SmallDisk {
-    let path: String
+package final class SmallDisk {
+    package let path: String
     private let folder: TemporaryFolder
     private var filler: String { path + "/filler" }
 
     /// Throws EPERM where this process may not mount.
-    init(bytes: Int) throws {
+    package init(bytes: Int) throws {
         folder = try TemporaryFolder()
         path = folder.path + "/disk"
         mkdir(path, 0o700)
@@ -18,7 +17,7 @@ final class SmallDisk {
     }
 
     /// Fills the disk but for some bytes.
-    func fill(leaving bytes: Int) throws {
+    package func fill(leaving bytes: Int) throws {
         // Not for children: one that another test starts would keep what is deleted here.
         let file = open(filler, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw SystemFailure("open") }
@@ -35,7 +34,7 @@ final class SmallDisk {
     }
 
     /// Frees what ``fill(leaving:)`` took.
-    func empty() { unlink(filler) }
+    package func empty() { unlink(filler) }
 
     deinit { umount2(path, Int32(MNT_DETACH)) }
 }
