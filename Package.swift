@@ -111,6 +111,13 @@ let testTargets: [Target] = [
             "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
             "TributaryTesting",
         ]),
+    // The runtime on a clock, engines and a log that tests move by hand.
+    tests(
+        "TributaryRuntimeTests",
+        [
+            "TestSupport", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
+            "TributaryTesting",
+        ]),
     tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
     tests("TributaryTests", ["TestSupport", "Tributary", "TributaryLMDB", "TributaryTesting"]),
     tests("TributaryWebTests", ["TestSupport", "TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),

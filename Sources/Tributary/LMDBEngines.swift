@@ -11,7 +11,7 @@ struct LMDBEngines: EngineFactory {
 
     private func folder(_ task: String) -> String { "\(directory)/\(task)" }
 
-    func persistentEngine(task: String) throws -> any StateEngine {
+    func persistentEngine(task: String, withoutChangelog: [String]) throws -> any StateEngine {
         var options = LMDBStateOptions(mapSize: mapSize)
         options.faults = faults
         do throws(StoreError) {
@@ -25,10 +25,4 @@ struct LMDBEngines: EngineFactory {
     }
 
     func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }
-
-    func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine {
-        old.close()
-        try LMDBStateEngine.delete(directory: folder(task))
-        return try persistentEngine(task: task)
-    }
 }

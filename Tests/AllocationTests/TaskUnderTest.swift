@@ -12,9 +12,8 @@ struct TaskUnderTest {
     let producer = DiscardingProducer()
 
     private struct Engines: EngineFactory {
-        func persistentEngine(task: String) throws -> any StateEngine { MemoryEngine() }
+        func persistentEngine(task: String, withoutChangelog: [String]) throws -> any StateEngine { MemoryEngine() }
         func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }
-        func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine { MemoryEngine() }
     }
 
     init(_ builder: StreamsBuilder, _ mode: LineageMode, topics: [String]) throws {

@@ -138,12 +138,11 @@ func measuredRun(_ task: StreamTask, _ recorder: LineageRecorder) throws {
 
 private struct Engines: EngineFactory {
     let folder: String
-    func persistentEngine(task: String) throws -> any StateEngine {
+    func persistentEngine(task: String, withoutChangelog: [String]) throws -> any StateEngine {
         // Valgrind has less address space to give than the default asks for.
         try LMDBStateEngine(directory: folder, options: LMDBStateOptions(mapSize: 1 << 30))
     }
     func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }
-    func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine { old }
 }
 
 /// Takes every record and keeps none.

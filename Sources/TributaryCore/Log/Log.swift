@@ -44,6 +44,11 @@ public protocol Log: AnyObject, Sendable {
     /// What a group has committed, without joining it.
     func committedOffsets(group: String) throws(LogError) -> [TopicPartition: CommittedOffset]
 
+    /// The id of the log's last commit, as ``LogProducer/commitTransaction(offsets:group:)`` gives them; nil where it isn't known.
+    ///
+    /// State that belongs to a later one was made on a log that is lost.
+    func newestCommit() throws(LogError) -> Int64?
+
     /// Closes the log; later calls throw ``LogError/Code/closed``. Calling it again does nothing.
     func close()
 }
@@ -218,6 +223,11 @@ public protocol LogProducer: AnyObject {
 
     /// Ends the producer; an open transaction is given up.
     func close()
+}
+
+extension Log {
+    /// Unknown.
+    public func newestCommit() throws(LogError) -> Int64? { nil }
 }
 
 extension LogProducer {

@@ -10,13 +10,13 @@ extension LMDBStateEngine {
 
     /// Makes a new file beside this one, lets `fill` write it, and puts it in this one's place.
     public func rebuild(
-        keeping tables: [String], metadata prefixes: [String], filling fill: (any StateEngine) throws -> Void
+        keeping tables: [String], metadata keys: [String], filling fill: (any StateEngine) throws -> Void
     ) throws {
         abort()
         let rebuilt = try beginRebuild()
         do {
             try copyTables(tables, to: rebuilt)
-            for prefix in prefixes { try copyMetadata(prefix: prefix, to: rebuilt) }
+            try copyMetadata(keys, to: rebuilt)
             try fill(rebuilt)
         } catch {
             try cancelRebuild(rebuilt)

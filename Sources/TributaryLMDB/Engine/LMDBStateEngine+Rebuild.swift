@@ -28,9 +28,9 @@ extension LMDBStateEngine {
         }
     }
 
-    /// Copies metadata whose keys begin with a prefix.
-    public func copyMetadata(prefix: String, to target: LMDBStateEngine) throws(StoreError) {
-        for key in try metadataKeys(prefix: prefix) { try target.setMetadata(key, try metadata(key)) }
+    /// Copies metadata under whole keys; those that aren't there are left out.
+    public func copyMetadata(_ keys: [String], to target: LMDBStateEngine) throws(StoreError) {
+        for key in keys { if let value = try metadata(key) { try target.setMetadata(key, value) } }
     }
 
     /// Commits a rebuilt engine, puts its file in this one's place, durably, and goes on with it.

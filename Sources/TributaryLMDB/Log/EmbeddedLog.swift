@@ -126,6 +126,9 @@ public final class EmbeddedLog: Log {
         return try handle.core.store.lastCommit(nil)
     }
 
+    /// ``lastCommit()``.
+    public func newestCommit() throws(LogError) -> Int64? { try lastCommit() }
+
     /// Runs retention and compaction now, on the calling thread, however little there is to do.
     public func performMaintenance() throws(LogError) {
         try handle.check()

@@ -59,8 +59,10 @@ public struct StateRestorer {
         let identity: String
         let ends: Watermarks
         var start: Int64
-        /// Nil if the rows are trusted, else why not.
+        /// Nil if the rows are trusted, else why not; empty if there are none.
         let distrust: String?
+        /// Where the trusted rows stand.
+        var position: StorePosition?
     }
 
     /// Restores every logged store of a task.
@@ -95,10 +97,10 @@ public struct StateRestorer {
     private func inspect(_ store: StateStore, _ changelog: TopicPartition, _ task: StreamTask) throws -> Work {
         let ends = try log.watermarks(changelog, committed: false)
         let topic = try log.topic(changelog.topic)
-        func work(_ start: Int64, _ distrust: String?) -> Work {
+        func work(_ start: Int64, _ distrust: String?, _ position: StorePosition? = nil) -> Work {
             Work(
                 store: store, changelog: changelog, identity: topic?.identity ?? "", ends: ends, start: start,
-                distrust: distrust)
+                distrust: distrust, position: position)
         }
         guard store.description.isPersistent, let engine = task.stores.persistent else { return work(ends.low, "") }
         let kept: StorePosition?
@@ -119,7 +121,7 @@ public struct StateRestorer {
                 ], source: "TributaryRuntime")
             return work(ends.low, reason)
         }
-        return work(position.next, nil)
+        return work(position.next, nil, position)
     }
 
     // Design, section 8: when local state is not trusted.
@@ -133,9 +135,14 @@ public struct StateRestorer {
             return "its position \(position.next) lies beyond the changelog's end \(ends.high)"
         }
         if let topic, position.identity != topic.identity { return "the changelog is another topic of the same name" }
+        if position.commitID > 0, let newest = try log.newestCommit(), position.commitID > newest {
+            return "it belongs to the log's commit \(position.commitID), and the log's last is \(newest)"
+        }
+        // Tombstones may be missing from what is still to be applied; where nothing is, none can be.
         let kept = topic?.settings["delete.retention.ms"].flatMap(Int64.init) ?? 86_400_000
         let policy = topic?.settings["cleanup.policy"] ?? "delete"
-        if policy.contains("compact"), configuration.time.milliseconds - position.wallTime > kept {
+        let (age, isTooOld) = configuration.time.milliseconds.subtractingReportingOverflow(position.wallTime)
+        if policy.contains("compact"), isTooOld || age > kept, try hasRecords(changelog, from: position.next, ends) {
             return "it is older than the changelog keeps tombstones"
         }
         guard position.last >= ends.low else { return nil }
@@ -151,14 +158,29 @@ public struct StateRestorer {
         return isOther ? "the record at its position is not the one that was applied" : nil
     }
 
+    // On Kafka the end lies behind the marks of transactions, which are no records.
+    private func hasRecords(_ changelog: TopicPartition, from start: Int64, _ ends: Watermarks) throws -> Bool {
+        guard start < ends.high else { return false }
+        var isFound = false
+        try reader.read(changelog, from: start, to: ends.high) { batch in
+            isFound = batch.count > 0 && batch.offset(0) < ends.high
+            return !isFound
+        }
+        return isFound
+    }
+
     // MARK: Building anew
 
     private func rebuild(_ list: [Work], in engine: any StateEngine, _ folder: String, _ task: StreamTask) throws {
         let names = Set(list.map(\.store.name))
         let kept = task.stores.inOrder.filter { $0.description.isPersistent && !names.contains($0.name) }
         let tables = try kept.flatMap { try $0.tableNames(in: engine) }
-        let prefixes = kept.flatMap { ["position/\($0.name)", "time/\($0.name)"] } + ["store/", "commit"]
-        try engine.rebuild(keeping: tables, metadata: prefixes) { rebuilt in
+        // Whole keys: the store `a` must not take what belongs to `ab`.
+        let all = task.stores.inOrder.filter(\.description.isPersistent)
+        let keys =
+            all.map { TaskStores.descriptionKey($0.name) } + ["commit"]
+            + kept.flatMap { [StorePosition.metadataKey($0.name), $0.timeKey] }
+        try engine.rebuild(keeping: tables, metadata: keys) { rebuilt in
             for item in list {
                 let filler = StoreFiller(item.store, folder: folder)
                 let read = try read(item, task) { key, value, timestamp, context, cell, headers in
@@ -186,15 +208,19 @@ public struct StateRestorer {
                 try engine.commit()
             }
         }
-        if let engine, item.start < item.ends.high {
+        // With nothing to apply, too: as of now no tombstone can have been missed.
+        if let engine, item.position != nil || item.start < item.ends.high {
             try position(item, read).save(store: item.store.name, in: engine)
         }
         end(read)
     }
 
     private func position(_ item: Work, _ read: Read) -> StorePosition {
-        StorePosition(
-            next: max(item.ends.high, item.start), last: read.last, lastHash: read.hash, commitID: -1,
+        // Where no record came the one applied last is the same as before.
+        let before = read.last < 0 ? item.position : nil
+        return StorePosition(
+            next: max(item.ends.high, item.start), last: before?.last ?? read.last,
+            lastHash: before?.lastHash ?? read.hash, commitID: before?.commitID ?? -1,
             wallTime: configuration.time.milliseconds, identity: item.identity)
     }
 

@@ -6,11 +6,16 @@ public import TributaryState
 /// Makes the engines that a task keeps its stores in.
 public protocol EngineFactory: Sendable {
     /// The engine of a task's persistent stores, opened or made.
-    func persistentEngine(task: String) throws -> any StateEngine
+    ///
+    /// What can't be trusted is given up for an empty engine, which is then filled from the changelogs; but not where one of
+    /// `stores` would be lost with it.
+    ///
+    /// - Parameters:
+    ///   - task: the task's id.
+    ///   - stores: the task's persistent stores that no changelog could give back.
+    func persistentEngine(task: String, withoutChangelog stores: [String]) throws -> any StateEngine
     /// A new engine in memory.
     func memoryEngine(task: String) throws -> any StateEngine
-    /// Makes the engine of persistent stores anew, empty, beside the old one and in its place: what was there is gone.
-    func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine
 }
 
 /// The stores of one task with their engines, changelogs and positions.
@@ -47,7 +52,10 @@ public final class TaskStores {
         lastStateCommit = configuration.time.milliseconds
         let names = subTopologies.flatMap(\.stores)
         let descriptions = names.compactMap { topology.stores[$0] }
-        if descriptions.contains(where: \.isPersistent) { persistent = try engines.persistentEngine(task: task) }
+        if descriptions.contains(where: \.isPersistent) {
+            let alone = descriptions.filter { $0.isPersistent && !$0.isLogged }.map(\.name)
+            persistent = try engines.persistentEngine(task: task, withoutChangelog: alone)
+        }
         if descriptions.contains(where: { !$0.isPersistent }) { memory = try engines.memoryEngine(task: task) }
         for description in descriptions {
             guard let engine = description.isPersistent ? persistent : memory else { continue }
@@ -70,7 +78,7 @@ public final class TaskStores {
     // A store of the same name that holds something else must not be read as if it were this one.
     private func check(_ description: StoreDescription, in engine: any StateEngine) throws(StoreError) {
         let now = "\(description.kind) \(description.serdes)"
-        let key = "store/\(description.name)"
+        let key = Self.descriptionKey(description.name)
         if let kept = try engine.metadata(key), kept != Array(now.utf8) {
             throw StoreError(
                 .topologyMismatch,
@@ -80,6 +88,9 @@ public final class TaskStores {
         }
         try engine.setMetadata(key, Array(now.utf8))
     }
+
+    /// The key, in the metadata beside the rows, of what a store holds.
+    static func descriptionKey(_ store: String) -> String { "store/\(store)" }
 
     func store(_ name: String) throws -> StateStore {
         guard let store = byName[name] else {
@@ -110,16 +121,22 @@ public final class TaskStores {
         return true
     }
 
-    /// Makes durable what the last commit left when nothing has come since, so that an idle task's state is on disk in time.
+    /// Makes durable what the last commit left when nothing has come since, so that an idle task's state is on disk in time;
+    /// and each hour that all of the changelogs is in it still, so that it doesn't grow too old to be gone on with.
     ///
     /// Between commits only, when nothing is dirty.
     func idle() throws {
         let now = configuration.time.milliseconds
-        guard let unsavedCommit, now - lastStateCommit >= configuration.stateFlushInterval else { return }
-        try makeDurable(unsavedCommit, now)
+        if let unsavedCommit {
+            guard now - lastStateCommit >= configuration.stateFlushInterval else { return }
+            try makeDurable(unsavedCommit, now)
+        } else if persistent != nil && now - lastStateCommit >= 3_600_000 {
+            try makeDurable(nil, now)
+        }
     }
 
-    private func makeDurable(_ commitID: Int64, _ now: Int64) throws {
+    // Without a commit id: that of the positions that are there.
+    private func makeDurable(_ commitID: Int64?, _ now: Int64) throws {
         guard let persistent else { return }
         unsavedCommit = nil
         try savePositions(commitID, now)
@@ -132,16 +149,20 @@ public final class TaskStores {
         }
     }
 
-    private func savePositions(_ commitID: Int64, _ now: Int64) throws {
+    // Those of stores that nothing was written to are as they were, but known to be the changelogs' ends now.
+    private func savePositions(_ commitID: Int64?, _ now: Int64) throws {
         guard let persistent else { return }
-        for (name, changelog) in changelogs {
-            guard topology.stores[name]?.isPersistent == true, let offset = changelog.position else { continue }
-            try StorePosition(
-                next: offset + 1, last: offset, lastHash: changelog.lastHash, commitID: commitID, wallTime: now,
-                identity: changelog.identity
-            ).save(store: name, in: persistent)
+        for (name, changelog) in changelogs where topology.stores[name]?.isPersistent == true {
+            var position = try StorePosition(store: name, in: persistent)
+            if let offset = changelog.position {
+                position = StorePosition(
+                    next: offset + 1, last: offset, lastHash: changelog.lastHash,
+                    commitID: commitID ?? position?.commitID ?? -1, wallTime: now, identity: changelog.identity)
+            }
+            position?.wallTime = now
+            try position?.save(store: name, in: persistent)
         }
-        try persistent.setMetadata("commit", Array("\(commitID) \(now)".utf8))
+        if let commitID { try persistent.setMetadata("commit", Array("\(commitID) \(now)".utf8)) }
     }
 
     func close() {

@@ -51,10 +51,10 @@ public protocol StateEngine: AnyObject {
     ///
     /// - Parameters:
     ///   - tables: tables that are copied.
-    ///   - prefixes: beginnings of the keys of metadata that is copied.
+    ///   - keys: whole keys of metadata that is copied.
     ///   - fill: writes the rest; may commit the new engine as often as it likes.
     func rebuild(
-        keeping tables: [String], metadata prefixes: [String], filling fill: (any StateEngine) throws -> Void
+        keeping tables: [String], metadata keys: [String], filling fill: (any StateEngine) throws -> Void
     ) throws
 }
 
@@ -67,12 +67,12 @@ extension StateEngine {
 
     /// Empties this engine in one transaction and fills it.
     public func rebuild(
-        keeping tables: [String], metadata prefixes: [String], filling fill: (any StateEngine) throws -> Void
+        keeping tables: [String], metadata keys: [String], filling fill: (any StateEngine) throws -> Void
     ) throws {
         abort()
         do {
             for name in try tableNames() where !tables.contains(name) { try dropTable(name) }
-            for key in try metadataKeys(prefix: "") where !prefixes.contains(where: key.hasPrefix) {
+            for key in try metadataKeys(prefix: "") where !keys.contains(key) {
                 try setMetadata(key, nil)
             }
             try fill(self)

@@ -69,8 +69,13 @@ extension StateStore {
     /// The names of the store's tables in an engine.
     public func tableNames(in engine: any StateEngine) throws(StoreError) -> [String] {
         let own = name
-        return try engine.tableNames().filter { $0 == own || $0 == own + ".graves" || $0.hasPrefix(own + "@") }
+        return try engine.tableNames().filter {
+            $0 == own || $0 == own + ".graves" || SegmentedStore.segment(of: $0, store: own) != nil
+        }
     }
+
+    /// The key of the store's stream time in the metadata beside its tables.
+    public var timeKey: String { SegmentedStore.timeKey(name) }
 
     /// Deletes tombstones that are older than a time, ms since the epoch.
     public func purgeGraves(before time: Int64) throws(StoreError) {

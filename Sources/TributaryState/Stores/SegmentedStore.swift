@@ -59,13 +59,14 @@ final class SegmentedStore: InnerStore {
         try table.append(key, envelope)
     }
 
-    private var timeKey: String { "time/\(store)" }
+    /// The key of the stream time in the metadata beside the tables.
+    static func timeKey(_ store: String) -> String { "time/\(store)" }
+    private var timeKey: String { Self.timeKey(store) }
 
     /// The number of the segment that a table of this store holds; nil for other tables.
     static func segment(of table: String, store: String) -> Int64? {
-        guard table.hasPrefix(store + "@"), let id = UInt64(table.dropFirst(store.utf8.count + 1), radix: 16) else {
-            return nil
-        }
+        guard table.hasPrefix(store + "@"), table.utf8.count == store.utf8.count + 17 else { return nil }
+        guard let id = UInt64(String(decoding: table.utf8.suffix(16), as: UTF8.self), radix: 16) else { return nil }
         return Int64(bitPattern: id)
     }
 

@@ -57,16 +57,11 @@ struct DriverInstruments {
 struct DriverEngines: EngineFactory {
     let make: (@Sendable (String) throws -> any StateEngine)?
 
-    func persistentEngine(task: String) throws -> any StateEngine {
+    func persistentEngine(task: String, withoutChangelog: [String]) throws -> any StateEngine {
         try make?(task) ?? PersistentInMemory(MemoryEngine())
     }
 
     func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }
-
-    func rebuiltEngine(task: String, replacing old: any StateEngine) throws -> any StateEngine {
-        old.close()
-        return try persistentEngine(task: task)
-    }
 }
 
 /// A memory engine that stands for a persistent one, so that stores order and expire their rows as persistent ones do.

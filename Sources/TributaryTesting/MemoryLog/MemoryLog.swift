@@ -191,6 +191,9 @@ public final class MemoryLog: Log {
         }
     }
 
+    /// The id of the last commit of a transaction; 0 before the first.
+    public func newestCommit() throws(LogError) -> Int64? { monitor.withLock { $0.commits } }
+
     /// Closes the log; what was written can still be looked at.
     public func close() {
         monitor.change { state in state.isClosed = true }
