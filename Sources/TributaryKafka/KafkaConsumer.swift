@@ -122,7 +122,7 @@ final class KafkaConsumer: LogConsumer {
     // MARK: Reading
 
     func poll(timeout milliseconds: Int64) throws(LogError) -> RecordBatch? {
-        let deadline = milliseconds > 0 ? TimeSource.system.milliseconds &+ min(milliseconds, 1 << 40) : 0
+        let deadline = milliseconds > 0 ? MonotonicClock.milliseconds &+ min(milliseconds, 1 << 40) : 0
         while true {
             if woken.exchange(false, ordering: .acquiring) { return nil }
             try check()
@@ -130,7 +130,7 @@ final class KafkaConsumer: LogConsumer {
             guard milliseconds != 0 else { return nil }
             var wait: Int64 = 1000
             if milliseconds > 0 {
-                wait = min(wait, deadline - TimeSource.system.milliseconds)
+                wait = min(wait, deadline - MonotonicClock.milliseconds)
                 if wait <= 0 { return nil }
             }
             handle.wait(milliseconds: wait)

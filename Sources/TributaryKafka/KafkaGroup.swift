@@ -42,7 +42,7 @@ final class KafkaGroup: LogGroup {
         let interval = core.configuration.recommitInterval
         return OSThread.start("kafka-group") { [handle, membership] in
             if let error = handle.subscribe(to: topic) { membership.failed(error) }
-            var lastCommit = TimeSource.system.milliseconds
+            var lastCommit = MonotonicClock.milliseconds
             while !membership.isLeaving {
                 handle.serve()
                 if let error = handle.pollGroup(milliseconds: 1000) {
@@ -51,7 +51,7 @@ final class KafkaGroup: LogGroup {
                 }
                 if let fatal = handle.fatalError { membership.failed(fatal) }
                 // Brokers forget offsets of topics that a group isn't subscribed to.
-                let now = TimeSource.system.milliseconds
+                let now = MonotonicClock.milliseconds
                 if now - lastCommit >= interval, membership.ownsAll {
                     lastCommit = now
                     _ = handle.commit(membership.known)
@@ -63,12 +63,12 @@ final class KafkaGroup: LogGroup {
     }
 
     private func waitForTasks() throws(LogError) {
-        let deadline = TimeSource.system.milliseconds + core.configuration.requestTimeout
+        let deadline = MonotonicClock.milliseconds + core.configuration.requestTimeout
         while !membership.ownsAll {
             do throws(LogError) {
                 try core.check()
                 try membership.check()
-                let left = deadline - TimeSource.system.milliseconds
+                let left = deadline - MonotonicClock.milliseconds
                 guard left > 0 else {
                     let others =
                         core.configuration.brokersDescribeGroups
@@ -91,12 +91,12 @@ final class KafkaGroup: LogGroup {
     // MARK: Placement
 
     func nextChange(timeout milliseconds: Int64) throws(LogError) -> PlacementChange? {
-        let deadline = TimeSource.system.milliseconds &+ min(max(milliseconds, 0), 1 << 40)
+        let deadline = MonotonicClock.milliseconds &+ min(max(milliseconds, 0), 1 << 40)
         while true {
             try core.check()
             try membership.check()
             if let change = membership.takeChange() { return change }
-            let left = milliseconds < 0 ? 1000 : min(deadline - TimeSource.system.milliseconds, 1000)
+            let left = milliseconds < 0 ? 1000 : min(deadline - MonotonicClock.milliseconds, 1000)
             guard left > 0 else { return nil }
             membership.signal.wait(milliseconds: left)
         }
@@ -122,7 +122,7 @@ final class KafkaGroup: LogGroup {
             try core.check()
             return try membership.check()
         }
-        let deadline = TimeSource.system.milliseconds + core.configuration.requestTimeout
+        let deadline = MonotonicClock.milliseconds + core.configuration.requestTimeout
         let pause = KafkaSignal(handle)
         while true {
             try core.check()
@@ -138,7 +138,7 @@ final class KafkaGroup: LogGroup {
                 if failure.code == .unknownTopic { for place in offsets.keys.sorted() { try core.checkExists(place) } }
                 guard failure.code == .fenced || failure.code == .unavailable else { throw failure }
             }
-            guard TimeSource.system.milliseconds < deadline else { throw last }
+            guard MonotonicClock.milliseconds < deadline else { throw last }
             pause.wait(milliseconds: 50)
         }
     }
@@ -161,8 +161,8 @@ final class KafkaGroup: LogGroup {
         membership.leave()
         handle.endGroupPoll()
         // librdkafka 2.0 can hang while it leaves; the brokers then take the tasks when the session is over.
-        let deadline = TimeSource.system.milliseconds + 5000
-        while !membership.hasEnded, TimeSource.system.milliseconds < deadline {
+        let deadline = MonotonicClock.milliseconds + 5000
+        while !membership.hasEnded, MonotonicClock.milliseconds < deadline {
             membership.signal.wait(milliseconds: 200)
         }
         if !membership.hasEnded {
@@ -197,7 +197,7 @@ extension KafkaLogCore {
     /// Waits until a group has no member: one whose process died is one until its session is over.
     func waitUntilAlone(in group: String) throws(LogError) {
         guard configuration.brokersDescribeGroups else { return }
-        let deadline = TimeSource.system.milliseconds + configuration.sessionTimeout + 3000
+        let deadline = MonotonicClock.milliseconds + configuration.sessionTimeout + 3000
         let pause = KafkaSignal(control)
         var isTold = false
         while true {
@@ -205,7 +205,7 @@ extension KafkaLogCore {
             let members = try control.members(ofGroup: group, within: configuration.requestTimeout)
             if members.isEmpty { return }
             let list = members.joined(separator: ", ")
-            guard TimeSource.system.milliseconds < deadline else {
+            guard MonotonicClock.milliseconds < deadline else {
                 throw LogError(.inUse, "the application '\(group)' runs already: \(list)")
             }
             if !isTold {

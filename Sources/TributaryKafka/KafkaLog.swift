@@ -162,9 +162,9 @@ public final class KafkaLog: Log {
 extension KafkaLogCore {
     /// Waits until a broker knows of a new topic, or no longer of one that was deleted.
     func waitForTopic(_ name: String, partitions: Int32?) throws(LogError) {
-        let deadline = TimeSource.system.milliseconds + configuration.requestTimeout
+        let deadline = MonotonicClock.milliseconds + configuration.requestTimeout
         while try control.partitions(ofTopic: name, within: configuration.requestTimeout) != partitions {
-            guard TimeSource.system.milliseconds < deadline else {
+            guard MonotonicClock.milliseconds < deadline else {
                 throw LogError(.unavailable, "the brokers don't agree on the topic's partitions yet", topic: name)
             }
             _ = unsafe rd_kafka_poll(control.pointer, 10)
@@ -174,14 +174,14 @@ extension KafkaLogCore {
 
     /// Waits until each partition's leader answers for it: a broker tells of a partition before it takes records for it.
     func waitForLeaders(_ name: String, partitions: Int32) throws(LogError) {
-        let deadline = TimeSource.system.milliseconds + min(configuration.requestTimeout, 30_000)
+        let deadline = MonotonicClock.milliseconds + min(configuration.requestTimeout, 30_000)
         let times = Dictionary(uniqueKeysWithValues: (0..<partitions).map { (TopicPartition(name, $0), Int64(0)) })
         while true {
             do throws(LogError) {
                 _ = try control.offsets(atOrAfter: times, within: configuration.requestTimeout)
                 return
             } catch {
-                guard error.code == .unknownTopic, TimeSource.system.milliseconds < deadline else { throw error }
+                guard error.code == .unknownTopic, MonotonicClock.milliseconds < deadline else { throw error }
             }
             _ = unsafe rd_kafka_poll(control.pointer, 10)
         }

@@ -23,7 +23,7 @@ extension LineageRecorder {
     /// Writes a user's own span.
     func finish(_ detail: SpanDetail, context: TraceContext, parent: TraceContext, start: Int64) {
         var span = SpanRecord(
-            context: context, parent: parent.span, start: start, end: time.nanoseconds(), operation: -1)
+            context: context, parent: parent.span, start: start, end: time.wall.nanoseconds(), operation: -1)
         if detail.errorType != nil { span.flags |= SpanRecord.failed }
         span.detail = add(detail)
         state.value.batch.spans.append(span)

@@ -212,7 +212,7 @@ public final class LineageRecorder {
     ) -> SpanRecord {
         var context = parent
         context.span = id()
-        let now = followsRecord && state.value.recordEnd > 0 ? state.value.recordEnd : time.nanoseconds()
+        let now = followsRecord && state.value.recordEnd > 0 ? state.value.recordEnd : time.wall.nanoseconds()
         state.value.recordEnd = 0
         state.value.lastTime = now
         var span = SpanRecord(context: context, parent: parent.span, start: now, end: now, operation: operation)
@@ -225,7 +225,7 @@ public final class LineageRecorder {
 
     /// Ends a span that ``begin(_:parent:origin:flags:followsRecord:)`` began.
     public func end(_ span: SpanRecord, error: (any Error)? = nil) {
-        let now = time.nanoseconds()
+        let now = time.wall.nanoseconds()
         state.value.lastTime = now
         state.value.recordEnd = now
         let index = state.value.batch.spans.count
@@ -308,7 +308,7 @@ public final class LineageRecorder {
     ) -> TraceContext {
         var context = parent
         context.span = id()
-        let now = isInstant && state.value.lastTime > 0 ? state.value.lastTime : time.nanoseconds()
+        let now = isInstant && state.value.lastTime > 0 ? state.value.lastTime : time.wall.nanoseconds()
         // An operation begins where the one before it ended, unless that was long ago (another batch, another commit).
         let since = state.value.lastTime
         let start = now &- since < 1_000_000 && since <= now ? since : now

@@ -27,7 +27,7 @@ final class BankInput {
     private var sources: [TopicPartition: SourcePartition] = [:]
     private var random: SeededGenerator
     // Near the present: retention looks at timestamps.
-    private let base = TimeSource.system.milliseconds / 1000 * 1000
+    private let base = TimeSource.system.wall.milliseconds / 1000 * 1000
 
     init(_ log: EmbeddedLog, accounts count: Int64, seed: UInt64) throws {
         producer = try log.makeProducer(ProducerConfiguration(clientID: "bank-input"))

@@ -37,7 +37,7 @@ struct BankTraceTests {
         try producer.send(
             topic: producer.number(ofTopic: topic),
             partition: partition(forKey: keyBytes.span.bytes, count: BankApplication.partitions),
-            timestamp: TimeSource.system.milliseconds, key: keyBytes.span.bytes, value: value.span.bytes,
+            timestamp: TimeSource.system.wall.milliseconds, key: keyBytes.span.bytes, value: value.span.bytes,
             headers: RawSpan(), context: context, cell: RawSpan(), extras: extras.encoded.span.bytes)
         try producer.flush()
     }

@@ -111,7 +111,7 @@ struct FaultTests {
             configuration: StreamsConfiguration(
                 applicationID: "rate", log: .open(log), commitInterval: .milliseconds(100),
                 lineage: LineageConfiguration(exporter: exporter), handlesSignals: false))
-        let start = TimeSource.system.nanoseconds()
+        let start = TimeSource.system.monotonic.nanoseconds()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await app.run() }
             group.addTask {
@@ -122,7 +122,7 @@ struct FaultTests {
             }
             try await group.waitForAll()
         }
-        return Double(records) / (Double(TimeSource.system.nanoseconds() - start) / 1e9)
+        return Double(records) / (Double(TimeSource.system.monotonic.nanoseconds() - start) / 1e9)
     }
 
     @Test func `the application is as fast whatever the server does, and all that is lost is counted`() async throws {

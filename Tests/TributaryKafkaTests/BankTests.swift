@@ -68,7 +68,7 @@ extension RealBrokerTests {
             func write(_ range: Range<Int>, to log: any Log) throws -> [String: Balance] {
                 let producer = try log.makeProducer(ProducerConfiguration(clientID: "bank-load"))
                 defer { producer.close() }
-                let now = TimeSource.system.milliseconds
+                let now = TimeSource.system.wall.milliseconds
                 var truth: [String: Balance] = [:]
                 if range.lowerBound == 0 {
                     let topic = try producer.number(ofTopic: accounts)

@@ -16,7 +16,8 @@ extension RealBrokerTests {
             for index in 0..<UInt8(40) {
                 let value = [index]
                 try producer.send(
-                    topic: number, partition: Int32(index % 4), timestamp: TimeSource.system.milliseconds, key: nil,
+                    topic: number, partition: Int32(index % 4), timestamp: TimeSource.system.wall.milliseconds,
+                    key: nil,
                     value: value.span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
             }
             try producer.flush()

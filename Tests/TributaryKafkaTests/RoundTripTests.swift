@@ -107,7 +107,7 @@ extension RealBrokerTests {
             let number = try producer.number(ofTopic: topic)
             let value: [UInt8] = [1]
             try producer.send(
-                topic: number, partition: 0, timestamp: TimeSource.system.milliseconds + 7_200_000, key: nil,
+                topic: number, partition: 0, timestamp: TimeSource.system.wall.milliseconds + 7_200_000, key: nil,
                 value: value.span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
             let error = #expect(throws: LogError.self) { try producer.flush() }
             #expect(error?.code == .invalidRequest)

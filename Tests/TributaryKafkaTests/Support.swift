@@ -20,9 +20,9 @@ func readAll(_ log: any Log, _ topic: String, partitions: Int32) throws -> [Logg
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "test"))
         defer { consumer.close() }
         let assignment = try consumer.assign(place, from: ends.low)
-        let deadline = TimeSource.system.milliseconds + 20_000
+        let deadline = TimeSource.system.monotonic.milliseconds + 20_000
         while consumer.position(assignment) < ends.high {
-            guard TimeSource.system.milliseconds < deadline else {
+            guard TimeSource.system.monotonic.milliseconds < deadline else {
                 throw TestFailure("\(place) gives nothing behind \(consumer.position(assignment))")
             }
             guard let batch = try consumer.poll(timeout: 1000) else { continue }
@@ -43,10 +43,10 @@ extension RealBrokerTests.BankTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await app.run() }
             group.addTask {
-                let deadline = TimeSource.system.milliseconds + 60_000
+                let deadline = TimeSource.system.monotonic.milliseconds + 60_000
                 defer { app.shutdown() }
                 while try await !isDone(app) {
-                    guard TimeSource.system.milliseconds < deadline else {
+                    guard TimeSource.system.monotonic.milliseconds < deadline else {
                         throw TestFailure("after a minute: \(app.metrics), \(app.state)")
                     }
                     if app.state == .error { return }

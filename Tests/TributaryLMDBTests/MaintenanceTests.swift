@@ -1,30 +1,23 @@
-import Synchronization
 import TestSupport
 import Testing
 import TributaryCore
 import TributaryLMDB
-
-/// A clock that stands until it is told.
-private final class TestTime: Sendable {
-    private let now = Atomic<Int64>(0)
-    var source: TimeSource { TimeSource { self.now.load(ordering: .relaxed) * 1_000_000 } }
-    func set(_ milliseconds: Int64) { now.store(milliseconds, ordering: .relaxed) }
-}
+import TributaryTesting
 
 @Suite(.timeLimit(.minutes(5))) struct MaintenanceTests {
     @Test func `retention by time takes whole batches from the front`() throws {
         let folder = try TemporaryFolder()
-        let time = TestTime()
+        let time = ManualClock()
         let log = try openLog(folder) { $0.time = time.source }
         try log.createTopics([TopicSpecification("t", settings: ["retention.ms": "1000"])])
         for index in 0..<5 { try log.write([TestRecord("k", "\(index)", at: Int64(index) * 1000)], to: "t") }
-        time.set(3500)
+        time.set(wall: 3500)
         try log.performMaintenance()
         let place = TopicPartition("t", 0)
         #expect(try log.watermarks(place, committed: true) == Watermarks(low: 3, high: 5))
         #expect(try log.texts("t") == ["3 k=3", "4 k=4"])
         #expect(code { _ = try log.read("t", from: 2) } == .offsetOutOfRange)
-        time.set(100_000)
+        time.set(wall: 100_000)
         try log.performMaintenance()
         #expect(try log.watermarks(place, committed: true) == Watermarks(low: 5, high: 5))
         try log.write([TestRecord("k", "5", at: 100_000)], to: "t")
@@ -34,7 +27,7 @@ private final class TestTime: Sendable {
 
     @Test func `retention by bytes keeps at least so much`() throws {
         let folder = try TemporaryFolder()
-        let time = TestTime()
+        let time = ManualClock()
         let log = try openLog(folder) { $0.time = time.source }
         try log.createTopics([TopicSpecification("t", settings: ["retention.bytes": "10000"])])
         let value = String(repeating: "x", count: 3000)
@@ -94,7 +87,7 @@ private final class TestTime: Sendable {
 
     @Test func `a tombstone stays for its delay after compaction saw it`() throws {
         let folder = try TemporaryFolder()
-        let time = TestTime()
+        let time = ManualClock()
         let log = try openLog(folder) { $0.time = time.source }
         try log.createTopics([
             TopicSpecification("t", settings: ["cleanup.policy": "compact", "delete.retention.ms": "1000"])
@@ -102,13 +95,13 @@ private final class TestTime: Sendable {
         try log.write([TestRecord("a", "1"), TestRecord("b", "1")], to: "t")
         try log.write([TestRecord("a", nil)], to: "t")
         try log.write([TestRecord("end", "1")], to: "t")
-        time.set(10_000)
+        time.set(wall: 10_000)
         try log.performMaintenance()
         #expect(try log.texts("t") == ["1 b=1", "2 a=-", "3 end=1"])
-        time.set(10_999)
+        time.set(wall: 10_999)
         try log.performMaintenance()
         #expect(try log.texts("t") == ["1 b=1", "2 a=-", "3 end=1"])
-        time.set(11_000)
+        time.set(wall: 11_000)
         try log.performMaintenance()
         #expect(try log.texts("t") == ["1 b=1", "3 end=1"])
         #expect(try log.verify().isEmpty)

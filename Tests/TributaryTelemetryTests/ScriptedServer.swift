@@ -120,7 +120,7 @@ final class ScriptedServer: Sendable {
                     let words = lines.first?.split(separator: " ") ?? []
                     return Request(
                         path: words.count > 1 ? String(words[1]) : "", headers: headers, body: body,
-                        time: TimeSource.system.milliseconds, connection: number)
+                        time: TimeSource.system.wall.milliseconds, connection: number)
                 }
             }
             var chunk = [UInt8](repeating: 0, count: 65536)

@@ -20,7 +20,7 @@ func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").ut
 
 func tell(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 
-func now() -> Int64 { TimeSource.system.milliseconds }
+func now() -> Int64 { TimeSource.system.wall.milliseconds }
 
 /// What BENCH_LINEAGE says: a mode of lineage, or headers of the same size without lineage.
 enum LineageMode: String, CaseIterable {
@@ -82,12 +82,16 @@ do {
         throw PeerError(description: "BENCH_LINEAGE '\(given)' is none of \(all)")
     }
     let telemetry = TelemetryEnvironment()
-    let collector = mode == .otlp ? try OTLPExporter(
-            telemetry.otlp, resource: telemetry.resource(applicationID: try setting("BENCH_GROUP")), log: .text(level: .warning)) : nil
+    let collector =
+        mode == .otlp
+        ? try OTLPExporter(
+            telemetry.otlp, resource: telemetry.resource(applicationID: try setting("BENCH_GROUP")),
+            log: .text(level: .warning)) : nil
     let exporter: (any SpanExporter)? = mode == .sampled ? InMemorySpanExporter(capacity: 100_000) : collector
     let inputs = try setting("BENCH_INPUT").split(separator: ",").map(String.init)
     let application = try StreamsApplication(
-        workload.topology(from: inputs, to: try setting("BENCH_OUTPUT")), configuration: try configuration(mode, exporter))
+        workload.topology(from: inputs, to: try setting("BENCH_OUTPUT")),
+        configuration: try configuration(mode, exporter))
     application.onStateChange { new, _ in if new == .running { say("READY \(now())") } }
     application.onRestore { progress in
         if progress.records == 0 && !progress.isDone {

@@ -114,7 +114,7 @@ func countSample(
     let probe = Probe(
         from: warmUp + 5_000, to: end + 5_000, mask: lineage.exporter == nil ? 0 : 255,
         looksAtMemory: looksAtMemory)
-    configuration.runtime.time = TimeSource { probe.time() }
+    configuration.runtime.time = TimeSource(wall: { probe.time() }, monotonic: { probe.time() })
     let application = try StreamsApplication(try builder.build(), configuration: configuration)
     try probe.run(application)
     var sample = try probe.sample()

@@ -47,7 +47,7 @@ final class Demo {
     }
 
     func run() throws {
-        let began = TimeSource.system.milliseconds
+        let began = TimeSource.system.monotonic.milliseconds
         let log = try EmbeddedLog.open(at: folder)
         defer { log.close() }
         try write(log)
@@ -60,7 +60,7 @@ final class Demo {
         try checkCells(rows, truth)
         try showTrace(rows, truth)
         try restore(log)
-        let time = TimeText.duration(TimeSource.system.milliseconds - began)
+        let time = TimeText.duration(TimeSource.system.monotonic.milliseconds - began)
         console.line("All of it is as it must be, in \(time).")
     }
 
@@ -70,12 +70,12 @@ final class Demo {
         try title(
             "Writing \(NumberText.grouped(Int64(accounts))) accounts and \(NumberText.grouped(Int64(transactions))) "
                 + "transactions as JSON into a fresh embedded log.")
-        let began = TimeSource.system.milliseconds
+        let began = TimeSource.system.monotonic.milliseconds
         var bar = ProgressBar(console, "   transactions", total: Int64(transactions))
         try DemoBank.load(log, accounts: accounts, transactions: transactions, seed: seed, &bar)
         bar.finish()
         let size = NumberText.bytes(Files.size("\(folder)/log.mdb") ?? 0)
-        say("written in \(TimeText.duration(TimeSource.system.milliseconds - began)), \(size)")
+        say("written in \(TimeText.duration(TimeSource.system.monotonic.milliseconds - began)), \(size)")
     }
 
     private func process(_ log: EmbeddedLog) throws {

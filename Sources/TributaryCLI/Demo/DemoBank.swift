@@ -51,7 +51,7 @@ enum DemoBank {
         try log.createTopics(topics.map { TopicSpecification($0, partitions: partitions) })
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "demo-load"))
         defer { producer.close() }
-        let now = TimeSource.system.milliseconds
+        let now = TimeSource.system.wall.milliseconds
         var random = FastRandom(seed: seed)
         let keys = (0..<accounts).map { Array("account-\($0)".utf8) }
         func send<Value>(_ topic: Int, _ key: [UInt8], _ value: Value, _ serde: Serde<Value>, at time: Int64) throws {

@@ -64,7 +64,7 @@ final class DemoWatch {
     }
 
     private func show(_ committed: Int64, _ total: Int64, force: Bool) {
-        let now = TimeSource.system.milliseconds
+        let now = TimeSource.system.monotonic.milliseconds
         if let last, now - last.time >= 250 {
             rate = (committed - last.committed) * 1000 / (now - last.time)
             self.last = (now, committed)

@@ -148,7 +148,7 @@ enum StoreCommands {
             if arguments.has("json") {
                 console.line(report.json)
             } else {
-                report.lines(now: TimeSource.system.milliseconds).forEach(console.line)
+                report.lines(now: TimeSource.system.wall.milliseconds).forEach(console.line)
             }
         }
         return 0

@@ -95,7 +95,7 @@ struct TopicWriter {
                 record.key == nil
                 ? Int32(count % Int(partitions)) : partition(forKey: key.span.bytes, count: partitions)
         }
-        let time = record.timestamp ?? TimeSource.system.milliseconds
+        let time = record.timestamp ?? TimeSource.system.wall.milliseconds
         // A span can't be made of an optional array in one expression.
         switch (record.key == nil, record.value == nil) {
         case (false, false): try send(target ?? 0, time, key.span.bytes, value.span.bytes, headers, record.context)

@@ -40,7 +40,7 @@ enum TraceSource {
                     names.isEmpty
                         ? "Jaeger has no spans" : "say which with --service: \(names.sorted().joined(separator: ", "))")
             }
-            let now = TimeSource.system.milliseconds
+            let now = TimeSource.system.wall.milliseconds
             return TraceGraph(
                 try client.spans(
                     ofService: service, from: TimeText.text(now - 86_400_000), to: TimeText.text(now + 60_000),

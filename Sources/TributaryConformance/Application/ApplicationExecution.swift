@@ -13,7 +13,7 @@ final class ApplicationExecution {
     private let built: TopologyInterpreter.Built
     private let folder: TemporaryFolder
     private let log: EmbeddedLog
-    private let clock = SetClock()
+    private let clock = ManualClock()
     private var configuration: StreamsConfiguration
     private let lines: LineageLines
     private let spans = KeptSpans()

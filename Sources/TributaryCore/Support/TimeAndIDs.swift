@@ -4,28 +4,51 @@
     import Darwin
 #endif
 
-/// Where time comes from; tests put their own in its place.
+/// Where time comes from: two clocks, each for what it is for.
+///
+/// Tests put their own in its place. May be used from any thread.
 public struct TimeSource: Sendable {
-    /// Nanoseconds since the epoch.
-    public let nanoseconds: @Sendable () -> Int64
+    /// How one clock is read.
+    public struct Reading: Sendable {
+        /// Reads the clock, in nanoseconds.
+        public let nanoseconds: @Sendable () -> Int64
+        /// Reads the clock, in milliseconds.
+        public var milliseconds: Int64 { nanoseconds() / 1_000_000 }
+    }
 
-    /// Makes a source of a closure, which may be called from any thread.
-    public init(_ nanoseconds: @escaping @Sendable () -> Int64) { self.nanoseconds = nanoseconds }
+    /// The time of day, since the epoch: for timestamps, and for nothing else.
+    ///
+    /// It jumps when somebody sets the clock, in either direction.
+    public let wall: Reading
+    /// The time since some moment: for intervals, idling and time limits, and for durations.
+    ///
+    /// It never jumps and never goes back; it says nothing about the time of day, and starts anew with the machine.
+    public let monotonic: Reading
 
-    /// Milliseconds since the epoch.
-    public var milliseconds: Int64 { nanoseconds() / 1_000_000 }
+    /// Makes a source of two closures that give nanoseconds, which may be called from any thread.
+    ///
+    /// - Parameters:
+    ///   - wall: the time of day, since the epoch.
+    ///   - monotonic: the time since some moment; never less than before.
+    public init(wall: @escaping @Sendable () -> Int64, monotonic: @escaping @Sendable () -> Int64) {
+        self.wall = Reading(nanoseconds: wall)
+        self.monotonic = Reading(nanoseconds: monotonic)
+    }
 
-    /// The system's wall clock.
+    /// The system's clocks.
     public static var system: TimeSource {
         TimeSource {
             var time = timespec()
             unsafe clock_gettime(CLOCK_REALTIME, &time)
             return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+        } monotonic: {
+            MonotonicClock.nanoseconds
         }
     }
 }
 
-/// A clock that never jumps and has no date, for time limits.
+/// The system's clock that never jumps and has no date, for time limits that are waited for in the system's calls, which know
+/// no other; what a test's clock should move takes ``TimeSource/monotonic``.
 package enum MonotonicClock {
     /// Nanoseconds since some moment of this machine's run.
     package static var nanoseconds: Int64 {

@@ -87,14 +87,14 @@ final class KafkaLogCore: Sendable {
 extension KafkaHandle {
     /// Waits until a broker tells the cluster's id.
     func clusterID(within milliseconds: Int64, of bootstrap: String) throws(LogError) -> String {
-        let deadline = TimeSource.system.milliseconds + milliseconds
+        let deadline = MonotonicClock.milliseconds + milliseconds
         repeat {
             if let id = unsafe rd_kafka_clusterid(pointer, 200) {
                 defer { unsafe rd_kafka_mem_free(pointer, id) }
                 return unsafe String(cString: id)
             }
             serve()
-        } while TimeSource.system.milliseconds < deadline && !events.isDenied
+        } while MonotonicClock.milliseconds < deadline && !events.isDenied
         throw events.explain(
             LogError(.unavailable, "none of the brokers \(bootstrap) answered within \(milliseconds) ms"))
     }
@@ -160,13 +160,13 @@ extension KafkaHandle {
         _ milliseconds: Int64, _ what: String, topic: String? = nil, partition: Int32? = nil,
         _ body: (CInt) -> rd_kafka_resp_err_t
     ) throws(LogError) {
-        let deadline = TimeSource.system.milliseconds + milliseconds
+        let deadline = MonotonicClock.milliseconds + milliseconds
         var pause: CInt = 20
         while true {
-            let left = max(deadline - TimeSource.system.milliseconds, 1)
+            let left = max(deadline - MonotonicClock.milliseconds, 1)
             let code = body(CInt(clamping: min(left, 5000)))
             if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
-            guard code.isTransient, !events.isDenied, TimeSource.system.milliseconds < deadline else {
+            guard code.isTransient, !events.isDenied, MonotonicClock.milliseconds < deadline else {
                 throw error(code, what, topic: topic, partition: partition)
             }
             _ = unsafe rd_kafka_poll(pointer, pause)

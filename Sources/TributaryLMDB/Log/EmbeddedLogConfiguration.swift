@@ -39,7 +39,7 @@ public struct EmbeddedLogConfiguration: Sendable {
     /// Bytes that stay free on the file system (of a small one a 64th at most): with less left, records are refused with
     /// `diskFull`, while deleting, trimming, compacting and committing offsets go on. 0 for none.
     public var diskReserveBytes: Int64 = 64 << 20
-    /// Where the time of day comes from: it decides retention.
+    /// Where time comes from: the time of day decides retention.
     public var time: TimeSource = .system
     /// Where log lines go.
     public var logs: LogSink = .none

@@ -51,7 +51,7 @@ public struct BusinessSpan {
             return
         }
         let (kept, dropped) = content.limits.kept(attributes, most: content.limits.eventAttributes)
-        var event = SpanEvent(name, time: content.time.nanoseconds(), attributes: kept)
+        var event = SpanEvent(name, time: content.time.wall.nanoseconds(), attributes: kept)
         event.droppedAttributes = dropped
         content.detail.events.append(event)
     }
@@ -119,7 +119,7 @@ extension Lineage {
         let recorder = box.recorder
         var own = lineage
         own.context.span = recorder.id()
-        let start = recorder.time.nanoseconds()
+        let start = recorder.time.wall.nanoseconds()
         let content = BusinessSpan.Content(name, attributes, time: recorder.time, limits: recorder.limits)
         let before = recorder.show(own, isElsewhere: false)
         do throws(Failure) {

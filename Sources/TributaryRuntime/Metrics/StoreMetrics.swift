@@ -68,11 +68,11 @@ final class StoreMetrics {
     }
 
     /// Flushes the store's cache, if there is something to flush; the clock is read before and after.
-    func flush(_ time: TimeSource) throws {
+    func flush(_ clock: TimeSource.Reading) throws {
         guard store.hasDirtyEntries else { return }
-        let start = time.nanoseconds()
+        let start = clock.nanoseconds()
         try store.flush()
-        flushTime.observe(time.nanoseconds() - start)
+        flushTime.observe(clock.nanoseconds() - start)
     }
 
     /// A batch of the changelog was restored, or all was.

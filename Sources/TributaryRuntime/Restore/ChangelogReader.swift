@@ -26,14 +26,14 @@ final class ChangelogReader {
         let consumer = try consumer ?? makeConsumer()
         let assignment = try consumer.assign(changelog, from: start)
         defer { consumer.unassign(assignment) }
-        var silentSince = configuration.time.milliseconds
+        var silentSince = configuration.time.monotonic.milliseconds
         while consumer.position(assignment) < end {
             if isStopping() { throw LogError(.closed, "the application was stopped while it restored its state") }
             if let batch = try consumer.poll(timeout: 100) {
-                silentSince = configuration.time.milliseconds
+                silentSince = configuration.time.monotonic.milliseconds
                 guard try body(batch) else { return }
-            } else if configuration.time.milliseconds - silentSince >= 30_000 {
-                silentSince = configuration.time.milliseconds
+            } else if configuration.time.monotonic.milliseconds - silentSince >= 30_000 {
+                silentSince = configuration.time.monotonic.milliseconds
                 configuration.log(
                     .warning, "the changelog's records don't come",
                     [

@@ -141,7 +141,7 @@ public struct StateRestorer {
         // Tombstones may be missing from what is still to be applied; where nothing is, none can be.
         let kept = topic?.settings["delete.retention.ms"].flatMap(Int64.init) ?? 86_400_000
         let policy = topic?.settings["cleanup.policy"] ?? "delete"
-        let (age, isTooOld) = configuration.time.milliseconds.subtractingReportingOverflow(position.wallTime)
+        let (age, isTooOld) = configuration.time.wall.milliseconds.subtractingReportingOverflow(position.wallTime)
         if policy.contains("compact"), isTooOld || age > kept, try hasRecords(changelog, from: position.next, ends) {
             return "it is older than the changelog keeps tombstones"
         }
@@ -221,7 +221,7 @@ public struct StateRestorer {
         return StorePosition(
             next: max(item.ends.high, item.start), last: before?.last ?? read.last,
             lastHash: before?.lastHash ?? read.hash, commitID: before?.commitID ?? -1,
-            wallTime: configuration.time.milliseconds, identity: item.identity)
+            wallTime: configuration.time.wall.milliseconds, identity: item.identity)
     }
 
     /// What was read of a changelog: offset and hash of the last record, -1 and 0 if there was none.
@@ -241,7 +241,7 @@ public struct StateRestorer {
         read.progress.position = read.progress.end
         read.progress.isDone = true
         report(read)
-        read.metrics?.restoreTook(configuration.time.nanoseconds() - read.start)
+        read.metrics?.restoreTook(configuration.time.monotonic.nanoseconds() - read.start)
     }
 
     private func report(_ read: Read, batch isBatch: Bool = false) {
@@ -258,7 +258,7 @@ public struct StateRestorer {
             progress: RestoreProgress(
                 store: item.store.name, task: task.taskID, changelog: item.changelog, start: item.start,
                 end: item.ends.high, position: item.start, records: 0, isDone: item.start >= item.ends.high),
-            metrics: task.metrics?.store(item.store.name), start: configuration.time.nanoseconds())
+            metrics: task.metrics?.store(item.store.name), start: configuration.time.monotonic.nanoseconds())
         report(read)
         guard !read.progress.isDone else { return read }
         let foreign = ForeignCells(

@@ -26,8 +26,9 @@ final class PunctuationQueue {
         return handle
     }
 
-    /// Calls everything that is due at `now`, in the order of due times; missed intervals collapse into one call.
-    func run(at now: Int64) throws -> Bool {
+    /// Calls everything that is due at `now`, in the order of due times, with the time `shown`; missed intervals collapse into one
+    /// call.
+    func run(at now: Int64, showing shown: Int64) throws -> Bool {
         guard now >= earliest else { return false }
         var ran = false
         while true {
@@ -37,13 +38,15 @@ final class PunctuationQueue {
                     .min(by: { (schedules[$0].due, schedules[$0].number) < (schedules[$1].due, schedules[$1].number) })
             else { break }
             let due = schedules[index].due
-            let following = due &+ schedules[index].interval
+            let interval = schedules[index].interval
+            let following = due.addingSaturated(interval)
             schedules[index].due =
                 following > now
-                ? following : due &+ ((now &- due) / schedules[index].interval &+ 1) &* schedules[index].interval
+                ? following
+                : due.addingSaturated((now.subtractingSaturated(due) / interval + 1).multipliedSaturated(by: interval))
             let callback = schedules[index].callback
             ran = true
-            try callback(now)
+            try callback(shown)
         }
         due.value = schedules.map(\.due).min() ?? Int64.max
         return ran

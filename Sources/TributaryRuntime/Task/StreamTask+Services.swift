@@ -145,7 +145,8 @@ extension StreamTask: TaskServices {
     ) -> Punctuation {
         switch clock {
         case .streamTime: streamPunctuations.add(every: interval, firstDue: 0, callback)
-        case .wallClock: wallPunctuations.add(every: interval, firstDue: wallClock + interval, callback)
+        case .wallClock:
+            wallPunctuations.add(every: interval, firstDue: hot.value.monotonic.addingSaturated(interval), callback)
         }
     }
 

@@ -44,6 +44,8 @@ public final class StreamTask {
     struct Hot: ~Copyable {
         var streamTime: Int64 = -1
         var wallClock: Int64 = 0
+        // What punctuations by wall clock are counted by: their intervals go on when somebody sets the clock.
+        var monotonic: Int64 = 0
         var processedRecords: Int64 = 0
         var firstTimeOfRun: Int64 = 0
         var needsCommit = false
@@ -81,7 +83,8 @@ public final class StreamTask {
         self.box = box
         log = configuration.log.adding([("task", id)])
         scope = box.addScope(log)
-        hot.value.wallClock = configuration.time.milliseconds
+        hot.value.wallClock = configuration.time.wall.milliseconds
+        hot.value.monotonic = configuration.time.monotonic.milliseconds
         stores = try TaskStores(
             topology, subTopologies, task: id, partition: partition, configuration: configuration,
             collector: collector, engines: engines, budget: budget, recorder: recorder, topics: topics)
@@ -141,7 +144,7 @@ public final class StreamTask {
         queue.add(batch)
     }
 
-    /// When the next wall-clock punctuation is due, ms.
+    /// When the next wall-clock punctuation is due, by the monotonic clock, ms.
     var nextWallClockPunctuation: Int64 { wallPunctuations.earliest }
 
     /// The source partitions that the task reads: those of its number that exist.
@@ -225,22 +228,25 @@ public final class StreamTask {
 
     // MARK: Punctuation
 
-    /// Takes the wall clock for what comes next.
-    public func update(wallClock now: Int64) { hot.value.wallClock = now }
+    /// Reads the clocks for what comes next.
+    public func updateClocks() {
+        hot.value.wallClock = configuration.time.wall.milliseconds
+        hot.value.monotonic = configuration.time.monotonic.milliseconds
+    }
 
     /// Runs punctuations that stream time has made due.
     public func punctuateStreamTime() throws -> Bool {
         guard streamTime >= 0 else { return false }
         recorder.enter(scope)
         recorder.showNothing()
-        return try punctuated(streamPunctuations.run(at: streamTime))
+        return try punctuated(streamPunctuations.run(at: streamTime, showing: streamTime))
     }
 
     /// Runs punctuations that the wall clock has made due.
     public func punctuateWallClock() throws -> Bool {
         recorder.enter(scope)
         recorder.showNothing()
-        return try punctuated(wallPunctuations.run(at: wallClock))
+        return try punctuated(wallPunctuations.run(at: hot.value.monotonic, showing: wallClock))
     }
 
     func punctuated(_ ran: Bool) -> Bool {
@@ -261,7 +267,7 @@ public final class StreamTask {
             for store in stores.inOrder { try store.flush() }
             return
         }
-        for store in metrics.stores { try store.flush(configuration.time) }
+        for store in metrics.stores { try store.flush(configuration.time.monotonic) }
     }
 
     /// The offsets to commit, with the partition times as metadata.

@@ -33,8 +33,9 @@ public final class TaskStores {
     private let topics: any TopicNames
     private let recorder: LineageRecorder
     private let task: String
+    // By the monotonic clock, ms.
     private var lastStateCommit: Int64
-    private var lastPurge: Int64 = 0
+    private var lastPurge: Int64?
     // The last log commit, while the state that belongs to it isn't durable.
     private var unsavedCommit: Int64?
 
@@ -49,7 +50,7 @@ public final class TaskStores {
         self.task = task
         self.recorder = recorder
         self.topics = topics
-        lastStateCommit = configuration.time.milliseconds
+        lastStateCommit = configuration.time.monotonic.milliseconds
         let names = subTopologies.flatMap(\.stores)
         let descriptions = names.compactMap { topology.stores[$0] }
         if descriptions.contains(where: \.isPersistent) {
@@ -109,7 +110,7 @@ public final class TaskStores {
     func committed(_ commitID: Int64, force: Bool) throws -> Bool {
         try memory?.commit()
         guard let persistent else { return false }
-        let now = configuration.time.milliseconds
+        let now = configuration.time.monotonic.milliseconds
         let isDue =
             force || now - lastStateCommit >= configuration.stateFlushInterval
             || persistent.dirtyBytes >= configuration.stateDirtyBytes
@@ -126,7 +127,7 @@ public final class TaskStores {
     ///
     /// Between commits only, when nothing is dirty.
     func idle() throws {
-        let now = configuration.time.milliseconds
+        let now = configuration.time.monotonic.milliseconds
         if let unsavedCommit {
             guard now - lastStateCommit >= configuration.stateFlushInterval else { return }
             try makeDurable(unsavedCommit, now)
@@ -139,13 +140,14 @@ public final class TaskStores {
     private func makeDurable(_ commitID: Int64?, _ now: Int64) throws {
         guard let persistent else { return }
         unsavedCommit = nil
-        try savePositions(commitID, now)
+        let wall = configuration.time.wall.milliseconds
+        try savePositions(commitID, wall)
         for store in inOrder { try store.prepareCommit() }
         try persistent.commit()
         lastStateCommit = now
-        if now - lastPurge >= 3_600_000 {
+        if lastPurge.map({ now - $0 >= 3_600_000 }) ?? true {
             lastPurge = now
-            for store in inOrder { try store.purgeGraves(before: now - configuration.graveRetention) }
+            for store in inOrder { try store.purgeGraves(before: wall - configuration.graveRetention) }
         }
     }
 

@@ -129,40 +129,57 @@ final class ThreadLoop {
     // MARK: The loop
 
     func run() throws {
-        defer {
-            closeTasks()
-            consumer.close()
-            producer.close()
-        }
-        var readers: [String: any CommittedReader] = [:]
-        for task in tasks { readers[task.taskID] = task.stores.persistent?.makeCommittedReader() }
-        thread.publish(readers)
-        context.onRunning()
-        lastCommit = context.configuration.time.milliseconds
-        lastPurge = lastCommit
+        defer { close() }
+        begin()
         do {
             while !thread.isStopping { try round() }
-            try commit(force: true)
-            publish()
-            publishStores()
+            try end()
         } catch {
-            // Everything since the last commit never happened.
-            try? producer.abortTransaction()
-            collector.closed()
+            abort()
             throw error
         }
     }
 
-    private func round() throws {
+    /// Before the first round.
+    func begin() {
+        var readers: [String: any CommittedReader] = [:]
+        for task in tasks { readers[task.taskID] = task.stores.persistent?.makeCommittedReader() }
+        thread.publish(readers)
+        context.onRunning()
+        lastCommit = context.configuration.time.monotonic.milliseconds
+        lastPurge = lastCommit
+    }
+
+    /// Commits what the rounds left, and makes the state durable.
+    func end() throws {
+        try commit(force: true)
+        publish()
+        publishStores()
+    }
+
+    /// Everything since the last commit never happened.
+    private func abort() {
+        try? producer.abortTransaction()
+        collector.closed()
+    }
+
+    /// Gives up what isn't committed.
+    func close() {
+        closeTasks()
+        consumer.close()
+        producer.close()
+    }
+
+    /// Does what there is to do: processes, punctuates, commits, and polls.
+    func round() throws {
         for request in thread.takeRequests() { request(self) }
         let didWork = try Lineage.bound(to: box) {
-            let now = context.configuration.time.milliseconds
-            for task in tasks { task.update(wallClock: now) }
+            for task in tasks { task.updateClocks() }
             var didWork = try process()
             for task in tasks where try task.punctuateWallClock() { didWork = true }
             return didWork
         }
-        let now = context.configuration.time.milliseconds
+        let now = context.configuration.time.monotonic.milliseconds
         let isDue = now - lastCommit >= context.configuration.commitInterval
         if (isDue && tasks.contains { $0.needsCommit }) || tasks.contains(where: \.commitRequested)
             || collector.producer.pendingBytes >= context.configuration.transactionBytes
@@ -183,7 +200,7 @@ final class ThreadLoop {
     // So many records at most, so that clocks, commits and requests get their turn.
     private func process() throws -> Bool {
         var didWork = false
-        var before = context.configuration.time.nanoseconds()
+        var before = context.configuration.time.monotonic.nanoseconds()
         for item in measured {
             let task = item.task
             var left = context.configuration.recordsPerRound
@@ -192,7 +209,7 @@ final class ThreadLoop {
                 guard done > 0 else { break }
                 left -= done
                 didWork = true
-                let now = context.configuration.time.nanoseconds()
+                let now = context.configuration.time.monotonic.nanoseconds()
                 thread.metrics.processTime.observe((now - before) / Int64(done), count: Int64(done))
                 noteExemplar()
                 item.metrics.endToEnd.observe(task.wallClock - task.firstTimeOfRun, count: Int64(done))
@@ -229,7 +246,7 @@ final class ThreadLoop {
             idleSince = -1
             return true
         }
-        let now = context.configuration.time.milliseconds
+        let now = context.configuration.time.monotonic.milliseconds
         if idleSince < 0 { idleSince = now }
         return now - idleSince >= context.configuration.maximumIdle
     }
@@ -267,7 +284,7 @@ final class ThreadLoop {
     private func commit(force: Bool) throws {
         let dirty = tasks.filter(\.needsCommit)
         guard !dirty.isEmpty || force else { return }
-        let start = context.configuration.time.nanoseconds()
+        let start = context.configuration.time.monotonic.nanoseconds()
         var offsets: [TopicPartition: CommittedOffset] = [:]
         for task in dirty {
             try task.flush()
@@ -282,15 +299,17 @@ final class ThreadLoop {
                 try context.group.commit(offsets)
             }
             thread.metrics.commits.add()
-            thread.metrics.commitTime.observe(context.configuration.time.nanoseconds() - start)
+            thread.metrics.commitTime.observe(context.configuration.time.monotonic.nanoseconds() - start)
         }
-        let middle = context.configuration.time.nanoseconds()
+        let middle = context.configuration.time.monotonic.nanoseconds()
         var madeDurable = false
         for task in force ? tasks : dirty {
             if try task.committed(commitID, force: force) { madeDurable = true }
         }
-        if madeDurable { thread.metrics.stateCommitTime.observe(context.configuration.time.nanoseconds() - middle) }
-        lastCommit = context.configuration.time.milliseconds
+        if madeDurable {
+            thread.metrics.stateCommitTime.observe(context.configuration.time.monotonic.nanoseconds() - middle)
+        }
+        lastCommit = context.configuration.time.monotonic.milliseconds
         if lastCommit - lastPurge >= 30_000 || force { try purge() }
     }
 
@@ -338,7 +357,7 @@ final class ThreadLoop {
     }
 
     private func publishStores() {
-        lastPublished = context.configuration.time.milliseconds
+        lastPublished = context.configuration.time.monotonic.milliseconds
         for item in measured { item.metrics.publishStores() }
         thread.metrics.lineage.publish(recorder, collector, tasks)
     }

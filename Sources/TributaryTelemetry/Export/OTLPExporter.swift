@@ -56,7 +56,7 @@ public final class OTLPExporter: SpanExporter {
     /// Takes log lines as OTLP log records; add it to another sink with `LogSink.and(_:)`.
     public func logSink(level: LogLevel = .info) -> LogSink {
         LogSink(level: level) { [worker] line in
-            worker.add(TimedLine(line: line, time: TimeSource.system.nanoseconds()))
+            worker.add(TimedLine(line: line, time: TimeSource.system.wall.nanoseconds()))
         }
     }
 

@@ -6,14 +6,16 @@ extension LogSink {
     /// Lines for people: time, level, source, message, data, ids.
     public static func text(level: LogLevel = .info) -> LogSink {
         LogSink(level: level) { message in
-            LogLine.write { writer in LogLine.appendText(message, at: TimeSource.system.nanoseconds(), to: &writer) }
+            LogLine.write { writer in LogLine.appendText(message, at: TimeSource.system.wall.nanoseconds(), to: &writer)
+            }
         }
     }
 
     /// Lines for programs: one JSON object each, with `trace_id`, `span_id` and `trace_flags` as fields of their own.
     public static func json(level: LogLevel = .info) -> LogSink {
         LogSink(level: level) { message in
-            LogLine.write { writer in LogLine.appendJSON(message, at: TimeSource.system.nanoseconds(), to: &writer) }
+            LogLine.write { writer in LogLine.appendJSON(message, at: TimeSource.system.wall.nanoseconds(), to: &writer)
+            }
         }
     }
 }

@@ -22,14 +22,14 @@ public final class PeriodicMetrics: Sendable {
         _ registry: MetricsRegistry, to exporter: OTLPExporter, every milliseconds: Int64? = nil,
         time: TimeSource = .system
     ) {
-        let start = time.nanoseconds()
+        let start = time.wall.nanoseconds()
         let milliseconds = milliseconds ?? exporter.metricInterval
         let state = state
         let status = OSThread.start("tributary-metrics") {
             var goesOn = true
             while goesOn {
                 goesOn = state.wait(milliseconds: max(milliseconds, 1)) { $0.isStopping ? true : nil } == nil
-                let now = time.nanoseconds()
+                let now = time.wall.nanoseconds()
                 exporter.export(registry.snapshot().map { Metric($0, start: start, time: now) })
             }
             state.withLock { $0.hasEnded = true }

@@ -1,21 +1,7 @@
-internal import Synchronization
 internal import TributaryCore
 internal import TributaryLineage
 internal import TributaryRuntime
 internal import TributaryState
-
-/// A clock that moves only when told to.
-final class DriverClock: Sendable {
-    private let now: Atomic<Int64>
-
-    init(_ milliseconds: Int64) { now = Atomic(milliseconds) }
-
-    func advance(_ milliseconds: Int64) { now.add(milliseconds, ordering: .relaxed) }
-
-    var milliseconds: Int64 { now.load(ordering: .relaxed) }
-
-    var source: TimeSource { TimeSource { self.milliseconds &* 1_000_000 } }
-}
 
 /// Keeps every finished span.
 final class DriverSpans: SpanExporter {

@@ -17,7 +17,7 @@ public final class TopologyTestDriver {
     public private(set) var metricsRegistry: MetricsRegistry
     private let topology: Topology
     private var configuration: TestDriverConfiguration
-    private let clock: DriverClock
+    private let clock: ManualClock
     private let spans = DriverSpans()
     private var task: StreamTask
     private var instruments: DriverInstruments
@@ -35,7 +35,7 @@ public final class TopologyTestDriver {
     public init(_ topology: Topology, configuration: TestDriverConfiguration = TestDriverConfiguration()) throws {
         self.topology = topology
         var configuration = configuration
-        clock = DriverClock(configuration.initialWallClock)
+        clock = ManualClock(configuration.initialWallClock)
         configuration.runtime.time = clock.source
         if configuration.runtime.lineage.exporter == nil && configuration.runtime.lineage.spans > .none {
             configuration.runtime.lineage.exporter = spans
@@ -157,11 +157,11 @@ public final class TopologyTestDriver {
             headers: headers)
     }
 
-    /// Moves the wall clock, runs each wall-clock punctuation that is due once, commits, and does what follows.
+    /// Lets time pass, on both clocks, runs each wall-clock punctuation that is due once, commits, and does what follows.
     public func advanceWallClock(milliseconds: Int64) throws {
-        clock.advance(milliseconds)
+        clock.advance(milliseconds: milliseconds)
         try Lineage.bound(to: task.box) {
-            task.update(wallClock: clock.milliseconds)
+            task.updateClocks()
             _ = try task.punctuateWallClock()
             try commit()
         }

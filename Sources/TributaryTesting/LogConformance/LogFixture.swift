@@ -60,9 +60,9 @@ struct LogFixture {
     /// Polls until `count` records have come, and fails if they don't.
     func poll(_ consumer: any LogConsumer, count: Int) throws -> [LoggedRecord] {
         var records: [LoggedRecord] = []
-        let end = TimeSource.system.milliseconds + patience
+        let end = TimeSource.system.monotonic.milliseconds + patience
         while records.count < count {
-            let left = end - TimeSource.system.milliseconds
+            let left = end - TimeSource.system.monotonic.milliseconds
             guard left > 0 else {
                 throw Unexpected("expected \(count) records, got \(records.count) in \(patience) ms")
             }

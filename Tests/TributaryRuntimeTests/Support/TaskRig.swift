@@ -6,11 +6,16 @@ import TributaryRuntime
 import TributaryState
 import TributaryTesting
 
+extension ManualClock {
+    /// Lets time pass.
+    func advance(_ milliseconds: Int64) { advance(milliseconds: milliseconds) }
+}
+
 /// Partition 0 of an application, started, fed, committed, killed and started again by hand, as its thread would.
 final class TaskRig {
     static let day: Int64 = 86_400_000
     let log: MemoryLog
-    let clock = TestClock()
+    let clock = ManualClock(1_700_000_000_000)
     let engines: KeptEngines
     let topology: Topology
     var configuration: RuntimeConfiguration

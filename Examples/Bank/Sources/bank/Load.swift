@@ -32,7 +32,7 @@ extension Bank {
             let valueBytes = try serde.bytes(value(index)) ?? []
             try producer.send(
                 topic: number, partition: partition(forKey: keyBytes.span.bytes, count: partitions),
-                timestamp: TimeSource.system.milliseconds, key: keyBytes.span.bytes, value: valueBytes.span.bytes,
+                timestamp: TimeSource.system.wall.milliseconds, key: keyBytes.span.bytes, value: valueBytes.span.bytes,
                 headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
         }
         try producer.flush()

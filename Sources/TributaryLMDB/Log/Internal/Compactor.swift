@@ -30,7 +30,7 @@ struct Compactor: ~Copyable {
         self.id = id
         self.partition = partition
         self.settings = settings
-        now = store.configuration.time.milliseconds
+        now = store.configuration.time.wall.milliseconds
     }
 
     deinit { unsafe out.base?.deallocate() }

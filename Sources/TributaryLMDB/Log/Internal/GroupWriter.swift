@@ -106,7 +106,7 @@ struct GroupWriter: ~Copyable {
         set.commit = last
         for index in set.batches.indices { try put(set, index, &transaction, databases) }
         if let group = set.group {
-            let now = store.configuration.time.milliseconds
+            let now = store.configuration.time.wall.milliseconds
             for (partition, offset) in set.offsets {
                 key.group(group, partition)
                 value.removeAll()

@@ -115,7 +115,7 @@ final class Maintenance: Sendable {
         _ topic: String, _ id: UInt32, _ partition: Int32, _ settings: TopicSettings
     ) throws(LogError) {
         guard settings.retentionMilliseconds >= 0 || settings.retentionBytes >= 0 else { return }
-        let now = store.configuration.time.milliseconds
+        let now = store.configuration.time.wall.milliseconds
         try translating { () throws(LMDBError) in
             if let start = try newStart(id, partition, settings, now) {
                 while try store.advanceStart(id, partition, to: start) {}
