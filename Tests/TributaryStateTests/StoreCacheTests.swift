@@ -119,12 +119,19 @@ import TributaryState
                     trace: meta.lineage.context.traceLow))
         }
         var model = Model(limit: limit)
-        // Lengths around those where keys and values leave the entry; some share their first 16 bytes.
-        let keys = (0..<200).map { index in
-            index % 3 == 0
-                ? Array("a-long-common-prefix".utf8) + [UInt8(index)]
-                : [UInt8(index)] + bytes(&random, Int(random.next() % 17))
-        }
+        // Lengths around those where keys and values leave the entry; some share their first 16 bytes, some their hash: two that
+        // differ behind their first 8 bytes, two that differ by a zero byte at the end.
+        let sameHash = [
+            Array("customer00001527".utf8), Array("customer00209486".utf8),
+            [0x9a, 0x36, 0xff, 0x2d, 0xff, 0x54, 0x39], [0x9a, 0x36, 0xff, 0x2d, 0xff, 0x54, 0x39, 0],
+        ]
+        let keys =
+            sameHash + sameHash
+            + (0..<200).map { index in
+                index % 3 == 0
+                    ? Array("a-long-common-prefix".utf8) + [UInt8(index)]
+                    : [UInt8(index)] + bytes(&random, Int(random.next() % 17))
+            }
         var total = 0
         for step in 0..<6_000 {
             let key = keys[Int(random.next() % UInt64(keys.count))]
@@ -136,15 +143,16 @@ import TributaryState
                     ? nil : bytes(&random, Int(random.next() % (isLarge ? 70_000 : 24)))
                 let headers = random.next() % 4 == 0 ? bytes(&random, 1 + Int(random.next() % 30)) : []
                 let topic = Int32(random.next() % 3)
+                let partition = Int32(random.next() % 2)
                 let write = Flushed(
-                    key: key, value: value, offset: Int64(step), partition: topic * 2, headers: headers,
+                    key: key, value: value, offset: Int64(step), partition: partition, headers: headers,
                     trace: UInt64(step))
                 let lineage = CollectionOfOne(
                     Lineage(
                         context: TraceContext(traceHigh: 1, traceLow: UInt64(step), span: 2, flags: 0), cell: .empty))
                 let meta = RecordMeta(
                     key: key.span.bytes, hasKey: true, timestamp: Int64(step),
-                    origin: RecordOrigin(topic: topic, partition: topic * 2, offset: Int64(step)),
+                    origin: RecordOrigin(topic: topic, partition: partition, offset: Int64(step)),
                     headers: headers.span.bytes, lineage: lineage.span)
                 if random.next() % 2 == 0 {
                     let found = try store.read(key.span.bytes)
