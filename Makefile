@@ -11,7 +11,7 @@ help:
 	@echo "make bench    measure (Benchmarks/), ratios in one run"
 	@echo "make bench-tracing  what lineage costs in a state store, layer by layer"
 	@echo "make bench-gate     instructions and allocations per record against their thresholds"
-	@echo "make soak     crash tests and random lineage topologies, for long"
+	@echo "make soak     crash tests, flipped bits and random lineage topologies, for long"
 	@echo "make fuzz     fuzz the parsers of outside bytes"
 	@echo "make mutants  break the sources in one place after another, and see whether the tests notice"
 	@echo "make format   format the sources        make lint   check them"
@@ -44,7 +44,7 @@ bench-gate: install
 	Benchmarks/gate
 
 soak: install
-	TRIBUTARY_SOAK=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter "CrashTests|LineageTruth"
+	TRIBUTARY_SOAK=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter "CrashTests|LineageTruth|BitFlipTests"
 
 fuzz: install
 	@.ci/fuzz

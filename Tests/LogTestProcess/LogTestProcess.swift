@@ -20,6 +20,9 @@ import TributaryLMDB
             case "join": try join(log)
             case "stamp": try stamp(log)
             case "count", "clean": try count(log)
+            case "read": try read(log)
+            case "append": try append(log)
+            case "verify": try verify(log)
             default: exit(64)
             }
         } catch {
@@ -48,6 +51,74 @@ import TributaryLMDB
             while true { pause() }
         default: return false
         }
+    }
+
+    /// Prints what all topics hold, the records as a checksum for each partition.
+    private static func read(_ log: EmbeddedLog) throws(LogError) {
+        for topic in try log.topics() {
+            say("\(topic)")
+            for partition in 0..<topic.partitions {
+                let place = TopicPartition(topic.name, partition)
+                let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "child"))
+                _ = try consumer.assign(place, from: try log.watermarks(place, committed: true).low)
+                var (count, sum) = (0, UInt64(0))
+                while let batch = try consumer.poll(timeout: 0) {
+                    for index in 0..<batch.count {
+                        count += 1
+                        for bytes in [batch.key(index) == nil, batch.value(index) == nil] {
+                            sum = sum &* 31 &+ (bytes ? 1 : 2)
+                        }
+                        if let key = batch.key(index) { add(key, &sum) }
+                        if let value = batch.value(index) { add(value, &sum) }
+                        sum = sum &* 31 &+ UInt64(bitPattern: batch.offset(index) &+ batch.timestamp(index))
+                    }
+                }
+                say("\(place): \(count) \(sum)")
+            }
+        }
+        for (place, offset) in try log.committedOffsets(group: "g").sorted(by: { $0.key < $1.key }) {
+            say("\(place): \(offset.offset)")
+        }
+        log.close()
+    }
+
+    private static func add(_ bytes: RawSpan, _ sum: inout UInt64) {
+        for index in 0..<bytes.byteCount { sum = sum &* 31 &+ UInt64(bytes.byte(at: index) ?? 0) }
+    }
+
+    /// Writes a little everywhere, in a transaction and without, and has the log cleaned.
+    private static func append(_ log: EmbeddedLog) throws(LogError) {
+        let group = try log.joinGroup(GroupConfiguration(group: "g", clientID: "child", tasks: 1))
+        for id in ["child", nil] {
+            let producer = try log.makeProducer(ProducerConfiguration(clientID: "child", transactionalID: id))
+            let topics = try log.topics()
+            for round: Int64 in 0..<20 {
+                if id != nil { try producer.beginTransaction() }
+                for topic in topics {
+                    let number = try producer.number(ofTopic: topic.name)
+                    for partition in 0..<topic.partitions {
+                        var value = ByteWriter()
+                        for _ in 0..<(round * 50) { value.append(bigEndian: round) }
+                        try send(producer, number, partition, round, value)
+                    }
+                }
+                let offsets = [TopicPartition("in", 0): CommittedOffset(round)]
+                if id != nil { _ = try producer.commitTransaction(offsets: offsets, group: group) }
+            }
+            try producer.flush()
+            producer.close()
+        }
+        try log.performMaintenance()
+        log.close()
+    }
+
+    /// Says what a walk over everything finds.
+    private static func verify(_ log: EmbeddedLog) throws(LogError) {
+        var verifier = EmbeddedLogVerifier(log)
+        verifier.run()
+        for finding in verifier.findings { say("\(finding)") }
+        if let first = verifier.findings.first { throw first }
+        log.close()
     }
 
     /// Holds a group until it is killed.

@@ -146,13 +146,6 @@ import Testing
         #expect(text.text.contains(#"a\nb = t\tu"#))
     }
 
-    @Test func `a sound log is verified`() async throws {
-        await create("t")
-        _ = try await produce("a:1\n", "--format", "text")
-        let run = await CommandRun("topics", "verify", "--in-process", "--log", log)
-        #expect(run.status == 0 && run.output == ["1 batches, 1 records: all is well"])
-    }
-
     @Test func `progress is shown on a terminal only`() async throws {
         await create("t")
         let file = try folder.file(

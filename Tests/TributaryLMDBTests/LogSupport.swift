@@ -115,7 +115,7 @@ extension EmbeddedLog {
     /// What a walk over everything finds wrong.
     func verify() throws -> [LogError] {
         var verifier = EmbeddedLogVerifier(self)
-        try verifier.run()
+        verifier.run()
         return verifier.findings
     }
 }

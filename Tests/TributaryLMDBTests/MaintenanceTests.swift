@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import TributaryCore
@@ -130,5 +131,65 @@ import TributaryTesting
         try log.performMaintenance()
         #expect(try log.read("t") == newest.values.sorted { $0.offset < $1.offset } + [end])
         #expect(try log.verify().isEmpty)
+    }
+
+    @Test func `compaction goes on until nothing is dirty, however little memory its keys may take`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder) {
+            $0.batchBytes = 4096
+            $0.compactionBytes = 0  // room for some 1,400 keys
+        }
+        try log.createTopics([TopicSpecification("t", settings: ["cleanup.policy": "compact"])])
+        let keys = 10_000
+        for round in 0..<3 {
+            try log.write((0..<keys).map { TestRecord("key \(($0 &* 7919) % keys)", "\(round)") }, to: "t")
+        }
+        try log.write([TestRecord("end", "1")], to: "t")
+        try log.performMaintenance()
+        let records = try log.read("t")
+        // All but the last round's are gone, which may hold a batch that is left alone.
+        #expect(records.map(\.offset) == Array(Int64(2 * keys)...Int64(3 * keys)))
+        #expect(try log.verify().isEmpty)
+    }
+
+    @Test func `compaction by itself catches up with what comes in while it works`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder) {
+            $0.batchBytes = 4096
+            $0.maintenanceIntervalMilliseconds = 250
+            $0.compactionBytes = 0
+        }
+        try log.createTopics([TopicSpecification("t", partitions: 2, settings: ["cleanup.policy": "compact"])])
+        let keys = 5000
+        for _ in 0..<20 {
+            for partition: Int32 in 0...1 {
+                try log.write((0..<keys).map { TestRecord("\($0)", "v") }, to: "t", partition)
+            }
+        }
+        // Runs of 1,400 keys, one each interval, would need 36 s.
+        var left = 0
+        for _ in 0..<30 {
+            left = try (0...1).reduce(0) { try $0 + log.read("t", Int32($1)).count }
+            if left <= 2 * 2 * keys { break }
+            usleep(10_000)
+        }
+        #expect(left <= 2 * 2 * keys)
+        log.close()
+    }
+
+    @Test func `batches of which nothing stays leave one that stands for them`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder)
+        try log.createTopics([TopicSpecification("t", settings: ["cleanup.policy": "compact"])])
+        for round in 0..<700 { try log.write([TestRecord("a", "\(round)")], to: "t") }
+        try log.performMaintenance()
+        #expect(try log.texts("t") == ["698 a=698", "699 a=699"])
+        for start: Int64 in [0, 1, 300, 697] { #expect(try log.read("t", from: start).map(\.offset) == [698, 699]) }
+        // Both runs of a transaction's 256, and the rest with the record that stays.
+        var verifier = EmbeddedLogVerifier(log)
+        verifier.run()
+        #expect(verifier.findings.isEmpty && verifier.batches == 4)
+        // What has no record has no time either.
+        #expect(try log.offsets(atOrAfter: [TopicPartition("t", 0): 0]) == [TopicPartition("t", 0): 698])
     }
 }

@@ -10,6 +10,9 @@ let benchmarks: [(name: String, make: @Sendable (Options) throws -> Benchmark)] 
     ("store-10k", { storeBenchmark(name: "store-10k", keys: 10_000, $0) }),
     ("store-1m", { storeBenchmark(name: "store-1m", keys: 1_000_000, $0) }),
     ("log", { logBenchmark($0) }),
+    ("compaction-10k", { compactionBenchmark(name: "compaction-10k", keys: 10_000, $0) }),
+    ("compaction-1m", { compactionBenchmark(name: "compaction-1m", keys: 1_000_000, $0) }),
+    ("deletion", { deletionBenchmark($0) }),
     ("restore-1m", { try restoreBenchmark(name: "restore-1m", records: 1_000_000, $0) }),
     ("restore-5m", { try restoreBenchmark(name: "restore-5m", records: 5_000_000, $0) }),
 ]

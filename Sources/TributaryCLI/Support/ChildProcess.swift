@@ -1,3 +1,5 @@
+internal import TributaryCore
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Darwin)
@@ -21,13 +23,26 @@ final class ChildProcess {
 
     let id: pid_t
     private var output: Int32
+    /// The end of the child's standard input that keeps it alive; -1 if it has ours.
+    private let life: Int32
     private var pending: [UInt8] = []
     private var ending: Ending?
 
     /// Starts the program's own file.
-    init(_ arguments: [String]) throws(CommandError) {
+    ///
+    /// The standard input of a child that `isTied` ends when this process does, however that ends, and not before: see
+    /// ``endWithStandardInput()``.
+    init(_ arguments: [String], isTied: Bool = false) throws(CommandError) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw Files.failure("pipe") }
+        var tie: [Int32] = [-1, -1]
+        guard !isTied || pipe(&tie) == 0 else {
+            for end in ends { close(end) }
+            throw Files.failure("pipe")
+        }
+        life = tie[1]
+        if isTied { for end in tie { _ = fcntl(end, F_SETFD, FD_CLOEXEC) } }
+        defer { if isTied { close(tie[0]) } }
         output = ends[0]
         // Else a later child would hold this one's pipe open.
         _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
@@ -37,6 +52,7 @@ final class ChildProcess {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
         posix_spawn_file_actions_addclose(&actions, ends[1])
+        if isTied { posix_spawn_file_actions_adddup2(&actions, tie[0], 0) }
         let path = ChildProcess.ownPath
         var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
@@ -45,6 +61,7 @@ final class ChildProcess {
         close(ends[1])
         guard status == 0 else {
             close(output)
+            if isTied { close(tie[1]) }
             throw CommandError("\(path) can't be started: \(String(cString: strerror(status)))")
         }
         self.id = id
@@ -57,6 +74,18 @@ final class ChildProcess {
             _ = wait()
         }
         close(output)
+        if life >= 0 { close(life) }
+    }
+
+    /// Ends this process at once when its standard input ends: when the one that started it, tied, is gone.
+    static func endWithStandardInput() {
+        _ = OSThread("tributary-tie") {
+            var byte: UInt8 = 0
+            while true {
+                let count = read(0, &byte, 1)
+                if count == 0 || (count < 0 && errno != EINTR) { _exit(VerifyCommand.Status.unfinished) }
+            }
+        }
     }
 
     private static var ownPath: String {

@@ -20,7 +20,7 @@ struct ReaderWalk: ~Copyable {
     }
 
     /// Copies entries until there are as many bytes as wanted or no more entries.
-    mutating func fill(_ cursor: borrowing LMDBCursor) throws(LMDBError) {
+    mutating func fill(_ cursor: borrowing LMDBReadCursor) throws(LMDBError) {
         entries.removeAll()
         ends.removeAll(keepingCapacity: true)
         var physical = ByteWriter(capacity: 512)

@@ -35,7 +35,9 @@ internal import TributaryCore
         }
         let end = try handle.core.store.watermarks(partition).high
         return state.value.add(
-            Assignment(name: partition, topic: row.id, position: offset, knownEnd: end))
+            Assignment(
+                name: partition, topic: row.id, isWhole: try handle.core.store.isWhole(row, topic: partition.topic),
+                position: offset, knownEnd: end))
     }
 
     func unassign(_ assignment: Int) { state.value.change(assignment) { $0.isActive = false } }
@@ -122,8 +124,11 @@ internal import TributaryCore
             if assignment.position < row.startOffset || assignment.position > row.nextOffset {
                 throw LMDBError.outOfRange
             }
-            guard assignment.position < row.nextOffset else { return nil }
-            var gathered = GatheredBatches(pool, end: row.nextOffset)
+            guard assignment.position < row.nextOffset else {
+                try checkEnd(state.value.reader, assignment)
+                return nil
+            }
+            var gathered = GatheredBatches(pool, end: row.nextOffset, isWhole: assignment.isWhole)
             do throws(LMDBError) {
                 try gathered.fill(state.value.reader, databases.records, assignment)
             } catch {
@@ -142,7 +147,20 @@ internal import TributaryCore
                     .offsetOutOfRange, "the partition doesn't hold this offset", topic: assignment.name.topic,
                     partition: assignment.name.partition, offset: assignment.position)
             }
-            throw LogError(error)
+            throw LogError(error).at(assignment.name, assignment.position)
+        }
+    }
+
+    /// At the end of a partition there is nothing more; else its row is an old or a damaged one.
+    private func checkEnd(
+        _ reader: borrowing ReadTransaction, _ assignment: Assignment
+    ) throws(LMDBError) {
+        let cursor = try reader.cursor(handle.core.databases.records)
+        var key = LogKey()
+        key.record(assignment.topic, assignment.name.partition, assignment.position)
+        guard let entry = try cursor.seek(key.bytes) else { return }
+        if baseOffset(entry.key, assignment.topic, assignment.name.partition) != nil {
+            throw handle.core.environment.malformed("a partition goes on behind its end")
         }
     }
 
@@ -156,7 +174,7 @@ internal import TributaryCore
             throw LogError(
                 fault == .version ? .unknownFormat : .corrupt, fault.rawValue, topic: assignment.name.topic,
                 partition: assignment.name.partition, offset: max(result.faultOffset, assignment.position),
-                resumeOffset: try handle.core.store.batchStart(after: result.faultOffset, assignment))
+                resumeOffset: try? handle.core.store.batchStart(after: result.faultOffset, assignment))
         }
         let next = result.nextOffset
         state.value.change(index) { $0.position = next }

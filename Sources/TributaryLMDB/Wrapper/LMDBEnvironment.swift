@@ -22,6 +22,8 @@ package struct LMDBOptions: Sendable {
     package var sync: Sync
     /// Fails chosen writes, in tests.
     package var faults: LMDBFaults?
+    /// Checks the pages that a write goes through before LMDB follows them; reads are always checked.
+    package var checksWrites = false
     /// Called once when the environment has been closed.
     package var onClose: (@Sendable () -> Void)?
     /// Where is said who keeps a write transaction waiting.
@@ -65,6 +67,15 @@ package struct LMDBOptions: Sendable {
     package let path: String
     /// Fails chosen writes, in tests.
     let faults: LMDBFaults?
+    /// The file, for reads.
+    let pages: PageFile
+    /// Whether pages are checked before they are written to.
+    let checksWrites: Bool
+    /// Where LMDB has mapped the file, for values that it hands out; 0 until it is known.
+    let mapped = Atomic<UInt>(0)
+    let mapLength: UInt
+    let pageSize: Int
+    private let names = Guarded(DatabaseNames())
     private let transactions = Atomic<UInt64>(0)
     private let onClose: (@Sendable () -> Void)?
     private let logs: LogSink
@@ -103,6 +114,16 @@ package struct LMDBOptions: Sendable {
             unsafe mdb_env_close(created)  // LMDB wants this after a failed open, too
             throw LMDBError(code: status, call: call, path: path)
         }
+        var descriptor: Int32 = -1
+        _ = unsafe mdb_env_get_fd(created, &descriptor)
+        pages = PageFile(descriptor: descriptor)
+        checksWrites = options.checksWrites
+        var info = unsafe MDB_envinfo()
+        var stat = MDB_stat()
+        _ = unsafe mdb_env_info(created, &info)
+        _ = unsafe mdb_env_stat(created, &stat)
+        mapLength = UInt(unsafe info.me_mapsize)
+        pageSize = max(Int(stat.ms_psize), 1)
         unsafe handle = created
         self.path = path
         faults = options.faults
@@ -180,11 +201,29 @@ package struct LMDBOptions: Sendable {
     /// The longest key that the file takes.
     package var maximumKeySize: Int { Int(unsafe mdb_env_get_maxkeysize(handle)) }
 
+    // MARK: Names of databases
+
+    /// Remembers the name of a database that LMDB opened.
+    func name(_ database: LMDBDatabase, _ name: String) {
+        names.withLock { $0.names[database.index] = Array(name.utf8) }
+    }
+
+    /// The name of a database; nil if no transaction opened it.
+    func name(_ database: LMDBDatabase) -> [UInt8]? { names.withLock { $0.names[database.index] } }
+
+    /// A number for a database that only reads go to, which LMDB isn't told of.
+    func readDatabase(_ name: String) -> LMDBDatabase { names.withLock { $0.forReading(name) } }
+
     func nextTransactionNumber() -> UInt64 { transactions.add(1, ordering: .relaxed).newValue }
 
     @inline(__always)
     func check(_ call: StaticString, _ status: Int32) throws(LMDBError) {
         if status != 0 { throw failure(call, status) }
+    }
+
+    @inline(never)
+    func failure(_ fault: PageFault) -> LMDBError {
+        LMDBError(code: MDB_CORRUPTED, call: fault.what, path: path, page: fault.page)
     }
 
     @inline(never)
@@ -203,5 +242,20 @@ package struct LMDBOptions: Sendable {
         close(descriptor)
         _ = unsafe unlink(probe)
         return status == ENOSPC || status == EDQUOT ? status : EIO
+    }
+}
+
+/// What the databases of an environment are called, by LMDB's numbers or, above them, by our own.
+private struct DatabaseNames {
+    var names: [UInt32: [UInt8]] = [:]
+    private var numbers: [String: UInt32] = [:]
+    private static let first: UInt32 = 1 << 31
+
+    mutating func forReading(_ name: String) -> LMDBDatabase {
+        if let known = numbers[name] { return LMDBDatabase(index: known) }
+        let number = Self.first + UInt32(truncatingIfNeeded: numbers.count)
+        numbers[name] = number
+        names[number] = Array(name.utf8)
+        return LMDBDatabase(index: number)
     }
 }

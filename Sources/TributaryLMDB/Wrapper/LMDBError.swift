@@ -36,6 +36,8 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
     package let call: StaticString
     /// The file of the environment.
     package let path: String
+    /// The page that is not what LMDB wrote, if one was found.
+    package let page: UInt64?
 
     /// What a caller must tell apart.
     package var kind: Kind {
@@ -53,14 +55,16 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
     }
 
     /// Makes an error.
-    package init(code: Int32, call: StaticString, path: String) {
+    package init(code: Int32, call: StaticString, path: String, page: UInt64? = nil) {
         self.code = code
         self.call = call
         self.path = path
+        self.page = page
     }
 
     /// One sentence with the file and LMDB's own words.
     package var description: String {
+        if let page { return "\(path): \(call) (page \(page))" }
         let words = unsafe mdb_strerror(code).map { unsafe String(cString: $0) } ?? "unknown error"
         return "\(call) on \(path): \(words) (\(code))"
     }

@@ -1,6 +1,12 @@
 internal import CLMDB
 internal import TributaryCore
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 /// A view of the file as of one commit.
 ///
 /// Views out of it end with it.
@@ -10,11 +16,16 @@ internal import TributaryCore
 @safe package struct ReadTransaction: ~Copyable {
     let environment: LMDBEnvironment
     private let handle: OpaquePointer
+    private var file: PageSnapshot
 
     init(_ environment: LMDBEnvironment) throws(LMDBError) {
         var begun: OpaquePointer?
         let status = unsafe mdb_txn_begin(environment.handle, nil, UInt32(MDB_RDONLY), &begun)
         guard status == 0, let begun = unsafe begun else { throw environment.failure("mdb_txn_begin", status) }
+        do throws(LMDBError) { file = try unsafe snapshot(begun, environment) } catch {
+            unsafe mdb_txn_abort(begun)
+            throw error
+        }
         self.environment = environment
         unsafe handle = begun
     }
@@ -29,51 +40,117 @@ internal import TributaryCore
     /// Reads the newest commit from now on; only after ``reset()``.
     package mutating func renew() throws(LMDBError) {
         try environment.check("mdb_txn_renew", unsafe mdb_txn_renew(handle))
+        do throws(LMDBError) { file = try unsafe snapshot(handle, environment) } catch {
+            reset()
+            throw error
+        }
     }
 
     /// Opens a database that is there.
-    ///
-    /// Only while no other thread of the process opens one: the handle is good inside this transaction only.
     package func openDatabase(_ name: String) throws(LMDBError) -> LMDBDatabase {
-        var index: UInt32 = 0
-        try environment.check("mdb_dbi_open", unsafe mdb_dbi_open(handle, name, 0, &index))
-        return LMDBDatabase(index: index)
+        guard try root(Array(name.utf8)) != nil else { throw environment.failure("open a database", MDB_NOTFOUND) }
+        return environment.readDatabase(name)
     }
 
     /// The names of all databases.
     package func databaseNames() throws(LMDBError) -> [String] {
-        var index: UInt32 = 0
-        try environment.check("mdb_dbi_open", unsafe mdb_dbi_open(handle, nil, 0, &index))
-        let cursor = try cursor(LMDBDatabase(index: index))
-        var names: [String] = []
-        var entry = try cursor.move(.first)
-        while let found = entry {
-            names.append(String(decoding: [UInt8](copying: found.key), as: UTF8.self))
-            entry = try cursor.move(.next)
-        }
-        return names
+        do throws(PageFault) {
+            var walk = TreeWalk(file.main, in: file)
+            var names: [String] = []
+            while try walk.next() {
+                if walk.tree != nil { names.append(String(decoding: [UInt8](copying: walk.key.bytes), as: UTF8.self)) }
+            }
+            return names
+        } catch { throw environment.failure(error) }
     }
 
     /// The value of a key; nil if it isn't there.
     @_lifetime(borrow self)
     package func value(_ database: LMDBDatabase, _ key: RawSpan) throws(LMDBError) -> RawSpan? {
-        let (status, found) = unsafe rawGet(handle, database.index, key)
-        if status == MDB_NOTFOUND { return nil }
-        try environment.check("mdb_get", status)
-        return unsafe _overrideLifetime(view(found), borrowing: self)
+        guard let root = try root(database) else { return nil }
+        let stored: FileBytes
+        do throws(PageFault) {
+            var walk = TreeWalk(root, in: file)
+            guard try walk.seek(key), walk.key.bytes.isEqual(to: key) else { return nil }
+            stored = try walk.value()
+        } catch { throw environment.failure(error) }
+        let size = try database.size(key, stored.bytes, environment)
+        return unsafe _overrideLifetime(stored.bytes.prefix(size), borrowing: self)
     }
 
     /// The number of keys.
     package func count(_ database: LMDBDatabase) throws(LMDBError) -> Int {
-        var stat = MDB_stat()
-        try environment.check("mdb_stat", unsafe mdb_stat(handle, database.index, &stat))
-        return stat.ms_entries
+        Int(clamping: try root(database)?.entries ?? 0)
     }
 
     /// Begins to walk.
     @_lifetime(borrow self)
-    package func cursor(_ database: LMDBDatabase) throws(LMDBError) -> LMDBCursor {
-        let cursor = try unsafe LMDBCursor(handle, environment, database)
+    package func cursor(_ database: LMDBDatabase) throws(LMDBError) -> LMDBReadCursor {
+        let cursor = LMDBReadCursor(TreeWalk(try root(database) ?? TreeRoot(), in: file), database, environment)
         return unsafe _overrideLifetime(cursor, borrowing: self)
     }
+
+    private func root(_ database: LMDBDatabase) throws(LMDBError) -> TreeRoot? {
+        guard let name = environment.name(database) else { throw environment.failure("an unknown database", EINVAL) }
+        return try root(name)
+    }
+
+    private func root(_ name: [UInt8]) throws(LMDBError) -> TreeRoot? {
+        do throws(PageFault) { return try file.tree(name) } catch { throw environment.failure(error) }
+    }
+
+    /// Where LMDB has the file's first byte in memory; nil as long as there is no database, or if its page is damaged.
+    var mapBase: UInt? {
+        var walk = TreeWalk(file.main, in: file)
+        guard (try? walk.first()) == true, let place = file.offset(of: walk.key) else { return nil }
+        var cursor: OpaquePointer?
+        guard unsafe mdb_cursor_open(handle, 1, &cursor) == 0 else { return nil }  // 1 is the tree of names
+        defer { unsafe mdb_cursor_close(cursor) }
+        let (status, key, _) = unsafe rawMove(cursor, MDB_FIRST)
+        return status == 0 ? UInt(bitPattern: unsafe key.mv_data) &- UInt(place) : nil
+    }
+
+    /// Checks all values of a sealed database: what isn't found may be there under a damaged key.
+    package func checkRows(_ database: LMDBDatabase) throws(LMDBError) {
+        guard database.isSealed else { return }
+        let cursor = try cursor(database)
+        var entry = try cursor.move(.first)
+        while entry != nil { entry = try cursor.move(.next) }
+    }
+
+    /// Checks the list of free pages, which writing goes by without a look.
+    package func checkFreePages() throws(LMDBError) { try PageCheck.freeList(file, environment) }
+
+    /// The trees of this commit, to be checked as a whole.
+    package func checkPages(_ check: inout PageCheck) throws(LMDBError) {
+        try check.run(file, environment)
+    }
+}
+
+extension PageSnapshot {
+    /// Where a named tree begins; nil if there is none.
+    func tree(_ name: [UInt8]) throws(PageFault) -> TreeRoot? {
+        var walk = TreeWalk(main, in: self)
+        guard try walk.seek(unsafe name.span.bytes), unsafe walk.key.bytes.isEqual(to: name.span.bytes) else {
+            return nil
+        }
+        guard let root = walk.tree else { throw PageFault(page: walk.path.last ?? 0, what: "a tree's row is none") }
+        return root
+    }
+}
+
+/// The pages of the commit that a read transaction has.
+@unsafe private func snapshot(
+    _ transaction: OpaquePointer, _ environment: LMDBEnvironment
+) throws(LMDBError) -> PageSnapshot {
+    // Again if commits went over this one's meta page in between.
+    for _ in 0..<10_000 {
+        do throws(PageFault) {
+            let number = UInt64(unsafe mdb_txn_id(transaction))
+            if let file = try environment.pages.snapshot(transaction: number) { return file }
+        } catch { throw environment.failure(error) }
+        unsafe mdb_txn_reset(transaction)
+        try environment.check("mdb_txn_renew", unsafe mdb_txn_renew(transaction))
+    }
+    throw environment.failure(PageFault(page: 0, what: "no meta page is that of the newest commit"))
 }

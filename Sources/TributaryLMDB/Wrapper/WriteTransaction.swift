@@ -17,15 +17,36 @@ internal import TributaryCore
     private let number: UInt64
     private let thread: pthread_t
     private var failed = false
+    /// Checks pages before they are written to, where the environment wants that.
+    private let pages: WriteGuard?
 
     init(_ environment: LMDBEnvironment) throws(LMDBError) {
         var begun: OpaquePointer?
         let status = unsafe mdb_txn_begin(environment.handle, nil, 0, &begun)
         guard status == 0, unsafe begun != nil else { throw environment.failure("mdb_txn_begin", status) }
+        do throws(LMDBError) { pages = try unsafe Self.guarding(begun, environment) } catch {
+            unsafe mdb_txn_abort(begun)
+            throw error
+        }
         self.environment = environment
         unsafe handle = begun
         number = environment.nextTransactionNumber()
         thread = pthread_self()
+        environment.findMap()
+    }
+
+    /// Nobody else commits as long as the transaction lives: the newest meta page stays what it is.
+    @unsafe private static func guarding(
+        _ transaction: OpaquePointer?, _ environment: LMDBEnvironment
+    ) throws(LMDBError) -> WriteGuard? {
+        guard environment.checksWrites else { return nil }
+        do throws(PageFault) {
+            let number = UInt64(unsafe mdb_txn_id(transaction))
+            guard let file = try environment.pages.snapshot(transaction: number &- 1) else {
+                throw PageFault(page: 0, what: "no meta page is that of the newest commit")
+            }
+            return WriteGuard(file, environment)
+        } catch { throw environment.failure(error) }
     }
 
     deinit {
@@ -55,12 +76,17 @@ internal import TributaryCore
 
     /// Opens a database, creating it if told to.
     ///
-    /// After an abort of this transaction the handle is void.
-    package mutating func openDatabase(_ name: String, create: Bool = true) throws(LMDBError) -> LMDBDatabase {
+    /// After an abort of this transaction the handle is void. Values of one opened as `sealed` are kept with a checksum; only
+    /// cursors that are kept don't know of it.
+    package mutating func openDatabase(
+        _ name: String, create: Bool = true, sealed: Bool = false
+    ) throws(LMDBError) -> LMDBDatabase {
         var index: UInt32 = 0
         let flags = create ? UInt32(MDB_CREATE) : 0
+        try pages?.check(name: name)
         try environment.check("mdb_dbi_open", unsafe mdb_dbi_open(handle, name, flags, &index))
-        return LMDBDatabase(index: index)
+        environment.name(LMDBDatabase(index: index), name)
+        return LMDBDatabase(index: index, isSealed: sealed)
     }
 
     /// The names of all databases.
@@ -102,10 +128,13 @@ internal import TributaryCore
     /// The value of a key; nil if it isn't there.
     @_lifetime(borrow self)
     package func value(_ database: LMDBDatabase, _ key: RawSpan) throws(LMDBError) -> RawSpan? {
+        try checkPages(database, key)
         let (status, found) = unsafe rawGet(handle, database.index, key)
         if status == MDB_NOTFOUND { return nil }
         try environment.check("mdb_get", status)
-        return unsafe _overrideLifetime(view(found), borrowing: self)
+        let stored = try unsafe environment.checkedView(found)
+        let size = try database.size(key, stored, environment)
+        return unsafe _overrideLifetime(stored.prefix(size), borrowing: self)
     }
 
     /// Writes a value.
@@ -114,7 +143,15 @@ internal import TributaryCore
     package mutating func put(
         _ database: LMDBDatabase, _ key: RawSpan, _ value: RawSpan, append: Bool = false
     ) throws(LMDBError) {
+        guard !database.isSealed else {
+            var sealed = ByteWriter(capacity: value.byteCount + 8)
+            sealed.append(value)
+            sealed.append(bigEndian: LMDBDatabase.seal(key, value))
+            let plain = LMDBDatabase(index: database.index)
+            return try put(plain, key, sealed.bytes, append: append)
+        }
         try checkWritable()
+        try checkPages(database, key)
         let index = database.index
         let flags = append ? UInt32(MDB_APPEND) : 0
         let transaction = unsafe handle
@@ -132,6 +169,7 @@ internal import TributaryCore
     @discardableResult
     package mutating func delete(_ database: LMDBDatabase, _ key: RawSpan) throws(LMDBError) -> Bool {
         try checkWritable()
+        try checkPages(database, key, deletes: true)
         let index = database.index
         let transaction = unsafe handle
         let status = unsafe key.withUnsafeBytes { bytes in
@@ -148,8 +186,14 @@ internal import TributaryCore
     /// Begins to walk; nothing can be written while the walk lives.
     @_lifetime(borrow self)
     package func cursor(_ database: LMDBDatabase) throws(LMDBError) -> LMDBCursor {
+        if let pages { try pages.check(database, from: RawSpan.empty, entries: Int.max) }
         let cursor = try unsafe LMDBCursor(handle, environment, database)
         return unsafe _overrideLifetime(cursor, borrowing: self)
+    }
+
+    /// Checks the pages of so many entries from a key on, before a cursor goes over them and deletes them.
+    package func checkPages(_ database: LMDBDatabase, from key: RawSpan, entries: Int) throws(LMDBError) {
+        try pages?.check(database, from: key, entries: entries)
     }
 
     /// Opens a cursor that can be kept; it ends with this transaction.
@@ -174,7 +218,9 @@ internal import TributaryCore
         let (status, key, value) = unsafe rawMove(cursor.handle, move.operation)
         if status == MDB_NOTFOUND || (status != 0 && move == .current) { return nil }
         try environment.check("mdb_cursor_get", status)
-        return unsafe _overrideLifetime(LMDBEntry(key: view(key), value: view(value)), borrowing: self)
+        return unsafe _overrideLifetime(
+            LMDBEntry(key: try environment.checkedView(key), value: try environment.checkedView(value)), borrowing: self
+        )
     }
 
     /// Moves a cursor to the first key that is not below `key` and returns the entry there; nil if there is none.
@@ -184,7 +230,9 @@ internal import TributaryCore
         let (status, found, value) = unsafe rawSeekOrFirst(cursor.handle, key)
         if status == MDB_NOTFOUND { return nil }
         try environment.check("mdb_cursor_get", status)
-        return unsafe _overrideLifetime(LMDBEntry(key: view(found), value: view(value)), borrowing: self)
+        return unsafe _overrideLifetime(
+            LMDBEntry(key: try environment.checkedView(found), value: try environment.checkedView(value)),
+            borrowing: self)
     }
 
     /// Moves a cursor to a key and returns its value; nil if it isn't there.
@@ -196,7 +244,7 @@ internal import TributaryCore
         let (status, found) = unsafe rawGet(cursor.handle, key)
         if status == MDB_NOTFOUND { return nil }
         try environment.check("mdb_cursor_get", status)
-        return unsafe _overrideLifetime(view(found), borrowing: self)
+        return unsafe _overrideLifetime(try environment.checkedView(found), borrowing: self)
     }
 
     /// Writes a value through a cursor: several times cheaper than by key if keys come sorted.
@@ -228,6 +276,11 @@ internal import TributaryCore
     @inline(__always)
     private func check(_ cursor: LMDBWriteCursor) throws(LMDBError) {
         if cursor.transaction != number { throw environment.failure("cursor of another transaction", MDB_BAD_TXN) }
+    }
+
+    @inline(__always)
+    private func checkPages(_ database: LMDBDatabase, _ key: RawSpan, deletes: Bool = false) throws(LMDBError) {
+        if let pages { try pages.check(database, key, deletes: deletes) }
     }
 
     @inline(__always)

@@ -48,6 +48,7 @@ struct BatchHeader: BitwiseCopyable {
         case checksum = "the batch's checksum is wrong"
         case fields = "the batch's fields contradict each other"
         case record = "a record in the batch is malformed"
+        case hole = "records are missing"
     }
 
     /// Reads the header, without the checksum being checked.

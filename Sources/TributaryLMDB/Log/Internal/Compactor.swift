@@ -3,8 +3,13 @@ internal import TributaryCore
 /// Compacts a partition: of each key the newest record stays, a tombstone for the topic's `delete.retention.ms`.
 ///
 /// The last batch is left alone, and so is what is younger than `min.compaction.lag.ms`. Records keep their offsets. What
-/// becomes small is put together into batches of the usual size. Reads and writes are separate short transactions; if
-/// records are deleted in between, the rest is left for the next time.
+/// becomes small is put together into batches of the usual size, and a batch stands for the offsets of all that it replaces:
+/// none are missing, even if no record is left. Reads and writes are separate short transactions; if records are deleted in
+/// between, the rest is left for the next time.
+///
+/// What is dirty, not compacted yet, is read once, and its keys' newest offsets are noted, in memory that is bounded. Dirty
+/// batches of which nothing stays aren't read again; the clean part before them is, since a record there may have been
+/// replaced.
 struct Compactor: ~Copyable {
     private let store: LogStore
     private let topic: String
@@ -12,6 +17,7 @@ struct Compactor: ~Copyable {
     private let partition: Int32
     private let settings: TopicSettings
     private let now: Int64
+    private let isStopped: () -> Bool
 
     // The batch that is being put together, and what it replaces.
     private var out = OpenBatch()
@@ -21,33 +27,45 @@ struct Compactor: ~Copyable {
     private var sources: [(base: Int64, bytes: Int)] = []
     private var isChanged = false
 
-    /// How much memory the keys of one run may take; further ones wait for the next run.
-    private static let keyBytes = 64 << 20
+    /// What one run came to.
+    enum Outcome {
+        /// There was not enough to do.
+        case nothing
+        /// All is clean that may be.
+        case done
+        /// Memory was full of keys: there is more to do.
+        case more
+        /// The partition changed, or it is time to stop.
+        case interrupted
+    }
 
-    init(_ store: LogStore, _ topic: String, _ id: UInt32, _ partition: Int32, _ settings: TopicSettings) {
+    init(
+        _ store: LogStore, _ topic: String, _ id: UInt32, _ partition: Int32, _ settings: TopicSettings,
+        isStopped: @escaping () -> Bool = { false }
+    ) {
         self.store = store
         self.topic = topic
         self.id = id
         self.partition = partition
         self.settings = settings
+        self.isStopped = isStopped
         now = store.configuration.time.wall.milliseconds
     }
 
     deinit { unsafe out.base?.deallocate() }
 
-    /// Compacts if enough of the partition is new, or in any case.
-    mutating func run(all: Bool) throws(LogError) {
+    /// Compacts once if so much of the partition is dirty, or in any case.
+    mutating func run(all: Bool, ratio: Double) throws(LogError) -> Outcome {
         let row = try translating { () throws(LMDBError) in
             try partitionRow(store.environment.read(), store.databases, id, partition)
         }
-        guard let row, row.nextOffset > row.startOffset else { return }
+        guard let row, row.nextOffset > row.startOffset else { return .nothing }
         let (dirty, end) = try translating { () throws(LMDBError) in try measure(row) }
-        guard all || (end > row.cleanOffset && Double(dirty) >= settings.minimumDirtyRatio * Double(row.bytes)) else {
-            return
-        }
-        var keys = KeyTable()
-        let reached = try note(&keys, from: row.cleanOffset, to: end)
-        try rewrite(keys, to: reached, row)
+        guard all || (end > row.cleanOffset && Double(dirty) >= ratio * Double(row.bytes)) else { return .nothing }
+        var found = DirtyPart(from: row.cleanOffset, memory: store.configuration.compactionBytes)
+        let reached = try note(&found, row, to: end)
+        guard try rewrite(found, to: reached, row) else { return .interrupted }
+        return reached < end ? .more : .done
     }
 
     /// How many bytes were never compacted, and where the part that may be ends.
@@ -81,66 +99,117 @@ struct Compactor: ~Copyable {
         LogError(.corrupt, fault.rawValue, topic: topic, partition: partition, offset: base)
     }
 
-    /// Notes the newest offset of the keys in a range; returns where it stopped.
-    private func note(_ keys: inout KeyTable, from: Int64, to end: Int64) throws(LogError) -> Int64 {
+    /// Reads the batch that goes on at an offset; false at the end of what is to be compacted.
+    ///
+    /// Offsets that are missing are an error: what is put together would stand for them.
+    private func load(
+        _ batch: inout StoredBatch, _ row: PartitionRow, at: Int64?, to end: Int64
+    ) throws(LogError) -> Bool {
+        let found = try translating { () throws(LMDBError) in
+            try batch.load(store, id, partition, atOrAfter: at ?? 0)
+        }
+        guard found, batch.base < end else {
+            if let at, at < end, store.format > 1 { throw corrupt(.hole, at) }
+            return false
+        }
+        let isNext = at == nil ? batch.base <= row.startOffset : batch.base == at
+        guard isNext || (store.format == 1 && batch.base < row.cleanOffset) else {
+            throw corrupt(.hole, at ?? row.startOffset)
+        }
+        return true
+    }
+
+    /// Notes the newest offset of the keys in the dirty part; returns where it stopped.
+    private func note(_ found: inout DirtyPart, _ row: PartitionRow, to end: Int64) throws(LogError) -> Int64 {
         var batch = StoredBatch()
-        var at = from
-        while at < end, keys.byteCount < Self.keyBytes {
-            let found = try translating { () throws(LMDBError) in
-                try batch.load(store, id, partition, atOrAfter: at)
-            }
-            guard found, batch.base < end else { return end }
+        var at = found.from
+        while at < end, !found.isFull, !isStopped() {
+            // The first may begin before the part does, if records before an offset were deleted.
+            guard try load(&batch, row, at: at == row.startOffset ? nil : at, to: end) else { break }
             do throws(BatchHeader.Fault) {
                 let header = try batch.header()
                 try batch.forEach(header) { record in
-                    if let key = record.key { keys.note(key, record.offset) }
+                    if let key = record.key { found.keys.note(key, record.offset) }
                     return true
                 }
+                found.batches.append(
+                    DirtyPart.Batch(base: batch.base, end: header.endOffset, byteCount: batch.byteCount))
                 at = header.endOffset
             } catch { throw corrupt(error, batch.base) }
         }
+        found.finish(at)
         return at
     }
 
-    private mutating func rewrite(_ keys: borrowing KeyTable, to end: Int64, _ row: PartitionRow) throws(LogError) {
+    /// Writes what stays; false if the partition has changed or it is time to stop.
+    private mutating func rewrite(
+        _ found: borrowing DirtyPart, to end: Int64, _ row: PartitionRow
+    ) throws(LogError) -> Bool {
         var batch = StoredBatch()
-        var at: Int64 = 0
-        while at < end {
-            let found = try translating { () throws(LMDBError) in
-                try batch.load(store, id, partition, atOrAfter: at)
-            }
-            guard found, batch.base < end else { break }
-            let header: BatchHeader
-            do throws(BatchHeader.Fault) { header = try batch.header() } catch { throw corrupt(error, batch.base) }
-            let plan: Plan
-            do throws(BatchHeader.Fault) { plan = try look(batch, header, keys) } catch {
-                throw corrupt(error, batch.base)
-            }
-            let batchHorizon = plan.tombstones == 0 ? 0 : plan.horizon
-            let isLarge = batch.byteCount * 2 > store.configuration.batchBytes
-            if !plan.isChanged && isLarge {
-                guard try flush(row) else { return }
-            } else {
-                let clash = horizon != 0 && batchHorizon != 0 && horizon != batchHorizon
-                let isFull =
-                    out.length + batch.byteCount > store.configuration.batchBytes
-                    || header.endOffset - outBase > Int64(Int32.max)
-                if !sources.isEmpty && (clash || isFull) {
-                    guard try flush(row) else { return }
-                }
-                do throws(BatchHeader.Fault) { try take(batch, header, keys, plan, batchHorizon) } catch {
-                    throw corrupt(error, batch.base)
-                }
-            }
-            at = header.endOffset
+        var at: Int64?
+        let clean = found.batches.first?.base ?? found.from
+        while at ?? 0 < clean {
+            if isStopped() { return false }
+            guard try load(&batch, row, at: at, to: clean) else { break }
+            guard let next = try add(batch, found, row) else { return false }
+            at = next
         }
-        guard try flush(row) else { return }
-        _ = try translating { () throws(LMDBError) in
+        for index in found.batches.indices {
+            if isStopped() { return false }
+            let dirty = found.batches[index]
+            if !found.holdsAny(dirty) {
+                // Nothing stays: its bytes need not be looked at again.
+                guard try makeRoom(0, 0, dirty.end, row) else { return false }
+                begin(dirty.base)
+                isChanged = true
+                replace(dirty.base, dirty.byteCount, dirty.end)
+                continue
+            }
+            guard try load(&batch, row, at: dirty.base == clean && at == nil ? nil : dirty.base, to: end),
+                batch.base == dirty.base, try add(batch, found, row) != nil
+            else { return false }
+        }
+        guard try flush(row) else { return false }
+        return try translating { () throws(LMDBError) in
             try change(row) { row in
                 row.cleanOffset = max(row.cleanOffset, end)
             } work: { _ throws(LMDBError) in
             }
         }
+    }
+
+    /// Adds what stays of a batch; returns where the next begins, or nil if the partition has changed.
+    private mutating func add(
+        _ batch: borrowing StoredBatch, _ found: borrowing DirtyPart, _ row: PartitionRow
+    ) throws(LogError) -> Int64? {
+        let header: BatchHeader
+        let plan: Plan
+        do throws(BatchHeader.Fault) {
+            header = try batch.header()
+            plan = try look(batch, header, found)
+        } catch { throw corrupt(error, batch.base) }
+        let isLarge = batch.byteCount * 2 > store.configuration.batchBytes
+        if !plan.isChanged && isLarge {
+            guard try flush(row) else { return nil }
+            return header.endOffset
+        }
+        let batchHorizon = plan.tombstones == 0 ? 0 : plan.horizon
+        guard try makeRoom(batch.byteCount, batchHorizon, header.endOffset, row) else { return nil }
+        do throws(BatchHeader.Fault) { try take(batch, header, found, plan, batchHorizon) } catch {
+            throw corrupt(error, batch.base)
+        }
+        return header.endOffset
+    }
+
+    /// Writes what was put together if so much more doesn't go with it; false if the partition has changed.
+    private mutating func makeRoom(
+        _ byteCount: Int, _ batchHorizon: Int64, _ end: Int64, _ row: PartitionRow
+    ) throws(LogError) -> Bool {
+        guard !sources.isEmpty else { return true }
+        let clash = horizon != 0 && batchHorizon != 0 && horizon != batchHorizon
+        let isFull = out.length + byteCount > store.configuration.batchBytes || end - outBase > Int64(Int32.max)
+        let isMany = sources.count >= LogStore.batchesPerTransaction
+        return clash || isFull || isMany ? try flush(row) : true
     }
 
     /// What compaction does to a batch.
@@ -151,18 +220,17 @@ struct Compactor: ~Copyable {
         var isChanged = false
     }
 
-    private func stays(_ record: borrowing StoredRecord, _ header: BatchHeader, _ keys: borrowing KeyTable) -> Bool {
-        guard let key = record.key else { return false }
-        if let newest = keys.newest(key), newest > record.offset { return false }
+    private func stays(_ record: borrowing StoredRecord, _ header: BatchHeader, _ found: borrowing DirtyPart) -> Bool {
+        guard let key = record.key, found.isNewest(key, record.offset) else { return false }
         return !(record.isTombstone && header.deleteHorizon != 0 && now >= header.deleteHorizon)
     }
 
     private func look(
-        _ batch: borrowing StoredBatch, _ header: BatchHeader, _ keys: borrowing KeyTable
+        _ batch: borrowing StoredBatch, _ header: BatchHeader, _ found: borrowing DirtyPart
     ) throws(BatchHeader.Fault) -> Plan {
         var plan = Plan()
         try batch.forEach(header) { record in
-            if stays(record, header, keys) {
+            if stays(record, header, found) {
                 plan.kept += 1
                 if record.isTombstone { plan.tombstones += 1 }
             }
@@ -174,25 +242,32 @@ struct Compactor: ~Copyable {
     }
 
     private mutating func take(
-        _ batch: borrowing StoredBatch, _ header: BatchHeader, _ keys: borrowing KeyTable, _ plan: Plan,
+        _ batch: borrowing StoredBatch, _ header: BatchHeader, _ found: borrowing DirtyPart, _ plan: Plan,
         _ batchHorizon: Int64
     ) throws(BatchHeader.Fault) {
-        if sources.isEmpty {
-            outBase = batch.base
-            horizon = 0
-            isChanged = false
-        }
+        begin(batch.base)
         var next = out
         let base = outBase
         try batch.forEach(header) { record in
-            if stays(record, header, keys) { record.append(to: &next, base: base) }
+            if stays(record, header, found) { record.append(to: &next, base: base) }
             return true
         }
         out = next
         if batchHorizon != 0 { horizon = batchHorizon }
         isChanged = isChanged || plan.isChanged || !sources.isEmpty
-        sources.append((batch.base, batch.byteCount))
-        outEnd = header.endOffset
+        replace(batch.base, batch.byteCount, header.endOffset)
+    }
+
+    private mutating func begin(_ base: Int64) {
+        guard sources.isEmpty else { return }
+        outBase = base
+        horizon = 0
+        isChanged = false
+    }
+
+    private mutating func replace(_ base: Int64, _ byteCount: Int, _ end: Int64) {
+        sources.append((base, byteCount))
+        outEnd = end
     }
 
     /// Replaces the sources by what was put together; returns false if the partition has changed under it.
@@ -205,8 +280,7 @@ struct Compactor: ~Copyable {
         out.seal(span: UInt32(outEnd - outBase), deleteHorizon: horizon)
         out.setBaseOffset(outBase)
         let old = sources.reduce(Int64(0)) { $0 + Int64($1.bytes) }
-        let isEmpty = out.count == 0
-        let new = isEmpty ? 0 : Int64(out.length)
+        let new = Int64(out.length)
         return try translating { () throws(LMDBError) in
             try change(before) { row in
                 row.bytes += new - old
@@ -216,10 +290,8 @@ struct Compactor: ~Copyable {
                     key.record(id, partition, source.base)
                     try transaction.delete(store.databases.records, key.bytes)
                 }
-                if !isEmpty {
-                    key.record(id, partition, outBase)
-                    try transaction.put(store.databases.records, key.bytes, out.bytes)
-                }
+                key.record(id, partition, outBase)
+                try transaction.put(store.databases.records, key.bytes, out.bytes)
             }
         }
     }

@@ -4,14 +4,17 @@ internal import TributaryCore
 struct Assignment {
     let name: TopicPartition
     let topic: UInt32
+    /// Whether each batch goes on where the one before it ends.
+    let isWhole: Bool
     var position: Int64
     var knownEnd: Int64
     var isPaused = false
     var isActive = true
 
-    init(name: TopicPartition, topic: UInt32, position: Int64, knownEnd: Int64) {
+    init(name: TopicPartition, topic: UInt32, isWhole: Bool, position: Int64, knownEnd: Int64) {
         self.name = name
         self.topic = topic
+        self.isWhole = isWhole
         self.position = position
         self.knownEnd = knownEnd
     }

@@ -7,16 +7,21 @@ internal import TributaryCore
     private var used = 0
     private let pool: BatchPool
     private let end: Int64
+    private let isWhole: Bool
     /// How many slots are filled.
     private(set) var slotCount = 0
 
     /// Small batches are taken together up to this size.
     private static let target = 160 << 10
 
-    init(_ pool: BatchPool, end: Int64) {
+    /// Makes room for batches of a partition that ends at `end`.
+    ///
+    /// In one that `isWhole` each batch goes on where the one before it ends; offsets that are missing are then a fault.
+    init(_ pool: BatchPool, end: Int64, isWhole: Bool) {
         self.pool = pool
         unsafe memory = pool.take(small: true)
         self.end = end
+        self.isWhole = isWhole
     }
 
     /// Copies the batch that holds the position, and those after it as long as they are small.
@@ -34,8 +39,7 @@ internal import TributaryCore
             // Not at the front of a batch: it may lie inside of the one before.
             let before = try cursor.move(entry == nil ? .last : .previous)
             if let before, let base = baseOffset(before.key, assignment.topic, partition),
-                let delta = before.value.integer(at: 20, as: UInt32.self),
-                base + Int64(delta) >= assignment.position
+                isWhole || base + Int64(before.value.integer(at: 20, as: UInt32.self) ?? 0) >= assignment.position
             {
                 entry = before
             } else {
@@ -72,26 +76,42 @@ internal import TributaryCore
         var nextOffset: Int64
         /// What was wrong with the batch after the last one that was read.
         var fault: BatchHeader.Fault?
-        /// Where that batch begins.
+        /// Where that batch begins, or the first offset that is missing.
         var faultOffset: Int64 = -1
+
+        fileprivate mutating func missing(from offset: Int64) {
+            fault = .hole
+            faultOffset = offset
+        }
     }
 
     /// Checks the batches and fills the slots with their records from `position` on, roughly up to `limit` bytes.
     mutating func decode(from position: Int64, limit: Int) -> Result {
-        // Without a batch at or after the position there is nothing up to the end: retention or compaction took it.
-        var result = Result(nextOffset: pieces.isEmpty ? end : position)
+        var result = Result(nextOffset: position)
+        if pieces.isEmpty {
+            // Nothing at or after the position: only compaction may have taken it.
+            if isWhole { result.missing(from: position) } else { result.nextOffset = end }
+            return result
+        }
         var headers: [BatchHeader] = []
         var room = 0
+        var next = position
         for (start, count, base) in pieces {
+            if isWhole && (headers.isEmpty ? base > next : base != next) {
+                result.missing(from: next)
+                break
+            }
             let bytes = unsafe RawSpan(_unsafeStart: memory.bytes + start, byteCount: count)
             do throws(BatchHeader.Fault) {
                 let header = try BatchHeader(checking: bytes, key: base)
+                if isWhole && header.endOffset <= next { throw BatchHeader.Fault.hole }
+                next = header.endOffset
                 guard header.endOffset <= end else { throw BatchHeader.Fault.fields }
                 headers.append(header)
                 room += Int(header.count)
             } catch {
                 result.fault = error
-                result.faultOffset = base
+                result.faultOffset = error == .hole ? next : base
                 break
             }
         }

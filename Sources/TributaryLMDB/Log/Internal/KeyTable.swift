@@ -1,61 +1,75 @@
 internal import TributaryCore
 internal import TributaryLineage
 
-/// For each key the newest offset it was seen at.
+/// For each key the newest offset it was seen at, in memory that is bounded.
+///
+/// A key is known by a hash of 128 bits whose seed is chosen at random each time, so that nobody can make two keys that are
+/// taken for one; by chance a billion keys meet with a probability of 10^-21.
 struct KeyTable: ~Copyable {
-    private struct Entry {
-        var hash: UInt64
-        var start: Int
-        var count: Int
-        var offset: Int64
+    struct Entry: BitwiseCopyable {
+        var low: UInt64 = 0
+        var high: UInt64 = 0
+        var offset: Int64 = -1
     }
-    private var keys = ByteWriter(capacity: 1 << 16)
-    private var entries: [Entry] = []
-    private var slots = [Int32](repeating: -1, count: 1024)
+    private var entries = FlatArray(repeating: Entry(), count: 1024)
+    private var mask = 1023
+    private let seed = UInt64.random(in: 0...(.max))
+    private let most: Int
+    private(set) var count = 0
 
-    /// How much memory it takes, roughly.
-    var byteCount: Int { keys.count + entries.count * 48 }
+    /// Makes a table that takes so many bytes, roughly, but some keys in any case.
+    init(memory: Int) {
+        most = max(memory, 64 << 10) / MemoryLayout<Entry>.stride
+    }
+
+    /// Whether it is time to stop; more keys are taken all the same.
+    var isFull: Bool { count * 10 >= entries.count * 7 && entries.count * 2 > most }
 
     /// Notes that a key was seen at an offset, which is above all noted before.
     mutating func note(_ key: RawSpan, _ offset: Int64) {
-        let hash = checksum64(key)
-        let slot = find(key, hash)
-        if slots[slot] >= 0 {
-            entries[Int(slots[slot])].offset = offset
-            return
+        let (low, high) = checksum128(key, seed: seed)
+        let slot = find(low, high)
+        if entries[slot].offset < 0 {
+            entries[slot] = Entry(low: low, high: high, offset: offset)
+            count += 1
+            if count * 4 > entries.count * 3 { grow() }
+        } else {
+            entries[slot].offset = offset
         }
-        slots[slot] = Int32(entries.count)
-        entries.append(Entry(hash: hash, start: keys.count, count: key.byteCount, offset: offset))
-        keys.append(key)
-        if entries.count * 2 > slots.count { grow() }
     }
 
     /// The newest offset of a key; nil if it wasn't noted.
     func newest(_ key: RawSpan) -> Int64? {
-        let slot = find(key, checksum64(key))
-        return slots[slot] >= 0 ? entries[Int(slots[slot])].offset : nil
+        let (low, high) = checksum128(key, seed: seed)
+        let offset = entries[find(low, high)].offset
+        return offset < 0 ? nil : offset
     }
 
-    private func find(_ key: RawSpan, _ hash: UInt64) -> Int {
-        let mask = slots.count - 1
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        while slots[slot] >= 0 {
-            let entry = entries[Int(slots[slot])]
-            if entry.hash == hash && keys.bytes(in: entry.start..<(entry.start + entry.count)).isEqual(to: key) {
-                break
-            }
-            slot = (slot + 1) & mask
+    /// Calls `body` with all offsets, in no order.
+    func forEachOffset(_ body: (Int64) -> Void) {
+        for slot in 0..<entries.count where entries[slot].offset >= 0 { body(entries[slot].offset) }
+    }
+
+    @inline(__always)
+    private func find(_ low: UInt64, _ high: UInt64) -> Int {
+        var slot = Int(truncatingIfNeeded: low) & mask
+        while true {
+            let entry = entries[slot]
+            if entry.offset < 0 || (entry.low == low && entry.high == high) { return slot }
+            slot = (slot &+ 1) & mask
         }
-        return slot
     }
 
+    @inline(never)
     private mutating func grow() {
-        slots = [Int32](repeating: -1, count: slots.count * 2)
-        let mask = slots.count - 1
-        for (index, entry) in entries.enumerated() {
-            var slot = Int(truncatingIfNeeded: entry.hash) & mask
-            while slots[slot] >= 0 { slot = (slot + 1) & mask }
-            slots[slot] = Int32(index)
+        var larger = FlatArray(repeating: Entry(), count: entries.count * 2)
+        let mask = larger.count - 1
+        for old in 0..<entries.count where entries[old].offset >= 0 {
+            var slot = Int(truncatingIfNeeded: entries[old].low) & mask
+            while larger[slot].offset >= 0 { slot = (slot + 1) & mask }
+            larger[slot] = entries[old]
         }
+        entries = larger
+        self.mask = mask
     }
 }

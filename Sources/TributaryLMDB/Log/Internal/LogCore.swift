@@ -12,7 +12,11 @@ final class LogCore: Sendable {
     let writer: LogWriter
     let maintenance: Maintenance
 
-    static let format: UInt32 = 1
+    /// What new logs are made with.
+    ///
+    /// Since 2 each batch goes on where the one before it ends, in compacted topics, too.
+    static let format: UInt32 = 2
+    static let formats: ClosedRange<UInt32> = 1...2
     static let readers = 1024
 
     /// Opens the files of a directory that no other part of this process has open.
@@ -28,7 +32,8 @@ final class LogCore: Sendable {
         clusterID = opened.2
         wakePage = try WakePage(directory: directory)
         let store = LogStore(
-            environment: environment, databases: databases, wake: wakePage, configuration: configuration)
+            environment: environment, databases: databases, wake: wakePage, configuration: configuration,
+            format: opened.3)
         writer = LogWriter(store)
         maintenance = Maintenance(store, directory: directory)
     }
@@ -49,7 +54,7 @@ final class LogCore: Sendable {
 
     private static func openFiles(
         _ directory: String, _ configuration: EmbeddedLogConfiguration, _ onClose: @escaping @Sendable () -> Void
-    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String) {
+    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String, UInt32) {
         let path = directory + "/log.mdb"
         // One process opens at a time: the file is whole or not begun while it is checked.
         let turn = try FileLock.waiting(
@@ -62,6 +67,7 @@ final class LogCore: Sendable {
         options.sync = configuration.durability == .synced ? .full : .none
         options.faults = configuration.faults
         options.onClose = onClose
+        options.checksWrites = true
         options.logs = configuration.logs
         options.lockPatience = configuration.lockPatienceMilliseconds
         let isNew = isMissingOrEmpty(path)
@@ -74,18 +80,19 @@ final class LogCore: Sendable {
 
     private static func translatingStart(
         _ path: String, _ options: LMDBOptions
-    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String) {
+    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String, UInt32) {
         var found: UInt32 = 0
-        let opened: (LMDBEnvironment, LogDatabases, String)?
+        let opened: (LMDBEnvironment, LogDatabases, String, UInt32)?
         do throws(LMDBError) {
             let environment = try LMDBEnvironment(path: path, options: options)
+            let isNew = try checkPages(environment)
             var transaction = try environment.write()
-            let databases = try LogDatabases(&transaction)
-            let cluster: String
-            (found, cluster) = try readFormat(&transaction, databases.meta)
-            if found == format {
+            found = isNew ? format : try readFormat(&transaction)
+            if formats.contains(found) {
+                let databases = try LogDatabases(&transaction, format: found, isNew: isNew)
+                let cluster = try readCluster(&transaction, databases.meta, isNew: isNew)
                 try transaction.commit()
-                opened = (environment, databases, cluster)
+                opened = (environment, databases, cluster, found)
             } else {
                 transaction.abort()
                 opened = nil
@@ -98,27 +105,66 @@ final class LogCore: Sendable {
         return opened
     }
 
-    /// The format and cluster id of the file; makes them if it is new.
-    private static func readFormat(
-        _ transaction: inout WriteTransaction, _ meta: LMDBDatabase
-    ) throws(LMDBError) -> (UInt32, String) {
+    /// Checks what opening and writing go by without a look; returns whether the file has nothing in it.
+    private static func checkPages(_ environment: LMDBEnvironment) throws(LMDBError) -> Bool {
+        let reader = try environment.read()
+        try reader.checkFreePages()
+        return try reader.databaseNames().isEmpty
+    }
+
+    /// The format of a file, which says how its rows are to be read.
+    private static func readFormat(_ transaction: inout WriteTransaction) throws(LMDBError) -> UInt32 {
+        let meta: LMDBDatabase
+        do throws(LMDBError) { meta = try transaction.openDatabase("meta", create: false) } catch {
+            throw error.kind == .notFound ? transaction.environment.malformed("a table of the log is missing") : error
+        }
         var key = LogKey()
         key.text("format")
-        if let value = try transaction.value(meta, key.bytes) {
-            let found = value.integer(at: 0, as: UInt32.self) ?? 0
+        guard let found = try transaction.value(meta, key.bytes)?.integer(at: 0, as: UInt32.self) else {
+            throw transaction.environment.malformed("the format is missing")
+        }
+        return found
+    }
+
+    /// The cluster id of the file; makes it, and the format, if the file is new.
+    private static func readCluster(
+        _ transaction: inout WriteTransaction, _ meta: LMDBDatabase, isNew: Bool
+    ) throws(LMDBError) -> String {
+        var key = LogKey()
+        guard isNew else {
+            key.text("format")
+            let isSealed = try transaction.value(meta, key.bytes)?.integer(at: 0, as: UInt32.self) != 1
+            // Each is there from the beginning: without it the log would begin to count anew.
+            for counter in ["commit", "topic"] where isSealed {
+                key.text(counter)
+                if try transaction.value(meta, key.bytes) == nil {
+                    throw transaction.environment.malformed("a counter is missing")
+                }
+            }
             key.text("cluster")
-            guard let cluster = try transaction.value(meta, key.bytes) else { return (found, "") }
-            return (found, String(decoding: [UInt8](copying: cluster), as: UTF8.self))
+            guard let cluster = try transaction.value(meta, key.bytes) else {
+                throw transaction.environment.malformed("the cluster's id is missing")
+            }
+            return String(decoding: [UInt8](copying: cluster), as: UTF8.self)
         }
         let cluster = randomIdentity()
         var value = ByteWriter()
+        key.text("format")
         value.append(bigEndian: format)
         try transaction.put(meta, key.bytes, value.bytes)
         key.text("cluster")
         value.removeAll()
         value.append(utf8: cluster)
         try transaction.put(meta, key.bytes, value.bytes)
-        return (format, cluster)
+        key.text("commit")
+        value.removeAll()
+        value.append(bigEndian: Int64(0))
+        try transaction.put(meta, key.bytes, value.bytes)
+        key.text("topic")
+        value.removeAll()
+        value.append(bigEndian: UInt32(0))
+        try transaction.put(meta, key.bytes, value.bytes)
+        return cluster
     }
 }
 
@@ -138,15 +184,29 @@ final class LogStore: Sendable {
     let wake: WakePage
     let configuration: EmbeddedLogConfiguration
     let reserve: DiskReserve
+    /// The format of the files.
+    let format: UInt32
 
     init(
-        environment: LMDBEnvironment, databases: LogDatabases, wake: WakePage, configuration: EmbeddedLogConfiguration
+        environment: LMDBEnvironment, databases: LogDatabases, wake: WakePage, configuration: EmbeddedLogConfiguration,
+        format: UInt32
     ) {
+        self.format = format
         self.environment = environment
         self.databases = databases
         self.wake = wake
         self.configuration = configuration
         reserve = DiskReserve(bytes: configuration.diskReserveBytes, path: environment.path)
+    }
+}
+
+extension LogStore {
+    /// Whether the batches of a topic leave out no offset between its start and its end.
+    ///
+    /// In format 1 compaction left holes; since then what it takes away is stood for by the batch that it makes.
+    func isWhole(_ row: TopicRow, topic: String) throws(LogError) -> Bool {
+        if format > 1 { return true }
+        return try !TopicSettings(row.settings, topic: topic).compacts
     }
 }
 

@@ -54,6 +54,11 @@ struct LogFileCheck {
         let second = try meta(at: UInt64(first.pageSize), page: 1)
         guard first.pageSize == second.pageSize else { throw corrupt("the meta pages disagree on the page size") }
         let newest = first.transaction > second.transaction ? first : second
+        let older = max(first.transaction, second.transaction) - min(first.transaction, second.transaction)
+        // Commits use the two in turn; both are 0 before the first.
+        guard older == 1 || newest.transaction == 0 else {
+            throw corrupt("a bad meta page: the two are not of commits that follow each other")
+        }
         let pageSize = UInt64(newest.pageSize)
         let (end, overflow) = (newest.lastPage &+ 1).multipliedReportingOverflow(by: pageSize)
         guard !overflow, newest.lastPage >= 1 else { throw corrupt("a bad meta page") }
@@ -69,6 +74,7 @@ struct LogFileCheck {
                 throw corrupt("a bad meta page: a root that is none")
             }
         }
+        for meta in [first, second] { try checkFreed(meta, size: size) }
         if end > size {
             // Pages that were taken and given back in one transaction are never written. If free ones are all that is
             // missing, the file is whole.
@@ -79,6 +85,30 @@ struct LogFileCheck {
                 throw corrupt("the file is cut short: \(size) bytes of \(end)")
             }
         }
+    }
+
+    /// What a commit freed has its number, and each but the first frees the page of names that it replaces: a meta page
+    /// whose list of free pages ends with another number is not that of its commit.
+    private func checkFreed(_ meta: Meta, size: UInt64) throws(LogError) {
+        guard meta.transaction > 1 else { return }
+        var page = meta.roots[0]
+        for _ in 0..<TreeWalk.deepest {
+            guard page <= meta.lastPage, (page + 1) * UInt64(meta.pageSize) <= size else { break }
+            let bytes = try read(at: page * UInt64(meta.pageSize), count: meta.pageSize)
+            let count = (Int(half(bytes, 12)) - 16) / 2
+            guard count > 0, 16 + count * 2 <= meta.pageSize else { break }
+            let node = Int(half(bytes, 16 + (count - 1) * 2))
+            if half(bytes, 10) & 1 != 0 {
+                page = UInt64(quarter(bytes, node)) | UInt64(half(bytes, node + 4)) << 32
+                continue
+            }
+            guard half(bytes, 10) & 2 != 0, half(bytes, node + 6) == 8 else { break }
+            guard word(bytes, node + 8) == meta.transaction else {
+                throw corrupt("a bad meta page: another commit's number than what it leads to")
+            }
+            return
+        }
+        throw corrupt("the file's list of free pages can't be read")
     }
 
     private func meta(at offset: UInt64, page: UInt64) throws(LogError) -> Meta {

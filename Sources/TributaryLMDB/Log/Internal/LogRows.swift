@@ -18,14 +18,26 @@ struct LogDatabases: Sendable {
     /// Topic id -> partitions: topics whose records are still to be deleted.
     let deletions: LMDBDatabase
 
-    init(_ transaction: inout WriteTransaction) throws(LMDBError) {
-        meta = try transaction.openDatabase("meta")
-        topics = try transaction.openDatabase("topics")
-        partitions = try transaction.openDatabase("partitions")
-        records = try transaction.openDatabase("records")
-        groups = try transaction.openDatabase("groups")
-        commits = try transaction.openDatabase("commits")
-        deletions = try transaction.openDatabase("deletions")
+    /// Opens them, or makes those of a log that is new; from format 2 on rows have a checksum.
+    init(_ transaction: inout WriteTransaction, format: UInt32, isNew: Bool) throws(LMDBError) {
+        func open(_ name: String, _ transaction: inout WriteTransaction, sealed: Bool = true) throws(LMDBError)
+            -> LMDBDatabase
+        {
+            do throws(LMDBError) {
+                return try transaction.openDatabase(name, create: isNew, sealed: sealed && format > 1)
+            } catch {
+                // Made anew it would be an empty log.
+                throw error.kind == .notFound
+                    ? transaction.environment.malformed("a table of the log is missing") : error
+            }
+        }
+        meta = try open("meta", &transaction)
+        topics = try open("topics", &transaction)
+        partitions = try open("partitions", &transaction)
+        records = try open("records", &transaction, sealed: false)
+        groups = try open("groups", &transaction)
+        commits = try open("commits", &transaction)
+        deletions = try open("deletions", &transaction)
     }
 }
 
@@ -191,6 +203,15 @@ extension LogError {
         case .readersFull: self.init(.io, "too many readers of the log at once. \(error)")
         case .badKey, .badTransaction, .notFound, .io: self.init(.io, "\(error)")
         }
+    }
+}
+
+extension LogError {
+    /// The same with coordinates, if stored bytes are not what was written and it has none yet.
+    func at(_ place: TopicPartition, _ offset: Int64?) -> LogError {
+        guard code == .corrupt, topic == nil else { return self }
+        return LogError(
+            code, message, topic: place.topic, partition: place.partition, offset: offset, resumeOffset: resumeOffset)
     }
 }
 

@@ -32,6 +32,7 @@ extension LogStore {
     func committed(_ group: String) throws(LogError) -> [TopicPartition: CommittedOffset] {
         try translating { () throws(LMDBError) in
             let transaction = try environment.read()
+            try transaction.checkRows(databases.groups)
             let cursor = try transaction.cursor(databases.groups)
             var key = LogKey()
             key.group(group)
@@ -58,6 +59,7 @@ extension LogStore {
             throw LogError(.invalidRequest, "a transactional id has 1 to 500 bytes")
         }
         return try translating { () throws(LMDBError) in
+            try environment.read().checkRows(databases.commits)
             var transaction = try environment.write()
             var key = LogKey()
             key.text(id)
@@ -84,6 +86,7 @@ extension LogStore {
             key.text(id ?? "commit")
             guard id == nil || !key.bytes.isEmpty else { return 0 }
             let row = try transaction.value(id == nil ? databases.meta : databases.commits, key.bytes)
+            if row == nil { try transaction.checkRows(databases.commits) }
             return row?.integer(at: id == nil ? 0 : 8, as: Int64.self) ?? 0
         }
     }

@@ -40,7 +40,10 @@ extension LogStore {
             let transaction = try environment.read()
             var key = LogKey()
             key.text(name)
-            guard let bytes = try transaction.value(databases.topics, key.bytes) else { return nil }
+            guard let bytes = try transaction.value(databases.topics, key.bytes) else {
+                try transaction.checkRows(databases.topics)
+                return nil
+            }
             guard let row = TopicRow(bytes) else { throw environment.malformed("a topic's row") }
             return row
         }
@@ -185,6 +188,7 @@ extension LogStore {
     ) throws(LMDBError) -> (count: Int, bytes: Int64) {
         var key = LogKey()
         key.record(topic, partition, 0)
+        try transaction.checkPages(databases.records, from: key.bytes, entries: Self.batchesPerTransaction + 1)
         let cursor = try transaction.openCursor(databases.records)
         defer { transaction.close(cursor) }
         var count = 0

@@ -97,18 +97,45 @@ final class Maintenance: Sendable {
     private func work(all: Bool) throws(LogError) {
         store.environment.clearDeadReaders()
         try translating { () throws(LMDBError) in try store.finishDeletions() }
-        for (name, row) in try store.topics() {
-            let settings = try TopicSettings(row.settings, topic: name)
-            for partition in 0..<row.partitions {
-                if stopping.load(ordering: .relaxed) && !all { return }
-                if settings.deletes { try retain(name, row.id, partition, settings) }
-                if settings.compacts {
-                    var compactor = Compactor(store, name, row.id, partition, settings)
-                    try compactor.run(all: all)
+        var isFirst = true
+        // Again as long as more than enough comes in meanwhile: what waits for the next time would never be caught up with.
+        while true {
+            var didCompact = false
+            for (name, row) in try store.topics() {
+                let settings = try TopicSettings(row.settings, topic: name)
+                for partition in 0..<row.partitions {
+                    if stopping.load(ordering: .relaxed) && !all { return }
+                    if settings.deletes { try retain(name, row.id, partition, settings) }
+                    if settings.compacts, try compact(name, row.id, partition, settings, all: all, isFirst: isFirst) {
+                        didCompact = true
+                    }
                 }
+            }
+            isFirst = false
+            guard didCompact && !all else { return }
+        }
+    }
+
+    /// Compacts a partition until nothing is left to do, or for now; returns whether anything was done.
+    private func compact(
+        _ topic: String, _ id: UInt32, _ partition: Int32, _ settings: TopicSettings, all: Bool, isFirst: Bool
+    ) throws(LogError) -> Bool {
+        let ratio = isFirst ? settings.minimumDirtyRatio : max(settings.minimumDirtyRatio, 0.5)
+        var did = false
+        while true {
+            var compactor = Compactor(store, topic, id, partition, settings) { [stopping = { self.isStopping }] in
+                !all && stopping()
+            }
+            switch try compactor.run(all: all || did, ratio: ratio) {
+            case .nothing: return did
+            case .done: return true
+            case .interrupted: return false
+            case .more: did = true
             }
         }
     }
+
+    private var isStopping: Bool { stopping.load(ordering: .relaxed) }
 
     /// Deletes what is too old or too much.
     private func retain(

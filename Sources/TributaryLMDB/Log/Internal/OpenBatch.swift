@@ -125,10 +125,18 @@ internal import TributaryLineage
     /// Writes the header, all but the base offset, and the checksum.
     ///
     /// - Parameters:
-    ///   - span: how many offsets the batch stands for, at least one; nil for those up to its last record.
+    ///   - span: how many offsets the batch stands for, at least one; nil for those up to its last record. Without records
+    ///     it only stands for them.
     ///   - deleteHorizon: see ``BatchHeader``.
     mutating func seal(span: UInt32? = nil, deleteHorizon: Int64 = 0) {
-        guard let base = unsafe base, count > 0 else { return }
+        if count == 0 {
+            guard span != nil else { return }
+            if capacity < BatchFormat.headerSize { grow(BatchFormat.headerSize) }
+            length = BatchFormat.headerSize
+            firstTimestamp = 0
+            maxTimestamp = .min
+        }
+        guard let base = unsafe base else { return }
         unsafe base.storeBytes(of: BatchFormat.magic.bigEndian, as: UInt16.self)
         unsafe base.storeBytes(of: BatchFormat.version, toByteOffset: 2, as: UInt8.self)
         unsafe base.storeBytes(of: 0, toByteOffset: 3, as: UInt8.self)

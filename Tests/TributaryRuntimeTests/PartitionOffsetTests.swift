@@ -1,0 +1,48 @@
+import TestSupport
+import Testing
+import TributaryCore
+import TributaryDSL
+import TributaryRuntime
+import TributaryTesting
+
+/// Which offset is committed for a partition some of whose offsets have no record: a Kafka transaction's marker, for example.
+@Suite struct PartitionOffsetTests {
+    private let place = TopicPartition("in", 0)
+
+    private func empty(_ next: Int64) -> RecordBatch {
+        let slots = UnsafeMutablePointer<RecordSlot>.allocate(capacity: 1)
+        return RecordBatch(assignment: 0, slots: slots, count: 0, nextOffset: next) { slots.deallocate() }
+    }
+
+    @Test func `an empty batch moves the offset on, but not past records that wait`() throws {
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string).to("out")
+        let rig = try TaskRig(builder)
+        try rig.log.createTopics([TopicSpecification("out")])
+        try rig.start()
+        for value in ["a", "b"] { try rig.send("in", "k", value) }
+        let consumer = try rig.log.makeConsumer(ConsumerConfiguration(clientID: "test"))
+        _ = try consumer.assign(place, from: 0)
+        let batch = try #require(try consumer.poll(timeout: 0))
+        #expect(batch.count == 2)
+        let task = try rig.task
+        var offset: Int64? { task.offsets()[place]?.offset }
+        try task.add(batch, to: place)
+        #expect(offset == 0)
+        // The marker behind them came in while both wait, and while one does.
+        try task.add(empty(3), to: place)
+        #expect(offset == 0)
+        #expect(try task.processNext())
+        #expect(offset == 1)
+        try task.add(empty(4), to: place)
+        #expect(offset == 1)
+        #expect(try task.processNext())
+        #expect(offset == 2)
+        // Nothing waits any more.
+        try task.add(empty(5), to: place)
+        #expect(offset == 5)
+        try task.add(empty(4), to: place)
+        #expect(offset == 5)
+        try rig.kill()
+    }
+}
