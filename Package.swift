@@ -116,7 +116,7 @@ let testTargets: [Target] = [
         "TributaryRuntimeTests",
         [
             "TestSupport", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryDSL", "TributaryRuntime",
-            "TributaryTesting",
+            "TributaryTelemetry", "TributaryTesting",
         ]),
     tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
     tests("TributaryTests", ["TestSupport", "Tributary", "TributaryLMDB", "TributaryTesting"]),

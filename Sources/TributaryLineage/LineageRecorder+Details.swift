@@ -15,6 +15,16 @@ extension LineageRecorder {
         }
     }
 
+    /// Puts attributes of ours beside those that a finished span has.
+    func say(_ attributes: [String: AttributeValue], of index: Int) {
+        let detail = Int(state.value.batch.spans[index].detail)
+        if detail >= 0 {
+            state.value.batch.details[detail].attributes.merge(attributes) { $1 }
+        } else {
+            state.value.batch.spans[index].detail = add(SpanDetail(attributes: attributes))
+        }
+    }
+
     func add(_ detail: SpanDetail) -> Int32 {
         state.value.batch.details.append(detail)
         return Int32(state.value.batch.details.count - 1)

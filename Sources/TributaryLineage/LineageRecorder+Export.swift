@@ -4,6 +4,7 @@ extension LineageRecorder {
     /// Hands finished spans to the exporter: after a batch of records, and at a commit.
     ///
     /// The exporter gets a copy of the size that is needed: the recorder's own arrays stay, and stay in the processor's cache.
+    /// After ``waitForOutcome()`` that is done by ``settle(_:)``, or once they are many.
     public func export() {
         guard isRecording, let exporter else { return }
         defer {
@@ -18,21 +19,56 @@ extension LineageRecorder {
         guard !state.value.batch.spans.isEmpty else { return }
         let start = MonotonicClock.nanoseconds
         defer { state.value.exportTime &+= MonotonicClock.nanoseconds &- start }
+        let batch = takeBatch()
+        guard state.value.waitsForOutcome else { return hand(batch, .committed, to: exporter) }
+        state.value.heldCount += batch.spans.count + batch.links.count
+        state.value.held.append(batch)
+        if state.value.heldCount > LineageRecorder.mostHeld { handHeld(.open) }
+    }
+
+    /// Lets spans wait until it is known what becomes of what they did: from now on each transaction has to be settled.
+    ///
+    /// They wait in memory, as many as ``mostHeld``; if a transaction has more, they are exported as ``SpanAttempt/open``.
+    public func waitForOutcome() { state.value.waitsForOutcome = true }
+
+    /// Hands what waits to the exporter: the transaction of all spans that were made so far has ended.
+    public func settle(_ attempt: SpanAttempt) {
+        export()
+        handHeld(attempt)
+    }
+
+    private func handHeld(_ attempt: SpanAttempt) {
+        guard let exporter, !state.value.held.isEmpty else { return }
+        let start = MonotonicClock.nanoseconds
+        defer { state.value.exportTime &+= MonotonicClock.nanoseconds &- start }
+        for batch in state.value.held { hand(batch, attempt, to: exporter) }
+        state.value.held.removeAll(keepingCapacity: true)
+        state.value.heldCount = 0
+    }
+
+    private func takeBatch() -> SpanBatch {
         var batch = SpanBatch(operations: state.value.batch.operations, topics: state.value.batch.topics)
         batch.limits = limits
+        batch.shedThreshold = state.value.threshold
         batch.spans.reserveCapacity(state.value.batch.spans.count)
         batch.spans += state.value.batch.spans
         batch.links.reserveCapacity(state.value.batch.links.count)
         batch.links += state.value.batch.links
         swap(&batch.details, &state.value.batch.details)
         tracestates.value.note(&batch)
-        state.value.handed.spans += batch.spans.count
-        state.value.handed.links += batch.links.count
-        exporter.export(batch)
         state.value.batch.spans.removeAll(keepingCapacity: true)
         state.value.batch.links.removeAll(keepingCapacity: true)
         state.value.pendingLinks = 0
         state.value.recordEnd = 0
+        return batch
+    }
+
+    private func hand(_ batch: SpanBatch, _ attempt: SpanAttempt, to exporter: any SpanExporter) {
+        var batch = batch
+        batch.attempt = attempt
+        state.value.handed.spans += batch.spans.count
+        state.value.handed.links += batch.links.count
+        exporter.export(batch)
     }
 
     /// Hands finished spans to the exporter if they and their links are many: for a flush, which makes more than a batch of records does.
@@ -43,6 +79,8 @@ extension LineageRecorder {
     }
 
     private static let fullBatch = 4_096
+    /// How many spans and links wait for the outcome of a transaction.
+    package static let mostHeld = 32_768
     /// How many traces are noted that spans were left out of, between two calls of ``export()``.
     static let maximumLeftOut = 4_096
 

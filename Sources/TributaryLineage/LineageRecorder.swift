@@ -18,7 +18,7 @@ public enum SpanLevel: Int, Sendable, Comparable {
     case log
     /// Those and the operations of state stores.
     case storage
-    /// Those and every operator.
+    /// Those, every operator, and polls and commits.
     case full
 
     /// Fewer spans come first.
@@ -46,19 +46,22 @@ public final class LineageRecorder {
     public let limits: SpanLimits
     /// Which contexts are taken from others, and sent to them.
     public let propagators: Propagators
+    let batchSpans: Bool
     /// Whether headers on the propagation list go through stores.
     public let propagatesHeaders: Bool
     /// Whether spans show headers on the capture list.
     public let capturesHeaders: Bool
     let capturedNames: [[UInt8]]
     let held: HeldHeaders?
-    private let sampler: Sampler
+    let sampler: Sampler
     let exporter: (any SpanExporter)?
     /// The lineage of the record being processed: the one copy that metadata and user closures see.
     public let current = Owned(Lineage.none)
     @usableFromInline let seen = Owned(SeenLineage())
     /// The headers of the record being processed, where it has any and closures may ask for them.
     public var seenHeaders: [UInt8] = []
+    /// What happened to the record or row being worked on.
+    var notes = SpanNotes()
     let tracestates: Owned<Tracestates>
     @usableFromInline let state: Owned<State>
 
@@ -85,10 +88,16 @@ public final class LineageRecorder {
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
         var window: (start: Int64, end: Int64)?
-        // When the last span began or ended: the next operation's begin, so that adjacent spans share one clock read.
-        var lastTime: Int64 = 0
         // When the last record's span ended, if the next record follows at once; else 0.
         @usableFromInline var recordEnd: Int64 = 0
+        // Spans of a flush's rows whose turn is yet to come; `end` is what they took already.
+        var prepared: [SpanRecord] = []
+        var preparedLinks: [LinkRecord] = []
+        var preparedAttributes: [Int: [String: AttributeValue]] = [:]
+        // Whether spans wait for the outcome of the transaction, those that do, and how many they and their links are.
+        var waitsForOutcome = false
+        var held: [SpanBatch] = []
+        var heldCount = 0
     }
 
     /// Makes a recorder.
@@ -104,12 +113,14 @@ public final class LineageRecorder {
     ///   - limits: what spans may have at most.
     ///   - propagators: which contexts are taken from others.
     ///   - headers: which headers are shown and go through stores.
+    ///   - batchSpans: whether polls and commits get spans, also below ``SpanLevel/full``.
     public init(
         mode: LineageMode, level: SpanLevel = .storage, sampler: Sampler = .parentBased(root: .alwaysOn),
         exporter: (any SpanExporter)? = nil, fingerprint: UInt32 = 0, time: TimeSource = .system,
         random: FastRandom = .seededBySystem(), limits: SpanLimits = SpanLimits(), propagators: Propagators = .all,
-        headers: HeaderPolicy = HeaderPolicy()
+        headers: HeaderPolicy = HeaderPolicy(), batchSpans: Bool = false
     ) {
+        self.batchSpans = batchSpans
         self.mode = mode
         self.level = level
         self.sampler = sampler
@@ -153,19 +164,30 @@ public final class LineageRecorder {
     // MARK: Records
 
     /// The context of a record that was read: its own, or a new root if it has none, with the sampler's decision.
-    public func received(_ header: TraceContext, key: RawSpan) -> TraceContext {
+    ///
+    /// The decision is made with an exporter and without one: it is what others go by.
+    ///
+    /// - Parameters:
+    ///   - header: the context that came with it; `TraceContext.none` for none.
+    ///   - key: the record's key; nil for a null key.
+    ///   - isInternal: whether it came through a topic of the application's own.
+    public func received(_ header: TraceContext, key: RawSpan?, isInternal: Bool = false) -> TraceContext {
         if mode == .off { return .none }
         guard header.isValid else { return root(key: key, isRecord: true) }
-        guard isRecording else { return header }
-        if header.isSampled {
-            state.value.sampled &+= 1
-            if isShed(header) { state.value.skipped &+= 1 }
-            return header
+        var context = header
+        let isSampled = sampler.isSampled(parent: header, traceLow: randomness(of: header), key: key)
+        if isSampled != header.isSampled {
+            context = redecided(header, isSampled, isInternal: isInternal)
+        } else if sampler.ignoresParents {
+            setThreshold(isSampled, of: &context)
+        } else if header.flags & TraceContext.hasTracestate != 0 {
+            context = checked(header)
         }
-        guard sampler.isSampled(parent: header, traceLow: header.traceLow, key: key) else { return header }
-        state.value.sampled &+= 1
-        if isShed(header) { state.value.skipped &+= 1 }
-        return resampled(header)
+        if isSampled && isRecording {
+            state.value.sampled &+= 1
+            if isShed(context) { state.value.skipped &+= 1 }
+        }
+        return context
     }
 
     /// Whether the exporter has no room for the spans of this trace; it is sampled all the same.
@@ -178,12 +200,16 @@ public final class LineageRecorder {
     /// One step of the generator: the low half of the trace id is random, as samplers need it, the high half a number, and
     /// a span id has to be unique in its trace only.
     @inline(__always)
-    private func root(key: RawSpan, isRecord: Bool) -> TraceContext {
+    private func root(key: RawSpan?, isRecord: Bool) -> TraceContext {
         let random = id()
         var context = TraceContext(traceHigh: state.value.nextTrace, traceLow: random, span: 0, flags: 2)
         state.value.nextTrace &+= 1
-        if isRecording, sampler.isSampled(parent: .none, traceLow: random, key: key) {
+        if sampler.isSampled(parent: .none, traceLow: random, key: key) {
             context.flags = 3 | tracestates.value.rootFlag
+            guard isRecording else {
+                context.span = random &<< 32 | random &>> 32
+                return context
+            }
             if isRecord { state.value.sampled &+= 1 }
             guard isShed(context) else { return context }
             // No span will name it, and none did.
@@ -196,25 +222,25 @@ public final class LineageRecorder {
         return context
     }
 
-    /// Begins the span that processes a record; `parent` is the record's context as ``received(_:key:)`` gave it.
+    /// Begins a span; only where ``makesSpan(_:_:)``.
     ///
-    /// A parent without span id makes a root.
+    /// A parent without span id makes a root. Spans must be ended before ``export()``.
     ///
     /// - Parameters:
     ///   - operation: what ``operation(_:kind:attributes:)`` gave.
-    ///   - parent: the record's context.
-    ///   - origin: where the record was read.
+    ///   - parent: the context that caused it.
+    ///   - origin: where the record was read, if the span has its coordinate.
     ///   - flags: of ``SpanRecord``.
     ///   - followsRecord: a record was processed right before, unless ``pause()`` was called since: both share one reading of the
     ///     clock.
     public func begin(
-        _ operation: Int32, parent: TraceContext, origin: RecordOrigin, flags: UInt8 = 0, followsRecord: Bool = false
+        _ operation: Int32, parent: TraceContext, origin: RecordOrigin = .none, flags: UInt8 = 0,
+        followsRecord: Bool = false
     ) -> SpanRecord {
         var context = parent
         context.span = id()
         let now = followsRecord && state.value.recordEnd > 0 ? state.value.recordEnd : time.wall.nanoseconds()
         state.value.recordEnd = 0
-        state.value.lastTime = now
         var span = SpanRecord(context: context, parent: parent.span, start: now, end: now, operation: operation)
         span.flags = flags
         span.partition = origin.partition
@@ -224,9 +250,13 @@ public final class LineageRecorder {
     }
 
     /// Ends a span that ``begin(_:parent:origin:flags:followsRecord:)`` began.
-    public func end(_ span: SpanRecord, error: (any Error)? = nil) {
-        let now = time.wall.nanoseconds()
-        state.value.lastTime = now
+    ///
+    /// - Parameters:
+    ///   - span: the span.
+    ///   - error: why the operation failed; nil if it did not.
+    ///   - isInstant: the operation was shorter than a reading of the clock (a write into a cache): the span ends when it began.
+    public func end(_ span: SpanRecord, error: (any Error)? = nil, isInstant: Bool = false) {
+        let now = isInstant ? span.start : time.wall.nanoseconds()
         state.value.recordEnd = now
         let index = state.value.batch.spans.count
         state.value.batch.spans.append(span)
@@ -280,43 +310,32 @@ public final class LineageRecorder {
     /// Says which window the span made next writes.
     public func window(start: Int64, end: Int64) { state.value.window = (start, end) }
 
-    /// Makes the span of an operation that is over when this returns, and returns its context.
+    /// Makes the span of an operation that is over, and returns its context.
     ///
     /// Where ``makesSpan(_:_:)`` is false the parent is returned.
     ///
     /// - Parameters:
     ///   - operation: what ``operation(_:kind:attributes:)`` gave.
     ///   - parent: the context that caused it.
-    ///   - flags: of ``SpanRecord``.
-    ///   - origin: where the record was read, if the span has its coordinate.
+    ///   - times: when it began and ended, ns; nil for one that was shorter than a reading of the clock (a hit in a cache) and is
+    ///     over only now: the span begins and ends at one reading.
     ///   - level: which spans must be made for this one to be.
-    ///   - isInstant: the operation is shorter than a reading of the clock (a hit in a cache): it is given the time at which the one
-    ///     before it ended.
     @inlinable
     public func span(
-        _ operation: Int32, parent: TraceContext, flags: UInt8 = 0, origin: RecordOrigin = .none,
-        level: SpanLevel = .storage, isInstant: Bool = false
+        _ operation: Int32, parent: TraceContext, times: (start: Int64, end: Int64)? = nil, level: SpanLevel = .storage
     ) -> TraceContext {
         guard makesSpan(parent, level) else { return parent }
-        return make(operation, parent: parent, flags: flags, origin: origin, isInstant: isInstant)
+        return make(operation, parent: parent, times: times)
     }
 
     @usableFromInline
     @inline(never)
-    func make(
-        _ operation: Int32, parent: TraceContext, flags: UInt8, origin: RecordOrigin, isInstant: Bool
-    ) -> TraceContext {
+    func make(_ operation: Int32, parent: TraceContext, times: (start: Int64, end: Int64)?) -> TraceContext {
         var context = parent
         context.span = id()
-        let now = isInstant && state.value.lastTime > 0 ? state.value.lastTime : time.wall.nanoseconds()
-        // An operation begins where the one before it ended, unless that was long ago (another batch, another commit).
-        let since = state.value.lastTime
-        let start = now &- since < 1_000_000 && since <= now ? since : now
-        state.value.lastTime = now
-        var span = SpanRecord(context: context, parent: parent.span, start: start, end: now, operation: operation)
-        span.flags = flags
-        span.partition = origin.partition
-        span.offset = origin.offset
+        let times = times ?? { (start: $0, end: $0) }(time.wall.nanoseconds())
+        var span = SpanRecord(
+            context: context, parent: parent.span, start: times.start, end: times.end, operation: operation)
         takeLinks(into: &span)
         state.value.batch.spans.append(span)
         return context
@@ -324,10 +343,10 @@ public final class LineageRecorder {
 
     /// Makes a root context for work that no record caused, for example a punctuation; sampled by the root sampler.
     public func root() -> TraceContext {
-        mode == .off ? .none : root(key: RawSpan.empty, isRecord: false)
+        mode == .off ? .none : root(key: nil, isRecord: false)
     }
 
-    private func takeLinks(into span: inout SpanRecord) {
+    func takeLinks(into span: inout SpanRecord) {
         if state.value.pendingLinks > 0 {
             span.firstLink = state.value.firstLink
             span.links = state.value.pendingLinks

@@ -90,8 +90,16 @@ public enum AttributeNames {
     public static let storeType = "tributary.store.type"
     /// What the names of attributes begin with that hold a record's headers.
     public static let headerPrefix = "tributary.header."
+    /// Why a record, or what it led to, was left out: one of the reasons of `dropped_records`, or several.
+    public static let dropReason = "tributary.drop.reason"
+    /// `aborted` if what the span did was taken back, `open` if that wasn't known yet when it was exported.
+    public static let attempt = "tributary.attempt"
+    /// How long the record lay in the log before it was processed, by its timestamp, ms.
+    public static let queueTime = "tributary.queue.time_ms"
     /// The task.
     public static let task = "tributary.task.id"
+    /// The task's partition: that of its sources and changelogs.
+    public static let taskPartition = "tributary.task.partition"
     /// The processor's name in the topology.
     public static let processor = "tributary.processor.name"
 }

@@ -57,6 +57,9 @@ public struct LineageConfiguration: Sendable {
     public var propagators: Propagators
     /// What a span may have at most.
     public var limits: SpanLimits
+    /// Whether polls and commits get spans (`poll <topic>`, `commit <topic>`), with links to their records; always with
+    /// `SpanLevel.full`.
+    public var batchSpans = false
 
     /// Makes settings: cells are kept, spans of storage operations are made where an exporter is given.
     public init(

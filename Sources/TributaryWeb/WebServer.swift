@@ -30,6 +30,7 @@ public final class WebServer: Sendable {
     public init(_ application: StreamsApplication, _ configuration: WebConfiguration = WebConfiguration())
         throws(WebError)
     {
+        application.metricsRegistry.willBeRead()
         server = try HTTPServer(configuration) { Self.answer($0, application) }
     }
 
@@ -53,8 +54,7 @@ public final class WebServer: Sendable {
     }
 
     private static func metrics(_ request: HTTPRequest, _ application: StreamsApplication) -> HTTPResponse {
-        let format: PrometheusText.Format =
-            request.accept.contains("application/openmetrics-text") ? .openMetrics : .prometheus
+        let format = PrometheusText.Format(accept: request.accept)
         return HTTPResponse(
             contentType: format.contentType,
             body: PrometheusText.encode(application.metricsRegistry.snapshot(), format))

@@ -199,6 +199,33 @@ import TributaryLineage
         #expect(lines[0].metadata.contains { $0.value == "no room" })
     }
 
+    func gzip(_ bytes: [UInt8]) -> [UInt8] {
+        var writer = ByteWriter()
+        _ = GzipWriter()?.compress(bytes.span.bytes, into: &writer)
+        return writer.copy()
+    }
+
+    @Test func `a partial success that is compressed or long is one, and a page isn't`() throws {
+        let type = "Content-Type: application/x-protobuf"
+        let small: [UInt8] = [0x0a, 2, 0x08, 2]
+        // 5 MiB of words behind the number.
+        let long: [UInt8] = [0x0a, 0x87, 0x80, 0xc0, 0x02, 0x08, 3, 0x12, 0x80, 0x80, 0xc0, 0x02]
+        let server = try ScriptedServer([
+            .status(200, headers: [type, "Content-Encoding: gzip"], body: gzip(small)),
+            .status(200, headers: [type], body: long + [UInt8](repeating: 0x61, count: 5 << 20)),
+            .status(200, headers: ["Content-Type: text/html"], body: Array("<html>Log in</html>".utf8)),
+        ])
+        defer { server.stop() }
+        let exporter = try exporter(server.url)
+        for _ in 0..<3 {
+            exporter.export(Sample.count())
+            exporter.flush(timeout: 10_000)
+        }
+        let counters = exporter.counters(.traces)
+        #expect(counters.sent == 3 + 2 && counters.rejected == 2 + 3 && counters.refused == 5)
+        exporter.shutdown(timeout: 1000)
+    }
+
     @Test func `a cut connection is tried again at once, on a new one`() throws {
         let server = try ScriptedServer([.cut, .ok])
         defer { server.stop() }
@@ -323,11 +350,25 @@ import TributaryLineage
             verdict(200, json, Array(#"{"partialSuccess":{"rejectedLogRecords":"3"}}"#.utf8))
                 == .partial(rejected: 3, message: ""))
         #expect(verdict(200, protobuf, [0x0a, 2, 0x08, 5]) == .partial(rejected: 5, message: ""))
-        // A negative number, a cut answer, bytes that are no message: the request was taken all the same.
+        // A negative number, bytes that are no message: the request was taken all the same.
         #expect(verdict(200, protobuf, [0x0a, 11, 0x08] + [UInt8](repeating: 0xff, count: 9) + [1]) == .accepted)
-        #expect(verdict(200, protobuf, [0x0a, 2, 0x08, 5], cut: true) == .accepted)
         #expect(verdict(200, protobuf, [0x0a, 99, 0x08]) == .accepted)
-        #expect(verdict(202, "text/html", Array("<p>".utf8)) == .accepted)
+        // What is too long to be kept has the number in front, in Protocol Buffers.
+        #expect(
+            verdict(200, protobuf, [0x0a, 0x90, 0x4e, 0x08, 5, 0x12, 0x88, 0x4e, 0x61], cut: true)
+                == .partial(rejected: 5, message: "an answer of more than 9 bytes"))
+        #expect(
+            verdict(200, protobuf, [0x0a, 0x90, 0x4e, 0x12, 0x88, 0x4e, 0x61], cut: true)
+                == .refused(status: 200, reason: "HTTP status 200 with an answer of more than 7 bytes"))
+        #expect(
+            verdict(200, json, Array("{\"p".utf8), cut: true)
+                == .refused(status: 200, reason: "HTTP status 200 with an answer of more than 3 bytes"))
+        // No OTLP server, but a proxy or a login page; an empty body is the empty message.
+        #expect(
+            verdict(202, "text/html", Array("<p>".utf8))
+                == .refused(status: 202, reason: "HTTP status 202 with a body of type text/html"))
+        #expect(verdict(200, "", [0x6f]) == .refused(status: 200, reason: "HTTP status 200 with a body of no type"))
+        #expect(verdict(200, "text/html", []) == .accepted && verdict(204, "", []) == .accepted)
         // google.rpc.Status { code: 3, message: "bad" }
         #expect(
             verdict(400, protobuf, [0x08, 3, 0x12, 3, 0x62, 0x61, 0x64])

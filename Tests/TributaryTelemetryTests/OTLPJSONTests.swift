@@ -18,7 +18,9 @@ import TributaryTelemetry
                 + #"{"key":"telemetry.sdk.name","value":{"stringValue":"tributary"}},"#
                 + #"{"key":"telemetry.sdk.version","value":{"stringValue":"\#(TelemetryResource.libraryVersion)"}},"#
                 + #"{"key":"tributary.case","value":{"stringValue":"case-1"}}]},"#
-                + #""scopeSpans":[{"scope":{"name":"tributary","version":"\#(TelemetryResource.libraryVersion)"},"spans":["#
+                + #""schemaUrl":"\#(TelemetryResource.schemaURL)","scopeSpans":[{"scope":{"#
+                + #""name":"tributary","version":"\#(TelemetryResource.libraryVersion)"},"#
+                + #""schemaUrl":"\#(TelemetryResource.schemaURL)","spans":["#
                 + #"{"traceId":"0000000000000abc0000000000000001","spanId":"000000000000000a","#
                 + #""parentSpanId":"0000000000000099","flags":769,"name":"process orders","kind":5,"#
                 + #""startTimeUnixNano":"1000000","endTimeUnixNano":"1700000","attributes":["#

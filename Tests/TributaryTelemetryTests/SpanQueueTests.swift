@@ -138,4 +138,32 @@ import TributaryTelemetry
         }
         #expect(queue.counts.skipped == 7)
     }
+
+    @Test func `what is kept says how much less than all it is`() {
+        let size = SpanQueue.size(batch(1024, span: 1))
+        var queue = SpanQueue(limit: size * 5 / 2)
+        var first = batch(1024, span: 1)
+        first.thresholdTracestate = "ot=th:c"
+        for index in first.spans.indices {
+            let isOwn = index % 2 == 0
+            first.spans[index].context.flags |= isOwn ? TraceContext.hasThreshold : TraceContext.hasTracestate
+            first.tracestates[TraceID(first.spans[index].context)] = "v=1,ot=p:3"
+        }
+        queue.add(first)
+        for span in 2...3 { queue.add(batch(1024, span: UInt64(span))) }
+        #expect(queue.threshold == 1 << 55)
+        let one = InMemorySpanExporter()
+        one.export(queue.take() ?? SpanBatch())
+        // A quarter was sampled: of the traces above a half, so all of that quarter were kept.
+        #expect(Set(one.spans().map(\.tracestate)) == ["ot=th:c", "ot=th:8;p:3,v=1"])
+        one.removeAll()
+        one.export(queue.take() ?? SpanBatch())
+        #expect(Set(one.spans().map(\.tracestate)) == ["ot=th:8"])
+        // So does what was not even made.
+        var made = batch(1, span: 1)
+        made.shedThreshold = 1 << 55
+        one.removeAll()
+        one.export(made)
+        #expect(one.spans().map(\.tracestate) == ["ot=th:8"])
+    }
 }

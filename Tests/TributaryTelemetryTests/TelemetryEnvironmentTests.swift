@@ -191,4 +191,38 @@ import TributaryTelemetry
                 .resource(applicationID: "app").attributes["service.name"] == .string("named"))
         #expect(read([:]).resource(applicationID: "app").attributes["service.name"] == .string("app"))
     }
+
+    @Test(arguments: [
+        ("http://h:1", "http://h:1/v1/traces"), ("http://h:1/", "http://h:1/v1/traces"),
+        ("http://h:1/x?key=a&b=c", "http://h:1/x/v1/traces?key=a&b=c"),
+        ("http://h:1?key=/", "http://h:1/v1/traces?key=/"),
+        ("http://h:1/x/#part", "http://h:1/x/v1/traces"),
+    ])
+    func `the query of an endpoint stays behind the path`(_ base: String, _ url: String) {
+        #expect(OTLPConfiguration(endpoint: base).endpoints[.traces]?.url == url)
+        let environment = read(["OTEL_EXPORTER_OTLP_ENDPOINT": base])
+        #expect(environment.otlp.endpoints[.traces]?.url == url)
+    }
+
+    @Test func `delays and time-outs without end don't trap`() throws {
+        let most = String(Int64.max)
+        let environment = read([
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_SCHEDULE_DELAY": most,
+            "OTEL_BLRP_SCHEDULE_DELAY": most, "OTEL_METRIC_EXPORT_INTERVAL": most, "OTEL_BSP_EXPORT_TIMEOUT": most,
+            "OTEL_EXPORTER_OTLP_TIMEOUT": most, "OTEL_BSP_MAX_QUEUE_SIZE": most, "OTEL_BLRP_MAX_QUEUE_SIZE": most,
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": most, "OTEL_SPAN_LINK_COUNT_LIMIT": most,
+        ])
+        #expect(environment.otlp.spanDelay == Int64.max)
+        let server = try ScriptedServer([.ok])
+        defer { server.stop() }
+        var configuration = environment.otlp
+        configuration.updateEndpoints { $0.url = server.url }
+        let exporter = try OTLPExporter(configuration, resource: Sample.resource)
+        let metrics = PeriodicMetrics(MetricsRegistry(), to: exporter)
+        exporter.export(Sample.count())
+        exporter.flush(timeout: 10_000)
+        #expect(exporter.counters(.traces).sent == 5)
+        metrics.stop()
+        exporter.shutdown(timeout: Int64.max)
+    }
 }

@@ -15,7 +15,7 @@ public struct MetricDescription: Sendable, Hashable {
     /// The unit in UCUM: `s`, `By`, `{record}`.
     public let unit: String
     /// One sentence.
-    public let help: String
+    public internal(set) var help: String
     /// The kind.
     public let kind: Kind
 
@@ -30,7 +30,7 @@ public struct MetricDescription: Sendable, Hashable {
 
 /// A name and its value that tells one series of a metric from the others.
 public struct MetricLabel: Sendable, Hashable {
-    /// The name: lower case letters, digits, `_`.
+    /// The name, as OpenTelemetry or Kafka Streams has it: `messaging.system`, `task_id`.
     public let name: String
     /// The value.
     public let value: String

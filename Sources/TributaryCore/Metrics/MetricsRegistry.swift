@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Where instruments are known by name, so that they can be read together; may be used from any thread.
 ///
 /// Kafka Streams' metrics keep their group and name (KIP-444): `process-total` of `stream-thread-metrics` is the counter
@@ -17,6 +19,8 @@ public final class MetricsRegistry: Sendable {
     }
 
     private let entries = Guarded<[Entry]>([])
+    // When somebody last read, or said that it will, ns of the monotonic clock.
+    private let lastRead = Atomic<Int64>(Int64.min)
 
     /// Makes an empty registry.
     public init() {}
@@ -52,9 +56,19 @@ public final class MetricsRegistry: Sendable {
         entries.withLock { $0.append(Entry(description: description, labels: labels, source: source)) }
     }
 
+    /// Says that metrics are going to be read: what costs time to measure well is measured well from now on.
+    public func willBeRead() { lastRead.store(MonotonicClock.nanoseconds, ordering: .relaxed) }
+
+    /// Whether metrics were read, or ``willBeRead()`` called, in the last `nanoseconds`.
+    public func wasRead(within nanoseconds: Int64) -> Bool {
+        let last = lastRead.load(ordering: .relaxed)
+        return last > Int64.min && MonotonicClock.nanoseconds - last <= nanoseconds
+    }
+
     /// All metrics with their series, by name.
     public func snapshot() -> [MetricSnapshot] {
-        var places: [String: Int] = [:]
+        willBeRead()
+        var places: [MetricDescription: Int] = [:]
         var found: [MetricSnapshot] = []
         for entry in entries.withLock({ $0 }) {
             let points =
@@ -65,10 +79,13 @@ public final class MetricsRegistry: Sendable {
                     [MetricPoint(labels: entry.labels, value: .histogram(histogram.snapshot))]
                 case .reading(let read): read()
                 }
-            if let place = places[entry.description.name] {
+            // Under one name there can be metrics that aren't alike: each is one of its own.
+            var alike = entry.description
+            alike.help = ""
+            if let place = places[alike] {
                 found[place].points += points
             } else {
-                places[entry.description.name] = found.count
+                places[alike] = found.count
                 found.append(MetricSnapshot(description: entry.description, points: points))
             }
         }

@@ -50,13 +50,15 @@ public final class ProcessorContext<Key, Value>: ProcessingContext {
         _ record: Record<Key, Value>, _ targets: [(name: String, sink: Sink<Key, Value>)], _ from: [EntryLineage]?
     ) throws {
         guard record.timestamp >= 0 else { throw InvalidTimestamp(timestamp: record.timestamp) }
-        let lineage = CollectionOfOne(try core.forwarded(from: from))
         let isNull = nullKeys?.isNull(record.key) ?? false
-        for target in targets {
-            let meta = RecordMeta(
-                key: RawSpan.empty, hasKey: !isNull, keyIsStale: true, timestamp: record.timestamp,
-                origin: core.origin, headers: record.headers.encoded.span.bytes, lineage: lineage.span)
-            try target.sink.call(record.key, record.value, meta)
+        try core.forward(from: from) { lineage in
+            let lineage = CollectionOfOne(copy lineage)
+            for target in targets {
+                let meta = RecordMeta(
+                    key: RawSpan.empty, hasKey: !isNull, keyIsStale: true, timestamp: record.timestamp,
+                    origin: core.origin, headers: record.headers.encoded.span.bytes, lineage: lineage.span)
+                try target.sink.call(record.key, record.value, meta)
+            }
         }
     }
 }
@@ -89,12 +91,14 @@ public final class FixedKeyProcessorContext<Key, Value>: ProcessingContext {
         guard !core.isPunctuating else {
             throw ProcessorError("'\(core.node)' can't forward in a punctuation, which has no key")
         }
-        let lineage = CollectionOfOne(try core.forwarded(from: from))
-        for child in children {
-            let meta = RecordMeta(
-                key: core.key.bytes, hasKey: core.hasKey, timestamp: record.timestamp, origin: core.origin,
-                headers: record.headers.encoded.span.bytes, lineage: lineage.span)
-            try child.sink.call(record.key, record.value, meta)
+        try core.forward(from: from) { lineage in
+            let lineage = CollectionOfOne(copy lineage)
+            for child in children {
+                let meta = RecordMeta(
+                    key: core.key.bytes, hasKey: core.hasKey, timestamp: record.timestamp, origin: core.origin,
+                    headers: record.headers.encoded.span.bytes, lineage: lineage.span)
+                try child.sink.call(record.key, record.value, meta)
+            }
         }
     }
 }

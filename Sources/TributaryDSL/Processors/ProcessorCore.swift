@@ -54,7 +54,7 @@ final class ProcessorCore {
         var context = recorder.root()
         var span: SpanRecord?
         if recorder.makesSpan(context) {
-            let open = recorder.begin(punctuateOperation, parent: context, origin: .none)
+            let open = recorder.begin(punctuateOperation, parent: context)
             context = open.context
             span = open
         }
@@ -69,15 +69,16 @@ final class ProcessorCore {
         reads.removeAll(keepingCapacity: true)
         let seen = recorder.show(lineage)
         defer { recorder.show(again: seen) }
+        let around = recorder.startNotes()
         do {
             try body(time)
         } catch {
-            if let span { recorder.end(span, error: error) }
+            if let span { recorder.end(span, around: around, error: error) }
             guard !(error is TaskFailure) else { throw error }
             let held = CollectionOfOne(lineage)
             return try services.processingFailed(node: node, error, meta(held.span))
         }
-        if let span { recorder.end(span) }
+        if let span { recorder.end(span, around: around) }
     }
 
     @_lifetime(copy lineage)
@@ -127,12 +128,18 @@ final class ProcessorCore {
         return result
     }
 
-    /// The lineage to forward: a span of its own only where links need one.
-    func forwarded(from entries: [EntryLineage]?) throws -> Lineage {
+    /// Forwards with the lineage that this gives to `body`: a span of its own, over all that follows, only where links need one.
+    func forward(from entries: [EntryLineage]?, _ body: (borrowing Lineage) throws -> Void) throws {
         var result = try derived(from: entries)
         let links = entries.map { !$0.isEmpty } ?? !reads.isEmpty
-        if links { result.context = recorder.span(forwardOperation, parent: result.context) }
-        return result
+        guard links, recorder.makesSpan(result.context) else { return try body(result) }
+        let span = recorder.begin(forwardOperation, parent: result.context)
+        result.context = span.context
+        do { try body(result) } catch {
+            recorder.end(span, error: error)
+            throw error
+        }
+        recorder.end(span)
     }
 
     func store(_ name: String) throws -> StateStore {

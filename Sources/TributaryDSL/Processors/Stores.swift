@@ -128,28 +128,30 @@ public final class KeyValueStore<Key, Value> {
     ) throws -> StoreIterator<Key, Value> {
         let low = try lower.flatMap { try keySerde.bytes($0) }
         let high = try upper.flatMap { try keySerde.bytes($0) }
-        return iterate(
-            try store.scan(from: low?.span.bytes, through: high?.span.bytes, reverse: reverse))
+        return try iterate {
+            try store.scan(from: low?.span.bytes, through: high?.span.bytes, reverse: reverse)
+        }
     }
 
     /// All entries, ascending, or descending if `reverse`.
     public func all(reverse: Bool = false) throws -> StoreIterator<Key, Value> {
-        iterate(try store.scan(from: nil, through: nil, reverse: reverse))
+        try iterate { try store.scan(from: nil, through: nil, reverse: reverse) }
     }
 
     /// Entries whose keys' bytes begin with those of `prefix`.
     public func prefixScan<Prefix>(_ prefix: Prefix, _ serde: Serde<Prefix>) throws -> StoreIterator<Key, Value> {
         let bytes = try serde.bytes(prefix) ?? []
-        let scan = try store.scan(from: bytes.span.bytes, through: nil, reverse: false)
-        let rows = try StoreIterator<Key, Value>.prefixed(scan, bytes)
-        return iterate(rows)
+        return try iterate {
+            let scan = try store.scan(from: bytes.span.bytes, through: nil, reverse: false)
+            return try StoreIterator<Key, Value>.prefixed(scan, bytes)
+        }
     }
 
     /// About how many entries there are.
     public var approximateCount: Int { get throws { try store.approximateCount() } }
 
-    private func iterate(_ scan: StoreScan) -> StoreIterator<Key, Value> {
-        store.scanSpan(core.lineage.context)
+    private func iterate(_ open: () throws -> StoreScan) throws -> StoreIterator<Key, Value> {
+        let scan = try store.withScanSpan(core.lineage.context, open)
         return StoreIterator(scan) { [core, keySerde, valueSerde] row in
             core.noteRead(row.lineage)
             return StoreEntry(
@@ -248,33 +250,34 @@ public final class WindowStore<Key, Value> {
         _ key: Key, from start: Int64, through end: Int64, reverse: Bool = false
     ) throws -> StoreIterator<Windowed<Key>, Value> {
         let bytes = try keySerde.bytes(key) ?? []
-        return iterate(try store.scanWindows(key: bytes, start: start, end: end, reverse: reverse))
+        return try iterate { try store.scanWindows(key: bytes, start: start, end: end, reverse: reverse) }
     }
 
     /// The windows of all keys between two (nil: open-ended) that start from `start` through `end`.
     public func fetch(
         keysFrom lower: Key?, through upper: Key?, from start: Int64, through end: Int64, reverse: Bool = false
     ) throws -> StoreIterator<Windowed<Key>, Value> {
-        iterate(
-            try store.scanWindows(
-                key: nil, from: try lower.flatMap { try keySerde.bytes($0) },
-                through: try upper.flatMap { try keySerde.bytes($0) }, start: start, end: end, reverse: reverse))
+        let low = try lower.flatMap { try keySerde.bytes($0) }
+        let high = try upper.flatMap { try keySerde.bytes($0) }
+        return try iterate {
+            try store.scanWindows(key: nil, from: low, through: high, start: start, end: end, reverse: reverse)
+        }
     }
 
     /// The windows of all keys that start from `start` through `end`.
     public func fetchAll(
         from start: Int64, through end: Int64, reverse: Bool = false
     ) throws -> StoreIterator<Windowed<Key>, Value> {
-        iterate(try store.scanWindows(key: nil, start: start, end: end, reverse: reverse))
+        try iterate { try store.scanWindows(key: nil, start: start, end: end, reverse: reverse) }
     }
 
     /// All windows.
     public func all(reverse: Bool = false) throws -> StoreIterator<Windowed<Key>, Value> {
-        iterate(try store.scanWindows(key: nil, start: 0, end: Int64.max, reverse: reverse))
+        try iterate { try store.scanWindows(key: nil, start: 0, end: Int64.max, reverse: reverse) }
     }
 
-    private func iterate(_ scan: StoreScan) -> StoreIterator<Windowed<Key>, Value> {
-        store.scanSpan(core.lineage.context)
+    private func iterate(_ open: () throws -> StoreScan) throws -> StoreIterator<Windowed<Key>, Value> {
+        let scan = try store.withScanSpan(core.lineage.context, open)
         return StoreIterator(scan) { [core, keySerde, valueSerde, size] row in
             core.noteRead(row.lineage)
             let key = row.key.span.bytes

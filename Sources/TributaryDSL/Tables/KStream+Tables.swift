@@ -124,13 +124,14 @@ extension KStream {
                     if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
                     if meta.hasKey, try store.read(meta.key) {
                         let row = store.valueLineage
+                        // Before the closure, so that its time isn't the read's.
+                        let context = store.readSpan(meta.lineage.context, link: .joined, row.context)
                         let joined: Result
                         let right = try store.decodedValue(tableSerde, key: meta.key)
                         do { joined = try matched(key, left, right) } catch {
                             return try services.processingFailed(node: name, error, meta)
                         }
                         store.passHeaders(to: meta.origin)
-                        let context = store.readSpan(meta.lineage.context, link: .joined, row.context)
                         let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, row.cell))
                         return try next.call(key, joined, meta.with(lineage.span))
                     }

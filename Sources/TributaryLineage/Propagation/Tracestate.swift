@@ -111,7 +111,6 @@ struct Tracestates: ~Copyable {
 
     /// The flags of a trace that begins here and is sampled.
     let rootFlag: UInt8
-    private let threshold: String?
     private let rootText: [UInt8]
     private let rootExtras: [UInt8]
     private var known: [TraceID: [UInt8]] = [:]
@@ -120,7 +119,6 @@ struct Tracestates: ~Copyable {
     private let text = ByteBuffer(capacity: 64)
 
     init(threshold: String?) {
-        self.threshold = threshold
         rootFlag = threshold == nil ? 0 : TraceContext.hasThreshold
         rootText = threshold.map { Array("ot=th:\($0)".utf8) } ?? []
         rootExtras = threshold == nil ? [] : Headers([(HeaderNames.tracestate, rootText)]).encoded
@@ -181,17 +179,6 @@ struct Tracestates: ~Copyable {
         guard batch.tracestates[trace] == nil, let bytes = known[trace] else { return }
         batch.tracestates[trace] = String(decoding: bytes, as: UTF8.self)
     }
-
-    /// The tracestate of a trace whose parent wasn't sampled and that is sampled here: the threshold is this sampler's.
-    mutating func resample(_ context: inout TraceContext) {
-        context.flags |= 1
-        guard context.flags & TraceContext.hasTracestate != 0 else {
-            context.flags |= rootFlag
-            return
-        }
-        let bytes = bytes(of: context)
-        know(unsafe Tracestate.setting(threshold: threshold, in: bytes.span.bytes), of: TraceID(context))
-    }
 }
 
 extension LineageRecorder {
@@ -233,11 +220,4 @@ extension LineageRecorder {
     @inline(never)
     @_lifetime(immortal)
     func knownExtras(_ context: TraceContext) -> RawSpan { tracestates.value.extras(context) }
-
-    @inline(never)
-    func resampled(_ header: TraceContext) -> TraceContext {
-        var context = header
-        tracestates.value.resample(&context)
-        return context
-    }
 }

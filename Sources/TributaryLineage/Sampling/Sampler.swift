@@ -37,7 +37,8 @@ public struct Sampler: Sendable, Equatable {
 
     /// Sampled if the parent is, or if the record's key is in the given share of all keys.
     ///
-    /// All records of a chosen key are complete from where that key first appears, in every process.
+    /// All records of a chosen key are complete from where that key first appears, in every process. What has no key (records with
+    /// a null key, punctuations) is chosen by its trace id, the same share of it.
     public static func byKey(ratio: Double) -> Sampler {
         Sampler(root: .key, asksParent: true, threshold: Sampler.threshold(ratio))
     }
@@ -47,12 +48,14 @@ public struct Sampler: Sendable, Equatable {
     /// - Parameters:
     ///   - parent: the context that came with the record; `TraceContext.none` for a new trace.
     ///   - traceLow: the last 8 bytes of the trace id.
-    ///   - key: the bytes of the record's key; a null key is an empty one.
+    ///   - key: the bytes of the record's key; nil for a null key, and where there is no record.
     /// - Complexity: O(1), O(n) in the key's length for ``byKey(ratio:)``. Allocates nothing.
-    public func isSampled(parent: TraceContext, traceLow: UInt64, key: RawSpan) -> Bool {
+    public func isSampled(parent: TraceContext, traceLow: UInt64, key: RawSpan?) -> Bool {
         switch root {
         case .key:
-            return (parent.isSampled && parent.isValid) || checksum64(key) & Sampler.mask >= threshold
+            if parent.isSampled && parent.isValid { return true }
+            guard let key else { return traceLow & Sampler.mask >= threshold }
+            return checksum64(key) & Sampler.mask >= threshold
         case .trace:
             if asksParent && parent.isValid { return parent.isSampled }
             return traceLow & Sampler.mask >= threshold
@@ -63,20 +66,23 @@ public struct Sampler: Sendable, Equatable {
     }
 
     /// The rejection threshold `th` of OpenTelemetry's `tracestate` for traces begun here; nil if none are, or by key.
-    public var probabilityThreshold: String? {
-        guard root != .key && threshold < Sampler.all else { return nil }
+    public var probabilityThreshold: String? { root == .key ? nil : Sampler.text(threshold) }
+
+    /// The same where decisions are by trace: what a `tracestate` must say of traces sampled here.
+    var tracestateThreshold: String? { root == .trace ? probabilityThreshold : nil }
+
+    /// Whether each trace is decided upon by its id, whatever its parent says: the `tracestate` of others is corrected.
+    var ignoresParents: Bool { root == .trace && !asksParent }
+
+    /// A threshold as `th` has it; nil if it rejects all.
+    package static func text(_ threshold: UInt64) -> String? {
+        guard threshold < all else { return nil }
         var writer = ByteWriter(capacity: 16)
         writer.append(hex: threshold, digits: 14)
         var text = writer.text
         while text.utf8.count > 1 && text.hasSuffix("0") { text.removeLast() }
         return text
     }
-
-    /// The same where decisions are by trace: what a `tracestate` must say of traces sampled here.
-    var tracestateThreshold: String? { root == .trace ? probabilityThreshold : nil }
-
-    /// Whether decisions depend on keys.
-    var isByKey: Bool { root == .key }
 
     private static let all: UInt64 = 1 << 56
     private static let mask: UInt64 = (1 << 56) - 1

@@ -83,6 +83,8 @@ public struct SpanRecord: BitwiseCopyable, Sendable {
     public static let tombstone: UInt8 = 8
     /// ``windowStart`` and ``windowEnd`` are set.
     public static let windowed: UInt8 = 16
+    /// ``windowStart`` is how long the record lay in the log, ms (`tributary.queue.time_ms`).
+    public static let queued: UInt8 = 32
 
     // In an order that leaves no gaps: 104 bytes, of which each record makes three or more.
 
@@ -132,6 +134,15 @@ public struct SpanRecord: BitwiseCopyable, Sendable {
         detail = -1
         windowStart = 0
         windowEnd = 0
+    }
+}
+
+extension SpanRecord {
+    /// Says that a record lay in the log from `timestamp` (ms; below 0: not known) until the span began.
+    public mutating func setQueueTime(since timestamp: Int64) {
+        guard timestamp >= 0 else { return }
+        flags |= SpanRecord.queued
+        windowStart = max((start / 1_000_000).subtractingSaturated(timestamp), 0)
     }
 }
 
@@ -227,6 +238,16 @@ public struct SpanDetail: Sendable {
     }
 }
 
+/// What became of the attempt that made spans: of the transaction that their effects are in.
+public enum SpanAttempt: UInt8, Sendable {
+    /// What the spans did is there; also where there are no transactions.
+    case committed
+    /// The spans were exported before that was known (`tributary.attempt` = `open`).
+    case open
+    /// What the spans did was taken back (`tributary.attempt` = `aborted`); the records are processed again.
+    case aborted
+}
+
 /// Finished spans of one stream thread, handed to an exporter as one.
 public struct SpanBatch: Sendable {
     /// The operations that spans number; shared by all batches of a thread.
@@ -243,8 +264,12 @@ public struct SpanBatch: Sendable {
     public var tracestates: [TraceID: String] = [:]
     /// The `tracestate` of traces whose contexts have `TraceContext.hasThreshold`.
     public var thresholdTracestate: String?
+    /// Spans of traces whose last 56 bits are below this were left out for want of room: what the batch has is that much less than all.
+    public var shedThreshold: UInt64 = 0
     /// What spans may have at most.
     public var limits = SpanLimits()
+    /// What became of the attempt that the spans belong to.
+    public var attempt = SpanAttempt.committed
 
     /// Makes a batch.
     public init(

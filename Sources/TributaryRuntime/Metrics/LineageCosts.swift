@@ -185,8 +185,8 @@ private final class CostProbe {
         for _ in 0..<entries {
             let span = traced.begin(operation, parent: context, origin: .none, followsRecord: true)
             if links { traced.link(.previous, context) }
-            _ = traced.span(operation, parent: span.context, isInstant: true)
             _ = traced.span(operation, parent: span.context)
+            traced.end(traced.begin(operation, parent: span.context), isInstant: true)
             traced.end(span)
         }
         traced.export()

@@ -3,8 +3,7 @@ public import TributaryLineage
 
 /// What one stream thread measures of itself; written by the thread, read from any.
 ///
-/// Under Kafka Streams' names (KIP-444, KIP-613) where it has them. Clocks are read once a run of records, not once a record: a
-/// run is what one batch gives before another partition has its turn, so under low load it is one record, and a mean otherwise.
+/// Under Kafka Streams' names (KIP-444, KIP-613) where it has them.
 public final class ThreadMetrics: Sendable {
     /// Records processed.
     public let processed: Counter
@@ -42,10 +41,11 @@ public final class ThreadMetrics: Sendable {
         polls = counter("poll", "{poll}", "Calls to the log for records.")
         polled = counter("poll_records", "{record}", "Records that polls brought.")
         processTime = registry.histogram(
-            "messaging.process.duration", unit: "s", help: "Time to process a record, the mean of each run of records.",
+            "messaging.process.duration", unit: "s", help: "Time to process a record.",
             labels: [
-                MetricLabel("messaging_system", "kafka"), MetricLabel("messaging_operation_name", "process"),
-                MetricLabel("messaging_consumer_group_name", clientID),
+                MetricLabel(AttributeNames.messagingSystem, "kafka"),
+                MetricLabel(AttributeNames.messagingOperationName, "process"),
+                MetricLabel(AttributeNames.messagingConsumerGroup, clientID),
                 MetricLabel("thread_id", "\(clientID)-StreamThread-\(thread)"),
             ], .durations())
         commitTime = time(

@@ -42,6 +42,28 @@ final class PartitionQueue {
     var isPaused = false
     /// The consumer's number for the partition.
     var assignment = -1
+    /// How many records were processed since the last commit.
+    var uncommitted = 0
+    /// The spans of those of them that have one: the first 128, and how many more.
+    private(set) var uncommittedLinks: [SpanDetail.Link] = []
+    private(set) var moreUncommitted = 0
+
+    /// Notes the span of a record, for that of the commit.
+    func note(_ context: TraceContext, _ offset: Int64) {
+        guard uncommittedLinks.count < 128 else {
+            moreUncommitted += 1
+            return
+        }
+        uncommittedLinks.append(
+            LineageRecorder.batchLink(context, partition: partition.partition, offset: offset))
+    }
+
+    /// All that was processed is committed.
+    func committed() {
+        uncommitted = 0
+        moreUncommitted = 0
+        uncommittedLinks.removeAll(keepingCapacity: true)
+    }
 
     init(
         _ partition: TopicPartition, topic: Int32, cluster: String, isInternal: Bool, takesContexts: Bool,

@@ -157,20 +157,37 @@ public final class RecordCollector {
                 to = (state.value.nextPartition & 0x7fff_ffff) % target.partitions
             }
         }
-        var context = recorder.span(
-            operation, parent: meta.lineage.context, flags: value == nil ? SpanRecord.tombstone : 0,
-            origin: RecordOrigin(topic: -1, partition: to, offset: -1), level: .log)
-        if !target.takesContext { context = .none }
+        guard recorder.makesSpan(meta.lineage.context, .log) else {
+            return try send(target, to, key: key, value: value, meta, meta.lineage.context, recorder)
+        }
+        var span = recorder.begin(
+            operation, parent: meta.lineage.context, origin: RecordOrigin(topic: -1, partition: to, offset: -1),
+            flags: value == nil ? SpanRecord.tombstone : 0)
+        if recorder.capturesHeaders { recorder.add(recorder.captured(recorder.headers(of: meta)), to: &span) }
+        do {
+            try send(target, to, key: key, value: value, meta, span.context, recorder)
+        } catch {
+            recorder.end(span, error: error)
+            throw error
+        }
+        recorder.end(span)
+    }
+
+    @inline(__always)
+    private func send(
+        _ target: Topic, _ partition: Int32, key: RawSpan?, value: RawSpan?, _ meta: borrowing RecordMeta,
+        _ context: TraceContext, _ recorder: LineageRecorder
+    ) throws {
+        let context = target.takesContext ? context : .none
         cell.writer.removeAll()
         if recorder.mode != .off && (target.isInternal || sendsCells) {
             cell.writer.append(CellHeader.version)
             if recorder.mode == .cells { recorder.arena.encode(meta.lineage.cell, into: &cell.writer) }
         }
         let headers = recorder.headers(of: meta)
-        if recorder.capturesHeaders && recorder.makesSpan(meta.lineage.context, .log) { recorder.capture(headers) }
         let extras = recorder.extras(of: context)
         try producer.send(
-            topic: target.number, partition: to, timestamp: meta.timestamp, key: key, value: value,
+            topic: target.number, partition: partition, timestamp: meta.timestamp, key: key, value: value,
             headers: headers, context: context, cell: cell.bytes, extras: extras)
         sentLineage(context, cell.bytes, extras)
         sent(key, value, headers.byteCount &+ cell.count)

@@ -57,7 +57,8 @@ extension StreamTask {
         recorder.showCurrent()
         if recorder.propagatesHeaders { recorder.beginHeaders(origin, headers) }
         if recorder.mode != .off {
-            recorder.current.value.context = recorder.received(queue.takesContexts ? header : .none, key: key)
+            recorder.current.value.context = recorder.received(
+                queue.takesContexts ? header : .none, key: batch.key(index), isInternal: queue.isInternal)
             if recorder.mode == .cells { takeCell(batch, index, queue) }
         }
         let meta = RecordMeta(
@@ -67,33 +68,36 @@ extension StreamTask {
             recorder.pause()
             return try entry(batch.value(index), meta)
         }
-        try withSpan(
-            batch.value(index), meta, queue, entry, isRemote: header.isValid && !queue.isInternal && queue.takesContexts
-        )
+        // What came in a header may be another process's, also through a topic of the application's own.
+        let isRemote = header.isValid && queue.takesContexts && recorder.current.value.context.span != 0
+        try withSpan(batch.value(index), meta, queue, entry, isRemote: isRemote, logTime: batch.timestamp(index))
     }
 
     @inline(never)
     func withSpan(
-        _ value: RawSpan?, _ meta: borrowing RecordMeta, _ queue: PartitionQueue, _ entry: Entry, isRemote: Bool
+        _ value: RawSpan?, _ meta: borrowing RecordMeta, _ queue: PartitionQueue, _ entry: Entry, isRemote: Bool,
+        logTime: Int64
     ) throws {
         var flags: UInt8 = value == nil ? SpanRecord.tombstone : 0
         if isRemote { flags |= SpanRecord.parentIsRemote }
         var span = recorder.begin(
             queue.operation, parent: recorder.current.value.context, origin: meta.origin, flags: flags,
             followsRecord: true)
+        span.setQueueTime(since: logTime)
+        if recorder.makesBatchSpans { queue.note(span.context, meta.origin.offset) }
         recorder.current.value.context = span.context
         if recorder.capturesHeaders && !meta.headers.isEmpty {
             recorder.add(recorder.captured(meta.headers), to: &span)
         }
         let own = meta.with(recorder.current.span)
-        spanError = nil
+        let around = recorder.startNotes()
         do {
             try entry(value, own)
         } catch {
-            recorder.end(span, error: error)
+            recorder.end(span, around: around, error: error)
             throw error
         }
-        recorder.end(span, error: spanError)
+        recorder.end(span, around: around)
     }
 
     // A source begins a cell of its own; an internal topic is transparent: the header's cell goes through.

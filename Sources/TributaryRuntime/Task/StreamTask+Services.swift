@@ -23,6 +23,7 @@ extension StreamTask: TaskServices {
                     AttributeNames.messagingOperationName: .string("send"),
                     AttributeNames.messagingOperationType: .string("send"),
                     AttributeNames.messagingDestinationName: .string(topic),
+                    AttributeNames.messagingKafkaCluster: .string(cluster),
                     AttributeNames.task: .string(taskID),
                 ])
         }
@@ -77,7 +78,7 @@ extension StreamTask: TaskServices {
                 source: "TributaryRuntime", context: meta.lineage.context)
             throw failure
         }
-        spanError = error
+        recorder.noteFailure(error)
         count(reason, node: node, coordinate: coordinate, error: error, context: meta.lineage.context)
     }
 
@@ -117,6 +118,7 @@ extension StreamTask: TaskServices {
         context: TraceContext = .none
     ) {
         dropped[reason, default: 0] += 1
+        recorder.noteDropped(reason.rawValue, node: node)
         log(
             .warning, "a record was left out",
             [("reason", reason.rawValue), ("node", node)] + words(coordinate, error),

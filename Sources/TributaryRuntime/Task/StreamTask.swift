@@ -57,14 +57,17 @@ public final class StreamTask {
     }
     // What changes with each record.
     let hot = Owned(Hot())
-    var spanError: (any Error)?
     /// Whether something was done since the last commit.
     public var needsCommit: Bool { hot.value.needsCommit }
     /// Whether a node asked for a commit.
     public var commitRequested: Bool { hot.value.commitRequested }
     var isClosed = false
+    // The log's cluster id, once it is known.
+    private(set) var cluster = ""
     /// Nil where nobody measures.
     var metrics: TaskMetrics?
+    /// Nil where nobody measures.
+    var times: RecordTimes?
 
     /// Makes a task with its nodes and stores; processors are initialised by ``start(cluster:positions:)``.
     public init(
@@ -99,6 +102,7 @@ public final class StreamTask {
     ///   - cluster: the log's cluster id, which cells name.
     ///   - positions: where each source partition begins, and its partition time.
     public func start(cluster: String, positions: [TopicPartition: (offset: Int64, partitionTime: Int64)]) throws {
+        self.cluster = cluster
         let context = NodeContext(services: self, recorder: recorder)
         let entries = try topology.instantiate(subTopologies, in: context)
         closers = context.closers
@@ -123,6 +127,7 @@ public final class StreamTask {
                             AttributeNames.messagingOperationType: .string("process"),
                             AttributeNames.messagingDestinationName: .string(topic),
                             AttributeNames.messagingConsumerGroup: .string(applicationID),
+                            AttributeNames.messagingKafkaCluster: .string(cluster),
                             AttributeNames.task: .string(taskID),
                         ]), nextOffset: position.offset)
                 queue.partitionTime = position.partitionTime
@@ -199,8 +204,11 @@ public final class StreamTask {
         // Held here, so that no record pays for the closure's reference count.
         let entry = queue.entry.process
         recorder.pause()
+        let times = times?.startRun() == true ? times : nil
+        defer { queue.uncommitted &+= done }
         while true {
             try process(batch, queue.headIndex, queue, entry)
+            times?.took()
             done &+= 1
             guard queue.advance(in: batch), done < limit, queue.headTimestamp <= last,
                 hot.value.streamTime < streamPunctuations.earliest, !collector.isFull

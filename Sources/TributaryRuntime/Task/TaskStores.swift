@@ -69,7 +69,11 @@ public final class TaskStores {
             }
             try check(description, in: engine)
             let store = try StateStore(
-                description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics)
+                description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics,
+                attributes: [
+                    AttributeNames.dbNamespace: .string(configuration.applicationID),
+                    AttributeNames.task: .string(task), AttributeNames.taskPartition: .int(Int64(partition)),
+                ])
             store.onExpired = { [unowned self] in self.onExpired?(description.name) }
             byName[description.name] = store
             inOrder.append(store)

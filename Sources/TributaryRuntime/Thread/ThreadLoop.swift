@@ -30,6 +30,8 @@ final class ThreadLoop {
     private let collector: RecordCollector
     private let recorder: LineageRecorder
     private let box: LineageBox
+    private let batchSpans: BatchSpans?
+    private let times: RecordTimes
     private var assignments: [Assignment?] = []
     private var measured: [Measured] = []
     private var lastExemplar: UInt64 = 0
@@ -63,7 +65,13 @@ final class ThreadLoop {
             random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem(),
             limits: configuration.lineage.limits, propagators: configuration.lineage.propagators,
             headers: HeaderPolicy(
-                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders))
+                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders),
+            batchSpans: configuration.lineage.batchSpans)
+        batchSpans = BatchSpans(
+            recorder, applicationID: configuration.applicationID, cluster: context.log.clusterID)
+        times = RecordTimes(thread.metrics.processTime, context.metrics, configuration.time.monotonic)
+        // Under at-least-once nothing is taken back: what was sent stays, and spans are exported at once.
+        if isExactlyOnce { recorder.waitForOutcome() }
         box = LineageBox(recorder)
         try makeTasks(planned)
     }
@@ -80,6 +88,7 @@ final class ThreadLoop {
                 let task = try StreamTask(
                     context.topology, parts, id: item.id, partition: item.partition, configuration: configuration,
                     collector: collector, engines: context.engines, budget: budget, recorder: recorder, box: box)
+                task.times = times
                 tasks.append(task)
                 measured.append(
                     Measured(
@@ -161,11 +170,13 @@ final class ThreadLoop {
     private func abort() {
         try? producer.abortTransaction()
         collector.closed()
+        recorder.settle(.aborted)
     }
 
     /// Gives up what isn't committed.
     func close() {
         closeTasks()
+        recorder.settle(isExactlyOnce ? .aborted : .committed)
         consumer.close()
         producer.close()
     }
@@ -200,20 +211,19 @@ final class ThreadLoop {
     // So many records at most, so that clocks, commits and requests get their turn.
     private func process() throws -> Bool {
         var didWork = false
-        var before = context.configuration.time.monotonic.nanoseconds()
+        times.start()
         for item in measured {
             let task = item.task
             var left = context.configuration.recordsPerRound
             while left > 0, try isReady(task) {
+                let began = times.now
                 let done = try task.processRun(limit: left)
                 guard done > 0 else { break }
                 left -= done
                 didWork = true
-                let now = context.configuration.time.monotonic.nanoseconds()
-                thread.metrics.processTime.observe((now - before) / Int64(done), count: Int64(done))
+                times.endRun(done, began: began)
                 noteExemplar()
                 item.metrics.endToEnd.observe(task.wallClock - task.firstTimeOfRun, count: Int64(done))
-                before = now
                 _ = try task.punctuateStreamTime()
                 if collector.isFull { break }
             }
@@ -255,6 +265,7 @@ final class ThreadLoop {
         var wait = wait
         // One batch per partition and round is enough to keep the queues filled.
         for _ in 0..<max(assignments.count, 1) {
+            let began = batchSpans?.now
             let batch = try consumer.poll(timeout: wait)
             thread.metrics.polls.add()
             guard let batch else { return }
@@ -262,6 +273,7 @@ final class ThreadLoop {
             wait = 0
             guard batch.assignment < assignments.count, let assignment = assignments[batch.assignment] else { continue }
             assignment.queue.add(batch)
+            if let batchSpans, let began { batchSpans.polled(batch, of: assignment.queue, since: began) }
             if assignment.queue.count > context.configuration.bufferedRecords {
                 assignment.queue.isPaused = true
                 consumer.pause(batch.assignment)
@@ -285,6 +297,18 @@ final class ThreadLoop {
         let dirty = tasks.filter(\.needsCommit)
         guard !dirty.isEmpty || force else { return }
         let start = context.configuration.time.monotonic.nanoseconds()
+        let began = batchSpans?.now ?? 0
+        do { try commit(dirty, force: force, start) } catch {
+            batchSpans?.committed(dirty, since: began, error: error)
+            throw error
+        }
+        batchSpans?.committed(dirty, since: began)
+        recorder.settle(.committed)
+        lastCommit = context.configuration.time.monotonic.milliseconds
+        if lastCommit - lastPurge >= 30_000 || force { try purge() }
+    }
+
+    private func commit(_ dirty: [StreamTask], force: Bool, _ start: Int64) throws {
         var offsets: [TopicPartition: CommittedOffset] = [:]
         for task in dirty {
             try task.flush()
@@ -298,6 +322,7 @@ final class ThreadLoop {
                 try collector.flush()
                 try context.group.commit(offsets)
             }
+            recorder.settle(.committed)
             thread.metrics.commits.add()
             thread.metrics.commitTime.observe(context.configuration.time.monotonic.nanoseconds() - start)
         }
@@ -309,8 +334,6 @@ final class ThreadLoop {
         if madeDurable {
             thread.metrics.stateCommitTime.observe(context.configuration.time.monotonic.nanoseconds() - middle)
         }
-        lastCommit = context.configuration.time.monotonic.milliseconds
-        if lastCommit - lastPurge >= 30_000 || force { try purge() }
     }
 
     // Records of repartition topics are done with once they are committed: right after a commit, all that were processed.

@@ -46,15 +46,14 @@ extension StateStore {
         let value = ByteBuffer(capacity: 256)
         try dropVainDeletes(key)
         state.value.flushed &+= Int64(cache.takenCount)
+        let prepared = recorder.preparedCount
         if recorder.isRecording {
             // Of a commit: all dirty entries. An eviction's one entry is not worth sorting what the others keep.
             if isCommit { cache.sortFolds() }
-            for place in 0..<cache.takenCount {
-                makeFlushSpan(cache.taken(place))
-                if isCommit { recorder.exportWhenFull() }
-            }
+            for place in 0..<cache.takenCount { prepareFlushSpan(cache.taken(place)) }
             if isCommit { cache.removeFolds() }
         }
+        defer { forgetFlushSpans(from: prepared) }
         try writeSorted(key, value)
         let onFlush = self.onFlush
         for place in 0..<cache.takenCount {
@@ -76,16 +75,18 @@ extension StateStore {
                 encodeHeaders(key.bytes(from: keySize))
                 recorder.beginHeaders(cache.origin(entry), key.bytes(from: keySize))
             }
-            try log(
-                key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage)
-            if let onFlush {
-                let seen = recorder.show(lineage)
-                defer { recorder.show(again: seen) }
-                let held = CollectionOfOne(lineage)
-                let meta = RecordMeta(
-                    key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: cache.origin(entry),
-                    headers: key.bytes(from: keySize), lineage: held.span)
-                try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
+            try withFlushSpan(index) {
+                try log(
+                    key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage)
+                if let onFlush {
+                    let seen = recorder.show(lineage)
+                    defer { recorder.show(again: seen) }
+                    let held = CollectionOfOne(lineage)
+                    let meta = RecordMeta(
+                        key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: cache.origin(entry),
+                        headers: key.bytes(from: keySize), lineage: held.span)
+                    try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
+                }
             }
             arena.release(to: mark)
             if isCommit { recorder.exportWhenFull() }
@@ -104,21 +105,9 @@ extension StateStore {
         }
     }
 
-    private func makeFlushSpan(_ index: Int32) {
-        let parent = cache.context(index)
-        guard recorder.makesSpan(parent) else { return }
-        let type: LinkType = description.isLatestWins ? .superseded : .merged
-        cache.table.value.folds.forEach(index) { recorder.link(type, $0) }
-        recorder.contributors(cache.table.value.folds.count(index) + 1)
-        cache.setContext(index, recorder.span(operations.flush, parent: parent))
-        guard recorder.capturesHeaders else { return }
-        entryHeaders.writer.removeAll()
-        cache.copyHeaders(index, into: &entryHeaders.writer)
-        recorder.capture(entryHeaders.bytes)
-    }
-
     private func writeSorted(_ key: ByteBuffer, _ value: ByteBuffer) throws {
         let mark = arena.mark
+        recorder.pause()
         sorter.value.removeAll()
         for place in 0..<cache.takenCount {
             let index = cache.taken(place)
@@ -139,9 +128,11 @@ extension StateStore {
             cache.copyValue(index, into: &value.writer)
             encodeCell(lineage)
             if keepsHeaders { encodeHeaders(ofEntry: index) }
-            try writeEngine(
-                key.bytes, entry.isDelete ? nil : value.bytes, timestamp: entry.timestamp,
-                recordTime: entry.recordTime, lineage)
+            try timed(index) {
+                try writeEngine(
+                    key.bytes, entry.isDelete ? nil : value.bytes, timestamp: entry.timestamp,
+                    recordTime: entry.recordTime, lineage)
+            }
             arena.release(to: mark)
         }
     }

@@ -33,39 +33,60 @@ extension StateStore {
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
             return timestamp
         }
-        var context = meta.lineage.context
-        if recorder.makesSpan(context) {
-            context = writeSpan(value, link: .previous, row: exists ? rowContext : .none, window: window, meta)
+        guard recorder.makesSpan(meta.lineage.context) else {
+            putAggregate(key, value, timestamp: timestamp, row: row, exists: exists, meta.lineage.context, meta)
+            if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
+            return timestamp
         }
-        // What was read in no entry (a window's row, which stays out of the cache) is added before it is written.
-        let index = putCached(key, value, timestamp: timestamp, meta)
-        cache.setContext(index, context)
-        if keepsCells {
-            if !exists {
-                cache.setCell(index, meta.lineage.cell)
-            } else if row == index {
-                cache.addCell(index, meta.lineage.cell)
-            } else {
-                cache.setCell(index, arena.add(state.value.lineage.cell, meta.lineage.cell))
-            }
-        }
-        if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
+        let span = beginWrite(value, link: .previous, row: exists ? rowContext : .none, window: window, meta)
+        putAggregate(key, value, timestamp: timestamp, row: row, exists: exists, span.context, meta)
+        try endCachedWrite(span)
         return timestamp
     }
 
-    /// Makes the span of a write, and returns its context; only where the recorder makes one.
+    /// Puts an aggregate into the cache, its cell made of the record's and that of the row that was read from entry `row` (-1: none).
+    @inline(__always)
+    private func putAggregate(
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, row: Int32, exists: Bool, _ context: TraceContext,
+        _ meta: borrowing RecordMeta
+    ) {
+        // What was read in no entry (a window's row, which stays out of the cache) is added before it is written.
+        let index = putCached(key, value, timestamp: timestamp, meta)
+        cache.setContext(index, context)
+        guard keepsCells else { return }
+        if !exists {
+            cache.setCell(index, meta.lineage.cell)
+        } else if row == index {
+            cache.addCell(index, meta.lineage.cell)
+        } else {
+            cache.setCell(index, arena.add(state.value.lineage.cell, meta.lineage.cell))
+        }
+    }
+
+    /// Begins the span of a write; only where the recorder makes one.
     @inline(never)
-    func writeSpan(
+    func beginWrite(
         _ value: RawSpan?, link: LinkType, row: TraceContext, window: (start: Int64, end: Int64)?,
         parentIsTrigger: Bool = false, _ meta: borrowing RecordMeta
-    ) -> TraceContext {
+    ) -> SpanRecord {
         if row.isValid { recorder.link(value == nil ? .deleted : link, row) }
         if let window { recorder.window(start: window.start, end: window.end) }
-        let context = recorder.span(
+        var span = recorder.begin(
             value == nil ? operations.delete : operations.put, parent: meta.lineage.context,
             flags: parentIsTrigger ? SpanRecord.parentIsTrigger : 0)
-        if recorder.capturesHeaders { recorder.capture(recorder.headers(of: meta)) }
-        return context
+        if recorder.capturesHeaders { recorder.add(recorder.captured(recorder.headers(of: meta)), to: &span) }
+        return span
+    }
+
+    /// Evicts what has no room after a write into the cache, and ends the write's span: without that it has taken no time.
+    @inline(never)
+    func endCachedWrite(_ span: SpanRecord) throws {
+        guard cache.budget.usedBytes > cache.budget.limit else { return recorder.end(span, isInstant: true) }
+        do { try evict(cache) } catch {
+            recorder.end(span, error: error)
+            throw error
+        }
+        recorder.end(span)
     }
 
     /// The lineage to forward after ``writeAggregate(_:_:exists:window:_:)``, where there is no cache.
@@ -88,11 +109,12 @@ extension StateStore {
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, cell: Cell, link: LinkType, row: TraceContext,
         window: (start: Int64, end: Int64)? = nil, parentIsTrigger: Bool = false, _ meta: borrowing RecordMeta
     ) throws -> Lineage {
-        var lineage = Lineage(context: meta.lineage.context, cell: cell)
-        if recorder.makesSpan(lineage.context) {
-            lineage.context = writeSpan(
+        if recorder.makesSpan(meta.lineage.context) {
+            let span = beginWrite(
                 value, link: link, row: row, window: window, parentIsTrigger: parentIsTrigger, meta)
+            return try write(key, value, timestamp: timestamp, cell: cell, span, meta)
         }
+        let lineage = Lineage(context: meta.lineage.context, cell: cell)
         if isCached {
             cache.setLineage(putCached(key, value, timestamp: timestamp, meta), lineage)
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
@@ -100,6 +122,29 @@ extension StateStore {
             if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
             try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage)
         }
+        return lineage
+    }
+
+    /// A write whose span has begun.
+    @inline(never)
+    private func write(
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, cell: Cell, _ span: SpanRecord,
+        _ meta: borrowing RecordMeta
+    ) throws -> Lineage {
+        let lineage = Lineage(context: span.context, cell: cell)
+        if isCached {
+            cache.setLineage(putCached(key, value, timestamp: timestamp, meta), lineage)
+            try endCachedWrite(span)
+            return lineage
+        }
+        if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
+        do {
+            try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage)
+        } catch {
+            recorder.end(span, error: error)
+            throw error
+        }
+        recorder.end(span)
         return lineage
     }
 

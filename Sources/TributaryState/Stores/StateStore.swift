@@ -61,6 +61,8 @@ public final class StateStore {
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
         var fetched = false
+        // When the engine's last read began and ended; 0 where nobody asks.
+        var readTimes: (start: Int64, end: Int64) = (0, 0)
         // What `statistics` gives.
         var gets: Int64 = 0
         var misses: Int64 = 0
@@ -80,6 +82,8 @@ public final class StateStore {
     let rowHeaders = ByteBuffer()
     let entryHeaders = ByteBuffer()
     let sorter = Owned(RadixSorter())
+    // The number of each cached entry's prepared span during a flush; -1 for none.
+    let flushSpans = Owned(FlatArray<Int32>(repeating: -1, count: 0))
 
     /// Composes a store.
     ///
@@ -90,9 +94,11 @@ public final class StateStore {
     ///   - changelog: takes its writes; nil for none.
     ///   - budget: the cache's; nil for a store without cache.
     ///   - topics: names of the topics in `RecordOrigin`.
+    ///   - attributes: what its spans say of where it is, besides its name and kind.
     public init(
         _ description: StoreDescription, engine: any StateEngine, recorder: LineageRecorder,
-        changelog: (any ChangelogWriter)?, budget: CacheBudget?, topics: any TopicNames
+        changelog: (any ChangelogWriter)?, budget: CacheBudget?, topics: any TopicNames,
+        attributes: [String: AttributeValue] = [:]
     ) throws(StoreError) {
         self.description = description
         self.recorder = recorder
@@ -117,11 +123,12 @@ public final class StateStore {
         func operation(_ name: String) -> Int32 {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
-                attributes: [
+                attributes: attributes.merging([
                     AttributeNames.dbSystemName: .string("tributary"),
                     AttributeNames.dbCollectionName: .string(description.name),
                     AttributeNames.dbOperationName: .string(name),
-                ])
+                    AttributeNames.storeType: .string(description.kind.attribute),
+                ]) { $1 })
         }
         operations = Operations(
             get: operation("get"), put: operation("put"), delete: operation("delete"), flush: operation("flush"),
@@ -181,9 +188,24 @@ public final class StateStore {
     }
 
     func readInner(_ key: RawSpan) throws(StoreError) -> Bool {
-        guard try inner.get(key, into: &found.writer) else { return false }
+        guard recorder.isTracing ? try timedGet(key) : try inner.get(key, into: &found.writer) else { return false }
         try decode(key)
         return true
+    }
+
+    @inline(never)
+    private func timedGet(_ key: RawSpan) throws(StoreError) -> Bool {
+        let start = recorder.time.wall.nanoseconds()
+        let exists = try inner.get(key, into: &found.writer)
+        state.value.readTimes = (start, recorder.time.wall.nanoseconds())
+        return exists
+    }
+
+    /// When the last read began and ended; nil if the cache answered, in less than a reading of the clock.
+    private func readTimes(isCached: Bool) -> (start: Int64, end: Int64)? {
+        guard !isCached, state.value.readTimes.start != 0 else { return nil }
+        defer { state.value.readTimes = (0, 0) }
+        return state.value.readTimes
     }
 
     func decode(_ key: RawSpan) throws(StoreError) {
@@ -261,7 +283,8 @@ public final class StateStore {
     public func readSpan(_ parent: TraceContext, link: LinkType, _ row: TraceContext) -> TraceContext {
         guard recorder.makesSpan(parent) else { return parent }
         recorder.link(link, row)
-        let context = recorder.span(operations.get, parent: parent, isInstant: state.value.lineageFrom >= 0)
+        let context = recorder.span(
+            operations.get, parent: parent, times: readTimes(isCached: state.value.lineageFrom >= 0))
         if recorder.capturesHeaders && keepsHeaders { captureRowHeaders() }
         return context
     }
@@ -272,7 +295,7 @@ public final class StateStore {
         guard recorder.makesSpan(meta.lineage.context) else { return }
         recorder.link(.previous, rowContext)
         _ = recorder.span(
-            operations.get, parent: meta.lineage.context, isInstant: state.value.lineageFrom >= 0)
+            operations.get, parent: meta.lineage.context, times: readTimes(isCached: state.value.lineageFrom >= 0))
         if recorder.capturesHeaders && keepsHeaders { captureRowHeaders() }
     }
 
@@ -280,13 +303,21 @@ public final class StateStore {
     @inline(__always)
     public func missSpan(_ parent: TraceContext) {
         guard recorder.makesSpan(parent) else { return }
-        _ = recorder.span(operations.get, parent: parent)
+        _ = recorder.span(
+            operations.get, parent: parent, times: readTimes(isCached: isCached && state.value.lookedUp >= 0))
     }
 
-    /// Makes the span of a scan.
-    public func scanSpan(_ parent: TraceContext) {
-        guard recorder.makesSpan(parent) else { return }
-        _ = recorder.span(operations.scan, parent: parent)
+    /// Opens a walk, with a span over that; the rows come when they are asked for.
+    public func withScanSpan(_ parent: TraceContext, _ open: () throws -> StoreScan) throws -> StoreScan {
+        guard recorder.makesSpan(parent) else { return try open() }
+        let span = recorder.begin(operations.scan, parent: parent)
+        do {
+            let scan = try open()
+            recorder.end(span)
+            return scan
+        } catch {
+            recorder.end(span, error: error)
+            throw error
+        }
     }
-
 }

@@ -8,6 +8,9 @@ public struct StoreDescription: Sendable, Hashable {
         case timestampedKeyValue
         /// Values by key and window start; entries older than `retention` (ms of stream time) go.
         case window(retention: Int64, size: Int64, retainsDuplicates: Bool, timestamped: Bool)
+
+        /// What spans say: `kv`, `window`.
+        var attribute: String { if case .window = self { "window" } else { "kv" } }
     }
 
     /// The name, unique in the topology.

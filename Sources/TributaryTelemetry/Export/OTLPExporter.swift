@@ -67,7 +67,7 @@ public final class OTLPExporter: SpanExporter {
     /// and counted.
     public func shutdown(timeout milliseconds: Int64) {
         worker.stop(within: milliseconds)
-        worker.waitForEnd(milliseconds + 1000)
+        worker.waitForEnd(milliseconds.addingSaturated(1000))
     }
 
     /// What has become of each kind of telemetry so far.

@@ -26,14 +26,14 @@ enum OTLPVerdict: Equatable {
         case .success(let answer):
             switch answer.status {
             case 200..<300:
-                let partial = OTLPAnswer.partialSuccess(answer, encoding)
-                let rejected = max(partial?.rejected ?? 0, 0)
+                switch OTLPAnswer.read(answer) {
+                // Who answers something else is no OTLP server: a proxy, a login page.
+                case .unreadable(let reason): self = .refused(status: answer.status, reason: reason)
                 // A partial success that is there but empty is a success.
-                guard let partial, rejected > 0 || !partial.message.isEmpty else {
-                    self = .accepted
-                    return
+                case .response(let rejected, let message) where rejected <= 0 && message.isEmpty: self = .accepted
+                case .response(let rejected, let message):
+                    self = .partial(rejected: max(rejected, 0), message: message)
                 }
-                self = .partial(rejected: rejected, message: partial.message)
             case 429, 502, 503, 504:
                 self = .retry(after: answer.retryAfter, reason: OTLPVerdict.words(answer, encoding))
             default: self = .refused(status: answer.status, reason: OTLPVerdict.words(answer, encoding))
@@ -86,24 +86,60 @@ struct OTLPRetry {
 
 /// Reads what servers answer.
 enum OTLPAnswer {
-    /// The partial success of a response, if it has one that can be read.
-    static func partialSuccess(_ answer: HTTPAnswer, _ encoding: OTLPEncoding) -> (rejected: Int64, message: String)? {
-        guard !answer.isCut, !answer.body.isEmpty else { return nil }
-        if answer.contentType == OTLPEncoding.json.contentType {
-            guard let json = try? JSONReader.read(unsafe answer.body.span.bytes), let partial = json["partialSuccess"]
-            else { return nil }
+    /// What the body of a success says.
+    enum Content: Equatable {
+        /// How many items were rejected, and why; 0 and empty where it has no partial success.
+        case response(rejected: Int64, message: String)
+        /// It isn't what an OTLP server answers.
+        case unreadable(String)
+    }
+
+    /// Reads the body of a success.
+    static func read(_ answer: HTTPAnswer) -> Content {
+        // An empty body is the empty message.
+        if answer.body.isEmpty { return .response(rejected: 0, message: "") }
+        let what = "HTTP status \(answer.status) with"
+        switch answer.contentType {
+        case OTLPEncoding.json.contentType:
+            if answer.isCut { return .unreadable("\(what) an answer of more than \(answer.body.count) bytes") }
+            // A damaged one: the status counts.
+            guard let partial = try? JSONReader.read(unsafe answer.body.span.bytes)["partialSuccess"] else {
+                return .response(rejected: 0, message: "")
+            }
             let rejected =
                 ["rejectedSpans", "rejectedLogRecords", "rejectedDataPoints"].lazy.compactMap { partial[$0]?.int64 }
                 .first
-            return (rejected ?? 0, partial["errorMessage"]?.string ?? "")
+            return .response(rejected: rejected ?? 0, message: partial["errorMessage"]?.string ?? "")
+        case OTLPEncoding.protobuf.contentType: return readProtobuf(answer, what)
+        case "": return .unreadable("\(what) a body of no type")
+        default: return .unreadable("\(what) a body of type \(answer.contentType)")
         }
-        guard answer.contentType == OTLPEncoding.protobuf.contentType,
-            let partial = message(unsafe answer.body.span.bytes, field: 1)
-        else { return nil }
-        return unsafe (
-            Int64(bitPattern: integer(partial.span.bytes, field: 1) ?? 0),
-            message(partial.span.bytes, field: 2).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        )
+    }
+
+    private static func readProtobuf(_ answer: HTTPAnswer, _ what: String) -> Content {
+        var partial: [UInt8]?
+        let isWhole = unsafe fields(answer.body.span.bytes) { number, content, _ in
+            if number == 1, let content { partial = [UInt8](copying: content) }
+        }
+        if answer.isCut {
+            // How many were rejected stands before the words that were too long.
+            var rejected: Int64 = 0
+            var reader = unsafe ByteReader(answer.body.span.bytes)
+            if (try? reader.varint()) == 0x0a, (try? reader.varint()) != nil {
+                let rest = [UInt8](answer.body.dropFirst(reader.offset))
+                _ = unsafe fields(rest.span.bytes) { number, content, value in
+                    if number == 1, content == nil { rejected = Int64(bitPattern: value) }
+                }
+            }
+            guard rejected > 0 else {
+                return .unreadable("\(what) an answer of more than \(answer.body.count) bytes")
+            }
+            return .response(rejected: rejected, message: "an answer of more than \(answer.body.count) bytes")
+        }
+        guard isWhole, let partial else { return .response(rejected: 0, message: "") }
+        return unsafe .response(
+            rejected: Int64(bitPattern: integer(partial.span.bytes, field: 1) ?? 0),
+            message: message(partial.span.bytes, field: 2).map { String(decoding: $0, as: UTF8.self) } ?? "")
     }
 
     /// The words of a failure: the message of a `google.rpc.Status`, or the first line of a text.

@@ -187,7 +187,8 @@ final class OTLPWorker: @unchecked Sendable {
         case .idle:
             return monitor.withLock { state in
                 state.isEmpty(pipeline.signal)
-                    ? 60_000 : max(state.since[pipeline.signal.rawValue] + delay(pipeline.signal) - now, 0)
+                    ? 60_000
+                    : max(state.since[pipeline.signal.rawValue].addingSaturated(delay(pipeline.signal)) - now, 0)
             }
         }
     }

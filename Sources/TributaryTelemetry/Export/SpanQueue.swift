@@ -140,11 +140,17 @@ package struct SpanQueue: Sendable {
                 spans.append(span)
             }
         }
-        guard spans.count < batch.spans.count else { return batch }
+        guard spans.count < batch.spans.count else {
+            var batch = batch
+            batch.shedThreshold = max(batch.shedThreshold, threshold)
+            return batch
+        }
         var kept = SpanBatch(operations: batch.operations, topics: batch.topics)
         kept.tracestates = batch.tracestates
         kept.thresholdTracestate = batch.thresholdTracestate
         kept.limits = batch.limits
+        kept.attempt = batch.attempt
+        kept.shedThreshold = max(batch.shedThreshold, threshold)
         for var span in spans {
             let first = min(max(Int(span.firstLink), 0), batch.links.count)
             let count = min(max(Int(span.links), 0), batch.links.count - first)

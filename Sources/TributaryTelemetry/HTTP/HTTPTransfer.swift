@@ -47,9 +47,13 @@ internal import TributaryCore
         unsafe curl_set_string(easy, CURLOPT_URL, target.url)
         unsafe curl_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
         unsafe curl_set_long(easy, CURLOPT_NOSIGNAL, 1)
+        // Answers come as they were before they were compressed, whether that was asked for or not.
+        unsafe curl_set_string(easy, CURLOPT_ACCEPT_ENCODING, "gzip")
         unsafe curl_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
-        unsafe curl_set_long(easy, CURLOPT_TIMEOUT_MS, Int(target.timeout))
-        unsafe curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Int(target.timeout))
+        // libcurl reckons in microseconds; a month is no limit any more.
+        let timeout = Int(min(max(target.timeout, 1), 1 << 31))
+        unsafe curl_set_long(easy, CURLOPT_TIMEOUT_MS, timeout)
+        unsafe curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout)
         if let file = target.tls.certificate {
             unsafe curl_set_string(easy, CURLOPT_CAINFO, file)
             // The system's folder would be searched as well.
@@ -108,7 +112,7 @@ internal import TributaryCore
             CURLE_SSL_INVALIDCERTSTATUS:
             .untrusted
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE,
-            CURLE_OUT_OF_MEMORY, CURLE_BAD_FUNCTION_ARGUMENT:
+            CURLE_OUT_OF_MEMORY, CURLE_BAD_FUNCTION_ARGUMENT, CURLE_BAD_CONTENT_ENCODING:
             .invalid
         default: .connect
         }

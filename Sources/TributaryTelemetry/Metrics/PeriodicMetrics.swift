@@ -22,6 +22,7 @@ public final class PeriodicMetrics: Sendable {
         _ registry: MetricsRegistry, to exporter: OTLPExporter, every milliseconds: Int64? = nil,
         time: TimeSource = .system
     ) {
+        registry.willBeRead()
         let start = time.wall.nanoseconds()
         let milliseconds = milliseconds ?? exporter.metricInterval
         let state = state

@@ -3,7 +3,9 @@ public import TributaryCore
 /// Metrics as text that Prometheus reads: its own format 0.0.4 or OpenMetrics 1.0.0, which has exemplars.
 ///
 /// Names become `[a-zA-Z_:][a-zA-Z0-9_:]*` with dots as `_`, seconds and bytes are added to the name, counters end in `_total`, as
-/// OpenTelemetry's compatibility rules say.
+/// OpenTelemetry's compatibility rules say. Labels become `[a-zA-Z_][a-zA-Z0-9_]*`; of two that become one the values are joined by
+/// `;`. A metric whose name, or that of one of its series, is taken by one before it gets `_2`, `_3` and so on. Of two points with the
+/// same labels the last one counts.
 public enum PrometheusText {
     /// The two formats.
     public enum Format: Sendable {
@@ -24,20 +26,21 @@ public enum PrometheusText {
     /// Writes metrics.
     public static func encode(_ metrics: [MetricSnapshot], _ format: Format) -> String {
         var text = ""
+        var taken: Set<String> = []
         for metric in metrics where !metric.points.isEmpty {
-            let family = familyName(metric.description)
+            let family = unusedName(metric.description, &taken)
             let isCounter = metric.description.kind == .counter
             // The one difference of the headers: OpenMetrics names a counter's family without `_total`.
             let header = isCounter && format == .prometheus ? "\(family)_total" : family
             text += "# HELP \(header) \(escaped(metric.description.help, quotes: format == .openMetrics))\n"
             text += "# TYPE \(header) \(metric.description.kind.rawValue)\n"
-            for point in metric.points {
-                switch point.value {
+            for (given, value) in series(metric) {
+                switch value {
                 case .number(let value):
                     let name = isCounter ? "\(family)_total" : family
-                    text += "\(name)\(labels(point.labels)) \(number(value))\n"
+                    text += "\(name)\(labels(given)) \(number(value))\n"
                 case .histogram(let histogram):
-                    append(histogram, family, point.labels, format, to: &text)
+                    append(histogram, family, given, format, to: &text)
                 }
             }
         }
@@ -45,14 +48,79 @@ public enum PrometheusText {
         return text
     }
 
-    /// The family's name: without `_total`.
-    static func familyName(_ description: MetricDescription) -> String {
+    /// The points with the labels that are written, each once.
+    private static func series(_ metric: MetricSnapshot) -> [(labels: [MetricLabel], value: MetricPoint.Value)] {
+        var places: [[MetricLabel]: Int] = [:]
+        var found: [(labels: [MetricLabel], value: MetricPoint.Value)] = []
+        for point in metric.points {
+            let labels = labelNames(point.labels, isHistogram: metric.description.kind == .histogram)
+            if let place = places[labels] {
+                found[place].value = point.value
+            } else {
+                places[labels] = found.count
+                found.append((labels, point.value))
+            }
+        }
+        return found
+    }
+
+    /// Labels under names that Prometheus takes.
+    private static func labelNames(_ given: [MetricLabel], isHistogram: Bool) -> [MetricLabel] {
+        var labels: [MetricLabel] = []
+        for label in given {
+            var name = sanitized(label.name, allowsColon: false)
+            // As OpenTelemetry's rules say.
+            if let first = label.name.utf8.first, 0x30...0x39 ~= first {
+                name = sanitized("key_\(label.name)", allowsColon: false)
+            }
+            // Names with two underscores in front are Prometheus' own, and so is the bound of a bucket.
+            while name.hasPrefix("__") { name.removeFirst() }
+            if isHistogram && name == "le" { name = "exported_le" }
+            if let place = labels.firstIndex(where: { $0.name == name }) {
+                labels[place] = MetricLabel(name, "\(labels[place].value);\(label.value)")
+            } else {
+                labels.append(MetricLabel(name, label.value))
+            }
+        }
+        return labels
+    }
+
+    /// A family's name that no series of another one has; its own are taken then.
+    private static func unusedName(_ description: MetricDescription, _ taken: inout Set<String>) -> String {
+        let wanted = familyName(description)
+        var name = wanted
+        var number = 2
+        while true {
+            let names =
+                switch description.kind {
+                case .counter: [name, "\(name)_total"]
+                case .gauge: [name]
+                case .histogram: [name, "\(name)_bucket", "\(name)_sum", "\(name)_count"]
+                }
+            if taken.isDisjoint(with: names) {
+                taken.formUnion(names)
+                return name
+            }
+            name = "\(wanted)_\(number)"
+            number += 1
+        }
+    }
+
+    private static func sanitized(_ text: String, allowsColon: Bool) -> String {
         var name = ""
-        for (index, byte) in description.name.utf8.enumerated() {
+        for (index, byte) in text.utf8.enumerated() {
             let isDigit = (0x30...0x39).contains(byte)
-            let isLetter = (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x3A
+            let isLetter =
+                (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || (allowsColon && byte == 0x3A)
             name.unicodeScalars.append(isLetter || (isDigit && index > 0) ? Unicode.Scalar(byte) : "_")
         }
+        return name.isEmpty ? "_" : name
+    }
+
+    /// The family's name: without `_total`.
+    static func familyName(_ description: MetricDescription) -> String {
+        var name = sanitized(description.name, allowsColon: true)
+        if description.kind == .counter && name.hasSuffix("_total") && name != "_total" { name.removeLast(6) }
         let suffix: String? =
             switch description.unit {
             case "s": "seconds"

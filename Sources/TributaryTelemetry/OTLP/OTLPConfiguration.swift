@@ -77,8 +77,12 @@ public struct OTLPConfiguration: Sendable, Equatable {
         }
     }
 
-    /// A base URL and a path with one slash between them.
-    static func join(_ base: String, _ path: String) -> String { base.hasSuffix("/") ? base + path : "\(base)/\(path)" }
+    /// A base URL and a path with one slash between them; a query stays behind the path.
+    static func join(_ base: String, _ path: String) -> String {
+        let front = base.prefix { $0 != "?" && $0 != "#" }
+        let query = base[front.endIndex...].prefix { $0 != "#" }
+        return "\(front)\(front.hasSuffix("/") ? "" : "/")\(path)\(query)"
+    }
 
     func requestItems(_ signal: OTLPSignal) -> Int { endpoints[signal]?.requestItems ?? requestItems }
 

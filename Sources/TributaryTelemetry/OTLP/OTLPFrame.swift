@@ -48,12 +48,15 @@ struct OTLPFrame {
             let start = writer.beginMessage(1)
             writer.append(field: 1, sorted: resource.attributes)
             writer.endMessage(start)
+            writer.append(field: 3, string: TelemetryResource.schemaURL)
         case .json:
             writer.append(ascii: #"{""#)
             writer.append(utf8: "resource\(plural)")
             writer.append(ascii: #"":[{"resource":{"attributes":["#)
             OTLPJSON.append(sorted: resource.attributes, to: &writer)
-            writer.append(ascii: "]},\"")
+            writer.append(ascii: #"]},"schemaUrl":"#)
+            writer.append(json: TelemetryResource.schemaURL)
+            writer.append(ascii: ",\"")
             writer.append(utf8: "scope\(plural)")
             writer.append(ascii: "\":[")
         }
@@ -88,12 +91,20 @@ struct OTLPFrame {
             writer.append(field: 1, string: name)
             writer.append(field: 2, string: TelemetryResource.libraryVersion)
             writer.endMessage(start)
+            // What others say is in their words.
+            if name == OTLPFrame.libraryScope { writer.append(field: 3, string: TelemetryResource.schemaURL) }
         case .json:
             writer.append(ascii: #"{"scope":{"name":"#)
             writer.append(json: name)
             writer.append(ascii: #","version":"#)
             writer.append(json: TelemetryResource.libraryVersion)
-            writer.append(ascii: #"},""#)
+            if name == OTLPFrame.libraryScope {
+                writer.append(ascii: #"},"schemaUrl":"#)
+                writer.append(json: TelemetryResource.schemaURL)
+                writer.append(ascii: ",\"")
+            } else {
+                writer.append(ascii: #"},""#)
+            }
             writer.append(utf8: items)
             writer.append(ascii: "\":[")
         }

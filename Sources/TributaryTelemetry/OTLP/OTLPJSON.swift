@@ -26,7 +26,7 @@ public enum OTLPJSON {
         let detail = batch.detail(of: span)
         writer.append(0x7b)
         append(ids: span.context, to: &writer)
-        append(tracestate: batch.tracestate(of: span.context), to: &writer)
+        append(tracestate: batch.spanTracestate(of: span.context), to: &writer)
         if span.parent != 0 {
             writer.append(ascii: #","parentSpanId":""#)
             writer.append(hex: span.parent, digits: 16)

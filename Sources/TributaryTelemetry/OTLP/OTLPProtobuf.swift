@@ -11,7 +11,7 @@ enum OTLPProtobuf {
         let detail = batch.detail(of: span)
         writer.append(field: 1, traceOf: span.context)
         writer.append(field: 2, span: span.context.span)
-        if let state = batch.tracestate(of: span.context) { writer.append(field: 3, string: state) }
+        if let state = batch.spanTracestate(of: span.context) { writer.append(field: 3, string: state) }
         if span.parent != 0 { writer.append(field: 4, span: span.parent) }
         writer.append(field: 5, string: detail?.name ?? operation.name)
         writer.append(field: 6, varint: UInt64(operation.kind.rawValue))

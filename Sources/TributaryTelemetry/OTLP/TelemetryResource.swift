@@ -5,6 +5,9 @@ public struct TelemetryResource: Sendable, Equatable {
     /// The version that `telemetry.sdk.version` and the scope say.
     public static let libraryVersion = "0.1.0"
 
+    /// Where the names of attributes are described.
+    public static let schemaURL = "https://opentelemetry.io/schemas/1.44.0"
+
     /// The attributes by name.
     public var attributes: [String: AttributeValue]
 

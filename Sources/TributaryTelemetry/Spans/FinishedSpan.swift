@@ -98,7 +98,7 @@ public struct FinishedSpan: Sendable, Equatable {
         links += batch.ownLinks(of: span).map { Link(context: $0.context, type: nil, attributes: $0.attributes) }
         droppedLinks = batch.droppedLinks(of: span)
         events = detail?.events ?? []
-        tracestate = batch.tracestate(of: span.context) ?? ""
+        tracestate = batch.spanTracestate(of: span.context) ?? ""
         failed = span.flags & SpanRecord.failed != 0
         errorMessage = failed ? detail?.errorMessage : nil
     }

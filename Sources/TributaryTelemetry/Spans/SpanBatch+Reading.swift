@@ -37,6 +37,7 @@ extension SpanBatch {
         if span.flags & SpanRecord.parentIsTrigger != 0 {
             body(AttributeNames.parent, .string(LinkType.trigger.name))
         }
+        if attempt != .committed { body(AttributeNames.attempt, .string("\(attempt)")) }
         if span.contributors > 0 { body(AttributeNames.contributors, .int(span.contributors)) }
         // One contribution may be the parent; the others are links.
         if Int64(span.links) + 1 < span.contributors || Int(span.links) > max(limits.links, 0) {
@@ -46,9 +47,23 @@ extension SpanBatch {
             body(AttributeNames.windowStart, .int(span.windowStart))
             body(AttributeNames.windowEnd, .int(span.windowEnd))
         }
+        if span.flags & SpanRecord.queued != 0 { body(AttributeNames.queueTime, .int(span.windowStart)) }
         if span.flags & SpanRecord.failed != 0 {
             body(AttributeNames.errorType, .string(detail(of: span)?.errorType ?? "_OTHER"))
         }
+    }
+
+    /// The tracestate of a span: that of its trace, with the threshold that its spans really had to reach.
+    ///
+    /// Others multiply by what `th` says. What travels with records says less: it isn't shed elsewhere.
+    func spanTracestate(of context: TraceContext) -> String? {
+        let text = tracestate(of: context)
+        guard shedThreshold > 0, let shed = Sampler.text(shedThreshold) else { return text }
+        guard let text else { return "ot=th:\(shed)" }
+        let bytes = Array(text.utf8)
+        if let own = unsafe Tracestate.threshold(of: bytes.span.bytes), own >= shedThreshold { return text }
+        return unsafe String(
+            decoding: Tracestate.setting(threshold: shed, in: bytes.span.bytes), as: UTF8.self)
     }
 
     /// The tracestate of a span's or link's trace; nil if it has none.

@@ -58,6 +58,7 @@ final class ThreadUnderTest {
     let world: World
     let loop: ThreadLoop
     let thread: StreamThread
+    let registry = MetricsRegistry()
     private let group: any LogGroup
     private var isClosed = false
 
@@ -74,7 +75,7 @@ final class ThreadUnderTest {
         self.group = group
         let context = ThreadContext(
             topology: topology, plan: plan, configuration: configuration, log: world.log, group: group,
-            engines: world.engines, metrics: MetricsRegistry(), onRestore: { _ in }, onRunning: {}, onEnd: { _ in })
+            engines: world.engines, metrics: registry, onRestore: { _ in }, onRunning: {}, onEnd: { _ in })
         thread = StreamThread(index: 1, tasks: plan.tasks, context: context)
         do {
             loop = try ThreadLoop(thread, context, plan.tasks)
