@@ -103,9 +103,13 @@ import TributaryLMDB
                     }
                 }
                 let offsets = [TopicPartition("in", 0): CommittedOffset(round)]
-                if id != nil { _ = try producer.commitTransaction(offsets: offsets, group: group) }
+                // Each round's records are a batch: which ones are one must not depend on the time it takes.
+                if id != nil {
+                    _ = try producer.commitTransaction(offsets: offsets, group: group)
+                } else {
+                    try producer.flush()
+                }
             }
-            try producer.flush()
             producer.close()
         }
         try log.performMaintenance()

@@ -8,6 +8,9 @@ import TributaryLineage
 private let isSoak = environment("TRIBUTARY_SOAK") != nil
 private let seed = environment("TRIBUTARY_SEED").flatMap { UInt64($0) } ?? (isSoak ? .random(in: 0...(.max)) : 7)
 
+/// How many bits of each kind of place, in a soak.
+private let flips = environment("TRIBUTARY_FLIPS").flatMap { Int($0) } ?? 400
+
 /// Logs with one bit turned over: what is read is right, or the error says what is wrong; never less without a word.
 @Suite(.timeLimit(.minutes(isSoak ? 60 : 5))) struct BitFlipTests {
     let subject: FlipSubject
@@ -34,7 +37,7 @@ private let seed = environment("TRIBUTARY_SEED").flatMap { UInt64($0) } ?? (isSo
         var writing = OutcomeTable("writing, then reading")
         var verifying = OutcomeTable("topics verify")
         for place in FlipPlace.allCases {
-            for flip in subject.map.flips(place, count: 400, seed: seed) {
+            for flip in subject.map.flips(place, count: flips, seed: seed) {
                 let copy = try subject.copy()
                 try flip.apply(to: copy.path + "/log/log.mdb")
                 let read = try subject.run("read", copy)

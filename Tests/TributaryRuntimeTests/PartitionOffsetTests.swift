@@ -2,8 +2,9 @@ import TestSupport
 import Testing
 import TributaryCore
 import TributaryDSL
-import TributaryRuntime
 import TributaryTesting
+
+@testable import TributaryRuntime
 
 /// Which offset is committed for a partition some of whose offsets have no record: a Kafka transaction's marker, for example.
 @Suite struct PartitionOffsetTests {
@@ -44,5 +45,17 @@ import TributaryTesting
         try task.add(empty(4), to: place)
         #expect(offset == 5)
         try rig.kill()
+    }
+
+    @Test func `metadata of an offset that is not its format is no time`() {
+        let good = OffsetMetadata.encode(partitionTime: 1_700_000_000_123)
+        #expect(OffsetMetadata.partitionTime(good) == 1_700_000_000_123)
+        let zeros = String(repeating: "A", count: 5000)  // decodes to bytes whose version is 0
+        let texts = [
+            "", "x", "====", "AgAAAAA", "Ag==", "äöü", zeros, "B" + good.dropFirst(), String(good.prefix(8)),
+            good + "!",
+            "{}", "Aw" + good.dropFirst(2),
+        ]
+        for text in texts { #expect(OffsetMetadata.partitionTime(text) == -1, "\(text)") }
     }
 }

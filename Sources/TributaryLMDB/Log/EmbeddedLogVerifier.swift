@@ -23,6 +23,11 @@ package struct EmbeddedLogVerifier {
             findings.append(LogError(error))
         }
         findings += pages.findings.map { LogError($0) }
+        for database in store.databases.all {
+            do throws(LMDBError) { try store.environment.read().checkRows(database) } catch {
+                findings.append(LogError(error))
+            }
+        }
         let topics: [(name: String, row: TopicRow)]
         do throws(LogError) { topics = try store.topics() } catch {
             findings.append(error)

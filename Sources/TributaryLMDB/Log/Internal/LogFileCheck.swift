@@ -121,6 +121,10 @@ struct LogFileCheck {
         guard pageSize >= 512, pageSize <= 65536, pageSize.nonzeroBitCount == 1 else {
             throw corrupt("a bad meta page")
         }
+        // The list of free pages has numbers as keys, and nothing else is special about either tree.
+        guard half(bytes, 44) & 0xff == 8, half(bytes, 92) == 0 else {
+            throw corrupt("a bad meta page: the kinds of its trees")
+        }
         let transaction = word(bytes, 144)
         guard transaction == 0 || transaction & 1 == page else { throw corrupt("a bad meta page: its transaction") }
         return Meta(

@@ -18,6 +18,9 @@ struct LogDatabases: Sendable {
     /// Topic id -> partitions: topics whose records are still to be deleted.
     let deletions: LMDBDatabase
 
+    /// All of them.
+    var all: [LMDBDatabase] { [meta, topics, partitions, records, groups, commits, deletions] }
+
     /// Opens them, or makes those of a log that is new; from format 2 on rows have a checksum.
     init(_ transaction: inout WriteTransaction, format: UInt32, isNew: Bool) throws(LMDBError) {
         func open(_ name: String, _ transaction: inout WriteTransaction, sealed: Bool = true) throws(LMDBError)

@@ -103,8 +103,12 @@ enum KeyOrder {
                 case Self.large: length += 8
                 case Self.tree:
                     let count = Int(unsafe start.loadUnaligned(fromByteOffset: at, as: UInt32.self))
-                    guard count == TreeRoot.size else {
+                    guard count == TreeRoot.size, length + count <= size - at else {
                         throw PageFault(page: number, what: "a tree's description has another size")
+                    }
+                    // LMDB would take its keys, or several values of one, for what they are not.
+                    guard unsafe start.loadUnaligned(fromByteOffset: at + length + 4, as: UInt16.self) == 0 else {
+                        throw PageFault(page: number, what: "a tree is of another kind")
                     }
                     length += count
                 default: throw PageFault(page: number, what: "a node has unknown flags")
