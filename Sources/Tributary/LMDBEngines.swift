@@ -8,12 +8,14 @@ struct LMDBEngines: EngineFactory {
     let directory: String
     let mapSize: Int
     let faults: LMDBFaults?
+    let killPoint: KillPointHook?
 
     private func folder(_ task: String) -> String { "\(directory)/\(task)" }
 
     func persistentEngine(task: String, withoutChangelog: [String]) throws -> any StateEngine {
         var options = LMDBStateOptions(mapSize: mapSize)
         options.faults = faults
+        options.killPoint = killPoint
         do throws(StoreError) {
             return try LMDBStateEngine(directory: folder(task), options: options)
         } catch {

@@ -40,10 +40,9 @@ enum StateFiles {
         if unsafe unlink(path) != 0 && errno != ENOENT { throw failure("unlink", path) }
     }
 
-    /// Puts a file in the place of another and makes that durable.
-    static func replace(_ path: String, by new: String, in folder: String) throws(StoreError) {
+    /// Puts a file in the place of another, which is durable when the folder is synced.
+    static func replace(_ path: String, by new: String) throws(StoreError) {
         if unsafe rename(new, path) != 0 { throw failure("rename", new) }
-        try syncFolder(folder)
     }
 
     static func syncFolder(_ path: String) throws(StoreError) {

@@ -64,6 +64,7 @@ struct Compactor: ~Copyable {
         guard all || (end > row.cleanOffset && Double(dirty) >= ratio * Double(row.bytes)) else { return .nothing }
         var found = DirtyPart(from: row.cleanOffset, memory: store.configuration.compactionBytes)
         let reached = try note(&found, row, to: end)
+        store.configuration.killPoint?(.compactionNoted)
         guard try rewrite(found, to: reached, row) else { return .interrupted }
         return reached < end ? .more : .done
     }
@@ -170,6 +171,7 @@ struct Compactor: ~Copyable {
             else { return false }
         }
         guard try flush(row) else { return false }
+        store.configuration.killPoint?(.compactionCommitted)
         return try translating { () throws(LMDBError) in
             try change(row) { row in
                 row.cleanOffset = max(row.cleanOffset, end)
@@ -292,6 +294,7 @@ struct Compactor: ~Copyable {
                 }
                 key.record(id, partition, outBase)
                 try transaction.put(store.databases.records, key.bytes, out.bytes)
+                store.configuration.killPoint?(.compactionWritten)
             }
         }
     }
