@@ -173,7 +173,7 @@ public final class KeyValueStore<Key, Value> {
         let held = CollectionOfOne(lineage)
         _ = try store.write(
             keyBuffer.bytes, value, timestamp: timestamp ?? core.timestamp, cell: lineage.cell, link: .bound,
-            row: .none, core.meta(held.span))
+            row: nil, core.meta(held.span))
     }
 }
 
@@ -219,7 +219,7 @@ public final class WindowStore<Key, Value> {
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
             // Where duplicates are kept no row has this sequence number: only the changelog sees it, as in Kafka Streams.
             _ = try store.write(
-                keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: .none,
+                keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: nil,
                 window: (windowStart, windowStart &+ size), core.meta(held.span))
             return
         }
@@ -227,7 +227,7 @@ public final class WindowStore<Key, Value> {
         try valueSerde.encode(value, &valueBuffer.writer)
         _ = try store.write(
             keyBuffer.bytes, valueBuffer.bytes, timestamp: core.timestamp, cell: lineage.cell, link: .bound,
-            row: .none, window: (windowStart, windowStart &+ size), core.meta(held.span))
+            row: nil, window: (windowStart, windowStart &+ size), core.meta(held.span))
     }
 
     /// The entry of a key's window; nil if there is none.

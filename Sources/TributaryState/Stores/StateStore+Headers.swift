@@ -50,6 +50,23 @@ extension StateStore {
         encodeHeaders(entryHeaders.bytes)
     }
 
+    /// What Kafka Streams charges a cache for a record's own headers: the characters of names, the bytes of values (semantics 4.6).
+    ///
+    /// Those that came from rows aren't charged, or a setting of lineage would decide what is evicted.
+    @inline(never)
+    static func residentSize(ofHeaders headers: RawSpan) -> Int {
+        var size = 0
+        Headers.forEach(in: headers) { name, value, _ in
+            size &+= value.byteCount
+            for offset in name.byteOffsets {
+                // Characters of UTF-16: bytes that continue one don't count, those that begin one of four count twice.
+                let byte = name.byte(at: offset) ?? 0
+                if byte & 0xc0 != 0x80 { size &+= byte >= 0xf0 ? 2 : 1 }
+            }
+        }
+        return size
+    }
+
     /// What ``encodeHeaders(_:)`` took.
     @_lifetime(immortal)
     @inline(__always)

@@ -22,7 +22,7 @@ extension StateStore {
         if exists { passHeaders(to: meta.origin) }
         guard isCached else {
             let cell = exists && keepsCells ? arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
-            let row = exists && recorder.isRecording ? rowContext : .none
+            let row = exists && recorder.isRecording ? rowContext : nil
             state.value.written = try write(
                 key, value, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
             return timestamp
@@ -38,7 +38,7 @@ extension StateStore {
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
             return timestamp
         }
-        let span = beginWrite(value, link: .previous, row: exists ? rowContext : .none, window: window, meta)
+        let span = beginWrite(value, link: .previous, row: exists ? rowContext : nil, window: window, meta)
         putAggregate(key, value, timestamp: timestamp, row: row, exists: exists, span.context, meta)
         try endCachedWrite(span)
         return timestamp
@@ -66,10 +66,10 @@ extension StateStore {
     /// Begins the span of a write; only where the recorder makes one.
     @inline(never)
     func beginWrite(
-        _ value: RawSpan?, link: LinkType, row: TraceContext, window: (start: Int64, end: Int64)?,
+        _ value: RawSpan?, link: LinkType, row: TraceContext?, window: (start: Int64, end: Int64)?,
         parentIsTrigger: Bool = false, _ meta: borrowing RecordMeta
     ) -> SpanRecord {
-        if row.isValid { recorder.link(value == nil ? .deleted : link, row) }
+        if let row { recorder.link(value == nil ? .deleted : link, row) }
         if let window { recorder.window(start: window.start, end: window.end) }
         var span = recorder.begin(
             value == nil ? operations.delete : operations.put, parent: meta.lineage.context,
@@ -100,13 +100,13 @@ extension StateStore {
     ///   - timestamp: of the value, ms.
     ///   - cell: what the new value came from.
     ///   - link: how the row that was there is used, if there was one.
-    ///   - row: the context of that row's write; `TraceContext.none` if there was none.
+    ///   - row: the context of that row's write; nil if there was no row.
     ///   - window: start and end, for the span.
     ///   - parentIsTrigger: whether the record only made the write happen now, and the value came from elsewhere.
     ///   - meta: of the record that causes the write.
     @inline(__always)
     public func write(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, cell: Cell, link: LinkType, row: TraceContext,
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, cell: Cell, link: LinkType, row: TraceContext?,
         window: (start: Int64, end: Int64)? = nil, parentIsTrigger: Bool = false, _ meta: borrowing RecordMeta
     ) throws -> Lineage {
         if recorder.makesSpan(meta.lineage.context) {
@@ -161,7 +161,8 @@ extension StateStore {
         cache.markDirty(index)
         cache.set(
             index, value, timestamp: timestamp, recordTime: meta.timestamp, source: cache.source(meta.origin, topics),
-            offset: meta.origin.offset, headers: recorder.headers(of: meta))
+            offset: meta.origin.offset, headers: recorder.headers(of: meta),
+            charge: meta.headers.isEmpty ? 0 : StateStore.residentSize(ofHeaders: meta.headers))
         return index
     }
 

@@ -76,6 +76,7 @@ public final class StateStore {
 
     // Reused buffers: what a read found, the envelope and cell being written.
     let found = ByteBuffer(capacity: 256)
+    let peeked = ByteBuffer(capacity: 256)
     let envelope = ByteBuffer(capacity: 512)
     let cell = ByteBuffer(capacity: 512)
     // The headers on the propagation list of the row being written, and all of an entry's.
@@ -175,7 +176,7 @@ public final class StateStore {
         var index = cache.insert(key, probe)
         cache.set(
             index, value, timestamp: valueTimestamp, recordTime: 0, source: 0, offset: -1,
-            headers: keepsHeaders ? entryHeaders.bytes : RawSpan.empty)
+            headers: keepsHeaders ? entryHeaders.bytes : RawSpan.empty, charge: 0)
         cache.noteClean(index)
         cache.setLineage(index, state.value.lineage)
         state.value.lookedUp = index
@@ -185,6 +186,28 @@ public final class StateStore {
         index = cache.find(key, probe)
         state.value.lookedUp = index
         return index >= 0 ? readCached(index) : try readInner(key)
+    }
+
+    /// The context of a row's write, for a link: `TraceContext.none` if it has none, nil if there is no row.
+    ///
+    /// Nothing else is to be seen of it: neither what the cache holds nor its order, counts or the value at hand change.
+    public func peekContext(_ key: RawSpan) throws(StoreError) -> TraceContext? {
+        if isCached {
+            let index = cache.find(key, StoreCache.probe(key))
+            if index >= 0 {
+                guard cache.hasValue(index) else { return nil }
+                return keepsLineage ? cache.context(index) : TraceContext.none
+            }
+        }
+        guard try inner.get(key, into: &peeked.writer) else { return nil }
+        do throws(EnvelopeError) {
+            let view = try EnvelopeView(peeked.bytes)
+            var context = view.context
+            if !view.tracestate.isEmpty { recorder.know(view.tracestate, of: &context) }
+            return context
+        } catch {
+            throw StoreError(.corrupt, "\(error)", store: name, key: key.hexadecimal)
+        }
     }
 
     func readInner(_ key: RawSpan) throws(StoreError) -> Bool {
@@ -269,7 +292,8 @@ public final class StateStore {
         return cache.lineage(state.value.lineageFrom)
     }
 
-    var rowContext: TraceContext {
+    /// The context of the value that the last ``read(_:)`` found; until the next read or write.
+    public var rowContext: TraceContext {
         guard state.value.lineageFrom >= 0 else { return state.value.lineage.context }
         return keepsLineage ? cache.context(state.value.lineageFrom) : .none
     }

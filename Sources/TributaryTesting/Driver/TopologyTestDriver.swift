@@ -170,11 +170,19 @@ public final class TopologyTestDriver {
 
     private func work() throws {
         try Lineage.bound(to: task.box) {
+            var uncommitted = 0
             while true {
                 try fetch()
-                guard try task.processNext() else { break }
-                _ = try task.punctuateStreamTime()
+                let isDone = try !task.processNext()
+                if isDone && uncommitted == 0 { break }
+                if !isDone {
+                    _ = try task.punctuateStreamTime()
+                    uncommitted += 1
+                }
+                // What a commit writes may be records for this task.
+                guard isDone || uncommitted >= configuration.recordsPerCommit else { continue }
                 try commit()
+                uncommitted = 0
             }
         }
     }
