@@ -193,7 +193,7 @@ final class ThreadLoop {
         let now = context.configuration.time.monotonic.milliseconds
         let isDue = now - lastCommit >= context.configuration.commitInterval
         if (isDue && tasks.contains { $0.needsCommit }) || tasks.contains(where: \.commitRequested)
-            || collector.producer.pendingBytes >= context.configuration.transactionBytes
+            || collector.isFull
         {
             try Lineage.bound(to: box) { try commit(force: false) }
             publishStores()
