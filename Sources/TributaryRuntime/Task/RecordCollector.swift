@@ -174,7 +174,7 @@ public final class RecordCollector {
         }
         var span = recorder.begin(
             operation, parent: meta.lineage.context, origin: RecordOrigin(topic: -1, partition: to, offset: -1),
-            flags: value == nil ? SpanRecord.tombstone : 0)
+            flags: (value == nil ? SpanRecord.tombstone : 0) | recorder.sendFlags)
         if recorder.capturesHeaders { recorder.add(recorder.captured(recorder.headers(of: meta)), to: &span) }
         do {
             try send(target, to, key: key, value: value, meta, span.context, recorder)

@@ -65,7 +65,8 @@ final class ThreadLoop {
             random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem(),
             limits: configuration.lineage.limits, propagators: configuration.lineage.propagators,
             headers: HeaderPolicy(
-                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders),
+                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders,
+                propagatedBytes: configuration.lineage.propagatedHeaderBytes),
             batchSpans: configuration.lineage.batchSpans)
         batchSpans = BatchSpans(
             recorder, applicationID: configuration.applicationID, cluster: context.log.clusterID)

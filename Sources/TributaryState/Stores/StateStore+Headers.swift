@@ -17,6 +17,13 @@ extension StateStore {
         recorder.addHeaders(entryHeaders.bytes, to: origin)
     }
 
+    /// Those of the row that the last ``read(_:)`` found, to be let go on later; nil where none are kept.
+    public func propagatedRowHeaders() -> [UInt8]? {
+        guard keepsHeaders else { return nil }
+        copyRowHeaders()
+        return entryHeaders.writer.copy()
+    }
+
     /// Copies the headers of the row that the last read found: of a cache's entry all, of the engine's those that were stored.
     @inline(never)
     func copyRowHeaders() {

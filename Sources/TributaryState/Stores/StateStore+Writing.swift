@@ -200,16 +200,15 @@ extension StateStore {
         envelope.writer.removeAll()
         guard let value else {
             _ = try inner.delete(key)
-            if let graves {
-                Envelope.encode(
-                    timestamp: recordTime, context: lineage.context,
-                    tracestate: recorder.tracestate(of: lineage.context), headers: storedHeaders(),
-                    cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: nil,
-                    into: &envelope.writer)
-                try graves.put(key, envelope.bytes)
-                // Without lineage there would be no grave.
-                state.value.lineageBytes &+= Int64(key.byteCount &+ envelope.count)
-            }
+            guard let graves, inner.accepts(key) else { return }
+            guard keepsLineage else { return try clearGrave(key) }
+            encodeGrave(
+                timestamp: recordTime, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
+                cell: cell.bytes(from: 1))
+            try graves.put(key, envelope.bytes)
+            state.value.hasGraves = true
+            // Without lineage there would be no grave.
+            state.value.lineageBytes &+= Int64(key.byteCount &+ envelope.count)
             return
         }
         Envelope.encode(
@@ -217,6 +216,7 @@ extension StateStore {
             headers: storedHeaders(),
             cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
         if try inner.put(key, envelope.bytes) {
+            if state.value.hasGraves { try clearGrave(key) }
             state.value.lineageBytes &+= Int64(envelope.count &- value.byteCount &- Envelope.plainSize)
         } else {
             onExpired?()
@@ -247,14 +247,32 @@ extension StateStore {
         if keepsHeaders { encodeHeaders(headers) }
         guard let value else {
             _ = try inner.delete(key)
-            if let graves {
-                encodeRestored(nil, timestamp: timestamp, context: context, cell: cell)
-                try graves.put(key, envelope.bytes)
-            }
+            guard let graves, inner.accepts(key) else { return }
+            guard keepsLineage, hasLineage(context, cell) else { return try clearGrave(key) }
+            encodeRestored(nil, timestamp: timestamp, context: context, cell: cell)
+            try graves.put(key, envelope.bytes)
+            state.value.hasGraves = true
             return
         }
         encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
-        _ = try inner.put(key, envelope.bytes)
+        if try inner.put(key, envelope.bytes), state.value.hasGraves { try clearGrave(key) }
+    }
+
+    /// Whether a changelog record was written with lineage: a tombstone that was not leaves no grave.
+    func hasLineage(_ context: TraceContext, _ cell: RawSpan) -> Bool { context.isValid || !cell.isEmpty }
+
+    /// A key is there again, or was deleted without lineage: its grave goes.
+    func clearGrave(_ key: RawSpan) throws(StoreError) {
+        guard state.value.hasGraves, let graves else { return }
+        try graves.delete(key)
+    }
+
+    private func encodeGrave(timestamp: Int64, context: TraceContext, tracestate: RawSpan, cell: RawSpan) {
+        deletion.writer.removeAll()
+        Envelope.appendDeletion(at: recorder.time.wall.milliseconds, to: &deletion.writer)
+        Envelope.encode(
+            timestamp: timestamp, context: context, tracestate: tracestate, headers: storedHeaders(), cell: cell,
+            elements: RawSpan.empty, otherSections: deletion.bytes, payload: nil, into: &envelope.writer)
     }
 
     /// Makes the envelope of a changelog record; the bytes are the store's until its next call.
@@ -269,9 +287,28 @@ extension StateStore {
 
     func encodeRestored(_ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) {
         envelope.writer.removeAll()
+        let cell = readableCell(cell)
+        let tracestate = recorder.tracestate(of: context)
+        guard let value else {
+            return encodeGrave(timestamp: timestamp, context: context, tracestate: tracestate, cell: cell)
+        }
         Envelope.encode(
-            timestamp: timestamp, context: context, tracestate: recorder.tracestate(of: context),
-            headers: storedHeaders(),
-            cell: cell.dropping(1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
+            timestamp: timestamp, context: context, tracestate: tracestate, headers: storedHeaders(), cell: cell,
+            elements: RawSpan.empty, payload: value, into: &envelope.writer)
+    }
+
+    /// The cell in the value of a changelog record's header: none where it can't be read, which is counted and leaves a gap.
+    @_lifetime(copy header)
+    private func readableCell(_ header: RawSpan) -> RawSpan {
+        if header.isEmpty { return header }
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        do throws(CellHeaderError) {
+            _ = try CellHeader.decode(header, into: arena)
+            return header.dropping(1)
+        } catch {
+            unreadableCells += 1
+            return header.dropping(header.byteCount)
+        }
     }
 }

@@ -24,6 +24,9 @@ public final class StateStore {
     /// Counts writes that the store refused because they are too old.
     public var onExpired: (() -> Void)?
 
+    /// How many changelog records had a cell that couldn't be read: their rows have a gap.
+    public internal(set) var unreadableCells: Int64 = 0
+
     let inner: any InnerStore
     let recorder: LineageRecorder
     /// The recorder's arena, held here so that no record pays for its reference count.
@@ -57,6 +60,7 @@ public final class StateStore {
         var lineageFrom: Int32 = -1  // the cache's entry that has it; -1: it is here
         var written = Lineage.none
         var isFlushing = false
+        var hasGraves = false  // whether there may be any
         var sequence: UInt32 = 0
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
@@ -79,6 +83,7 @@ public final class StateStore {
     let peeked = ByteBuffer(capacity: 256)
     let envelope = ByteBuffer(capacity: 512)
     let cell = ByteBuffer(capacity: 512)
+    let deletion = ByteBuffer(capacity: 16)
     // The headers on the propagation list of the row being written, and all of an entry's.
     let rowHeaders = ByteBuffer()
     let entryHeaders = ByteBuffer()
@@ -108,11 +113,15 @@ public final class StateStore {
         self.topics = topics
         if case .window(let retention, _, _, _) = description.kind {
             inner = try SegmentedStore(description.name, engine: engine, retention: retention)
-            graves = nil
         } else {
             inner = TableStore(try engine.table(description.name))
-            graves = recorder.mode == .off ? nil : try engine.table(description.name + ".graves")
         }
+        // Without lineage no grave is dug, but those that are there don't outlive what is written since.
+        let gravesName = description.name + ".graves"
+        var keepsGraves = !description.retainsDuplicates
+        if recorder.mode == .off && keepsGraves { keepsGraves = try engine.tableNames().contains(gravesName) }
+        graves = keepsGraves ? try engine.table(gravesName) : nil
+        let hasGraves = try graves?.count() ?? 0 > 0
         timestampSize = description.isTimestamped ? 8 : 0
         isCached = description.isCached && budget != nil
         keepsCells = recorder.mode == .cells
@@ -135,6 +144,8 @@ public final class StateStore {
             get: operation("get"), put: operation("put"), delete: operation("delete"), flush: operation("flush"),
             scan: operation("scan"))
         state = Owned(State())
+        state.value.hasGraves = hasGraves
+        recorder.hasStore()
     }
 
     // MARK: Reading

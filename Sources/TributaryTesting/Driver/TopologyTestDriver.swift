@@ -99,7 +99,8 @@ public final class TopologyTestDriver {
             random: FastRandom(seed: runtime.seed ?? 1), limits: runtime.lineage.limits,
             propagators: runtime.lineage.propagators,
             headers: HeaderPolicy(
-                captured: runtime.lineage.capturedHeaders, propagated: runtime.lineage.propagatedHeaders))
+                captured: runtime.lineage.capturedHeaders, propagated: runtime.lineage.propagatedHeaders,
+                propagatedBytes: runtime.lineage.propagatedHeaderBytes))
         let task = try StreamTask(
             topology, topology.subTopologies, id: "0_0", partition: 0, configuration: runtime, collector: collector,
             engines: DriverEngines(make: configuration.persistentEngine),
