@@ -59,10 +59,13 @@ extension LineageRecorder {
     /// The row is written under this context together with others before that. Links added before are the span's.
     ///
     /// - Returns: its context and its number; only where ``makesSpan(_:_:)``.
-    public func prepare(_ operation: Int32, parent: TraceContext) -> (context: TraceContext, number: Int) {
+    public func prepare(
+        _ operation: Int32, parent: TraceContext, flags: UInt8 = 0
+    ) -> (context: TraceContext, number: Int) {
         var context = parent
         context.span = id()
         var span = SpanRecord(context: context, parent: parent.span, start: 0, end: 0, operation: operation)
+        span.flags = flags
         takeLinks(into: &span)
         if span.links > 0 {
             // Out of the batch: it may be exported before it is the row's turn.

@@ -51,6 +51,8 @@ public final class LineageRecorder {
     public let propagatesHeaders: Bool
     /// Whether spans show headers on the capture list.
     public let capturesHeaders: Bool
+    /// The flags of all spans of sends.
+    public private(set) var sendFlags: UInt8 = 0
     let capturedNames: [[UInt8]]
     let held: HeldHeaders?
     let sampler: Sampler
@@ -87,6 +89,7 @@ public final class LineageRecorder {
         var firstLink: Int32 = 0
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
+        var lacksLink = false
         var window: (start: Int64, end: Int64)?
         // When the last record's span ended, if the next record follows at once; else 0.
         @usableFromInline var recordEnd: Int64 = 0
@@ -134,7 +137,7 @@ public final class LineageRecorder {
         capturesHeaders = isRecording && !capturedNames.isEmpty
         let propagated = mode == .off ? [] : HeaderPolicy.names(headers.propagated)
         propagatesHeaders = !propagated.isEmpty
-        held = propagated.isEmpty ? nil : HeldHeaders(propagated)
+        held = propagated.isEmpty ? nil : HeldHeaders(propagated, limit: headers.propagatedBytes)
         tracestates = Owned(Tracestates(threshold: sampler.tracestateThreshold))
         arena = CellArena()
         var random = random
@@ -159,6 +162,11 @@ public final class LineageRecorder {
         if let index = state.value.batch.topics.firstIndex(of: name) { return Int32(index) }
         state.value.batch.topics.append(name)
         return Int32(state.value.batch.topics.count - 1)
+    }
+
+    /// Says that there are stores: where their operations have no spans, those of sends say that links are missing.
+    public func hasStore() {
+        if isRecording && level < .storage { sendFlags = SpanRecord.lacksLinks }
     }
 
     // MARK: Records
@@ -281,10 +289,24 @@ public final class LineageRecorder {
 
     /// Adds a link to the span made next.
     ///
-    /// Only where ``makesSpan(_:_:)``.
+    /// Only where ``makesSpan(_:_:)``. A row whose trace isn't sampled is linked all the same, since its context is known, and the
+    /// link says so; of one that was written without lineage the span says that a link is missing.
     public func link(_ type: LinkType, _ context: TraceContext) {
-        guard context.isValid, context.isSampled else { return }
+        guard context.isValid else {
+            if type.contributes { state.value.lacksLink = true }
+            return
+        }
         append(LinkRecord(type, context))
+    }
+
+    /// The context for an operation that also stands for writes of sampled traces, when its own trace isn't sampled: it is from here
+    /// on, with no probability that anybody could know.
+    @inline(never)
+    public func sampled(_ context: TraceContext) -> TraceContext {
+        guard isRecording, context.isValid, !context.isSampled else { return context }
+        var context = context
+        tracestates.value.sample(&context, threshold: nil)
+        return context
     }
 
     /// Adds a link to a row whose store is backed by its source topic, with the record's coordinate.
@@ -354,6 +376,10 @@ public final class LineageRecorder {
         }
         span.contributors = state.value.contributors
         state.value.contributors = 0
+        if state.value.lacksLink {
+            span.flags |= SpanRecord.lacksLinks
+            state.value.lacksLink = false
+        }
         if let window = state.value.window {
             span.flags |= SpanRecord.windowed
             span.windowStart = window.start

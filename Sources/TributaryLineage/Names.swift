@@ -78,6 +78,10 @@ public enum AttributeNames {
     public static let link = "tributary.link"
     /// `trigger` if the parent is what made the span happen and not what it came from.
     public static let parent = "tributary.parent"
+    /// `false` if the span that a link names isn't exported, since its trace wasn't sampled.
+    public static let linkSampled = "tributary.link.sampled"
+    /// `false` if the parent isn't exported, since its trace wasn't sampled there.
+    public static let parentSampled = "tributary.parent.sampled"
     /// How many contributions a span stands for, also where links were cut.
     public static let contributors = "tributary.lineage.contributors"
     /// Whether links of contributions are missing.

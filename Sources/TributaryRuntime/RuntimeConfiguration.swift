@@ -53,6 +53,10 @@ public struct LineageConfiguration: Sendable {
     /// They are stored with what a record led to, and added to what such a row leads to where that has none of the same name: first
     /// the record's own counts, then the first row that it read. Not without lineage (`LineageMode.off`).
     public var propagatedHeaders: [String] = []
+    /// How many bytes of names and values of those headers a row keeps, and a record takes from rows.
+    ///
+    /// A header that doesn't fit is left out, counted (`tributary.lineage.left_out_headers`) and warned of once.
+    public var propagatedHeaderBytes = HeaderPolicy.defaultPropagatedBytes
     /// Which contexts are taken from records of others' topics, and sent with records to them.
     public var propagators: Propagators
     /// What a span may have at most.

@@ -58,6 +58,10 @@ import TributaryConformance
                 #"{"key": "messaging.kafka.offset", "value": {"intValue": "\#(offset)"}}"#,
             ]
         }
+        if kind == 1 {
+            attributes.append(#"{"key": "db.operation.name", "value": {"stringValue": "put"}}"#)
+            attributes.append(#"{"key": "db.collection.name", "value": {"stringValue": "rows"}}"#)
+        }
         if trigger { attributes.append(#"{"key": "tributary.parent", "value": {"stringValue": "trigger"}}"#) }
         let linkText = links.map { target, type in
             """
@@ -121,12 +125,13 @@ import TributaryConformance
         let lines = [try line()]
         let old = "00000000000000c3"
         let start = span(source, kind: 5, offset: 1)
-        let other = span(old, parent: source, kind: 5, offset: 0)
+        let other = span(old, parent: source, kind: 5, offset: 0) + "," + span("00000000000000d4", parent: old)
+        let row = "00000000000000d4"
         for (type, count) in [("superseded", 0), ("previous", 1), ("retracted", 0)] {
-            let all = try spans(start, other, span(put, parent: source, links: [(old, type)]))
+            let all = try spans(start, other, span(put, parent: source, links: [(row, type)]))
             #expect(problems(lines, all).count == count, "\(type)")
         }
-        let both = try spans(start, other, span(put, parent: source, links: [(old, "previous"), (old, "retracted")]))
+        let both = try spans(start, other, span(put, parent: source, links: [(row, "previous"), (row, "retracted")]))
         #expect(problems(lines, both) == [])
     }
 

@@ -54,7 +54,7 @@ import TributaryTesting
         let spans = driver.finishedSpans
         for batch in spans {
             for span in batch.spans {
-                let state = batch.tracestates[TraceID(span.context)]
+                let state = batch.tracestates[TracestateID(span.context)]
                 #expect(state == (span.context.traceLow == 1 ? "v=1 ,w=2" : nil))
             }
         }
@@ -82,7 +82,7 @@ import TributaryTesting
         #expect(sent(driver, "out") == ["w=2", "w=3"])
         // The links to the row's write say its tracestate.
         let links = driver.finishedSpans.flatMap { batch in
-            batch.links.filter { $0.type == .joined }.map { batch.tracestates[TraceID($0.context)] }
+            batch.links.filter { $0.type == .joined }.map { batch.tracestates[TracestateID($0.context)] }
         }
         #expect(links == ["v=1", "v=1"])
         driver.close()

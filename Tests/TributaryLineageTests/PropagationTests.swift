@@ -3,9 +3,9 @@ import TributaryCore
 import TributaryLineage
 
 @Suite struct PropagationTests {
-    func isValid(_ text: String) -> Bool {
+    func kept(_ text: String) -> String? {
         let bytes = Array(text.utf8)
-        return Tracestate.isValid(bytes.span.bytes)
+        return Tracestate.kept(bytes.span.bytes).map { String(decoding: $0, as: UTF8.self) }
     }
 
     func setting(_ threshold: String?, in text: String) -> String {
@@ -20,14 +20,27 @@ import TributaryLineage
         String(repeating: "z", count: 256) + "=1",
         (1...32).map { "k\($0)=v" }.joined(separator: ","), "ot=th:8;rv:00000000000001",
     ])
-    func `tracestates that are passed on`(_ text: String) { #expect(isValid(text)) }
+    func `tracestates that are passed on`(_ text: String) { #expect(kept(text) == text) }
 
     @Test(arguments: [
         "", " ", ",", "foo", "foo=", "=1", "@foo=1", "FOO=1", "foo.bar=1", "foo =1", "foo=1=2", "foo=ü", "foo=a\u{1}",
         "foo=" + String(repeating: "v", count: 257), String(repeating: "z", count: 257) + "=1",
-        (1...33).map { "k\($0)=v" }.joined(separator: ","), "foo=1,bar",
+        "foo=1,bar", (1...33).map { "k\($0)=v" }.joined(separator: ",") + ",bar",
     ])
-    func `tracestates that are dropped as a whole`(_ text: String) { #expect(!isValid(text)) }
+    func `tracestates that are dropped as a whole`(_ text: String) { #expect(kept(text) == nil) }
+
+    @Test func `a tracestate that is too long loses whole members, the long ones first`() {
+        let many = (1...40).map { "k\($0)=v" }
+        #expect(kept(many.joined(separator: " , ")) == many.prefix(32).joined(separator: ","))
+        let long = { (name: String) in "\(name)=" + String(repeating: "v", count: 250) }
+        let short = (1...14).map { "s\($0)=v" }
+        // 18 of 252 bytes are too many for 4096: two have to go.
+        let members = short + (10...27).map { long("l\($0)") }
+        #expect(
+            kept(members.joined(separator: ",")) == (short + (10...24).map { long("l\($0)") }).joined(separator: ","))
+        let even = (10...41).map { "e\($0)=" + String(repeating: "v", count: 124) }
+        #expect(kept(even.joined(separator: ",")) == even.prefix(31).joined(separator: ","))
+    }
 
     @Test func `the threshold comes first and leaves the others as they are`() {
         #expect(setting("c", in: "a=1 , b=2") == "ot=th:c,a=1,b=2")

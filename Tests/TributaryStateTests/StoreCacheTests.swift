@@ -47,7 +47,9 @@ import TributaryState
         }
 
         mutating func put(_ write: Flushed, isDirty: Bool, topicSize: Int) {
-            let size = write.key.count + 45 + (write.value.map { $0.count + 8 } ?? 0) + topicSize + write.headers.count
+            let headers = Headers(checked: write.headers.span.bytes).list
+                .reduce(0) { $0 + $1.name.utf16.count + ($1.value?.count ?? 0) }
+            let size = write.key.count + 45 + (write.value.map { $0.count + 8 } ?? 0) + topicSize + headers
             entries[write.key] = Entry(flushed: write, size: size)
             touch(write.key)
             if isDirty {
@@ -141,7 +143,11 @@ import TributaryState
                 let value =
                     random.next() % 5 == 0
                     ? nil : bytes(&random, Int(random.next() % (isLarge ? 70_000 : 24)))
-                let headers = random.next() % 4 == 0 ? bytes(&random, 1 + Int(random.next() % 30)) : []
+                var headers: [UInt8] = []
+                if random.next() % 4 == 0 {
+                    let content = bytes(&random, Int(random.next() % 30))
+                    headers = Headers([("h\u{e9}\u{1d11e}", content), ("null", nil)]).encoded
+                }
                 let topic = Int32(random.next() % 3)
                 let partition = Int32(random.next() % 2)
                 let write = Flushed(
@@ -162,10 +168,10 @@ import TributaryState
                 if let value {
                     _ = try store.write(
                         key.span.bytes, value.span.bytes, timestamp: Int64(step), cell: .empty, link: .superseded,
-                        row: .none, meta)
+                        row: nil, meta)
                 } else {
                     _ = try store.write(
-                        key.span.bytes, nil, timestamp: Int64(step), cell: .empty, link: .superseded, row: .none, meta)
+                        key.span.bytes, nil, timestamp: Int64(step), cell: .empty, link: .superseded, row: nil, meta)
                 }
                 model.put(write, isDirty: true, topicSize: 3 + Int(topic))
             case 9..<19:

@@ -74,6 +74,19 @@ import TributaryLineage
         #expect(bytes { OTLPProtobuf.append(span, of: batch, shared: RawSpan(), to: &$0) } == hex(expected))
     }
 
+    @Test(arguments: [0, 1] as [UInt8])
+    func `a link says if its span was not sampled`(_ flags: UInt8) throws {
+        var span = SpanRecord(context: Sample.context(1, 10), parent: 0, start: 1, end: 2, operation: 0)
+        span.links = 1
+        let batch = SpanBatch(
+            operations: Sample.operations, spans: [span],
+            links: [LinkRecord(.merged, Sample.context(2, 3, flags: flags))])
+        let message = try ProtobufMessage(
+            bytes { OTLPProtobuf.append(span, of: batch, shared: RawSpan(), to: &$0) })
+        let attributes = try #require(try message.messages(13).first).attributes(4)
+        #expect(attributes["tributary.link.sampled"]?.value == (flags == 0 ? .varint(0) : nil))
+    }
+
     @Test func `a request has what the JSON has`() throws {
         var batch = Sample.count()
         batch.spans[1].flags = SpanRecord.failed

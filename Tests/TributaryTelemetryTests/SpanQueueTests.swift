@@ -147,7 +147,7 @@ import TributaryTelemetry
         for index in first.spans.indices {
             let isOwn = index % 2 == 0
             first.spans[index].context.flags |= isOwn ? TraceContext.hasThreshold : TraceContext.hasTracestate
-            first.tracestates[TraceID(first.spans[index].context)] = "v=1,ot=p:3"
+            first.tracestates[TracestateID(first.spans[index].context)] = "v=1,ot=p:3"
         }
         queue.add(first)
         for span in 2...3 { queue.add(batch(1024, span: UInt64(span))) }

@@ -2,7 +2,8 @@ import TestSupport
 import Testing
 import TributaryCore
 import TributaryLineage
-import TributaryTelemetry
+
+@testable import TributaryTelemetry
 
 @Suite struct TraceGraphTests {
     func graph(_ batches: SpanBatch...) -> TraceGraph {
@@ -78,6 +79,68 @@ import TributaryTelemetry
         let answer = graph(batch).why(SpanID(Sample.context(2, 22)))
         #expect(answer.boundSources == [RecordCoordinate(topic: "orders", partition: 0, offset: 7)])
         #expect(answer.sources.count == 3)
+    }
+
+    @Test func `what the walk can't find is said, by what it is`() {
+        func answer(_ change: (inout SpanBatch) -> Void, isRow: Bool = false, from span: UInt64 = 22) -> WhyAnswer {
+            var batch = Sample.count()
+            change(&batch)
+            return graph(batch).why(SpanID(Sample.context(2, span)), isRow: isRow)
+        }
+        func gaps(_ change: (inout SpanBatch) -> Void) -> [WhyAnswer.Gap] { answer(change).steps.compactMap(\.gap) }
+        #expect(gaps { _ in } == [])
+        // A row whose trace wasn't sampled, whether its span is there or not.
+        #expect(gaps { $0.links[0].context.flags = 0 } == [.notSampled])
+        #expect(
+            gaps {
+                $0.links[0].context = Sample.context(7, 7, flags: 0)
+                $0.links[1].context = Sample.context(7, 7, flags: 0)
+            } == [.notSampled])
+        // Its context names the record's span, or another store's write: it made none itself.
+        #expect(gaps { $0.links[1].context = Sample.context(1, 10) } == [.noWrite])
+        #expect(
+            gaps {
+                $0.operations.append(
+                    SpanOperation(
+                        name: "put others", kind: .internal,
+                        attributes: [AttributeNames.dbCollectionName: .string("others")]))
+                $0.spans[1].operation = 3
+            } == [.noWrite])
+        // The flush's last write made no span, or was not sampled.
+        #expect(gaps { $0.spans[4].parent = 20 } == [.noWrite])
+        #expect(gaps { $0.spans[4].flags |= SpanRecord.parentIsUnsampled } == [.notSampled])
+        // Links that aren't there.
+        #expect(gaps { $0.spans[4].flags |= SpanRecord.lacksLinks } == [.truncated])
+        #expect(gaps { $0.spans[4].contributors = 9 } == [.truncated])
+        #expect(
+            gaps {
+                $0.spans[4].contributors = 9
+                $0.links[1].type = .superseded
+                $0.links[2].type = .superseded
+            } == [])
+        #expect(gaps { $0.spans.remove(at: 1) } == [.notThere])
+        // A stored row whose context is not that of a write.
+        #expect(answer({ _ in }, isRow: true, from: 20).steps.map(\.gap) == [.noWrite])
+        #expect(answer({ _ in }, isRow: true).isComplete && answer({ _ in }, from: 20).isComplete)
+
+        let unsampled = answer { $0.links[0].context.flags = 0 }
+        #expect(!unsampled.isComplete && unsampled.count(of: .notSampled) == 1)
+        let text = graph(Sample.count()).text(of: unsampled)
+        #expect(text.contains("sources may be missing: rows whose trace was not sampled (1)"))
+        #expect(graph(Sample.count()).json(of: unsampled).hasPrefix(#"{"complete":false,"truncated":false"#))
+        #expect(graph(Sample.count()).json(of: unsampled).contains(#""gap":"notSampled""#))
+    }
+
+    @Test func `links say that their span was not sampled in both encodings`() throws {
+        var batch = Sample.count()
+        batch.links[0].context.flags = 0
+        batch.spans[4].flags |= SpanRecord.parentIsUnsampled
+        let read = try OTLPJSON.spans(ofLine: Sample.json(batch).span.bytes)
+        let exporter = InMemorySpanExporter()
+        exporter.export(batch)
+        #expect(read.flatMap(\.links).map(\.isSampled) == [false, true, true])
+        #expect(exporter.spans().flatMap(\.links).map(\.isSampled) == [false, true, true])
+        #expect(read.last?.attributes["tributary.parent.sampled"] == .bool(false))
     }
 
     @Test func `cycles and spans that come twice do no harm`() {

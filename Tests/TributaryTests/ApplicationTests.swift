@@ -72,6 +72,41 @@ import TributaryLMDB
         log.close()
     }
 
+    @Test func `what a transaction may hold doesn't depend on lineage`() async throws {
+        func outputs(_ mode: LineageMode) async throws -> [String] {
+            let folder = try TemporaryFolder()
+            let log = try EmbeddedLog.open(at: folder.path)
+            try log.createTopics([TopicSpecification("in"), TopicSpecification("out"), TopicSpecification("copy")])
+            try produce(log, 3000, keys: 10)
+            let builder = StreamsBuilder()
+            let stream = builder.stream("in", key: .string, value: .string)
+            stream.to("copy")
+            stream.groupByKey().count(as: "counts").toStream().to("out")
+            var configuration = StreamsConfiguration(
+                applicationID: "count", log: .open(log), commitInterval: .seconds(3600))
+            configuration.handlesSignals = false
+            configuration.runtime.lineage.mode = mode
+            configuration.runtime.lineage.sendsCells = true
+            configuration.runtime.transactionBytes = 20_000
+            try await runUntilDone(builder.build(), configuration, records: 3000)
+            let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "test"))
+            _ = try consumer.assign(TopicPartition("out", 0), from: 0)
+            var list: [String] = []
+            while let batch = try consumer.poll(timeout: 0) {
+                for index in 0..<batch.count {
+                    guard let key = batch.key(index), let value = batch.value(index) else { continue }
+                    list.append("\([UInt8](copying: key)) \([UInt8](copying: value))")
+                }
+            }
+            consumer.close()
+            log.close()
+            return list
+        }
+        let off = try await outputs(.off)
+        #expect((50..<3000).contains(off.count))
+        #expect(try await outputs(.cells) == off)
+    }
+
     /// The rows of a task's store as the reader of another process would see them, envelope by envelope.
     func rows(_ directory: String, _ store: String) throws -> [[UInt8]: [UInt8]] {
         let reader = try LMDBStateReader(directory: directory)

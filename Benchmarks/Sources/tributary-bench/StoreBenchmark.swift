@@ -71,7 +71,7 @@ private func storeSample(keys: Int64, operations: Int64, cached: Bool, folder: S
             key: bytes, hasKey: true, timestamp: 1_000, origin: RecordOrigin(topic: 0, partition: 0, offset: 1),
             headers: RawSpan(), lineage: lineage.span)
         _ = try store.write(
-            bytes, value.span.bytes, timestamp: 1_000, cell: .empty, link: .superseded, row: .none, meta)
+            bytes, value.span.bytes, timestamp: 1_000, cell: .empty, link: .superseded, row: nil, meta)
     }
     for number in 0..<keys {
         key.withUnsafeMutableBytes { cb_number_key(UInt64(number), $0.baseAddress) }

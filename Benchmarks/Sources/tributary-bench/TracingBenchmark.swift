@@ -164,7 +164,7 @@ private final class Subject {
         try within(key) { store, meta in
             _ = try store.write(
                 key.span.bytes, value.span.bytes, timestamp: meta.timestamp, cell: meta.lineage.cell, link: .superseded,
-                row: .none,
+                row: nil,
                 meta)
         }
     }

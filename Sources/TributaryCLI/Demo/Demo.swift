@@ -191,14 +191,14 @@ final class Demo {
         let tree = graph.text(ofTrace: row.context.traceID)
         guard !tree.isEmpty else { throw CommandError("the trace \(row.context.traceID) is not in \(folder)/traces") }
         for line in tree.split(separator: "\n") { say("    \(line)") }
-        let why = graph.why(SpanID(row.context))
+        let why = graph.why(SpanID(row.context), isRow: true)
         let wanted = Int(truth.accounts[shown]?.balance.postings ?? 0) + 1
-        let lost = why.steps.count { $0.isMissing }
+        let lost = why.count(of: .notThere)
         say(
             "followed back over \(why.steps.count) spans, parents and links lead to \(why.sources.count) of the "
                 + "\(wanted) source records of the balance"
                 + (lost > 0 ? "; \(lost) spans died with the killed process (the cell does not need them)" : ""))
-        if lost == 0 && !why.isTruncated && why.sources.count != wanted {
+        if why.isComplete && why.sources.count != wanted {
             throw CommandError("the walk over the spans must reach \(wanted) records")
         }
     }

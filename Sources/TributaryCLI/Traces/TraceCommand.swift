@@ -57,7 +57,7 @@ enum TraceCommand {
             return 0
         }
         for start in wanted.span.map({ [$0] }) ?? leaves(graph, roots.map { SpanID($0.context) }) {
-            let answer = try graph.why(start) { try source.spans(ofTrace: $0) }
+            let answer = try graph.why(start, isRow: wanted.isRow) { try source.spans(ofTrace: $0) }
             console.line(trimmed(isJSON ? graph.json(of: answer) : graph.text(of: answer)))
         }
         return 0
@@ -67,6 +67,7 @@ enum TraceCommand {
         var trace: String
         var span: SpanID?
         var isSampled: Bool?
+        var isRow = false
     }
 
     private static func wanted(_ arguments: Arguments) throws -> Wanted? {
@@ -92,7 +93,8 @@ enum TraceCommand {
             throw StoreCommands.missing(key, try arguments.required("store"))
         }
         guard row.context.isValid else { throw CommandError("the value of '\(key)' has no context: lineage was off") }
-        return Wanted(trace: row.context.traceID, span: SpanID(row.context), isSampled: row.context.isSampled)
+        return Wanted(
+            trace: row.context.traceID, span: SpanID(row.context), isSampled: row.context.isSampled, isRow: true)
     }
 
     /// The spans at the ends of a trace's tree: from there all of it is reached.

@@ -13,6 +13,8 @@ struct ExecutionSettings {
     var mode = LineageMode.cells
     /// Whether traces are sampled.
     var isSampled = true
+    /// Whether half of them are.
+    var isPartial = false
     /// Whether persistent stores are on LMDB; else a memory engine stands for it.
     var usesLMDB = true
     /// After how many steps the task is closed and made again from the log and its state; nil for never.
@@ -83,7 +85,8 @@ struct CaseExecution {
         configuration.clusterID = LineageTruth.cluster
         config.apply(to: &configuration.runtime)
         configuration.runtime.lineage.mode = settings.mode
-        configuration.runtime.lineage.sampler = settings.isSampled ? .parentBased(root: .alwaysOn) : .alwaysOff
+        configuration.runtime.lineage.sampler =
+            settings.isPartial ? .parentBased(root: .ratio(0.5)) : settings.isSampled ? .alwaysOn : .alwaysOff
         if settings.mode == .off { configuration.runtime.lineage.spans = .none }
         if let folder {
             let options = LMDBStateOptions(mapSize: 1 << 28, maximumTables: 256, durability: .fast)

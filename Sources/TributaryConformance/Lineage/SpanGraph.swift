@@ -9,7 +9,14 @@ struct SpanGraph {
         var name: String
         var source: SourceToken?
         var links: [Link]
-        var droppedLinks: Int64
+        /// Whether links were left out.
+        var isTruncated: Bool
+        /// Whether the parent has a span, as far as this one knows.
+        var parentIsSampled: Bool
+        /// The store that it is about.
+        var store: String?
+        /// Whether it wrote a row there.
+        var isWrite: Bool
     }
 
     /// One link; the coordinate is the source record's, where the linked row's store is backed by its source topic.
@@ -17,6 +24,7 @@ struct SpanGraph {
         var target: SpanID
         var type: String
         var source: SourceToken?
+        var isSampled: Bool
     }
 
     /// Trace and span id, hexadecimal.
@@ -71,8 +79,12 @@ struct SpanGraph {
                 let attributes = Self.attributes(link)
                 return Link(
                     target: SpanID(trace: trace, span: span), type: attributes["tributary.link"] ?? "",
-                    source: Self.source(attributes))
-            }, droppedLinks: span.object?["droppedLinksCount"]?.integer ?? 0)
+                    source: Self.source(attributes), isSampled: attributes["tributary.link.sampled"] != "false")
+            },
+            isTruncated: span.object?["droppedLinksCount"]?.integer ?? 0 > 0
+                || attributes["tributary.lineage.truncated"] == "true",
+            parentIsSampled: attributes["tributary.parent.sampled"] != "false", store: attributes["db.collection.name"],
+            isWrite: ["put", "flush", "delete"].contains(attributes["db.operation.name"] ?? ""))
         if nodes.updateValue(node, forKey: node.id) != nil { problems.append("two spans are \(node.id)") }
     }
 
@@ -80,7 +92,10 @@ struct SpanGraph {
         var attributes: [String: String] = [:]
         for attribute in object["attributes"] {
             guard let key = attribute.text("key"), let value = attribute.object?["value"]?.object else { continue }
-            attributes[key] = value.fields.first.map { $0.value.string ?? "\($0.value)" }
+            attributes[key] = value.fields.first.map { field in
+                if case .bool(let flag) = field.value { return flag ? "true" : "false" }
+                return field.value.string ?? "\(field.value)"
+            }
         }
         return attributes
     }
@@ -105,6 +120,8 @@ extension SpanGraph {
         var retracted: Set<SourceToken> = []
         /// Whether links were left out, so that sources may be missing.
         var isTruncated = false
+        /// Whether that, or spans were not there.
+        var isIncomplete = false
     }
 
     /// Why a value is what it is: the source records that a span leads to.
@@ -112,30 +129,44 @@ extension SpanGraph {
         guard nodes[start] != nil else { return nil }
         var found = Found()
         var history: Set<SpanID> = []
-        walk([start], &found.sources, &found.isTruncated) { link in
+        // The context of what was sent or stored: the send or the write itself.
+        if nodes[start].map({ !$0.isWrite && !$0.name.hasPrefix("send ") }) ?? true { found.isIncomplete = true }
+        walk([start], &found) { link in
             if link.type == "retracted" { history.insert(link.target) }
         }
         if !history.isEmpty {
-            var ignored = false
-            walk(Array(history), &found.retracted, &ignored) { _ in }
+            var older = Found()
+            walk(Array(history), &older) { _ in }
+            found.retracted = older.sources
         }
         return found
     }
 
-    private func walk(
-        _ starts: [SpanID], _ sources: inout Set<SourceToken>, _ isTruncated: inout Bool, _ other: (Link) -> Void
-    ) {
+    private func walk(_ starts: [SpanID], _ found: inout Found, _ other: (Link) -> Void) {
         var waiting = starts
         var seen = Set(starts)
         func visit(_ id: SpanID) { if seen.insert(id).inserted { waiting.append(id) } }
         while let id = waiting.popLast() {
-            guard let node = nodes[id] else { continue }
-            if let source = node.source { sources.insert(source) }
-            if node.droppedLinks > 0 { isTruncated = true }
-            if let parent = node.parent, !node.parentIsTrigger { visit(parent) }
+            guard let node = nodes[id] else {
+                found.isIncomplete = true
+                continue
+            }
+            if let source = node.source {
+                found.sources.insert(source)
+                continue
+            }
+            if node.isTruncated {
+                found.isTruncated = true
+                found.isIncomplete = true
+            }
+            if let parent = node.parent, !node.parentIsTrigger {
+                if !node.parentIsSampled || !hasRowAsParent(node) { found.isIncomplete = true }
+                visit(parent)
+            }
             for link in node.links {
                 if Self.contributing.contains(link.type) {
-                    if let source = link.source { sources.insert(source) }
+                    if let source = link.source { found.sources.insert(source) }
+                    if !leadsToRow(link, of: node) { found.isIncomplete = true }
                     visit(link.target)
                 } else {
                     other(link)
@@ -144,9 +175,24 @@ extension SpanGraph {
         }
     }
 
+    /// Whether the parent, if it is a row, is that row's write.
+    private func hasRowAsParent(_ node: Node) -> Bool {
+        guard node.name.hasPrefix("flush ") || node.links.contains(where: { $0.type == "trigger" }) else { return true }
+        return node.parent.flatMap { nodes[$0]?.isWrite } ?? false
+    }
+
+    /// Whether a link leads to the write of a row, of the same store where the type says so.
+    private func leadsToRow(_ link: Link, of node: Node) -> Bool {
+        guard link.isSampled, let target = nodes[link.target], target.isWrite else { return false }
+        return link.type == "joined" || node.store == nil || node.store == target.store
+    }
+
     /// What is wrong with the graph itself: ends that are missing, traces of several roots, cycles.
-    func defects() -> [String] {
+    ///
+    /// - Parameter isPartial: whether only some traces are sampled, so that ends may be missing.
+    func defects(isPartial: Bool = false) -> [String] {
         var defects = problems
+        if isPartial { return defects + (cycle().map { ["a cycle through span \($0)"] } ?? []) }
         var roots: [String: [Node]] = [:]
         for node in nodes.values {
             if let parent = node.parent {

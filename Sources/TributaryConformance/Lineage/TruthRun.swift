@@ -19,6 +19,7 @@ public struct TruthRun {
         verdict.add(item, first, "")
         _ = verdict.add(
             item, ExecutionSettings(isSampled: false, usesLMDB: false), "unsampled in memory: ", first)
+        _ = verdict.add(item, ExecutionSettings(isPartial: true, usesLMDB: false), "half sampled: ", first)
         guard item.steps.count > 1 else { return verdict }
         let half = item.steps.count / 2
         let restarted = verdict.add(item, ExecutionSettings(restartsAfter: half), "restarted: ", nil)
@@ -57,12 +58,14 @@ public struct TruthRun {
 }
 
 extension LineageTruth.Outcome {
-    fileprivate mutating func add(_ item: ConformanceCase, _ run: CaseRun, _ name: String, isSampled: Bool = true) {
+    fileprivate mutating func add(
+        _ item: ConformanceCase, _ run: CaseRun, _ name: String, isSampled: Bool = true, isPartial: Bool = false
+    ) {
         if let failure = run.result.failure {
             problems.append("\(name)failed \(failure): \(run.result.failureMessage ?? "")")
         }
         let outcome = LineageTruth.check(
-            item, lineage: run.lineage, spans: isSampled ? run.spans : nil, cluster: run.cluster)
+            item, lineage: run.lineage, spans: isSampled ? run.spans : nil, isPartial: isPartial, cluster: run.cluster)
         problems += outcome.problems.map { name + $0 }
         checkedValues += outcome.checkedValues
         if !isSampled && !run.spans.isEmpty { problems.append("\(name)spans though nothing is sampled") }
@@ -76,7 +79,7 @@ extension LineageTruth.Outcome {
             problems.append("\(name)runner: \(error)")
             return nil
         }
-        add(item, run, name, isSampled: settings.isSampled)
+        add(item, run, name, isSampled: settings.isSampled, isPartial: settings.isPartial)
         if let first {
             problems += CaseComparison.differences(expected: first.result, actual: run.result).map { name + $0 }
             problems += LineageTruth.differences(first.lineage, run.lineage).map { name + $0 }

@@ -16,8 +16,10 @@ public struct TraceContext: Hashable, Sendable, BitwiseCopyable {
 
     /// The flags that W3C knows: sampled, random.
     @inlinable public static var standardFlags: UInt8 { 3 }
-    /// In memory only, never stored or sent: a `tracestate` of the trace is known.
+    /// In memory only, never stored or sent: the record's `tracestate` is known.
     @inlinable public static var hasTracestate: UInt8 { 0x80 }
+    /// In memory only: which of the trace's it is.
+    @inlinable public static var tracestateNumber: UInt8 { 0x3c }
     /// In memory only: the trace began here, and its `tracestate` says with which probability.
     @inlinable public static var hasThreshold: UInt8 { 0x40 }
 

@@ -16,7 +16,12 @@ final class ProcessorCore {
     let headers = ByteBuffer()
     let key = ByteBuffer()
     var hasKey = false
-    private var reads: [Lineage] = []
+    // What the callback has read: the contexts of the newest rows, how many there were, the sum of their cells. A callback that
+    // reads and writes by turns costs no more for each write that way.
+    private var reads: [TraceContext] = []
+    private var oldestRead = 0
+    private var readCount: Int64 = 0
+    private var readCell = Cell.empty
     private let forwardOperation: Int32
     private let punctuateOperation: Int32
     /// Counts callbacks: an entry of an earlier one is refused.
@@ -44,7 +49,14 @@ final class ProcessorCore {
         key.writer.append(meta.key)
         hasKey = meta.hasKey
         callback &+= 1
-        if !reads.isEmpty { reads.removeAll(keepingCapacity: true) }
+        if readCount > 0 { forgetReads() }
+    }
+
+    private func forgetReads() {
+        reads.removeAll(keepingCapacity: true)
+        oldestRead = 0
+        readCount = 0
+        readCell = .empty
     }
 
     /// Runs a punctuation: a root of its own, without record.
@@ -66,7 +78,7 @@ final class ProcessorCore {
         key.writer.removeAll()
         hasKey = false
         callback &+= 1
-        reads.removeAll(keepingCapacity: true)
+        forgetReads()
         let seen = recorder.show(lineage)
         defer { recorder.show(again: seen) }
         let around = recorder.startNotes()
@@ -91,8 +103,19 @@ final class ProcessorCore {
     /// Notes that the callback read a row.
     func noteRead(_ row: Lineage) {
         guard recorder.mode != .off else { return }
-        reads.append(row)
+        readCount += 1
+        if recorder.mode == .cells { readCell = recorder.add(readCell, row.cell) }
+        guard recorder.isRecording else { return }
+        if reads.count < ProcessorCore.linkedReads {
+            reads.append(row.context)
+        } else {
+            reads[oldestRead] = row.context
+            oldestRead = (oldestRead + 1) % ProcessorCore.linkedReads
+        }
     }
+
+    /// How many rows that a callback read are linked, the newest; all of them are counted.
+    static let linkedReads = 64
 
     /// The lineage of a write or forward, its links waiting for the span that comes next: exact with `from`, bound without.
     func derived(from entries: [EntryLineage]?) throws -> Lineage {
@@ -120,18 +143,29 @@ final class ProcessorCore {
     }
 
     private func bound() -> Lineage {
-        guard !reads.isEmpty else { return lineage }
+        guard readCount > 0 else { return lineage }
         var result = lineage
-        for row in reads { result.cell = recorder.add(result.cell, row.cell) }
-        if recorder.mode == .cells { result.cell.flags |= Cell.bound }
-        if recorder.makesSpan(result.context) { for row in reads.prefix(64) { recorder.link(.bound, row.context) } }
+        if recorder.mode == .cells {
+            result.cell = recorder.add(result.cell, readCell)
+            result.cell.flags |= Cell.bound
+        }
+        guard recorder.makesSpan(result.context) else { return result }
+        for age in 0..<reads.count {
+            recorder.link(.bound, reads[(oldestRead + reads.count - 1 - age) % reads.count])
+        }
+        recorder.contributors(readCount + 1)
         return result
+    }
+
+    /// The context of the row that a write deletes, where a span will link to it; nothing else is to be seen of the look.
+    func deletedRow(of store: StateStore, _ key: RawSpan, _ context: TraceContext) throws -> TraceContext? {
+        recorder.makesSpan(context) ? try store.peekContext(key) : nil
     }
 
     /// Forwards with the lineage that this gives to `body`: a span of its own, over all that follows, only where links need one.
     func forward(from entries: [EntryLineage]?, _ body: (borrowing Lineage) throws -> Void) throws {
         var result = try derived(from: entries)
-        let links = entries.map { !$0.isEmpty } ?? !reads.isEmpty
+        let links = entries.map { !$0.isEmpty } ?? (readCount > 0)
         guard links, recorder.makesSpan(result.context) else { return try body(result) }
         let span = recorder.begin(forwardOperation, parent: result.context)
         result.context = span.context

@@ -124,10 +124,29 @@ public final class KeyValueStore<Key, Value> {
     /// Deletes a key; returns the entry that was there.
     @discardableResult
     public func delete(_ key: Key) throws -> StoreEntry<Key, Value>? {
-        let old = try get(key)
         try encode(key)
-        try write(nil, nil, old.map { [$0] })
+        guard try store.read(keyBuffer.bytes) else {
+            try delete(row: nil)
+            return nil
+        }
+        let lineage = store.valueLineage
+        let old = StoreEntry(
+            key: key, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
+            lineage: lineage, callback: core.callback)
+        let headers = store.propagatedRowHeaders()
+        try delete(row: lineage.context)
+        // From here on the row may be used for something: it is no part of its own end.
+        core.noteRead(lineage)
+        if let headers { core.recorder.addHeaders(headers.span.bytes, to: core.origin) }
         return old
+    }
+
+    // A tombstone comes from the record alone; the row that was there is its history.
+    private func delete(row: TraceContext?) throws {
+        let held = CollectionOfOne(core.lineage)
+        _ = try store.write(
+            keyBuffer.bytes, nil, timestamp: core.timestamp, cell: core.lineage.cell, link: .deleted, row: row,
+            core.meta(held.span))
     }
 
     /// Entries from one key through another (nil: open-ended), ascending, or descending if `reverse`.
@@ -178,10 +197,11 @@ public final class KeyValueStore<Key, Value> {
 
     private func write(_ value: RawSpan?, _ timestamp: Int64?, _ from: [any StoredLineage]?) throws {
         let lineage = try core.derived(from: from?.map(\.entryLineage))
+        let row = value == nil ? try core.deletedRow(of: store, keyBuffer.bytes, lineage.context) : nil
         let held = CollectionOfOne(lineage)
         _ = try store.write(
             keyBuffer.bytes, value, timestamp: timestamp ?? core.timestamp, cell: lineage.cell, link: .bound,
-            row: .none, core.meta(held.span))
+            row: row, core.meta(held.span))
     }
 }
 
@@ -226,8 +246,9 @@ public final class WindowStore<Key, Value> {
         let held = CollectionOfOne(lineage)
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
             // Where duplicates are kept no row has this sequence number: only the changelog sees it, as in Kafka Streams.
+            let row = retainsDuplicates ? nil : try core.deletedRow(of: store, keyBuffer.bytes, lineage.context)
             _ = try store.write(
-                keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: .none,
+                keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: row,
                 window: (windowStart, windowStart &+ size), core.meta(held.span))
             return
         }
@@ -235,7 +256,7 @@ public final class WindowStore<Key, Value> {
         try valueSerde.encode(value, &valueBuffer.writer)
         _ = try store.write(
             keyBuffer.bytes, valueBuffer.bytes, timestamp: core.timestamp, cell: lineage.cell, link: .bound,
-            row: .none, window: (windowStart, windowStart &+ size), core.meta(held.span))
+            row: nil, window: (windowStart, windowStart &+ size), core.meta(held.span))
     }
 
     /// The entry of a key's window; nil if there is none.

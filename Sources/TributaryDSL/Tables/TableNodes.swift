@@ -30,9 +30,14 @@ final class LatestValueTable {
     /// Writes the value (nil: deletes) and returns the lineage to forward.
     @usableFromInline
     func write(_ value: RawSpan?, _ meta: borrowing RecordMeta) throws -> Lineage {
-        // The row that is replaced is only looked up where a span will link to it.
-        var row = TraceContext.none
-        if recorder.makesSpan(meta.lineage.context), try store.read(meta.key) { row = store.valueLineage.context }
+        // Kafka Streams reads the row that is replaced, which a cache then holds, and what it holds decides what is evicted.
+        // Without a cache nobody can tell: there it is only looked up where a span will link to it.
+        var row: TraceContext?
+        if isCached {
+            if try store.read(meta.key) { row = store.rowContext }
+        } else if recorder.makesSpan(meta.lineage.context) {
+            row = try store.peekContext(meta.key)
+        }
         return try store.write(
             meta.key, value, timestamp: meta.timestamp, cell: meta.lineage.cell, link: .superseded, row: row, meta)
     }

@@ -96,12 +96,12 @@ internal import TributaryCore
 
         var role: Role {
             // Almost no header of a user begins like one of lineage.
-            guard unsafe name[0] == 0x74 else { return .user }
+            guard unsafe name[0] | 0x20 == 0x74 else { return .user }
             let text = unsafe UnsafeRawPointer(name)
             switch nameCount {
-            case 11 where unsafe Header.isEqual(text, HeaderKeys.traceparent): return .context
+            case 11 where unsafe Header.isSame(text, HeaderKeys.traceparent): return .context
             case 14 where unsafe Header.isEqual(text, HeaderKeys.cell): return .cell
-            case 10 where unsafe Header.isEqual(text, HeaderKeys.tracestate): return .extra
+            case 10 where unsafe Header.isSame(text, HeaderKeys.tracestate): return .extra
             case 18 where unsafe Header.isEqual(text, HeaderKeys.elements): return .extra
             default: return .user
             }
@@ -110,6 +110,16 @@ internal import TributaryCore
         @unsafe private static func isEqual(_ text: UnsafeRawPointer, _ key: HeaderKeys.Key) -> Bool {
             unsafe RawSpan(_unsafeStart: text, byteCount: key.count)
                 .isEqual(to: RawSpan(_unsafeStart: key.text, byteCount: key.count))
+        }
+
+        // W3C's names, which are small letters alone, count in any case.
+        @unsafe private static func isSame(_ text: UnsafeRawPointer, _ key: HeaderKeys.Key) -> Bool {
+            let name = unsafe RawSpan(_unsafeStart: text, byteCount: key.count)
+            let wanted = unsafe RawSpan(_unsafeStart: key.text, byteCount: key.count)
+            for offset in 0..<key.count where (name.byte(at: offset) ?? 0) | 0x20 != wanted.byte(at: offset) {
+                return false
+            }
+            return true
         }
 
         /// How many bytes it takes in an encoded list.

@@ -35,6 +35,15 @@ public enum Envelope {
     static let cellKind: UInt64 = 1
     /// The kind of the section that holds the elements of a value of several records.
     static let elementsKind: UInt64 = 2
+    /// The kind of the section that says when a grave was dug: 8 bytes, big-endian, ms of the wall clock.
+    static let deletionKind: UInt64 = 3
+
+    /// The section of a grave that says when its row was deleted, for `otherSections`.
+    public static func appendDeletion(at time: Int64, to writer: inout ByteWriter) {
+        writer.append(varint: deletionKind)
+        writer.append(varint: 8)
+        writer.append(bigEndian: time)
+    }
 
     /// Writes one stored value behind what `writer` holds.
     ///

@@ -101,7 +101,18 @@ public struct EnvelopeView: ~Escapable {
         }
     }
 
-    /// How many sections have kinds that this library doesn't know.
+    /// When the row of a grave was deleted, by the wall clock, ms; nil if it doesn't say.
+    public var deletionTime: Int64? {
+        var time: Int64?
+        if otherSectionCount > 0 {
+            forEachOtherSection { kind, bytes in
+                if kind == Envelope.deletionKind { time = bytes.integer(at: 0, as: Int64.self) }
+            }
+        }
+        return time
+    }
+
+    /// How many sections there are beside cell and elements.
     public var otherSectionCount: Int { rest.others }
 
     /// A field whose place was checked when the view was made.
@@ -109,7 +120,7 @@ public struct EnvelopeView: ~Escapable {
     @_lifetime(copy self)
     private func field(_ range: Range<Int>) -> RawSpan { unsafe bytes.extracting(unchecked: range) }
 
-    /// Calls `body` with kind and bytes of each section of a kind that this library doesn't know, in order.
+    /// Calls `body` with kind and bytes of each section that is neither cell nor elements, in order.
     public func forEachOtherSection(_ body: (UInt64, RawSpan) -> Void) {
         var reader = ByteReader(field(rest.sections))
         while reader.remaining > 0 {

@@ -7,11 +7,21 @@ public struct HeaderPolicy: Sendable, Hashable {
     /// Those that are stored with the values that a record led to, and go on with records that such a value led to.
     public var propagated: [String]
 
+    /// How many bytes of names and values of the propagated ones are stored with a row, or go on with a record: one that doesn't fit is
+    /// left out whole, and counted.
+    public var propagatedBytes: Int
+
     /// Names headers; none by default.
-    public init(captured: [String] = [], propagated: [String] = []) {
+    public init(
+        captured: [String] = [], propagated: [String] = [], propagatedBytes: Int = HeaderPolicy.defaultPropagatedBytes
+    ) {
         self.captured = captured
         self.propagated = propagated
+        self.propagatedBytes = propagatedBytes
     }
+
+    /// 8192 bytes, as much as W3C lets baggage have.
+    public static let defaultPropagatedBytes = 8192
 
     /// A list's names as bytes in lower case.
     static func names(_ list: [String]) -> [[UInt8]] {

@@ -16,6 +16,9 @@ final class HeldHeaders {
     }
 
     private let names: [[UInt8]]
+    private let limit: Int
+    /// How often a header didn't fit into what a row or record may have.
+    private(set) var leftOut: Int64 = 0
     private var owner = RecordOrigin.none
     // Encoded headers without the count before them.
     private var count = 0
@@ -23,7 +26,10 @@ final class HeldHeaders {
     private let scratch = ByteBuffer(capacity: 256)
     private let result = ByteBuffer(capacity: 256)
 
-    init(_ names: [[UInt8]]) { self.names = names }
+    init(_ names: [[UInt8]], limit: Int) {
+        self.names = names
+        self.limit = limit
+    }
 
     /// A record begins: it holds its own headers.
     func begin(_ origin: RecordOrigin, _ headers: RawSpan) {
@@ -45,6 +51,7 @@ final class HeldHeaders {
         var more = 0
         Headers.forEach(in: headers) { name, value, isNull in
             guard isListed(name), !HeldHeaders.contains(name, in: held.bytes) else { return }
+            guard fits(name, value, beside: held.count + scratch.count) else { return }
             HeldHeaders.append(name, value, isNull, to: &scratch.writer)
             more += 1
         }
@@ -80,7 +87,7 @@ final class HeldHeaders {
         scratch.writer.removeAll()
         var total = 0
         Headers.forEach(in: headers) { name, value, isNull in
-            guard isListed(name) else { return }
+            guard isListed(name), fits(name, value, beside: scratch.count) else { return }
             HeldHeaders.append(name, value, isNull, to: &scratch.writer)
             total += 1
         }
@@ -104,6 +111,12 @@ final class HeldHeaders {
         result.writer.append(varint: UInt64(total))
         result.writer.append(scratch.bytes)
         return result.bytes
+    }
+
+    private func fits(_ name: RawSpan, _ value: RawSpan, beside bytes: Int) -> Bool {
+        if name.byteCount + value.byteCount <= limit - bytes { return true }
+        leftOut += 1
+        return false
     }
 
     private func isListed(_ name: RawSpan) -> Bool {
@@ -194,6 +207,9 @@ extension LineageRecorder {
 
     /// Gives back what ``saveHeaders()`` saved.
     public func restoreHeaders(_ saved: SavedHeaders?) { if let saved { held?.restore(saved.saved) } }
+
+    /// How often a header on the propagation list was left out, since it didn't fit.
+    public var leftOutHeaders: Int64 { held?.leftOut ?? 0 }
 
     // MARK: Capturing
 

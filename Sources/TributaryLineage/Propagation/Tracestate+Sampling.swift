@@ -92,7 +92,7 @@ extension LineageRecorder {
     }
 
     private func replace(_ text: [UInt8], of context: inout TraceContext) {
-        context.flags &= ~TraceContext.hasTracestate
+        context.flags &= ~(TraceContext.hasTracestate | TraceContext.tracestateNumber)
         if !text.isEmpty { know(unsafe text.span.bytes, of: &context) }
     }
 }

@@ -5,17 +5,31 @@ public enum Tracestate {
     /// The longest text that is kept; W3C asks for 512 at least.
     static let limit = 4096
 
-    /// Whether the text follows the rules; another is dropped as a whole, and the `traceparent` stays.
+    /// Longer texts aren't looked at: no header should be so long.
+    static let readable = 1 << 16
+
+    /// What is kept of a text; nil if it doesn't follow the rules, or has no member: it is then dropped as a whole, and the
+    /// `traceparent` stays.
     ///
-    /// At most 32 members `key=value`, blanks around them and empty ones allowed.
-    public static func isValid(_ text: RawSpan) -> Bool {
-        guard text.byteCount <= limit else { return false }
-        var members = 0
-        for member in Tracestate.members(text) where !member.isEmpty {
-            members += 1
-            guard members <= 32, isMember(text.extracting(member)) else { return false }
+    /// Members `key=value`, blanks around them and empty ones allowed. Where there are more than 32, or the text is longer than 4096
+    /// bytes, whole members go as W3C has it: first those of more than 128 bytes, the last of them first, then the last ones.
+    public static func kept(_ text: RawSpan) -> [UInt8]? {
+        guard text.byteCount <= readable else { return nil }
+        var members = Tracestate.members(text).filter { !$0.isEmpty }
+        guard !members.isEmpty, members.allSatisfy({ isMember(text.extracting($0)) }) else { return nil }
+        if text.byteCount <= limit && members.count <= 32 { return [UInt8](copying: text) }
+        var size = members.reduce(-1) { $0 + $1.count + 1 }
+        while size > limit, let long = members.lastIndex(where: { $0.count > 128 }) {
+            size -= members.remove(at: long).count + 1
         }
-        return members > 0
+        while size > limit || members.count > 32, let last = members.popLast() { size -= last.count + 1 }
+        guard !members.isEmpty else { return nil }
+        var writer = ByteWriter(capacity: limit)
+        for member in members {
+            if writer.count > 0 { writer.append(0x2c) }
+            writer.append(text.extracting(member))
+        }
+        return writer.copy()
     }
 
     /// The text with OpenTelemetry's sampling threshold `ot=th:`, in the first place; nil takes it out.
@@ -88,33 +102,35 @@ public enum Tracestate {
     }
 }
 
-/// Names a trace.
-public struct TraceID: Hashable, Sendable {
-    /// The first 8 bytes.
-    public let high: UInt64
-    /// The last 8 bytes.
-    public let low: UInt64
+/// Names a tracestate: records of one trace may have several.
+public struct TracestateID: Hashable, Sendable {
+    let high: UInt64
+    let low: UInt64
+    let number: UInt8
 
-    /// The trace of a context.
-    @inlinable
+    /// That of a context.
     public init(_ context: TraceContext) {
         high = context.traceHigh
         low = context.traceLow
+        number = context.flags & TraceContext.tracestateNumber
     }
 }
 
-/// The tracestates that a recorder knows, by trace: a context only carries a flag that there is one.
+/// The tracestates that a recorder knows: a context only carries a flag that there is one, and which of its trace's it is.
 ///
-/// The newest ones of bounded number are kept, so that a context that waits for long, in a cache, may lose its own.
+/// A trace can have 16 at a time; a record with one more goes on without. The newest ones of bounded number are kept, so that a
+/// context that waits for long, in a cache, may lose its own.
 struct Tracestates: ~Copyable {
     static let limit = 16_384
+    /// How many a trace can have: as many as the bits in a context's flags tell apart.
+    static let perTrace: UInt8 = 16
 
     /// The flags of a trace that begins here and is sampled.
     let rootFlag: UInt8
     private let rootText: [UInt8]
     private let rootExtras: [UInt8]
-    private var known: [TraceID: [UInt8]] = [:]
-    private var order: [TraceID] = []
+    private var known: [TracestateID: [UInt8]] = [:]
+    private var order: [TracestateID] = []
     private var next = 0
     private let text = ByteBuffer(capacity: 64)
 
@@ -124,20 +140,31 @@ struct Tracestates: ~Copyable {
         rootExtras = threshold == nil ? [] : Headers([(HeaderNames.tracestate, rootText)]).encoded
     }
 
-    /// Keeps the tracestate of a trace.
-    mutating func know(_ bytes: [UInt8], of trace: TraceID) {
-        guard known.updateValue(bytes, forKey: trace) == nil else { return }
-        if order.count < Tracestates.limit {
-            order.append(trace)
-        } else {
-            known[order[next]] = nil
-            order[next] = trace
-            next = (next + 1) % Tracestates.limit
+    /// Keeps the tracestate of a record, and lets its context say so.
+    mutating func know(_ bytes: [UInt8], of context: inout TraceContext) {
+        let flags = context.flags & TraceContext.standardFlags | TraceContext.hasTracestate
+        for number in 0..<Tracestates.perTrace {
+            context.flags = flags | number << 2
+            let id = TracestateID(context)
+            if let other = known[id] {
+                if other == bytes { return }
+                continue
+            }
+            known[id] = bytes
+            if order.count < Tracestates.limit {
+                order.append(id)
+            } else {
+                known[order[next]] = nil
+                order[next] = id
+                next = (next + 1) % Tracestates.limit
+            }
+            return
         }
+        context.flags &= TraceContext.standardFlags
     }
 
     func bytes(of context: TraceContext) -> [UInt8] {
-        if context.flags & TraceContext.hasTracestate != 0 { return known[TraceID(context)] ?? [] }
+        if context.flags & TraceContext.hasTracestate != 0 { return known[TracestateID(context)] ?? [] }
         return context.flags & TraceContext.hasThreshold != 0 ? rootText : []
     }
 
@@ -175,18 +202,29 @@ struct Tracestates: ~Copyable {
     }
 
     private func note(_ context: TraceContext, _ batch: inout SpanBatch) {
-        let trace = TraceID(context)
-        guard batch.tracestates[trace] == nil, let bytes = known[trace] else { return }
-        batch.tracestates[trace] = String(decoding: bytes, as: UTF8.self)
+        let id = TracestateID(context)
+        guard batch.tracestates[id] == nil, let bytes = known[id] else { return }
+        batch.tracestates[id] = String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Says that a trace is sampled from here on, with the given threshold of OpenTelemetry's, or with none that is known.
+    mutating func sample(_ context: inout TraceContext, threshold: String?) {
+        context.flags |= 1
+        guard context.flags & TraceContext.hasTracestate != 0 else { return }
+        let bytes = bytes(of: context)
+        let changed = unsafe Tracestate.setting(threshold: threshold, in: bytes.span.bytes)
+        context.flags &= TraceContext.standardFlags
+        if !changed.isEmpty { know(changed, of: &context) }
     }
 }
 
 extension LineageRecorder {
     /// Keeps the tracestate that came with a context, if it follows the rules, and lets the context say so.
+    ///
+    /// One that is too long, or has too many members, loses members.
     public func know(_ tracestate: RawSpan, of context: inout TraceContext) {
-        guard mode != .off, context.isValid, Tracestate.isValid(tracestate) else { return }
-        tracestates.value.know([UInt8](copying: tracestate), of: TraceID(context))
-        context.flags |= TraceContext.hasTracestate
+        guard mode != .off, context.isValid, let kept = Tracestate.kept(tracestate) else { return }
+        tracestates.value.know(kept, of: &context)
     }
 
     /// The tracestate of a context; empty if it has none.

@@ -85,6 +85,10 @@ public struct SpanRecord: BitwiseCopyable, Sendable {
     public static let windowed: UInt8 = 16
     /// ``windowStart`` is how long the record lay in the log, ms (`tributary.queue.time_ms`).
     public static let queued: UInt8 = 32
+    /// Something that contributed has no link, since its context isn't known (`tributary.lineage.truncated`).
+    public static let lacksLinks: UInt8 = 64
+    /// The parent has no span, since it wasn't sampled (`tributary.parent.sampled` = false).
+    public static let parentIsUnsampled: UInt8 = 128
 
     // In an order that leaves no gaps: 104 bytes, of which each record makes three or more.
 
@@ -260,8 +264,8 @@ public struct SpanBatch: Sendable {
     public var links: [LinkRecord]
     /// The details of all spans.
     public var details: [SpanDetail]
-    /// The `tracestate` of traces that have one: of those whose contexts have `TraceContext.hasTracestate`.
-    public var tracestates: [TraceID: String] = [:]
+    /// The `tracestate` of records that have one: of those whose contexts have `TraceContext.hasTracestate`.
+    public var tracestates: [TracestateID: String] = [:]
     /// The `tracestate` of traces whose contexts have `TraceContext.hasThreshold`.
     public var thresholdTracestate: String?
     /// Spans of traces whose last 56 bits are below this were left out for want of room: what the batch has is that much less than all.

@@ -169,7 +169,7 @@ private final class CostProbe {
                 key: key, hasKey: true, timestamp: 1, origin: .none, headers: RawSpan.empty,
                 lineage: recorder.current.span)
             _ = try plain.write(
-                key, value.span.bytes, timestamp: 1, cell: meta.lineage.cell, link: .superseded, row: .none, meta)
+                key, value.span.bytes, timestamp: 1, cell: meta.lineage.cell, link: .superseded, row: nil, meta)
         }
     }
 

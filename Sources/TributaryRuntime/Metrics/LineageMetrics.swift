@@ -20,6 +20,8 @@ public final class LineageMetrics: Sendable {
     public let storeBytes: Counter
     /// Bytes of lineage written to the log: headers of outputs, repartition records and changelogs.
     public let logBytes: Counter
+    /// How often a header of the propagation list was too long to be kept.
+    public let leftOutHeaders: Counter
     private let mode: LineageMode
     // How often each piece of lineage was done.
     private let records = Counter()
@@ -40,6 +42,8 @@ public final class LineageMetrics: Sendable {
         sampledRecords = counter("sampled_records", "{record}", "Records read whose trace is sampled.")
         skippedRecords = counter(
             "skipped_records", "{record}", "Records of sampled traces without a span, since the exporter had no room.")
+        leftOutHeaders = counter(
+            "left_out_headers", "{header}", "Headers of the propagation list that were too long to go through a store.")
         let help = "Bytes of contexts, cells and tracestates written, to the log and to the stores' engines."
         storeBytes = counter("written", "By", help, [MetricLabel("to", "store")])
         logBytes = counter("written", "By", help, [MetricLabel("to", "log")])
@@ -60,6 +64,7 @@ public final class LineageMetrics: Sendable {
         links.set(Int64(handed.links))
         skippedRecords.set(Int64(handed.skippedRecords))
         sampledRecords.set(Int64(recorder.sampledRecords))
+        leftOutHeaders.set(recorder.leftOutHeaders)
         logBytes.set(collector.lineageBytes)
         exportTime.set(recorder.exportTime)
         var sum = (records: Int64(0), reads: Int64(0), writes: Int64(0), bytes: Int64(0))

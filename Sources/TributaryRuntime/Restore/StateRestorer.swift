@@ -247,6 +247,14 @@ public struct StateRestorer {
         read.metrics?.restoreTook(configuration.time.monotonic.nanoseconds() - read.start)
     }
 
+    private func warn(_ item: Work, unreadable: Int64, _ task: StreamTask) {
+        guard unreadable > 0 else { return }
+        task.log(
+            .warning, "cells of changelog records can't be read: their rows have a gap",
+            [("store", item.store.name), ("changelog", "\(item.changelog)"), ("records", "\(unreadable)")],
+            source: "TributaryRuntime")
+    }
+
     private func report(_ read: Read, batch isBatch: Bool = false) {
         read.metrics?.restored(read.progress, batch: isBatch)
         onProgress(read.progress)
@@ -270,6 +278,8 @@ public struct StateRestorer {
                 cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition))
         let takesContexts = task.recorder.propagators.contains(.traceContext)
         let hashed = ByteBuffer()
+        let unreadable = item.store.unreadableCells
+        defer { warn(item, unreadable: item.store.unreadableCells - unreadable, task) }
         try reader.read(item.changelog, from: item.start, to: item.ends.high) { batch in
             var lastIndex = -1
             for index in 0..<batch.count {
@@ -283,10 +293,13 @@ public struct StateRestorer {
                     task.recorder.know(state.span.bytes, of: &context)
                 }
                 if cell.isEmpty {
+                    // With a context someone else sent it; with neither nothing is known, as in a row written without lineage.
+                    let isForeign = context.isValid
                     if !takesContexts { context = .none }
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context,
-                        foreign.cell(batch.offset(index), batch.timestamp(index)), batch.headers(index))
+                        isForeign ? foreign.cell(batch.offset(index), batch.timestamp(index)) : RawSpan.empty,
+                        batch.headers(index))
                 } else {
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index))

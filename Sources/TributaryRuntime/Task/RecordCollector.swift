@@ -30,6 +30,8 @@ public final class RecordCollector {
         var isOpen = false
         /// Bytes sent since the producer was last asked how many wait.
         var unseen = 0
+        /// Bytes sent since the transaction began, lineage's own left out.
+        var plain = 0
         /// Bytes of lineage in the headers of all records sent.
         var lineageBytes: Int64 = 0
         /// How many of those there may be before it is asked.
@@ -38,6 +40,7 @@ public final class RecordCollector {
     // What changes with each record.
     private let state: Owned<State>
     private let limit: Int
+    private let waitingLimit: Int
 
     /// Makes a collector over a producer.
     ///
@@ -47,7 +50,7 @@ public final class RecordCollector {
     ///   - sendsCells: whether records for topics that aren't the application's own carry their cell.
     ///   - sendsContexts: whether those records carry their trace context.
     ///   - isTransactional: whether a transaction is begun with the first record.
-    ///   - limit: how many bytes may wait in the producer before `isFull`.
+    ///   - limit: how many bytes may be sent in a transaction, or wait in the producer without one, before `isFull`.
     ///   - identity: tells the identity of a topic, for the stores' positions.
     public init(
         _ producer: any LogProducer, applicationID: String, sendsCells: Bool, sendsContexts: Bool = true,
@@ -61,19 +64,22 @@ public final class RecordCollector {
         self.sendsContexts = sendsContexts
         self.isTransactional = isTransactional
         self.limit = limit
+        let four = limit.multipliedReportingOverflow(by: 4)
+        waitingLimit = !isTransactional ? limit : four.overflow ? Int.max : four.partialValue
         state = Owned(State(unseenLimit: min(limit / 16, 1 << 18)))
     }
 
-    /// Whether as many bytes wait in the producer as a transaction may hold.
+    /// Whether a transaction has as many bytes as it may hold, or as many wait in the producer.
     ///
-    /// The producer, for which this is a lock, is asked after each sixteenth of that.
+    /// A transaction's bytes are counted without lineage's own, since when it is committed decides what caches merge. Lineage
+    /// may come on top until it is three times as much. The producer, for which this is a lock, is asked after each sixteenth.
     @inline(__always) var isFull: Bool {
-        state.value.unseen > state.value.unseenLimit && isReallyFull()
+        state.value.plain >= limit || state.value.unseen > state.value.unseenLimit && isReallyFull()
     }
 
     @inline(never)
     private func isReallyFull() -> Bool {
-        guard producer.pendingBytes < limit else { return true }
+        guard producer.pendingBytes < waitingLimit else { return true }
         state.value.unseen = 0
         return false
     }
@@ -108,12 +114,15 @@ public final class RecordCollector {
         if isTransactional { try producer.beginTransaction() }
         state.value.isOpen = true
         state.value.unseen = 0
+        state.value.plain = 0
     }
 
-    /// Notes that so many bytes were sent.
+    /// Notes that so many bytes were sent, headers included and lineage apart.
     @inline(__always)
-    func sent(_ key: RawSpan?, _ value: RawSpan?, _ others: Int) {
-        state.value.unseen &+= 64 &+ (key?.byteCount ?? 0) &+ (value?.byteCount ?? 0) &+ others
+    func sent(_ key: RawSpan?, _ value: RawSpan?, headers: Int, lineage: Int) {
+        let size = 64 &+ (key?.byteCount ?? 0) &+ (value?.byteCount ?? 0) &+ headers
+        state.value.unseen &+= size &+ lineage
+        if isTransactional { state.value.plain &+= size }
     }
 
     /// Notes the lineage that a record was sent with.
@@ -127,7 +136,10 @@ public final class RecordCollector {
     var lineageBytes: Int64 { state.value.lineageBytes }
 
     /// The transaction ended, either way.
-    func closed() { state.value.isOpen = false }
+    func closed() {
+        state.value.isOpen = false
+        state.value.plain = 0
+    }
 
     /// Commits what was sent since the last commit, with offsets, as one; returns the log's id of the commit.
     public func commitTransaction(
@@ -135,7 +147,7 @@ public final class RecordCollector {
     ) throws(LogError) -> Int64 {
         if !state.value.isOpen && isTransactional { try begin() }
         let id = try producer.commitTransaction(offsets: offsets, group: group)
-        state.value.isOpen = false
+        closed()
         return id
     }
 
@@ -165,7 +177,7 @@ public final class RecordCollector {
         }
         var span = recorder.begin(
             operation, parent: meta.lineage.context, origin: RecordOrigin(topic: -1, partition: to, offset: -1),
-            flags: value == nil ? SpanRecord.tombstone : 0)
+            flags: (value == nil ? SpanRecord.tombstone : 0) | recorder.sendFlags)
         if recorder.capturesHeaders { recorder.add(recorder.captured(recorder.headers(of: meta)), to: &span) }
         do {
             try send(target, to, key: key, value: value, meta, span.context, recorder)
@@ -193,7 +205,7 @@ public final class RecordCollector {
             topic: target.number, partition: partition, timestamp: meta.timestamp, key: key, value: value,
             headers: headers, context: context, cell: cell.bytes, extras: extras)
         sentLineage(context, cell.bytes, extras)
-        sent(key, value, headers.byteCount &+ cell.count)
+        sent(key, value, headers: meta.headers.byteCount, lineage: cell.count)
     }
 }
 
@@ -234,7 +246,7 @@ final class StoreChangelog: ChangelogWriter {
         collector.sentLineage(context, cell, extras)
         last.writer.removeAll()
         StoreChangelog.describe(key: key, value: value, timestamp: timestamp, into: &last.writer)
-        collector.sent(key, value, cell.byteCount &+ headers.byteCount)
+        collector.sent(key, value, headers: 0, lineage: cell.byteCount &+ headers.byteCount)
     }
 
     /// The offset after the last record written; nil if none was.

@@ -70,6 +70,7 @@ public final class StreamTask {
     var isClosed = false
     // The log's cluster id, once it is known.
     private(set) var cluster = ""
+    private var hasWarnedOfHeaders = false
     /// Nil where nobody measures.
     var metrics: TaskMetrics?
     /// Nil where nobody measures.
@@ -311,8 +312,19 @@ public final class StreamTask {
         hot.value.needsCommit = false
         hot.value.commitRequested = false
         defer { recorder.export() }
+        if recorder.leftOutHeaders > 0 && !hasWarnedOfHeaders { warnOfHeaders() }
         try metrics?.measureStores()
         return try stores.committed(commitID, force: force)
+    }
+
+    private func warnOfHeaders() {
+        hasWarnedOfHeaders = true
+        log(
+            .warning, "headers are too long to go through stores and are left out",
+            [
+                ("headers", configuration.lineage.propagatedHeaders.joined(separator: ",")),
+                ("limit", "\(configuration.lineage.propagatedHeaderBytes)"),
+            ], source: "TributaryRuntime")
     }
 
     // MARK: End

@@ -4,11 +4,12 @@ internal import TributaryLineage
 /// A record's headers without those that are lineage's: they are taken out at the source and put back at the sink
 /// (design, section 5, rule 11).
 ///
-/// Programs that know nothing of the log's own fields send them as text.
+/// Programs that know nothing of the log's own fields send them as text. The names of W3C's headers count in any case of their
+/// letters. Of several `traceparent` the last one counts, as Kafka's tools read headers; several `tracestate` are one, in order.
 struct StrippedHeaders {
     let list: [UInt8]
     let context: TraceContext
-    /// The last `tracestate`; empty if there is none.
+    /// All `tracestate`, with commas between; empty if there is none.
     let tracestate: [UInt8]
 
     init(_ encoded: RawSpan) {
@@ -24,10 +25,11 @@ struct StrippedHeaders {
         var last = TraceContext.none
         var state: [UInt8] = []
         for (name, value) in Headers(checked: encoded).list {
-            if name == HeaderNames.traceparent {
+            let lower = name.lowercased()
+            if lower == HeaderNames.traceparent {
                 last = value.flatMap { TraceContext(traceparent: $0.span.bytes) } ?? .none
-            } else if name == HeaderNames.tracestate {
-                state = value ?? []
+            } else if lower == HeaderNames.tracestate {
+                if let value, !value.isEmpty { state += (state.isEmpty ? [] : [0x2c]) + value }
             } else if !name.hasPrefix(HeaderNames.prefix) {
                 kept.append((name, value))
             }
@@ -39,8 +41,14 @@ struct StrippedHeaders {
 
     private static func isReserved(_ name: RawSpan) -> Bool {
         guard name.byteCount >= 10 else { return false }
-        return name.hasPrefix(traceparent.span.bytes) || name.hasPrefix(tracestate.span.bytes)
-            || name.hasPrefix(prefix.span.bytes)
+        return isSame(name, traceparent) || isSame(name, tracestate) || name.hasPrefix(prefix.span.bytes)
+    }
+
+    // `other` is of small letters only.
+    private static func isSame(_ name: RawSpan, _ other: [UInt8]) -> Bool {
+        guard name.byteCount == other.count else { return false }
+        for (offset, byte) in other.enumerated() where (name.byte(at: offset) ?? 0) | 0x20 != byte { return false }
+        return true
     }
 
     private static let traceparent = Array(HeaderNames.traceparent.utf8)

@@ -148,8 +148,11 @@ public final class TaskStores {
     /// - Returns: whether it was made durable.
     func committed(_ commitID: Int64, force: Bool) throws -> Bool {
         try memory?.commit()
-        guard let persistent else { return false }
         let now = configuration.time.monotonic.milliseconds
+        guard let persistent else {
+            try purgeGraves(now)
+            return false
+        }
         let isDue =
             force || now - lastStateCommit >= configuration.stateFlushInterval
             || persistent.dirtyBytes >= configuration.stateDirtyBytes
@@ -186,12 +189,16 @@ public final class TaskStores {
         try persistent.commit()
         configuration.killPoint?(.stateCommitted)
         lastStateCommit = now
-        if lastPurge.map({ now - $0 >= 3_600_000 }) ?? true {
-            lastPurge = now
-            for store in inOrder {
-                try store.purgeGraves(before: wall.subtractingSaturated(configuration.graveRetention))
-            }
-        }
+        try purgeGraves(now)
+    }
+
+    // By the wall clock, as graves say when they were dug; each hour, or as often as they are kept at least.
+    private func purgeGraves(_ now: Int64) throws(StoreError) {
+        let kept = configuration.graveRetention
+        if let lastPurge, now - lastPurge < min(3_600_000, max(kept, 1_000)) { return }
+        lastPurge = now
+        let before = configuration.time.wall.milliseconds.subtractingSaturated(kept)
+        for store in inOrder { try store.purgeGraves(before: before) }
     }
 
     // Those of stores that nothing was written to are as they were, but known to be the changelogs' ends now.

@@ -66,7 +66,8 @@ final class ThreadLoop {
             random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem(),
             limits: configuration.lineage.limits, propagators: configuration.lineage.propagators,
             headers: HeaderPolicy(
-                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders),
+                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders,
+                propagatedBytes: configuration.lineage.propagatedHeaderBytes),
             batchSpans: configuration.lineage.batchSpans)
         batchSpans = BatchSpans(
             recorder, applicationID: configuration.applicationID, cluster: context.log.clusterID)
@@ -200,7 +201,7 @@ final class ThreadLoop {
         let now = context.configuration.time.monotonic.milliseconds
         let isDue = now - lastCommit >= context.configuration.commitInterval
         if (isDue && tasks.contains { $0.needsCommit }) || tasks.contains(where: \.commitRequested)
-            || collector.producer.pendingBytes >= context.configuration.transactionBytes
+            || collector.isFull
         {
             try Lineage.bound(to: box) { try commit(force: false) }
             publishStores()

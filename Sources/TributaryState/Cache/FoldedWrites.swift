@@ -5,13 +5,19 @@ internal import TributaryCore
 /// They lie in the order of the writes, so that keeping one is a write behind the last. A flush of all dirty entries sorts
 /// them by entry first, in one pass: chains through memory of several megabytes would cost a cache miss a context.
 struct FoldedWrites: ~Copyable {
-    /// How many contexts an entry keeps; the count goes on beyond.
+    /// How many contexts an entry keeps, the newest; the count goes on beyond.
     static let keptContexts: Int32 = 32
 
     struct Entry: BitwiseCopyable {
         var newest: Int32 = -1  // the last context that was kept; while sorted, where the contexts begin
-        var kept: Int32 = 0
+        private var keptCount: Int16 = 0
+        var hasSampled = false  // whether the trace of an earlier write is sampled
         var folded: Int64 = 0  // how many earlier writes there were since the last flush
+
+        var kept: Int32 {
+            get { Int32(keptCount) }
+            set { keptCount = Int16(truncatingIfNeeded: newValue) }
+        }
     }
 
     struct Kept: BitwiseCopyable {
@@ -28,19 +34,22 @@ struct FoldedWrites: ~Copyable {
 
     private var entries: FlatArray<Entry>
     private var log: FlatArray<Kept>
-    /// The context that the same entry kept before; of a free place: the next free one.
-    private var before: FlatArray<Int32>
+    /// The context that the same entry kept next, the oldest behind the newest; of a free place: the next free one.
+    private var next: FlatArray<Int32>
     private var used = 0
     private var firstFree: Int32 = -1
     private var sorted: FlatArray<TraceContext>
     private var isSorted = false
+    private var isSorting = false
+    /// Whether a place was used again, so that the log is not in the order of the writes.
+    private var isOutOfOrder = false
 
     /// - Parameter room: for how many entries; 0 where spans aren't made, so that nothing is ever kept.
     init(room: Int) {
         let first = room > 0 ? 64 : 0
         entries = FlatArray(repeating: Entry(), count: room)
         log = FlatArray(repeating: Kept(), count: first)
-        before = FlatArray(repeating: -1, count: first)
+        next = FlatArray(repeating: -1, count: first)
         sorted = FlatArray(repeating: .none, count: 0)
     }
 
@@ -52,59 +61,88 @@ struct FoldedWrites: ~Copyable {
     /// How many earlier writes an entry has folded in since its last flush.
     func count(_ index: Int32) -> Int64 { entries[Int(index)].folded }
 
-    /// Counts a write that is replaced and keeps its context, if it is sampled and there is room.
+    /// Whether the trace of an earlier write that an entry has folded in is sampled.
+    func hasSampled(_ index: Int32) -> Bool { entries[Int(index)].hasSampled }
+
+    /// Counts a write that is replaced and keeps its context, in the place of the oldest if there are too many.
     @inline(__always)
     mutating func add(_ index: Int32, _ context: TraceContext) {
         entries[Int(index)].folded &+= 1
-        guard context.isSampled, entries[Int(index)].kept < FoldedWrites.keptContexts else { return }
-        var place = Int(firstFree)
-        if place >= 0 {
-            firstFree = before[place]
+        if context.isSampled { entries[Int(index)].hasSampled = true }
+        // A write without context can't be linked: the count says that it is missing.
+        guard context.isValid else { return }
+        let newest = Int(entries[Int(index)].newest)
+        var place: Int
+        if entries[Int(index)].kept == FoldedWrites.keptContexts {
+            place = Int(next[newest])
         } else {
-            if used == log.count { growLog() }
-            place = used
-            used &+= 1
+            place = Int(firstFree)
+            if place >= 0 {
+                firstFree = next[place]
+                isOutOfOrder = true
+            } else {
+                if used == log.count { growLog() }
+                place = used
+                used &+= 1
+            }
+            entries[Int(index)].kept &+= 1
+            if newest >= 0 {
+                next[place] = next[newest]
+                next[newest] = Int32(truncatingIfNeeded: place)
+            } else {
+                next[place] = Int32(truncatingIfNeeded: place)
+            }
         }
         log[place].traceHigh = context.traceHigh
         log[place].traceLow = context.traceLow
         log[place].span = context.span
         log[place].flags = context.flags
         log[place].entry = index
-        before[place] = entries[Int(index)].newest
         entries[Int(index)].newest = Int32(truncatingIfNeeded: place)
-        entries[Int(index)].kept &+= 1
     }
 
     @inline(never)
     private mutating func growLog() {
         let size = log.count * 2
         log.grow(to: size, filling: Kept())
-        before.grow(to: size, filling: -1)
+        next.grow(to: size, filling: -1)
     }
 
     /// Calls `body` with the contexts of earlier writes folded into an entry, newest first.
-    func forEach(_ index: Int32, _ body: (TraceContext) -> Void) {
+    mutating func forEach(_ index: Int32, _ body: (TraceContext) -> Void) {
         let entry = entries[Int(index)]
         if isSorted {
             for place in Int(entry.newest)..<Int(entry.newest &+ entry.kept) { body(sorted[place]) }
             return
         }
-        var place = entry.newest
-        while place >= 0 {
-            body(log[Int(place)].context)
-            place = before[Int(place)]
+        makeRoom(sorted: entry.kept)
+        copyChain(of: entry, to: entry.kept)
+        for place in 0..<Int(entry.kept) { body(sorted[place]) }
+    }
+
+    private mutating func makeRoom(sorted count: Int32) {
+        if sorted.count < Int(count) { sorted.grow(to: max(Int(count), 2 * sorted.count), filling: .none) }
+    }
+
+    /// Copies what an entry keeps before the place `end`, the newest first: the chain goes from the oldest to the newest.
+    private mutating func copyChain(of entry: Entry, to end: Int32) {
+        var place = Int(entry.newest)
+        for step in 0..<entry.kept {
+            place = Int(next[place])
+            sorted[Int(end &- 1 &- step)] = log[place].context
+            if isSorting { log[place].entry = -1 }
         }
     }
 
     /// Forgets an entry's earlier writes.
     mutating func remove(_ index: Int32) {
         var place = entries[Int(index)].newest
-        while place >= 0 {
-            let next = before[Int(place)]
+        for _ in 0..<entries[Int(index)].kept {
+            let following = next[Int(place)]
             log[Int(place)].entry = -1
-            before[Int(place)] = firstFree
+            next[Int(place)] = firstFree
             firstFree = place
-            place = next
+            place = following
         }
         entries[Int(index)] = Entry()
     }
@@ -112,13 +150,24 @@ struct FoldedWrites: ~Copyable {
     /// Sorts what is kept by entry, for a flush of all entries that keep something; ``removeAll(_:)`` has to follow.
     mutating func sort(_ list: borrowing FlatArray<Int32>, _ count: Int) {
         var end: Int32 = 0
+        for place in 0..<count { end &+= entries[Int(list[place])].kept }
+        makeRoom(sorted: end)
+        isSorting = true
+        end = 0
         for place in 0..<count {
-            let index = list[place]
-            // Filled from the back, since the newest comes first.
-            end &+= entries[Int(index)].kept
-            entries[Int(index)].newest = end
+            let index = Int(list[place])
+            let kept = entries[index].kept
+            end &+= kept
+            if isOutOfOrder || kept == FoldedWrites.keptContexts {
+                // The newest may have taken places of older ones: the order of the log says nothing.
+                copyChain(of: entries[index], to: end)
+                entries[index].newest = end &- kept
+            } else {
+                // Filled from the back, since the newest comes first.
+                entries[index].newest = end
+            }
         }
-        if sorted.count < Int(end) { sorted.grow(to: max(Int(end), 2 * sorted.count), filling: .none) }
+        isSorting = false
         for place in 0..<used {
             let index = Int(log[place].entry)
             guard index >= 0 else { continue }
@@ -133,6 +182,7 @@ struct FoldedWrites: ~Copyable {
     mutating func removeAll(_ list: borrowing FlatArray<Int32>, _ count: Int) {
         for place in 0..<count { entries[Int(list[place])] = Entry() }
         isSorted = false
+        isOutOfOrder = false
         used = 0
         firstFree = -1
     }

@@ -6,13 +6,13 @@ extension StoreCache {
 
     /// Writes the value (nil: a delete) of an entry, which becomes the most recently used.
     ///
-    /// Its lineage is for the caller to set.
+    /// Its lineage is for the caller to set. `charge` is what its headers cost, which are not all of `headers`.
     @inline(__always)
     func set(
         _ index: Int32, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, source: Int32, offset: Int64,
-        headers: RawSpan
+        headers: RawSpan, charge: Int
     ) {
-        var size = headers.byteCount &+ Int(table.value.sources[Int(source)].topicSize)
+        var size = charge &+ Int(table.value.sources[Int(source)].topicSize)
         if let value {
             let count = value.byteCount
             size &+= count &+ timestampSize

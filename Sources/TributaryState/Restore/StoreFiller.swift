@@ -34,25 +34,33 @@ public final class StoreFiller {
         }
         let envelope = store.restoredEnvelope(
             value, timestamp: timestamp, context: context, cell: cell, headers: headers)
-        try sorter.add(key, envelope, isTombstone: value == nil)
+        // A tombstone that was written without lineage leaves no grave.
+        let isBare = value == nil && !store.hasLineage(context, cell)
+        try sorter.add(key, isBare ? RawSpan.empty : envelope, isTombstone: value == nil)
     }
 
     /// Writes everything into an engine that doesn't hold the store's tables yet; commits in between, so that memory is bounded.
     public func finish(into engine: any StateEngine) throws(StoreError) {
         let limit = 32 << 20
         let graves = store.graves == nil ? nil : try engine.table(store.name + ".graves")
+        let keepsLineage = store.keepsLineage
+        func bury(_ key: RawSpan, _ grave: RawSpan) throws(StoreError) {
+            if keepsLineage && !grave.isEmpty { try graves?.append(key, grave) }
+        }
         if let windows = store.inner as? SegmentedStore {
             let target = try SegmentedStore(store.name, engine: engine, retention: windows.retention)
             try target.advance(to: latestStart)
-            try sorter.finish { (key, value) throws(StoreError) in
-                try target.append(key, value)
-                if engine.dirtyBytes > limit { try engine.commit() }
-            }
+            try sorter.finish(
+                tombstone: { (key, value) throws(StoreError) in if target.accepts(key) { try bury(key, value) } },
+                entry: { (key, value) throws(StoreError) in
+                    try target.append(key, value)
+                    if engine.dirtyBytes > limit { try engine.commit() }
+                })
             try target.saveTime()
         } else {
             let table = try engine.table(store.name)
             try sorter.finish(
-                tombstone: { (key, value) throws(StoreError) in try graves?.append(key, value) },
+                tombstone: bury,
                 entry: { (key, value) throws(StoreError) in
                     try table.append(key, value)
                     if engine.dirtyBytes > limit { try engine.commit() }
@@ -64,7 +72,10 @@ public final class StoreFiller {
 
 extension StateStore {
     /// The engine's content was replaced: forgets what was known of it.
-    public func reload() throws(StoreError) { try (inner as? SegmentedStore)?.reload() }
+    public func reload() throws(StoreError) {
+        try (inner as? SegmentedStore)?.reload()
+        state.value.hasGraves = try graves?.count() ?? 0 > 0
+    }
 
     /// The names of the store's tables in an engine.
     public func tableNames(in engine: any StateEngine) throws(StoreError) -> [String] {
@@ -77,18 +88,33 @@ extension StateStore {
     /// The key of the store's stream time in the metadata beside its tables.
     public var timeKey: String { SegmentedStore.timeKey(name) }
 
-    /// Deletes tombstones that are older than a time, ms since the epoch.
+    /// Deletes the graves of rows that were deleted before a time of the wall clock, ms since the epoch.
     public func purgeGraves(before time: Int64) throws(StoreError) {
-        guard let graves else { return }
+        guard let graves, state.value.hasGraves else { return }
         var key = ByteWriter()
         var value = ByteWriter()
-        var old: [[UInt8]] = []
-        let cursor = try graves.cursor(from: nil, through: nil, reverse: false)
-        while old.count < 100_000, try cursor.next(key: &key, value: &value) {
-            let timestamp = (try? EnvelopeView(value.bytes).timestamp) ?? 0
-            if timestamp < time { old.append(key.copy()) }
+        var from: [UInt8]?
+        var isDone = false
+        while !isDone {
+            var old: [[UInt8]] = []
+            let cursor = try graves.cursor(from: from?.span.bytes, through: nil, reverse: false)
+            while old.count < 10_000 {
+                guard try cursor.next(key: &key, value: &value) else {
+                    isDone = true
+                    break
+                }
+                if StateStore.deletionTime(ofGrave: value.bytes) < time { old.append(key.copy()) }
+            }
+            cursor.close()
+            for key in old { try graves.delete(key.span.bytes) }
+            from = old.last
         }
-        cursor.close()
-        for key in old { try graves.delete(key.span.bytes) }
+        state.value.hasGraves = try graves.count() > 0
+    }
+
+    // A grave that can't be read is of no use.
+    private static func deletionTime(ofGrave envelope: RawSpan) -> Int64 {
+        guard let view = try? EnvelopeView(envelope) else { return Int64.min }
+        return view.deletionTime ?? view.timestamp ?? Int64.min
     }
 }

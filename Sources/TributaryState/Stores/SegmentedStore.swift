@@ -105,6 +105,11 @@ final class SegmentedStore: InnerStore {
         return try table.delete(key)
     }
 
+    func accepts(_ key: RawSpan) -> Bool {
+        let start = SegmentedStore.start(ofKey: key)
+        return isPersistent ? start / width >= earliestSegment : start >= earliestVisible
+    }
+
     private func existing(_ id: Int64) -> (any StateTable)? {
         if let lastSegment, lastSegment.id == id { return lastSegment.table }
         guard let table = segments[id] else { return nil }

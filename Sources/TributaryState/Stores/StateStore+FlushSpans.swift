@@ -8,12 +8,18 @@ internal import TributaryLineage
 extension StateStore {
     /// Makes the context of an entry's flush, under which it is written; its span begins with its turn.
     func prepareFlushSpan(_ index: Int32) {
-        let parent = cache.context(index)
+        var parent = cache.context(index)
+        var flags: UInt8 = 0
+        if !parent.isSampled, cache.table.value.folds.hasSampled(index) {
+            // The traces of earlier writes are sampled and would end nowhere: the last one's goes on from here.
+            parent = recorder.sampled(parent)
+            flags = SpanRecord.parentIsUnsampled
+        }
         guard recorder.makesSpan(parent) else { return }
         let type: LinkType = description.isLatestWins ? .superseded : .merged
         cache.table.value.folds.forEach(index) { recorder.link(type, $0) }
         recorder.contributors(cache.table.value.folds.count(index) + 1)
-        let (context, number) = recorder.prepare(operations.flush, parent: parent)
+        let (context, number) = recorder.prepare(operations.flush, parent: parent, flags: flags)
         cache.setContext(index, context)
         if flushSpans.value.count <= Int(index) {
             flushSpans.value.grow(to: max(Int(index) + 1, 2 * flushSpans.value.count, 64), filling: -1)

@@ -17,6 +17,13 @@ extension StateStore {
         recorder.addHeaders(entryHeaders.bytes, to: origin)
     }
 
+    /// Those of the row that the last ``read(_:)`` found, to be let go on later; nil where none are kept.
+    public func propagatedRowHeaders() -> [UInt8]? {
+        guard keepsHeaders else { return nil }
+        copyRowHeaders()
+        return entryHeaders.writer.copy()
+    }
+
     /// Copies the headers of the row that the last read found: of a cache's entry all, of the engine's those that were stored.
     @inline(never)
     func copyRowHeaders() {
@@ -48,6 +55,23 @@ extension StateStore {
         entryHeaders.writer.removeAll()
         cache.copyHeaders(index, into: &entryHeaders.writer)
         encodeHeaders(entryHeaders.bytes)
+    }
+
+    /// What Kafka Streams charges a cache for a record's own headers: the characters of names, the bytes of values (semantics 4.6).
+    ///
+    /// Those that came from rows aren't charged, or a setting of lineage would decide what is evicted.
+    @inline(never)
+    static func residentSize(ofHeaders headers: RawSpan) -> Int {
+        var size = 0
+        Headers.forEach(in: headers) { name, value, _ in
+            size &+= value.byteCount
+            for offset in name.byteOffsets {
+                // Characters of UTF-16: bytes that continue one don't count, those that begin one of four count twice.
+                let byte = name.byte(at: offset) ?? 0
+                if byte & 0xc0 != 0x80 { size &+= byte >= 0xf0 ? 2 : 1 }
+            }
+        }
+        return size
     }
 
     /// What ``encodeHeaders(_:)`` took.

@@ -228,6 +228,7 @@ extension StateStore {
         default: break
         }
         if let graves { try TableStore(graves).clear() }
+        state.value.hasGraves = false
     }
 
     /// Keeps what the store knows beside its rows; called before each commit of the engine.

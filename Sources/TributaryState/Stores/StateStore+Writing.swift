@@ -22,7 +22,7 @@ extension StateStore {
         if exists { passHeaders(to: meta.origin) }
         guard isCached else {
             let cell = exists && keepsCells ? arena.add(rowCell, meta.lineage.cell) : meta.lineage.cell
-            let row = exists && recorder.isRecording ? rowContext : .none
+            let row = exists && recorder.isRecording ? rowContext : nil
             state.value.written = try write(
                 key, value, timestamp: timestamp, cell: cell, link: .previous, row: row, window: window, meta)
             return timestamp
@@ -38,7 +38,7 @@ extension StateStore {
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
             return timestamp
         }
-        let span = beginWrite(value, link: .previous, row: exists ? rowContext : .none, window: window, meta)
+        let span = beginWrite(value, link: .previous, row: exists ? rowContext : nil, window: window, meta)
         putAggregate(key, value, timestamp: timestamp, row: row, exists: exists, span.context, meta)
         try endCachedWrite(span)
         return timestamp
@@ -66,10 +66,10 @@ extension StateStore {
     /// Begins the span of a write; only where the recorder makes one.
     @inline(never)
     func beginWrite(
-        _ value: RawSpan?, link: LinkType, row: TraceContext, window: (start: Int64, end: Int64)?,
+        _ value: RawSpan?, link: LinkType, row: TraceContext?, window: (start: Int64, end: Int64)?,
         parentIsTrigger: Bool = false, _ meta: borrowing RecordMeta
     ) -> SpanRecord {
-        if row.isValid { recorder.link(value == nil ? .deleted : link, row) }
+        if let row { recorder.link(value == nil ? .deleted : link, row) }
         if let window { recorder.window(start: window.start, end: window.end) }
         var span = recorder.begin(
             value == nil ? operations.delete : operations.put, parent: meta.lineage.context,
@@ -100,13 +100,13 @@ extension StateStore {
     ///   - timestamp: of the value, ms.
     ///   - cell: what the new value came from.
     ///   - link: how the row that was there is used, if there was one.
-    ///   - row: the context of that row's write; `TraceContext.none` if there was none.
+    ///   - row: the context of that row's write; nil if there was no row.
     ///   - window: start and end, for the span.
     ///   - parentIsTrigger: whether the record only made the write happen now, and the value came from elsewhere.
     ///   - meta: of the record that causes the write.
     @inline(__always)
     public func write(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, cell: Cell, link: LinkType, row: TraceContext,
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, cell: Cell, link: LinkType, row: TraceContext?,
         window: (start: Int64, end: Int64)? = nil, parentIsTrigger: Bool = false, _ meta: borrowing RecordMeta
     ) throws -> Lineage {
         if recorder.makesSpan(meta.lineage.context) {
@@ -162,7 +162,8 @@ extension StateStore {
         cache.markDirty(index)
         cache.set(
             index, value, timestamp: timestamp, recordTime: meta.timestamp, source: cache.source(meta.origin, topics),
-            offset: meta.origin.offset, headers: recorder.headers(of: meta))
+            offset: meta.origin.offset, headers: recorder.headers(of: meta),
+            charge: meta.headers.isEmpty ? 0 : StateStore.residentSize(ofHeaders: meta.headers))
         return index
     }
 
@@ -212,16 +213,15 @@ extension StateStore {
         envelope.writer.removeAll()
         guard let value else {
             _ = try inner.delete(key)
-            if let graves {
-                Envelope.encode(
-                    timestamp: recordTime, context: lineage.context,
-                    tracestate: recorder.tracestate(of: lineage.context), headers: storedHeaders(),
-                    cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: nil,
-                    into: &envelope.writer)
-                try graves.put(key, envelope.bytes)
-                // Without lineage there would be no grave.
-                state.value.lineageBytes &+= Int64(key.byteCount &+ envelope.count)
-            }
+            guard let graves, inner.accepts(key) else { return }
+            guard keepsLineage else { return try clearGrave(key) }
+            encodeGrave(
+                timestamp: recordTime, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
+                cell: cell.bytes(from: 1))
+            try graves.put(key, envelope.bytes)
+            state.value.hasGraves = true
+            // Without lineage there would be no grave.
+            state.value.lineageBytes &+= Int64(key.byteCount &+ envelope.count)
             return
         }
         Envelope.encode(
@@ -229,6 +229,7 @@ extension StateStore {
             headers: storedHeaders(),
             cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
         if try inner.put(key, envelope.bytes) {
+            if state.value.hasGraves { try clearGrave(key) }
             state.value.lineageBytes &+= Int64(envelope.count &- value.byteCount &- Envelope.plainSize)
         } else {
             onExpired?()
@@ -259,14 +260,32 @@ extension StateStore {
         if keepsHeaders { encodeHeaders(headers) }
         guard let value else {
             _ = try inner.delete(key)
-            if let graves {
-                encodeRestored(nil, timestamp: timestamp, context: context, cell: cell)
-                try graves.put(key, envelope.bytes)
-            }
+            guard let graves, inner.accepts(key) else { return }
+            guard keepsLineage, hasLineage(context, cell) else { return try clearGrave(key) }
+            encodeRestored(nil, timestamp: timestamp, context: context, cell: cell)
+            try graves.put(key, envelope.bytes)
+            state.value.hasGraves = true
             return
         }
         encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
-        _ = try inner.put(key, envelope.bytes)
+        if try inner.put(key, envelope.bytes), state.value.hasGraves { try clearGrave(key) }
+    }
+
+    /// Whether a changelog record was written with lineage: a tombstone that was not leaves no grave.
+    func hasLineage(_ context: TraceContext, _ cell: RawSpan) -> Bool { context.isValid || !cell.isEmpty }
+
+    /// A key is there again, or was deleted without lineage: its grave goes.
+    func clearGrave(_ key: RawSpan) throws(StoreError) {
+        guard state.value.hasGraves, let graves else { return }
+        try graves.delete(key)
+    }
+
+    private func encodeGrave(timestamp: Int64, context: TraceContext, tracestate: RawSpan, cell: RawSpan) {
+        deletion.writer.removeAll()
+        Envelope.appendDeletion(at: recorder.time.wall.milliseconds, to: &deletion.writer)
+        Envelope.encode(
+            timestamp: timestamp, context: context, tracestate: tracestate, headers: storedHeaders(), cell: cell,
+            elements: RawSpan.empty, otherSections: deletion.bytes, payload: nil, into: &envelope.writer)
     }
 
     /// Makes the envelope of a changelog record; the bytes are the store's until its next call.
@@ -281,9 +300,28 @@ extension StateStore {
 
     func encodeRestored(_ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) {
         envelope.writer.removeAll()
+        let cell = readableCell(cell)
+        let tracestate = recorder.tracestate(of: context)
+        guard let value else {
+            return encodeGrave(timestamp: timestamp, context: context, tracestate: tracestate, cell: cell)
+        }
         Envelope.encode(
-            timestamp: timestamp, context: context, tracestate: recorder.tracestate(of: context),
-            headers: storedHeaders(),
-            cell: cell.dropping(1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
+            timestamp: timestamp, context: context, tracestate: tracestate, headers: storedHeaders(), cell: cell,
+            elements: RawSpan.empty, payload: value, into: &envelope.writer)
+    }
+
+    /// The cell in the value of a changelog record's header: none where it can't be read, which is counted and leaves a gap.
+    @_lifetime(copy header)
+    private func readableCell(_ header: RawSpan) -> RawSpan {
+        if header.isEmpty { return header }
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        do throws(CellHeaderError) {
+            _ = try CellHeader.decode(header, into: arena)
+            return header.dropping(1)
+        } catch {
+            unreadableCells += 1
+            return header.dropping(header.byteCount)
+        }
     }
 }

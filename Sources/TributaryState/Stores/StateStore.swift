@@ -30,6 +30,9 @@ public final class StateStore {
     /// Whoever called may have swallowed it; what the store holds must not be committed any more.
     public private(set) var failure: (any Error)?
 
+    /// How many changelog records had a cell that couldn't be read: their rows have a gap.
+    public internal(set) var unreadableCells: Int64 = 0
+
     let inner: any InnerStore
     let recorder: LineageRecorder
     /// The recorder's arena, held here so that no record pays for its reference count.
@@ -63,6 +66,7 @@ public final class StateStore {
         var lineageFrom: Int32 = -1  // the cache's entry that has it; -1: it is here
         var written = Lineage.none
         var isFlushing = false
+        var hasGraves = false  // whether there may be any
         var sequence: UInt32 = 0
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
@@ -84,8 +88,10 @@ public final class StateStore {
 
     // Reused buffers: what a read found, the envelope and cell being written.
     let found = ByteBuffer(capacity: 256)
+    let peeked = ByteBuffer(capacity: 256)
     let envelope = ByteBuffer(capacity: 512)
     let cell = ByteBuffer(capacity: 512)
+    let deletion = ByteBuffer(capacity: 16)
     // The headers on the propagation list of the row being written, and all of an entry's.
     let rowHeaders = ByteBuffer()
     let entryHeaders = ByteBuffer()
@@ -115,11 +121,15 @@ public final class StateStore {
         self.topics = topics
         if case .window(let retention, _, _, _) = description.kind {
             inner = try SegmentedStore(description.name, engine: engine, retention: retention)
-            graves = nil
         } else {
             inner = TableStore(try engine.table(description.name))
-            graves = recorder.mode == .off ? nil : try engine.table(description.name + ".graves")
         }
+        // Without lineage no grave is dug, but those that are there don't outlive what is written since.
+        let gravesName = description.name + ".graves"
+        var keepsGraves = !description.retainsDuplicates
+        if recorder.mode == .off && keepsGraves { keepsGraves = try engine.tableNames().contains(gravesName) }
+        graves = keepsGraves ? try engine.table(gravesName) : nil
+        let hasGraves = try graves?.count() ?? 0 > 0
         timestampSize = description.isTimestamped ? 8 : 0
         isCached = description.isCached && budget != nil
         keepsCells = recorder.mode == .cells
@@ -142,6 +152,8 @@ public final class StateStore {
             get: operation("get"), put: operation("put"), delete: operation("delete"), flush: operation("flush"),
             scan: operation("scan"))
         state = Owned(State())
+        state.value.hasGraves = hasGraves
+        recorder.hasStore()
     }
 
     /// Notes an error that leaves something half done, and hands it on.
@@ -190,7 +202,7 @@ public final class StateStore {
         var index = cache.insert(key, probe)
         cache.set(
             index, value, timestamp: valueTimestamp, recordTime: 0, source: 0, offset: -1,
-            headers: keepsHeaders ? entryHeaders.bytes : RawSpan.empty)
+            headers: keepsHeaders ? entryHeaders.bytes : RawSpan.empty, charge: 0)
         cache.noteClean(index)
         cache.setLineage(index, state.value.lineage)
         state.value.lookedUp = index
@@ -200,6 +212,28 @@ public final class StateStore {
         index = cache.find(key, probe)
         state.value.lookedUp = index
         return index >= 0 ? readCached(index) : try readInner(key)
+    }
+
+    /// The context of a row's write, for a link: `TraceContext.none` if it has none, nil if there is no row.
+    ///
+    /// Nothing else is to be seen of it: neither what the cache holds nor its order, counts or the value at hand change.
+    public func peekContext(_ key: RawSpan) throws(StoreError) -> TraceContext? {
+        if isCached {
+            let index = cache.find(key, StoreCache.probe(key))
+            if index >= 0 {
+                guard cache.hasValue(index) else { return nil }
+                return keepsLineage ? cache.context(index) : TraceContext.none
+            }
+        }
+        guard try inner.get(key, into: &peeked.writer) else { return nil }
+        do throws(EnvelopeError) {
+            let view = try EnvelopeView(peeked.bytes)
+            var context = view.context
+            if !view.tracestate.isEmpty { recorder.know(view.tracestate, of: &context) }
+            return context
+        } catch {
+            throw StoreError(.corrupt, "\(error)", store: name, key: key.hexadecimal)
+        }
     }
 
     func readInner(_ key: RawSpan) throws(StoreError) -> Bool {
@@ -284,7 +318,8 @@ public final class StateStore {
         return cache.lineage(state.value.lineageFrom)
     }
 
-    var rowContext: TraceContext {
+    /// The context of the value that the last ``read(_:)`` found; until the next read or write.
+    public var rowContext: TraceContext {
         guard state.value.lineageFrom >= 0 else { return state.value.lineage.context }
         return keepsLineage ? cache.context(state.value.lineageFrom) : .none
     }

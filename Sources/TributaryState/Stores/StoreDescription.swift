@@ -48,6 +48,11 @@ public struct StoreDescription: Sendable, Hashable {
         if case .window(let retention, _, _, _) = kind { retention } else { nil }
     }
 
+    /// Whether entries of one key and window are kept side by side, each under a number of its own.
+    public var retainsDuplicates: Bool {
+        if case .window(_, _, let duplicates, _) = kind { duplicates } else { false }
+    }
+
     /// Whether values carry the timestamp of the record that made them.
     public var isTimestamped: Bool {
         switch kind {

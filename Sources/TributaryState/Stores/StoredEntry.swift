@@ -24,6 +24,8 @@ protocol InnerStore: AnyObject {
     /// Returns false if the entry is too old for the store and was refused.
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
     func delete(_ key: RawSpan) throws(StoreError) -> Bool
+    /// Whether an entry isn't too old for the store.
+    func accepts(_ key: RawSpan) -> Bool
     /// Whether a flush may write entries in key order.
     var takesSortedWrites: Bool { get }
 }
@@ -43,6 +45,7 @@ final class TableStore: InnerStore {
         return true
     }
     func delete(_ key: RawSpan) throws(StoreError) -> Bool { try table.delete(key) }
+    func accepts(_ key: RawSpan) -> Bool { true }
 
     func clear() throws(StoreError) {
         var key = ByteWriter()

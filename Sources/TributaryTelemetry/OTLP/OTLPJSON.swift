@@ -121,6 +121,10 @@ public enum OTLPJSON {
         append(tracestate: batch.tracestate(of: link.context), to: &writer)
         writer.append(ascii: #","attributes":["#)
         append(AttributeNames.link, .string(link.type.name), to: &writer)
+        if !link.context.isSampled && link.context.isValid {
+            writer.append(0x2c)
+            append(AttributeNames.linkSampled, .bool(false), to: &writer)
+        }
         if let coordinate {
             writer.append(0x2c)
             append(AttributeNames.messagingDestinationName, .string(coordinate.topic), to: &writer)

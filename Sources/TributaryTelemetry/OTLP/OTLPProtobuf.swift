@@ -70,6 +70,9 @@ enum OTLPProtobuf {
         writer.append(field: 2, span: link.context.span)
         if let state = batch.tracestate(of: link.context) { writer.append(field: 3, string: state) }
         writer.append(field: 4, AttributeNames.link, .string(link.type.name))
+        if !link.context.isSampled && link.context.isValid {
+            writer.append(field: 4, AttributeNames.linkSampled, .bool(false))
+        }
         let coordinate = batch.coordinate(of: link)
         if let coordinate {
             writer.append(field: 4, AttributeNames.messagingDestinationName, .string(coordinate.topic))

@@ -13,6 +13,8 @@ public struct FinishedSpan: Sendable, Equatable {
         public var coordinate: RecordCoordinate?
         /// All other attributes.
         public var attributes: [String: AttributeValue]
+        /// Whether the span that is linked was sampled, as far as the link says.
+        public var isSampled: Bool { attributes[AttributeNames.linkSampled] != .bool(false) }
 
         /// Makes a link.
         public init(
@@ -93,7 +95,10 @@ public struct FinishedSpan: Sendable, Equatable {
         links = batch.links(of: span).map { link in
             var context = link.context
             context.flags &= TraceContext.standardFlags
-            return Link(context: context, type: link.type, coordinate: batch.coordinate(of: link))
+            return Link(
+                context: context, type: link.type, coordinate: batch.coordinate(of: link),
+                attributes: link.context.isSampled || !link.context.isValid
+                    ? [:] : [AttributeNames.linkSampled: .bool(false)])
         }
         links += batch.ownLinks(of: span).map { Link(context: $0.context, type: nil, attributes: $0.attributes) }
         droppedLinks = batch.droppedLinks(of: span)

@@ -39,8 +39,11 @@ extension SpanBatch {
         }
         if attempt != .committed { body(AttributeNames.attempt, .string("\(attempt)")) }
         if span.contributors > 0 { body(AttributeNames.contributors, .int(span.contributors)) }
+        if span.flags & SpanRecord.parentIsUnsampled != 0 { body(AttributeNames.parentSampled, .bool(false)) }
         // One contribution may be the parent; the others are links.
-        if Int64(span.links) + 1 < span.contributors || Int(span.links) > max(limits.links, 0) {
+        if Int64(span.links) + 1 < span.contributors || Int(span.links) > max(limits.links, 0)
+            || span.flags & SpanRecord.lacksLinks != 0
+        {
             body(AttributeNames.truncated, .bool(true))
         }
         if span.flags & SpanRecord.windowed != 0 {
@@ -70,7 +73,7 @@ extension SpanBatch {
     func tracestate(of context: TraceContext) -> String? {
         let flags = context.flags & ~TraceContext.standardFlags
         guard flags != 0 else { return nil }
-        return flags & TraceContext.hasTracestate != 0 ? tracestates[TraceID(context)] : thresholdTracestate
+        return flags & TraceContext.hasTracestate != 0 ? tracestates[TracestateID(context)] : thresholdTracestate
     }
 
     /// The links of the user's own that are exported.

@@ -122,16 +122,18 @@ extension TraceGraph {
     ///
     /// - Parameters:
     ///   - start: where the walk begins.
+    ///   - isRow: whether that is the context of a stored row.
     ///   - limit: how many traces are fetched at most.
     ///   - fetch: gives the spans of a trace; none if it is not there.
     public mutating func why<Failure: Error>(
-        _ start: SpanID, limit: Int = 1000, fetching fetch: (String) throws(Failure) -> [FinishedSpan]
+        _ start: SpanID, isRow: Bool = false, limit: Int = 1000,
+        fetching fetch: (String) throws(Failure) -> [FinishedSpan]
     ) throws(Failure) -> WhyAnswer {
         var asked = Set(traceIDs)
         while true {
-            let answer = why(start)
+            let answer = why(start, isRow: isRow)
             var missing: [String] = []
-            for step in answer.steps where step.isMissing {
+            for step in answer.steps where self[step.span] == nil {
                 let trace = step.span.traceID
                 if asked.count < limit, asked.insert(trace).inserted { missing.append(trace) }
             }

@@ -44,19 +44,33 @@ extension TraceGraph {
             writer.append(0x0a)
         }
         if answer.sources.isEmpty { writer.append(ascii: "no source record was reached\n") }
-        if answer.isTruncated { writer.append(ascii: "links were left out of some spans: sources may be missing\n") }
+        for (gap, words) in TraceGraph.gaps {
+            let count = answer.count(of: gap)
+            if count > 0 { writer.append(utf8: "sources may be missing: \(words) (\(count))\n") }
+        }
         for step in answer.steps {
             for _ in 0..<min(step.depth, TraceGraph.widestIndent) { writer.append(ascii: "  ") }
             if let link = step.link { writer.append(utf8: "\(link.name) -> ") }
             if let span = self[step.span] {
                 appendTitle(span, to: &writer)
             } else {
-                writer.append(utf8: "\(step.span) is not there")
+                writer.append(utf8: "\(step.span) \(step.gap == .notSampled ? "was not sampled" : "is not there")")
+            }
+            if self[step.span] != nil, let gap = step.gap {
+                writer.append(
+                    utf8:
+                        "  (\(gap == .noWrite ? "the write made no span" : gap == .truncated ? "links left out" : "not sampled"))"
+                )
             }
             writer.append(0x0a)
         }
         return writer.text
     }
+
+    private static let gaps: [(WhyAnswer.Gap, String)] = [
+        (.notSampled, "rows whose trace was not sampled"), (.notThere, "spans that are not there"),
+        (.noWrite, "rows whose write made no span"), (.truncated, "spans that links were left out of"),
+    ]
 
     /// An answer as one JSON object.
     public func json(of answer: WhyAnswer) -> String {
@@ -81,7 +95,8 @@ extension TraceGraph {
             writer.append(decimal: Int64(step.depth))
             if let link = step.link { writer.append(utf8: #","link":"\#(link.name)""#) }
             writer.append(ascii: #","missing":"#)
-            writer.append(bool: step.isMissing)
+            writer.append(bool: self[step.span] == nil)
+            if let gap = step.gap { writer.append(utf8: #","gap":"\#(gap.rawValue)""#) }
             if let span = self[step.span] {
                 writer.append(ascii: #","name":"#)
                 writer.append(json: span.name)

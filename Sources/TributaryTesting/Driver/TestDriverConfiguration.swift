@@ -18,6 +18,11 @@ public struct TestDriverConfiguration: Sendable {
     public var persistentEngine: (@Sendable (_ task: String) throws -> any StateEngine)?
     /// Partitions of every topic.
     public var partitions: Int32 = 1
+    /// How many records are processed between two commits, as far as so many wait; at least 1.
+    ///
+    /// With more than one, caches merge updates of several records, and fill up between commits: append the records to the
+    /// driver's log first.
+    public var recordsPerCommit = 1
 
     /// Makes settings without cache, as Kafka Streams' own tests have.
     public init(applicationID: String = "app") {

@@ -99,7 +99,8 @@ public final class TopologyTestDriver {
             random: FastRandom(seed: runtime.seed ?? 1), limits: runtime.lineage.limits,
             propagators: runtime.lineage.propagators,
             headers: HeaderPolicy(
-                captured: runtime.lineage.capturedHeaders, propagated: runtime.lineage.propagatedHeaders))
+                captured: runtime.lineage.capturedHeaders, propagated: runtime.lineage.propagatedHeaders,
+                propagatedBytes: runtime.lineage.propagatedHeaderBytes))
         let task = try StreamTask(
             topology, topology.subTopologies, id: "0_0", partition: 0, configuration: runtime, collector: collector,
             engines: DriverEngines(make: configuration.persistentEngine),
@@ -171,11 +172,19 @@ public final class TopologyTestDriver {
 
     private func work() throws {
         try Lineage.bound(to: task.box) {
+            var uncommitted = 0
             while true {
                 try fetch()
-                guard try task.processNext() else { break }
-                _ = try task.punctuateStreamTime()
+                let isDone = try !task.processNext()
+                if isDone && uncommitted == 0 { break }
+                if !isDone {
+                    _ = try task.punctuateStreamTime()
+                    uncommitted += 1
+                }
+                // What a commit writes may be records for this task.
+                guard isDone || uncommitted >= configuration.recordsPerCommit else { continue }
                 try commit()
+                uncommitted = 0
             }
         }
     }

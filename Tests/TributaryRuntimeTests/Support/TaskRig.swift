@@ -86,7 +86,8 @@ final class TaskRig {
         let collector = RecordCollector(
             producer, applicationID: id, sendsCells: true, isTransactional: true,
             identity: { [log] in (try? log.topic($0))?.identity ?? "" })
-        let recorder = LineageRecorder(mode: .cells, fingerprint: topology.fingerprint, time: clock.source)
+        let recorder = LineageRecorder(
+            mode: configuration.lineage.mode, fingerprint: topology.fingerprint, time: clock.source)
         let task = try StreamTask(
             topology, topology.subTopologies, id: "0_0", partition: 0, configuration: configuration,
             collector: collector, engines: engines,
