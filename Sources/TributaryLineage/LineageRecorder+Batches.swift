@@ -5,14 +5,9 @@ extension LineageRecorder {
     /// Whether polls and commits get spans.
     public var makesBatchSpans: Bool { isRecording && (batchSpans || level >= .full) }
 
-    /// A link from a batch to one of its records.
-    public static func batchLink(_ context: TraceContext, partition: Int32, offset: Int64) -> SpanDetail.Link {
-        SpanDetail.Link(
-            context,
-            attributes: [
-                AttributeNames.messagingDestinationPartition: .string(String(partition)),
-                AttributeNames.messagingKafkaOffset: .int(offset),
-            ])
+    /// A link from a batch to one of its records; what all have in common is the span's.
+    public static func batchLink(_ context: TraceContext, offset: Int64) -> SpanDetail.Link {
+        SpanDetail.Link(context, attributes: [AttributeNames.messagingKafkaOffset: .int(offset)])
     }
 
     /// Makes the span of a poll or commit that is over now, if one of its records is sampled, or a trace that begins now is.
@@ -20,12 +15,13 @@ extension LineageRecorder {
     /// - Parameters:
     ///   - operation: what ``operation(_:kind:attributes:)`` gave.
     ///   - start: when it began, ns by the wall clock.
+    ///   - partition: of all its records.
     ///   - count: how many records it covers.
     ///   - links: sampled records of it, as many as are known.
     ///   - others: how many sampled records are not among them.
     ///   - error: why it failed.
     public func batchSpan(
-        _ operation: Int32, start: Int64, count: Int, links: [SpanDetail.Link], others: Int = 0,
+        _ operation: Int32, start: Int64, partition: Int32, count: Int, links: [SpanDetail.Link], others: Int = 0,
         error: (any Error)? = nil
     ) {
         guard makesBatchSpans else { return }
@@ -41,6 +37,7 @@ extension LineageRecorder {
         detail.droppedLinks = links.count - detail.links.count + others
         var span = begin(operation, parent: context)
         span.start = min(start, span.start)
+        span.partition = partition
         span.detail = add(detail)
         end(span, error: error)
         pause()

@@ -72,6 +72,7 @@ import TributaryTesting
         #expect(poll.links.map(\.context.traceLow) == [1, 3])
         #expect(poll.links.map { $0.attributes["messaging.kafka.offset"] } == [.int(0), .int(2)])
         #expect(poll.attributes["messaging.batch.message_count"] == .int(3))
+        #expect(poll.attributes["messaging.destination.partition.id"] == .string("0"))
         #expect(poll.attributes["messaging.operation.type"] == .string("receive"))
         let commits = named(spans, "commit in")
         let commit = try #require(commits.first)

@@ -55,7 +55,7 @@ final class PartitionQueue {
             return
         }
         uncommittedLinks.append(
-            LineageRecorder.batchLink(context, partition: partition.partition, offset: offset))
+            LineageRecorder.batchLink(context, offset: offset))
     }
 
     /// All that was processed is committed.

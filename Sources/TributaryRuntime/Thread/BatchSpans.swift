@@ -30,15 +30,14 @@ struct BatchSpans {
             guard context.isValid && context.isSampled else { continue }
             if links.count < 128 {
                 links.append(
-                    LineageRecorder.batchLink(
-                        context, partition: queue.partition.partition, offset: batch.offset(index)))
+                    LineageRecorder.batchLink(context, offset: batch.offset(index)))
             } else {
                 others += 1
             }
         }
         recorder.batchSpan(
-            operation("poll", "receive", queue.partition.topic), start: start, count: batch.count, links: links,
-            others: others)
+            operation("poll", "receive", queue.partition.topic), start: start,
+            partition: queue.partition.partition, count: batch.count, links: links, others: others)
     }
 
     /// What tasks processed was committed, or could not be.
@@ -46,8 +45,9 @@ struct BatchSpans {
         for task in tasks {
             for queue in task.queues where queue.uncommitted > 0 {
                 recorder.batchSpan(
-                    operation("commit", "settle", queue.partition.topic), start: start, count: queue.uncommitted,
-                    links: queue.uncommittedLinks, others: queue.moreUncommitted, error: error)
+                    operation("commit", "settle", queue.partition.topic), start: start,
+                    partition: queue.partition.partition, count: queue.uncommitted, links: queue.uncommittedLinks,
+                    others: queue.moreUncommitted, error: error)
                 queue.committed()
             }
         }
