@@ -178,7 +178,8 @@ public final class StreamsApplication: Sendable {
         let sourceNames = names
         status.withLock { $0.names = sourceNames }
         let engines = LMDBEngines(
-            directory: directory, mapSize: configuration.stateMapSize, faults: configuration.stateFaults)
+            directory: directory, mapSize: configuration.stateMapSize, checkedBytes: configuration.stateCheckedBytes,
+            faults: configuration.stateFaults, log: runtime.log)
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 start(plan, runtime, log, group, engines, continuation)
