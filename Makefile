@@ -44,7 +44,7 @@ bench-gate: install
 	Benchmarks/gate
 
 soak: install
-	TRIBUTARY_SOAK=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter "CrashTests|LineageTruth|BitFlipTests"
+	TRIBUTARY_SOAK=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter "CrashTests|LineageTruth|BitFlipTests|StateFlipTests"
 
 fuzz: install
 	@.ci/fuzz

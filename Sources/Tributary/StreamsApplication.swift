@@ -178,8 +178,8 @@ public final class StreamsApplication: Sendable {
         let sourceNames = names
         status.withLock { $0.names = sourceNames }
         let engines = LMDBEngines(
-            directory: directory, mapSize: configuration.stateMapSize, faults: configuration.stateFaults,
-            killPoint: runtime.killPoint)
+            directory: directory, mapSize: configuration.stateMapSize, checkedBytes: configuration.stateCheckedBytes,
+            faults: configuration.stateFaults, log: runtime.log, killPoint: runtime.killPoint)
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 start(plan, runtime, log, group, engines, continuation)

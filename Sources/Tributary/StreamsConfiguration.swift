@@ -74,6 +74,11 @@ public struct StreamsConfiguration: Sendable {
     ///
     /// 64 GiB by default.
     public var stateMapSize: Int
+    /// How large a task's state may be, in bytes, to be read and checked at each start: a second or two per GiB where the system
+    /// has it in memory.
+    ///
+    /// 1 GiB by default. State that the last process with it did not close is checked whatever its size.
+    public var stateCheckedBytes: Int
     /// Whether SIGTERM and SIGINT stop the application cleanly while ``StreamsApplication/run()`` runs.
     public var handlesSignals: Bool
     /// Fails chosen writes of the state, in tests.
@@ -97,6 +102,7 @@ public struct StreamsConfiguration: Sendable {
         runtime.lineage = lineage
         runtime.log = logs
         stateMapSize = 64 << 30
+        stateCheckedBytes = 1 << 30
         self.handlesSignals = handlesSignals
     }
 }

@@ -2,14 +2,15 @@ import CrashApplication
 import Glibc
 import Tributary
 
-/// The process that the crash tests kill: `tributary-crash-child <folder of the log> <guarantee> <threads>`.
+/// The process that the crash tests kill: `tributary-crash-child <folder of the log> <guarantee> <threads> [unchecked]`.
 ///
+/// `unchecked`: state that was closed is not read through at the start, as if it were too large for that.
 /// Runs the bank app until SIGTERM; says `running` on its output when it does. Spans and log records go where
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` says, if it is set.
 @main struct CrashChild {
     static func main() async {
         let arguments = CommandLine.arguments
-        guard arguments.count == 4, let guarantee = ProcessingGuarantee(rawValue: arguments[2]),
+        guard (4...5).contains(arguments.count), let guarantee = ProcessingGuarantee(rawValue: arguments[2]),
             let threads = Int(arguments[3])
         else { exit(64) }
         do {
@@ -20,6 +21,7 @@ import Tributary
             var configuration = BankApplication.configuration(log, guarantee, threads: threads)
             if let clock { configuration.runtime.time = clock.source }
             if let order = KillOrder() { configuration.runtime.killPoint = { order.reached($0) } }
+            if arguments.last == "unchecked" { configuration.stateCheckedBytes = 0 }
             var exporter: OTLPExporter?
             if getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != nil {
                 let environment = TelemetryEnvironment()

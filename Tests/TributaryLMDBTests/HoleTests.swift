@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import TributaryCore
 import TributaryLMDB
+import TributaryTesting
 
 /// What isn't there that should be: batches, and the newest commit.
 @Suite(.timeLimit(.minutes(5))) struct HoleTests {
@@ -94,6 +95,50 @@ import TributaryLMDB
         #expect(readsAll(log, from: 7) == 30)
         #expect(readsAll(log, from: 25) == 20)
         #expect(try log.verify().isEmpty)
+    }
+
+    @Test func `retention doesn't believe a damaged batch, and goes on with the other partitions`() throws {
+        let clock = ManualClock(1_700_000_000_000)
+        let settings = ["retention.ms": "1000"]
+        do {
+            let log = try openLog(folder) { $0.time = clock.source }
+            try log.createTopics([
+                TopicSpecification("t", settings: settings), TopicSpecification("u", settings: settings),
+                TopicSpecification("compacted", settings: ["cleanup.policy": "compact"]),
+            ])
+            for value in ["first batch", "second batch"] {
+                try log.write([TestRecord("k", value, at: clock.milliseconds)], to: "t")
+                try log.write([TestRecord("k", "other", at: clock.milliseconds - 5000)], to: "u")
+                for _ in 0..<2 { try log.write([TestRecord("k", "kept \(value)")], to: "compacted") }
+            }
+            log.close()
+        }
+        // The greatest timestamp of the first batch becomes one of long ago; a compacted batch is damaged, too.
+        let path = folder.path + "/log/log.mdb"
+        try flip(path, "first batch", byte: 36, bit: 7)
+        try flip(path, "kept first batch", byte: 30, bit: 0)
+        let log = try openLog(folder) { $0.time = clock.source }
+        #expect(code { try log.performMaintenance() } == .corrupt)
+        #expect(try log.watermarks(TopicPartition("t", 0), committed: true) == Watermarks(low: 0, high: 2))
+        #expect(try log.watermarks(TopicPartition("u", 0), committed: true) == Watermarks(low: 2, high: 2))
+        #expect(failure(log, from: 0).error?.offset == 0)
+    }
+
+    /// Turns over a bit of the header of the batches whose first record has a value, by what lies before it.
+    private func flip(_ path: String, _ value: String, byte: Int, bit: UInt8) throws {
+        let bytes = try contents(path)
+        let text = Array(value.utf8)
+        var found = 0
+        for start in 52..<(bytes.count - text.count) where bytes[start] == text[0] {
+            // Header 52, attributes, timestamp, two lengths, the key `k`.
+            let head = start - 52 - 5
+            guard head >= 0, bytes[head..<(head + 4)] == [0xfa, 0x42, 1, 0],
+                bytes[start..<(start + text.count)] == text[...]
+            else { continue }
+            try BitFlip(offset: head + byte, bit: bit).apply(to: path)
+            found += 1
+        }
+        try #require(found > 0)
     }
 
     @Test func `a partition whose row was set back is an error, not the end`() throws {

@@ -166,7 +166,7 @@ import TributaryState
         #expect(code { _ = try open() } == .unknownFormat)
         try LMDBStateEngine.delete(directory: directory)
         let engine = try open()
-        try engine.metadataTable.setRecord("format", [2])
+        try engine.metadataTable.setRecord("format", [3])
         try engine.commit()
         engine.close()
         #expect(code { _ = try open() } == .unknownFormat)
@@ -382,7 +382,7 @@ import TributaryState
             let lock = try StateDirectoryLock(directory: directory)
             let error = #expect(throws: StoreError.self) { _ = try StateDirectoryLock(directory: directory) }
             #expect(error?.code == .inUse)
-            #expect(error?.message.contains("process \(getpid())") == true)
+            #expect(error?.message.contains("this process (\(getpid()))") == true)
             _ = consume lock
         }
         _ = try StateDirectoryLock(directory: directory)

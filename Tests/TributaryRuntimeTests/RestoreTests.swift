@@ -121,6 +121,40 @@ import TributaryTesting
         #expect(try rig.counts("counts") == ["a": 3, "b": 1, "c": 1])
     }
 
+    @Test func `a stored row that can't be read stops the task, and the next start is told of it`() throws {
+        let rig = try makeRig(["counts"])
+        try rig.send("in-counts", "a", "x")
+        try rig.runOnce()
+        try rig.state.memory.table("counts").put(Array("a".utf8).span.bytes, [1, 2, 3].span.bytes)
+        try rig.state.memory.commit()
+        try rig.start()
+        try rig.send("in-counts", "a", "x")
+        #expect(throws: TaskFailure.self) { try rig.process() }
+        #expect(rig.state.damage.count == 1)
+        #expect(rig.state.damage.first?.contains("store counts") == true, "\(rig.state.damage)")
+    }
+
+    @Test
+    func
+        `a task has got on when it has processed and committed, or was idle for a while, but not when it was restored`()
+        throws
+    {
+        let rig = try makeRig(["counts"])
+        try rig.send("in-counts", "a", "x")
+        try rig.start()
+        #expect(rig.state.progress == 0)
+        try rig.process()
+        try rig.commit(force: true)
+        #expect(rig.state.progress == 1)
+        try rig.kill()
+        try rig.start()
+        try rig.task.stores.idle()
+        #expect(rig.state.progress == 1)
+        rig.clock.advance(10_000)
+        try rig.task.stores.idle()
+        #expect(rig.state.progress == 2)
+    }
+
     @Test func `a state commit that fails leaves the state at the one before`() throws {
         let rig = try makeRig(["counts"])
         try rig.start()

@@ -3,7 +3,7 @@ import Foundation
 import Tributary
 import TributaryLMDB
 
-/// Commits of 64 KiB into a log, against the same after a topic of 1 GiB was deleted: what LMDB's list of free pages costs.
+/// Commits of one record of 1 KiB into a log, against the same after a topic of 1 GiB was deleted: what LMDB's list of free pages costs.
 func deletionBenchmark(_ options: Options) -> Benchmark {
     Benchmark(
         name: "deletion", unit: "commit",
@@ -38,10 +38,10 @@ private func commitSample(deleting bytes: Int, _ folder: String) throws -> Sampl
     let large = try producer.number(ofTopic: "large")
     for _ in 0..<(bytes >> 24) { try commit(large, records: 16 << 10) }
     if bytes > 0 { try log.deleteTopics(["large"]) }
-    let commits = 2000
+    let commits = 10_000
     let wall = cb_wall()
     let cpu = cb_process_cpu()
-    for _ in 0..<commits { try commit(topic, records: 64) }
+    for _ in 0..<commits { try commit(topic, records: 1) }
     defer { producer.close() }
     return Sample(
         wall: Double(cb_wall() - wall) / Double(commits), cpu: Double(cb_process_cpu() - cpu) / Double(commits),

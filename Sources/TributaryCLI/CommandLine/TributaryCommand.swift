@@ -13,7 +13,7 @@ public struct TributaryCommand: Sendable {
 
     static let commands: [CommandSpec] =
         DemoCommand.specs + TopicsCommands.specs + [ProduceCommand.spec, ConsumeCommand.spec, VerifyCommand.spec]
-        + [ReplayCommand.spec] + StoreCommands.specs + [TraceCommand.spec]
+        + [ReplayCommand.spec] + StoreCommands.specs + [StoreVerify.spec, TraceCommand.spec]
 
     private let console: Console
 

@@ -95,32 +95,44 @@ final class LMDBStateCore {
 extension LMDBStateCore.State {
     /// Appends the value of a key of LMDB; returns false if there is none.
     @inline(__always)
-    func get(_ database: LMDBDatabase, _ key: RawSpan, appendTo value: inout ByteWriter) throws(LMDBError) -> Bool {
+    func get(_ database: LMDBDatabase, _ key: RawSpan, _ seal: RowSeal, appendTo value: inout ByteWriter)
+        throws(LMDBError) -> Bool
+    {
         guard let found = try transaction?.value(database, key) else { return false }
-        value.append(found)
+        guard let content = seal.open(key, found) else { throw badRow() }
+        value.append(content)
         return true
     }
 
     /// The same by a cursor, which stays at the key.
     @inline(__always)
-    func get(_ cursor: LMDBWriteCursor, _ key: RawSpan, appendTo value: inout ByteWriter) throws(LMDBError) -> Bool {
+    func get(_ cursor: LMDBWriteCursor, _ key: RawSpan, _ seal: RowSeal, appendTo value: inout ByteWriter)
+        throws(LMDBError) -> Bool
+    {
         guard let found = try transaction?.value(cursor, key) else { return false }
-        value.append(found)
+        guard let content = seal.open(key, found) else { throw badRow() }
+        value.append(content)
         return true
     }
 
     /// The same, for a caller that keeps the key beside the value.
     func get(
-        _ database: LMDBDatabase, keyIn key: borrowing ByteWriter, appendTo value: inout ByteWriter
+        _ database: LMDBDatabase, keyIn key: borrowing ByteWriter, _ seal: RowSeal, appendTo value: inout ByteWriter
     ) throws(LMDBError) -> Bool {
-        try get(database, key.bytes, appendTo: &value)
+        try get(database, key.bytes, seal, appendTo: &value)
     }
 
     @inline(__always)
     mutating func put(
-        _ cursor: LMDBWriteCursor, _ key: RawSpan, _ value: RawSpan, append: Bool
+        _ cursor: LMDBWriteCursor, _ key: RawSpan, _ value: RawSpan, _ seal: RowSeal, append: Bool
     ) throws(LMDBError) {
-        try transaction?.put(cursor, key, value, append: append)
+        try transaction?.put(cursor, key, value, checksum: seal.checksum(key, value), append: append)
+    }
+
+    @inline(never)
+    private func badRow() -> LMDBError {
+        environment?.failure("checksum", LMDBError.badRow)
+            ?? LMDBError(code: LMDBError.badRow, call: "checksum", path: "state")
     }
 
     mutating func delete(_ database: LMDBDatabase, _ key: RawSpan) throws(LMDBError) -> Bool {
@@ -139,28 +151,29 @@ extension LMDBStateCore.State {
     /// Moves a cursor, or seeks the first key of LMDB that is not below `target`; replaces the content of `key` by the key
     /// there, without its tag, and that of `value` by the value.
     func step(
-        _ cursor: LMDBWriteCursor, _ move: LMDBMove, key: inout ByteWriter, value: inout ByteWriter
+        _ cursor: LMDBWriteCursor, _ move: LMDBMove, _ seal: RowSeal, key: inout ByteWriter, value: inout ByteWriter
     ) throws(LMDBError) -> Place {
         guard let entry = try transaction?.move(cursor, move) else { return .end }
-        return Self.copy(entry, key: &key, value: &value)
+        return try copy(entry, seal, key: &key, value: &value)
     }
 
     func seek(
-        _ cursor: LMDBWriteCursor, _ target: RawSpan, key: inout ByteWriter, value: inout ByteWriter
+        _ cursor: LMDBWriteCursor, _ target: RawSpan, _ seal: RowSeal, key: inout ByteWriter, value: inout ByteWriter
     ) throws(LMDBError) -> Place {
         guard let entry = try transaction?.seek(cursor, target) else { return .end }
-        return Self.copy(entry, key: &key, value: &value)
+        return try copy(entry, seal, key: &key, value: &value)
     }
 
     @inline(__always)
-    private static func copy(
-        _ entry: borrowing LMDBEntry, key: inout ByteWriter, value: inout ByteWriter
-    ) -> Place {
+    private func copy(
+        _ entry: borrowing LMDBEntry, _ seal: RowSeal, key: inout ByteWriter, value: inout ByteWriter
+    ) throws(LMDBError) -> Place {
         key.removeAll()
         value.removeAll()
         guard entry.key.byte(at: 0) == KeyBucket.tag else { return .foreign }
+        guard let content = seal.open(entry.key, entry.value) else { throw badRow() }
         key.append(entry.key.dropping(1))
-        value.append(entry.value)
+        value.append(content)
         return KeyBucket.isBucket(entry.key) ? .bucket : .plain
     }
 }

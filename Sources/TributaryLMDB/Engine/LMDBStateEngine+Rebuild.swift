@@ -49,9 +49,9 @@ extension LMDBStateEngine {
         rebuilt.close()
         try reopen { () throws(StoreError) in
             options.killPoint?(.rebuiltSynced)
-            try StateFiles.replace(path, by: from)
+            try StateFiles.replace(path, by: from, options.faults)
             options.killPoint?(.rebuiltRenamed)
-            try StateFiles.syncFolder(directory)
+            try StateFiles.syncFolder(directory, options.faults)
             // Readers in other processes keep the old file with the old lock; the new file counts transactions anew, in a new one.
             try StateFiles.delete(path + "-lock")
             try Self.deleteRebuild(path)
@@ -100,7 +100,7 @@ extension LMDBTable {
         _ handle: LMDBWriteCursor, _ move: LMDBMove, _ key: inout ByteWriter, _ value: inout ByteWriter
     ) throws(StoreError) -> Bool {
         do throws(LMDBError) {
-            return try core.state.value.step(handle, move, key: &key, value: &value) != .end
+            return try core.state.value.step(handle, move, state.value.seal, key: &key, value: &value) != .end
         } catch {
             throw StoreError(error, store: name)
         }
@@ -110,7 +110,7 @@ extension LMDBTable {
         try prepare()
         let cursor = try state.value.requireCursor()
         do throws(LMDBError) {
-            try core.state.value.put(cursor, key, value, append: true)
+            try core.state.value.put(cursor, key, value, state.value.seal, append: true)
         } catch {
             throw core.failed(error, store: name)
         }

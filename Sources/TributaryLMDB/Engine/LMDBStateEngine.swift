@@ -11,7 +11,7 @@ public import TributaryState
 public final class LMDBStateEngine: StateEngine {
     static let metadataName = "meta"
     private static let formatRecord = "format"
-    private static let format: UInt8 = 1
+    private static let format: UInt8 = 2
 
     /// The name of the file in a task's directory.
     public static let fileName = "state.mdb"
@@ -23,6 +23,10 @@ public final class LMDBStateEngine: StateEngine {
     let metadataTable: LMDBTable
     private let tables = Owned<[String: LMDBTable]>([:])
     let fileName: String
+    let marks: StateMarks
+    let hasProgress = Owned(false)
+    private let isMarked: Bool
+    private let reserve: DiskReserve
 
     var path: String { directory + "/" + fileName }
     /// Present while commits may not have reached the disk, with the boot in which they were made.
@@ -30,23 +34,46 @@ public final class LMDBStateEngine: StateEngine {
 
     /// Opens the state in a task's directory, creating both if they aren't there.
     ///
-    /// Throws `StoreError.Code.corrupt` if the file is cut off, isn't LMDB's, or holds commits of ``LMDBStateOptions/Durability/fast``
-    /// that another boot of the system did not write to disk: delete it with ``delete(directory:)`` and rebuild.
+    /// A file of at most ``LMDBStateOptions/checkedBytes``, and any that was not closed by the last process with it, is read
+    /// first and checked page by page and row by row.
+    ///
+    /// - Throws: `StoreError.Code.corrupt` if the file is damaged, cut off, was found damaged by the last process with it, has let
+    ///   two in a row die before they had got on, or holds commits of ``LMDBStateOptions/Durability/fast`` that another boot of
+    ///   the system did not write to disk: delete it with ``delete(directory:)`` and rebuild.
     public convenience init(directory: String, options: LMDBStateOptions = LMDBStateOptions()) throws(StoreError) {
-        try self.init(directory: directory, fileName: Self.fileName, options: options)
+        try self.init(directory: directory, fileName: Self.fileName, options: options, isMarked: true)
         try Self.deleteRebuild(path)
     }
 
-    init(directory: String, fileName: String, options: LMDBStateOptions) throws(StoreError) {
+    init(directory: String, fileName: String, options: LMDBStateOptions, isMarked: Bool = false) throws(StoreError) {
         self.directory = directory
         self.fileName = fileName
         self.options = options
-        try StateFiles.makeFolder(directory)
-        let environment = try Self.open(directory + "/" + fileName, options)
+        self.isMarked = isMarked
+        let path = directory + "/" + fileName
+        marks = StateMarks(path)
+        reserve = DiskReserve(bytes: options.reserveBytes, path: directory)
+        try StateFiles.makeFolder(directory, options.faults)
+        let isNew = StateFiles.size(path) == nil
+        if isMarked {
+            let deaths = try Self.inspect(path, options)
+            try marks.opened(StateMarks.Run(deaths: deaths + 1, isMade: StateFiles.size(path) ?? 0 > 0))
+        }
+        let environment: LMDBEnvironment
+        do throws(StoreError) {
+            environment = try Self.open(path, options)
+        } catch {
+            if isMarked { marks.closed() }
+            throw error
+        }
         core = LMDBStateCore(environment, options: options)
         metadataTable = LMDBTable(name: Self.metadataName, core: core, records: nil)
         do throws(StoreError) {
             try checkFormat()
+            if isMarked && isNew {
+                try StateFiles.syncFolder(directory, options.faults)
+                try marks.opened(StateMarks.Run(deaths: 1, isMade: true))
+            }
         } catch {
             close()
             throw error
@@ -60,11 +87,10 @@ public final class LMDBStateEngine: StateEngine {
         let path = directory + "/" + fileName
         try deleteRebuild(path)
         // The mark goes last: without the file it says nothing.
-        for suffix in ["", "-lock", "-unsynced"] { try StateFiles.delete(path + suffix) }
+        for suffix in ["", "-lock", "-unsynced"] + StateMarks.suffixes { try StateFiles.delete(path + suffix) }
     }
 
     static func open(_ path: String, _ options: LMDBStateOptions) throws(StoreError) -> LMDBEnvironment {
-        try StateFileCheck.check(path)
         let unsynced = path + "-unsynced"
         if let boot = try StateFiles.read(unsynced, limit: 64), StateFiles.size(path) != nil,
             boot != StateFiles.bootID()
@@ -79,11 +105,12 @@ public final class LMDBStateEngine: StateEngine {
         }
         let environment: LMDBEnvironment
         do throws(LMDBError) {
-            environment = try LMDBEnvironment(
-                path: path,
-                options: LMDBOptions(
-                    mapSize: options.mapSize, maximumDatabases: options.maximumTables + 1,
-                    sync: options.durability.sync, faults: options.faults))
+            var settings = LMDBOptions(
+                mapSize: options.mapSize, maximumDatabases: options.maximumTables + 1,
+                sync: options.durability.sync, faults: options.faults)
+            let marks = StateMarks(path)
+            settings.onDamage = { marks.noteDamage("\($0)") }
+            environment = try LMDBEnvironment(path: path, options: settings)
             if options.durability != .fast { try environment.sync() }
         } catch {
             throw StoreError(error)
@@ -206,6 +233,10 @@ public final class LMDBStateEngine: StateEngine {
         } catch {
             throw core.failed(error)
         }
+        // Before LMDB finds it out in the middle of its pages.
+        if core.state.value.dirtyBytes > 0, let shortage = reserve.shortage() {
+            throw core.failed(StoreError(.diskFull, shortage.description))
+        }
         try core.commit()
         for table in tables.value.values { table.committed() }
         metadataTable.committed()
@@ -227,10 +258,13 @@ public final class LMDBStateEngine: StateEngine {
     /// Gives up what isn't committed and closes.
     public func close() {
         guard let environment = core.state.value.environment else { return }
+        let hasFailed = core.state.value.failure != nil
         abort()
         tables.value.removeAll()
         core.shared.replace(nil)
         core.close()
+        // What made a write fail may be damage that LMDB has no word for: the next opening looks.
+        if isMarked && !hasFailed { marks.closed() } else if isMarked { marks.gotOn() }
         if options.durability == .fast, (try? environment.sync()) != nil { try? StateFiles.delete(unsyncedPath) }
     }
 

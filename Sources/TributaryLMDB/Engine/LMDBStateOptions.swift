@@ -18,6 +18,16 @@ public struct LMDBStateOptions: Sendable {
     public var maximumTables: Int
     /// What a commit waits for.
     public var durability: Durability
+    /// How many bytes of disk space are to stay free: a commit that finds less throws `StoreError.Code.diskFull` before it
+    /// writes; of a small file system a 64th; 0 for none.
+    public var reserveBytes: Int64 = 64 << 20
+    /// How large a file may be, in bytes, to be read and checked each time that it is opened: a second or two per GiB in the
+    /// system's memory, else what the disk takes.
+    ///
+    /// One that wasn't closed by the last process with it is checked whatever its size.
+    public var checkedBytes: Int = 1 << 30
+    /// How many starts in a row may die before they have got on; the next one is refused the file.
+    package var maximumDeaths = 2
     /// Fails chosen writes, in tests.
     package var faults: LMDBFaults?
     /// Called between the steps of a swap, in tests.

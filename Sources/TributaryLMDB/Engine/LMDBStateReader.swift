@@ -80,7 +80,7 @@ public final class LMDBStateReader: Sendable {
             do throws(LMDBError) {
                 let transaction = try environment.read()
                 let handle = if let known { known } else { try transaction.openDatabase(database) }
-                try walk.fill(transaction.cursor(handle))
+                try walk.fill(transaction.cursor(handle), RowSeal(database))
             } catch {
                 if error.kind == .notFound { throw StoreError(.unknownStore, "no table of that name", store: database) }
                 throw StoreError(error, store: database)

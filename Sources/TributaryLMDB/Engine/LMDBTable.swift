@@ -14,7 +14,8 @@ final class LMDBTable: StateTable {
         self.name = name
         self.core = core
         self.records = records
-        state = Owned(LMDBTableState(name: name))
+        let database = records == nil ? name : Self.databaseName(for: name)
+        state = Owned(LMDBTableState(name: name, seal: RowSeal(database)))
     }
 
     /// Keys of the engine's own in the metadata's database begin with this byte, and others with ``KeyBucket/tag``.
@@ -92,7 +93,8 @@ final class LMDBTable: StateTable {
         let handle = try openCursor()
         state.value.openCursors += 1
         return LMDBTableCursor(
-            self, LMDBTableWalk(handle, core, name: name, from: lower, through: upper, reverse: reverse),
+            self,
+            LMDBTableWalk(handle, core, state.value.seal, name: name, from: lower, through: upper, reverse: reverse),
             overlay: state.value.overlay, from: lower, through: upper, reverse: reverse)
     }
 
@@ -248,7 +250,8 @@ final class LMDBTable: StateTable {
         key.append(utf8: name)
         var value = ByteWriter()
         do throws(LMDBError) {
-            return try core.state.value.get(database, key.bytes, appendTo: &value) ? value.copy() : nil
+            return try core.state.value.get(database, key.bytes, state.value.seal, appendTo: &value)
+                ? value.copy() : nil
         } catch {
             throw StoreError(error)
         }
@@ -260,9 +263,11 @@ final class LMDBTable: StateTable {
         var key = ByteWriter()
         key.append(Self.recordTag)
         key.append(utf8: name)
+        let cursor = try state.value.requireCursor()
         do throws(LMDBError) {
             if let value {
-                try core.state.value.transaction?.put(database, key.bytes, unsafe value.span.bytes)
+                try core.state.value.put(
+                    cursor, key.bytes, unsafe value.span.bytes, state.value.seal, append: false)
             } else {
                 _ = try core.state.value.transaction?.delete(database, key.bytes)
             }

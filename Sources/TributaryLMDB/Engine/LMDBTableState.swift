@@ -15,6 +15,7 @@ struct LMDBTableState: ~Copyable {
     }
 
     let name: String
+    let seal: RowSeal
     var database: LMDBDatabase?
     /// Kept from call to call: LMDB looks at the page it stands on before it searches from the root, so that a write after a read
     /// of the same key costs no search.
@@ -33,7 +34,10 @@ struct LMDBTableState: ~Copyable {
     private var bucket = ByteWriter(capacity: 16)
     private var scratch = ByteWriter(capacity: 16)
 
-    init(name: String) { self.name = name }
+    init(name: String, seal: RowSeal) {
+        self.name = name
+        self.seal = seal
+    }
 
     func requireDatabase() throws(StoreError) -> LMDBDatabase {
         guard let database else { throw StoreError(.closed, "the table is closed", store: name) }
@@ -78,7 +82,7 @@ struct LMDBTableState: ~Copyable {
         KeyBucket.write(key, into: &physical)
         if KeyBucket.isLong(key) { return try getMember(key, core, appendTo: &value) }
         do throws(LMDBError) {
-            return try core.state.value.get(cursor, physical.bytes, appendTo: &value)
+            return try core.state.value.get(cursor, physical.bytes, seal, appendTo: &value)
         } catch {
             throw StoreError(error, store: name)
         }
@@ -104,7 +108,7 @@ struct LMDBTableState: ~Copyable {
         let database = try requireDatabase()
         bucket.removeAll()
         do throws(LMDBError) {
-            return try core.state.value.get(database, keyIn: physical, appendTo: &bucket)
+            return try core.state.value.get(database, keyIn: physical, seal, appendTo: &bucket)
         } catch {
             throw StoreError(error, store: name)
         }
@@ -128,7 +132,7 @@ struct LMDBTableState: ~Copyable {
         if KeyBucket.isLong(key) { return try rewriteBucket(key, value, core, append: append) }
         let cursor = try requireCursor()
         do throws(LMDBError) {
-            try core.state.value.put(cursor, physical.bytes, value, append: append)
+            try core.state.value.put(cursor, physical.bytes, value, seal, append: append)
         } catch {
             throw writeFailed(error, key, core)
         }
@@ -149,7 +153,7 @@ struct LMDBTableState: ~Copyable {
         }
         let cursor = try requireCursor()
         do throws(LMDBError) {
-            try core.state.value.put(cursor, physical.bytes, scratch.bytes, append: append && !isThere)
+            try core.state.value.put(cursor, physical.bytes, scratch.bytes, seal, append: append && !isThere)
         } catch {
             throw writeFailed(error, key, core)
         }
@@ -166,7 +170,7 @@ struct LMDBTableState: ~Copyable {
         do throws(LMDBError) {
             var last = ByteWriter(capacity: 512)
             var ignored = ByteWriter()
-            let place = try core.state.value.step(cursor, .last, key: &last, value: &ignored)
+            let place = try core.state.value.step(cursor, .last, seal, key: &last, value: &ignored)
             isLast = place == .bucket && last.bytes.isEqual(to: key.prefix(KeyBucket.prefixLength))
         } catch {
             throw StoreError(error, store: name)
@@ -212,7 +216,7 @@ struct LMDBTableState: ~Copyable {
             if change.count > 0 {
                 let cursor = try requireCursor()
                 do throws(LMDBError) {
-                    try core.state.value.put(cursor, physical.bytes, scratch.bytes, append: false)
+                    try core.state.value.put(cursor, physical.bytes, scratch.bytes, seal, append: false)
                 } catch {
                     throw core.failed(error, store: name)
                 }

@@ -6,6 +6,7 @@ internal import TributaryState
 struct LMDBTableWalk: ~Copyable {
     let handle: LMDBWriteCursor
     private let core: LMDBStateCore
+    private let seal: RowSeal
     private let name: String
     private let lower: [UInt8]?
     private let upper: [UInt8]?
@@ -19,11 +20,13 @@ struct LMDBTableWalk: ~Copyable {
     private var members: ArraySlice<KeyBucket.Member> = []
 
     init(
-        _ handle: LMDBWriteCursor, _ core: LMDBStateCore, name: String, from lower: RawSpan?, through upper: RawSpan?,
+        _ handle: LMDBWriteCursor, _ core: LMDBStateCore, _ seal: RowSeal, name: String, from lower: RawSpan?,
+        through upper: RawSpan?,
         reverse: Bool
     ) {
         self.handle = handle
         self.core = core
+        self.seal = seal
         self.name = name
         if let lower { self.lower = [UInt8](copying: lower) } else { self.lower = nil }
         if let upper { self.upper = [UInt8](copying: upper) } else { self.upper = nil }
@@ -69,15 +72,15 @@ struct LMDBTableWalk: ~Copyable {
     ) throws(LMDBError) -> LMDBStateCore.State.Place {
         hasStarted = true
         guard let target = isReverse ? upper : lower else {
-            return try core.state.value.step(handle, isReverse ? .last : .first, key: &key, value: &value)
+            return try core.state.value.step(handle, isReverse ? .last : .first, seal, key: &key, value: &value)
         }
         var physical = ByteWriter(capacity: 512)
         KeyBucket.write(unsafe target.span.bytes, into: &physical)
-        let place = try core.state.value.seek(handle, physical.bytes, key: &key, value: &value)
+        let place = try core.state.value.seek(handle, physical.bytes, seal, key: &key, value: &value)
         guard isReverse else { return place }
         // The first key that is not below the upper bound: that one, or the one before.
         switch place {
-        case .end: return try core.state.value.step(handle, .last, key: &key, value: &value)
+        case .end: return try core.state.value.step(handle, .last, seal, key: &key, value: &value)
         case .plain, .bucket:
             if key.bytes.compare(to: unsafe target.span.bytes.prefix(KeyBucket.prefixLength)) <= 0 { return place }
             return try advance(&key, &value)
@@ -88,7 +91,7 @@ struct LMDBTableWalk: ~Copyable {
     private mutating func advance(
         _ key: inout ByteWriter, _ value: inout ByteWriter
     ) throws(LMDBError) -> LMDBStateCore.State.Place {
-        try core.state.value.step(handle, isReverse ? .previous : .next, key: &key, value: &value)
+        try core.state.value.step(handle, isReverse ? .previous : .next, seal, key: &key, value: &value)
     }
 
     @inline(never)

@@ -20,7 +20,7 @@ struct ReaderWalk: ~Copyable {
     }
 
     /// Copies entries until there are as many bytes as wanted or no more entries.
-    mutating func fill(_ cursor: borrowing LMDBReadCursor) throws(LMDBError) {
+    mutating func fill(_ cursor: borrowing LMDBReadCursor, _ seal: RowSeal) throws(LMDBError) {
         entries.removeAll()
         ends.removeAll(keepingCapacity: true)
         var physical = ByteWriter(capacity: 512)
@@ -29,20 +29,23 @@ struct ReaderWalk: ~Copyable {
         var entry = try cursor.seek(physical.bytes)
         while let found = entry {
             guard found.key.byte(at: 0) == KeyBucket.tag else { break }
+            guard let value = seal.open(found.key, found.value) else {
+                throw cursor.failure("checksum", LMDBError.badRow)
+            }
             key.removeAll()
             key.append(found.key.dropping(1))
             if KeyBucket.isBucket(found.key) {
                 do throws(MalformedBytes) {
-                    for member in try KeyBucket.members(found.value) {
+                    for member in try KeyBucket.members(value) {
                         key.truncate(to: KeyBucket.prefixLength)
-                        key.append(found.value.extracting(member.suffix))
-                        if !take(key.bytes, found.value.extracting(member.value)) { return }
+                        key.append(value.extracting(member.suffix))
+                        if !take(key.bytes, value.extracting(member.value)) { return }
                     }
                 } catch {
                     malformed = error
                     return
                 }
-            } else if !take(key.bytes, found.value) {
+            } else if !take(key.bytes, value) {
                 return
             }
             entry = try cursor.move(.next)

@@ -22,17 +22,14 @@ public struct StateDirectoryLock: ~Copyable, Sendable {
         guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
             let isHeld = errno == EWOULDBLOCK
             let failure = StateFiles.failure("flock", path)
-            let holder = try? StateFiles.read(path, limit: 64)
             close(opened)
             guard isHeld else { throw failure }
-            let name = holder.map { String(decoding: $0, as: UTF8.self) } ?? ""
-            throw StoreError(.inUse, "\(directory) is in use by \(name.isEmpty ? "another process" : name)")
+            let holder = LockHolder(noteIn: path).map { "\($0)" } ?? "another process"
+            throw StoreError(.inUse, "\(directory) is in use by \(holder)")
         }
         file = opened
         // Only to tell others: the lock holds whether or not this can be written.
-        let holder = Array("process \(getpid())".utf8)
-        _ = ftruncate(opened, 0)
-        _ = unsafe holder.withUnsafeBytes { unsafe pwrite(opened, $0.baseAddress, $0.count, 0) }
+        LockHolder.note(in: opened)
     }
 
     deinit {

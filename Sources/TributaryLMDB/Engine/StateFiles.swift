@@ -25,14 +25,21 @@ enum StateFiles {
         return StoreError(code == ENOSPC || code == EDQUOT ? .diskFull : .io, "\(call) \(path): \(words)")
     }
 
-    /// Makes a folder and those above it.
-    static func makeFolder(_ path: String) throws(StoreError) {
-        if unsafe mkdir(path, 0o755) == 0 || errno == EEXIST { return }
+    /// Makes a folder and those above it, and makes that durable.
+    static func makeFolder(_ path: String, _ faults: LMDBFaults? = nil) throws(StoreError) {
+        if unsafe mkdir(path, 0o755) == 0 { return try syncFolder(parent(path), faults) }
+        if errno == EEXIST { return }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
             throw failure("mkdir", path)
         }
-        try makeFolder(String(path[..<slash]))
-        if unsafe mkdir(path, 0o755) != 0 && errno != EEXIST { throw failure("mkdir", path) }
+        try makeFolder(String(path[..<slash]), faults)
+        if unsafe mkdir(path, 0o755) == 0 { return try syncFolder(parent(path), faults) }
+        if errno != EEXIST { throw failure("mkdir", path) }
+    }
+
+    private static func parent(_ path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// Deletes a file that may not be there.
@@ -41,15 +48,17 @@ enum StateFiles {
     }
 
     /// Puts a file in the place of another, which is durable when the folder is synced.
-    static func replace(_ path: String, by new: String) throws(StoreError) {
+    static func replace(_ path: String, by new: String, _ faults: LMDBFaults? = nil) throws(StoreError) {
         if unsafe rename(new, path) != 0 { throw failure("rename", new) }
+        faults?.note(.replace(path))
     }
 
-    static func syncFolder(_ path: String) throws(StoreError) {
+    static func syncFolder(_ path: String, _ faults: LMDBFaults? = nil) throws(StoreError) {
         let folder = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard folder >= 0 else { throw failure("open", path) }
         defer { _ = close(folder) }
         if fsync(folder) != 0 { throw failure("fsync", path) }
+        faults?.note(.syncFolder(path))
     }
 
     /// The size of a file; nil if it isn't there.
@@ -78,13 +87,13 @@ enum StateFiles {
         return Array(bytes.prefix(count))
     }
 
-    /// Writes a small file and makes it durable.
-    static func write(_ path: String, _ bytes: [UInt8]) throws(StoreError) {
+    /// Writes a small file and, unless told not to, makes it durable.
+    static func write(_ path: String, _ bytes: [UInt8], isSynced: Bool = true) throws(StoreError) {
         let file = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw failure("open", path) }
         defer { _ = close(file) }
         let count = unsafe bytes.withUnsafeBytes { unsafe writeFile(file, $0) }
-        guard count == bytes.count, fsync(file) == 0 else { throw failure("write", path) }
+        guard count == bytes.count, !isSynced || fsync(file) == 0 else { throw failure("write", path) }
     }
 
     /// What changes with each start of the system; nil if that cannot be told.
@@ -123,8 +132,10 @@ enum StateFileCheck {
         let newer = word64(head, transactionOffset) >= word64(head, pageSize + transactionOffset) ? 0 : pageSize
         let (needed, overflow) = (word64(head, newer + lastPageOffset) &+ 1)
             .multipliedReportingOverflow(by: UInt64(pageSize))
-        guard !overflow && needed <= UInt64(size) else {
-            throw StoreError(.corrupt, "\(path) has \(size) bytes where its meta page needs \(needed)")
+        if !overflow && needed <= UInt64(size) { return }
+        // A process that died right after a commit leaves a file that lacks free pages at its end.
+        do throws(LMDBDamage) { _ = try LMDBStateEngine.walk(path) } catch {
+            throw StoreError(.corrupt, "\(path) has \(size) bytes where its meta page needs \(needed): \(error)")
         }
     }
 

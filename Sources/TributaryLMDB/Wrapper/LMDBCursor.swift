@@ -16,6 +16,9 @@ internal import TributaryCore
         self.environment = environment
     }
 
+    /// The error for something that the caller found wrong.
+    func failure(_ call: StaticString, _ status: Int32) -> LMDBError { environment.failure(call, status) }
+
     /// Moves and returns the entry there; nil if there is none.
     @_lifetime(copy self)
     package borrowing func move(_ move: LMDBMove) throws(LMDBError) -> LMDBEntry? {

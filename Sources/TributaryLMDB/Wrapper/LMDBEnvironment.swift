@@ -26,6 +26,8 @@ package struct LMDBOptions: Sendable {
     package var checksWrites = false
     /// Called once when the environment has been closed.
     package var onClose: (@Sendable () -> Void)?
+    /// Called with each error that says that the file is not what LMDB wrote, on the thread that found it.
+    package var onDamage: (@Sendable (LMDBError) -> Void)?
     /// Where is said who keeps a write transaction waiting.
     package var logs = LogSink.none
     /// How long a write transaction waits before that is said, in milliseconds.
@@ -78,6 +80,7 @@ package struct LMDBOptions: Sendable {
     private let names = Guarded(DatabaseNames())
     private let transactions = Atomic<UInt64>(0)
     private let onClose: (@Sendable () -> Void)?
+    private let onDamage: (@Sendable (LMDBError) -> Void)?
     private let logs: LogSink
     private let lockPatience: Int64
     // Open as long as LMDB has the file open: closing it would drop LMDB's own locks on it.
@@ -128,6 +131,7 @@ package struct LMDBOptions: Sendable {
         self.path = path
         faults = options.faults
         onClose = options.onClose
+        onDamage = options.onDamage
         logs = options.logs
         lockPatience = options.lockPatience
         lockFile = options.readOnly ? -1 : unsafe open(path + "-lock", O_RDONLY | O_CLOEXEC)
@@ -149,7 +153,16 @@ package struct LMDBOptions: Sendable {
     }
 
     /// Writes everything committed to disk, whatever the sync option.
-    package func sync() throws(LMDBError) { try check("mdb_env_sync", unsafe mdb_env_sync(handle, 1)) }
+    package func sync() throws(LMDBError) {
+        try check("mdb_env_sync", unsafe mdb_env_sync(handle, 1))
+        faults?.note(.sync(path))
+    }
+
+    /// Whether a commit waits for the disk.
+    var isSynced: Bool {
+        var flags: UInt32 = 0
+        return unsafe mdb_env_get_flags(handle, &flags) == 0 && flags & UInt32(MDB_NOSYNC) == 0
+    }
 
     /// Begins a read transaction.
     package func read() throws(LMDBError) -> ReadTransaction { try ReadTransaction(self) }
@@ -223,12 +236,16 @@ package struct LMDBOptions: Sendable {
 
     @inline(never)
     func failure(_ fault: PageFault) -> LMDBError {
-        LMDBError(code: MDB_CORRUPTED, call: fault.what, path: path, page: fault.page)
+        let error = LMDBError(code: MDB_CORRUPTED, call: fault.what, path: path, page: fault.page)
+        onDamage?(error)
+        return error
     }
 
     @inline(never)
     func failure(_ call: StaticString, _ status: Int32) -> LMDBError {
-        LMDBError(code: status == EIO ? spaceError() : status, call: call, path: path)
+        let error = LMDBError(code: status == EIO ? spaceError() : status, call: call, path: path)
+        if error.kind == .corrupt { onDamage?(error) }
+        return error
     }
 
     /// Why a write ended short, for which LMDB says EIO: ENOSPC or EDQUOT if there is no space now, else EIO.

@@ -44,7 +44,8 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
         switch code {
         case MDB_MAP_FULL, MDB_MAP_RESIZED: .mapFull
         case ENOSPC, EDQUOT: .diskFull
-        case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID: .corrupt
+        // A page without room or a tree without end is none that LMDB made.
+        case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_PAGE_FULL, MDB_CURSOR_FULL, Self.badRow: .corrupt
         case MDB_VERSION_MISMATCH: .unknownFormat
         case MDB_READERS_FULL: .readersFull
         case MDB_BAD_VALSIZE, MDB_KEYEXIST, EINVAL: .badKey
@@ -53,6 +54,9 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
         default: .io
         }
     }
+
+    /// A row whose checksum is not the one it was written with: a code that LMDB has no use for.
+    package static let badRow: Int32 = -30_000
 
     /// Makes an error.
     package init(code: Int32, call: StaticString, path: String, page: UInt64? = nil) {
@@ -65,6 +69,7 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
     /// One sentence with the file and LMDB's own words.
     package var description: String {
         if let page { return "\(path): \(call) (page \(page))" }
+        if code == Self.badRow { return "\(call) on \(path): a row is not what was written" }
         let words = unsafe mdb_strerror(code).map { unsafe String(cString: $0) } ?? "unknown error"
         return "\(call) on \(path): \(words) (\(code))"
     }

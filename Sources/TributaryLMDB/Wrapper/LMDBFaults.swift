@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Synchronization
+internal import TributaryCore
 
 #if canImport(Glibc)
     internal import Glibc
@@ -14,6 +15,29 @@ package final class LMDBFaults: Sendable {
     private let writesLeft = Atomic<Int>(Int.max)
     private let commitsLeft = Atomic<Int>(Int.max)
     private let code = Atomic<Int32>(0)
+    private let steps = Guarded<[Step]>([])
+
+    /// What was done for the data's safety, with the file or folder.
+    package enum Step: Sendable, Equatable {
+        /// A transaction was committed, and waited for the disk or not.
+        case commit(String, isSynced: Bool)
+        /// A file was written to disk.
+        case sync(String)
+        /// A folder's entries were written to disk.
+        case syncFolder(String)
+        /// A file took the place of another.
+        case replace(String)
+    }
+
+    /// The steps since the last call, in order, of which the first thousand are kept.
+    package func takeSteps() -> [Step] {
+        steps.withLock { steps in
+            defer { steps = [] }
+            return steps
+        }
+    }
+
+    func note(_ step: Step) { steps.withLock { if $0.count < 1000 { $0.append(step) } } }
 
     /// Makes a plan by which nothing fails.
     package init() {}
@@ -37,7 +61,11 @@ package final class LMDBFaults: Sendable {
     }
 
     func nextWrite() -> Int32 { next(writesLeft) }
-    func nextCommit() -> Int32 { next(commitsLeft) }
+    func nextCommit(_ path: String, isSynced: Bool) -> Int32 {
+        let code = next(commitsLeft)
+        if code == 0 { note(.commit(path, isSynced: isSynced)) }
+        return code
+    }
 
     private func next(_ left: borrowing Atomic<Int>) -> Int32 {
         guard left.load(ordering: .acquiring) != Int.max else { return 0 }

@@ -61,7 +61,7 @@ internal import TributaryCore
         let environment = environment
         if failed { throw environment.failure("mdb_txn_commit", MDB_BAD_TXN) }
         if let faults = environment.faults {
-            let code = faults.nextCommit()
+            let code = faults.nextCommit(environment.path, isSynced: environment.isSynced)
             if code != 0 { throw environment.failure("mdb_txn_commit", code) }
         }
         let handle = unsafe self.handle.take()
@@ -260,6 +260,28 @@ internal import TributaryCore
                 var content = unsafe argument(valueBytes)
                 return unsafe mdb_cursor_put(cursor.handle, &name, &content, flags)
             }
+        }
+        try wrote("mdb_cursor_put", status)
+    }
+
+    /// Writes a value and, behind it, its checksum in big-endian order, into the page itself.
+    package mutating func put(
+        _ cursor: LMDBWriteCursor, _ key: RawSpan, _ value: RawSpan, checksum: UInt32, append: Bool
+    ) throws(LMDBError) {
+        try check(cursor)
+        try checkWritable()
+        let flags = UInt32(MDB_RESERVE) | (append ? UInt32(MDB_APPEND) : 0)
+        let status = unsafe key.withUnsafeBytes { keyBytes in
+            var name = unsafe argument(keyBytes)
+            var content = unsafe MDB_val(mv_size: value.byteCount + 4, mv_data: nil)
+            let status = unsafe mdb_cursor_put(cursor.handle, &name, &content, flags)
+            guard status == 0, let room = unsafe content.mv_data else { return status }
+            unsafe value.withUnsafeBytes { bytes in
+                let target = unsafe UnsafeMutableRawBufferPointer(start: room, count: bytes.count + 4)
+                unsafe target.copyMemory(from: bytes)
+                unsafe target.storeBytes(of: checksum.bigEndian, toByteOffset: bytes.count, as: UInt32.self)
+            }
+            return status
         }
         try wrote("mdb_cursor_put", status)
     }

@@ -68,7 +68,10 @@ extension StreamTask: TaskServices {
         let coordinate = coordinates(meta.origin)
         let failure = TaskFailure(node: node, task: taskID, coordinate: coordinate, cause: error)
         // The state and the log themselves failed: no handler can let that pass.
-        if error is StoreError || (error is LogError && step != .production) { throw failure }
+        if error is StoreError || (error is LogError && step != .production) {
+            stores.noteDamage(error)
+            throw failure
+        }
         let response = handler(
             FailedRecord(step: step, node: node, task: taskID, coordinate: coordinate, error: error))
         if let topic = configuration.deadLetterTopic { try sendDeadLetter(to: topic, error, coordinate, meta) }

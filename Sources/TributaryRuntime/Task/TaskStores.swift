@@ -139,6 +139,13 @@ public final class TaskStores {
     /// What left a store half written.
     var failure: (any Error)? { inOrder.lazy.compactMap(\.failure).first }
 
+    /// Has the next start build the state anew if an error says that something stored is not what was written.
+    func noteDamage(_ error: any Error) {
+        guard let error = error as? StoreError, error.code == .corrupt || error.code == .unknownFormat else { return }
+        if let name = error.store, topology.stores[name]?.isPersistent == false { return }
+        persistent?.noteDamage("\(error)")
+    }
+
     func changelog(_ store: String) -> StoreChangelog? { changelogs[store] }
 
     // MARK: Positions
@@ -170,6 +177,7 @@ public final class TaskStores {
     /// Between commits only, when nothing is dirty.
     func idle() throws {
         let now = configuration.time.monotonic.milliseconds
+        if now - lastStateCommit >= configuration.stateFlushInterval { persistent?.noteProgress() }
         if let unsavedCommit {
             guard now - lastStateCommit >= configuration.stateFlushInterval else { return }
             try makeDurable(unsavedCommit, now)
@@ -188,6 +196,7 @@ public final class TaskStores {
         configuration.killPoint?(.positionsSaved)
         try persistent.commit()
         configuration.killPoint?(.stateCommitted)
+        persistent.noteProgress()
         lastStateCommit = now
         try purgeGraves(now)
     }

@@ -233,7 +233,8 @@ final class ThreadLoop {
                 times.endRun(done, began: began)
                 noteExemplar()
                 item.metrics.endToEnd.observe(task.wallClock - task.firstTimeOfRun, count: Int64(done))
-                _ = try task.punctuateStreamTime()
+                // What that took is no record's.
+                if try task.punctuateStreamTime() { times.start() }
                 if collector.isFull { break }
             }
             for queue in task.queues where queue.isPaused && queue.count <= context.configuration.bufferedRecords {

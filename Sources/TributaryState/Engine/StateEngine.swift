@@ -42,6 +42,13 @@ public protocol StateEngine: AnyObject {
     /// Makes a reader of what is committed, for other threads; nil for an engine that has none.
     func makeCommittedReader() -> (any CommittedReader)?
 
+    /// Notes that something stored is not what was written, so that the next start builds it anew.
+    func noteDamage(_ what: String)
+
+    /// Notes that the task has processed and committed since the engine was opened, or was idle for a while: a death from now on
+    /// says nothing against what is stored.
+    func noteProgress()
+
     /// Where temporary files of a restore go; nil for an engine that has no folder.
     var temporaryFolder: String? { get }
 
@@ -59,6 +66,12 @@ public protocol StateEngine: AnyObject {
 }
 
 extension StateEngine {
+    /// Nothing is kept that could be told at the next start.
+    public func noteDamage(_ what: String) {}
+
+    /// Nothing is kept that could be told at the next start.
+    public func noteProgress() {}
+
     /// None.
     public func makeCommittedReader() -> (any CommittedReader)? { nil }
 

@@ -11,7 +11,9 @@ final class KeptState {
     /// How often it was built anew, and what was kept then.
     var rebuilds: [(tables: [String], metadata: [String])] = []
     /// How often the task said that it gets on.
-    var confirmations = 0
+    var progress = 0
+    /// What was said to be damaged.
+    var damage: [String] = []
     /// Makes the next commit fail.
     var failsCommit = false
 }
@@ -54,6 +56,8 @@ final class KeptEngine: StateEngine {
     }
 
     func abort() { state.memory.abort() }
+    func noteDamage(_ what: String) { state.damage.append(what) }
+    func noteProgress() { state.progress += 1 }
 
     func close() {
         state.memory.abort()

@@ -26,6 +26,20 @@ struct Compactor: ~Copyable {
     private var horizon: Int64 = 0
     private var sources: [(base: Int64, bytes: Int)] = []
     private var isChanged = false
+    // Batches that are ready, to be written in one transaction: each costs a sync of the disk.
+    private var ready: [Replacement] = []
+    private var readyBytes = 0
+    private var readySources = 0
+
+    /// A batch and those that it takes the place of.
+    private struct Replacement {
+        var batch: OpenBatch
+        var base: Int64
+        var sources: [(base: Int64, bytes: Int)]
+    }
+
+    /// How many bytes are written in one transaction, roughly: a few ms.
+    private static let transactionBytes = 4 << 20
 
     /// What one run came to.
     enum Outcome {
@@ -52,7 +66,10 @@ struct Compactor: ~Copyable {
         now = store.configuration.time.wall.milliseconds
     }
 
-    deinit { unsafe out.base?.deallocate() }
+    deinit {
+        unsafe out.base?.deallocate()
+        for replacement in ready { unsafe replacement.batch.base?.deallocate() }
+    }
 
     /// Compacts once if so much of the partition is dirty, or in any case.
     mutating func run(all: Bool, ratio: Double) throws(LogError) -> Outcome {
@@ -171,13 +188,9 @@ struct Compactor: ~Copyable {
             else { return false }
         }
         guard try flush(row) else { return false }
+        let isWritten = try write(row) { $0.cleanOffset = max($0.cleanOffset, end) }
         store.configuration.killPoint?(.compactionCommitted)
-        return try translating { () throws(LMDBError) in
-            try change(row) { row in
-                row.cleanOffset = max(row.cleanOffset, end)
-            } work: { _ throws(LMDBError) in
-            }
-        }
+        return isWritten
     }
 
     /// Adds what stays of a batch; returns where the next begins, or nil if the partition has changed.
@@ -272,28 +285,49 @@ struct Compactor: ~Copyable {
         outEnd = end
     }
 
-    /// Replaces the sources by what was put together; returns false if the partition has changed under it.
+    /// Closes what was put together; returns false if the partition has changed under it.
     private mutating func flush(_ before: PartitionRow) throws(LogError) -> Bool {
-        defer {
-            sources.removeAll(keepingCapacity: true)
+        defer { sources = [] }
+        guard !sources.isEmpty, isChanged else {
             out.clear()
+            return true
         }
-        guard !sources.isEmpty, isChanged else { return true }
         out.seal(span: UInt32(outEnd - outBase), deleteHorizon: horizon)
         out.setBaseOffset(outBase)
-        let old = sources.reduce(Int64(0)) { $0 + Int64($1.bytes) }
-        let new = Int64(out.length)
+        ready.append(Replacement(batch: out, base: outBase, sources: sources))
+        readyBytes += out.length
+        readySources += sources.count
+        out = OpenBatch()
+        guard readyBytes >= Self.transactionBytes || readySources >= LogStore.batchesPerTransaction else { return true }
+        return try write(before) { _ in }
+    }
+
+    /// Replaces sources by what is ready, and changes the partition's row.
+    private mutating func write(
+        _ before: PartitionRow, _ update: (inout PartitionRow) -> Void
+    ) throws(LogError) -> Bool {
+        defer {
+            for replacement in ready { unsafe replacement.batch.base?.deallocate() }
+            ready.removeAll(keepingCapacity: true)
+            readyBytes = 0
+            readySources = 0
+        }
+        let old = ready.reduce(Int64(0)) { $1.sources.reduce($0) { $0 + Int64($1.bytes) } }
+        let new = Int64(readyBytes)
         return try translating { () throws(LMDBError) in
             try change(before) { row in
                 row.bytes += new - old
+                update(&row)
             } work: { transaction throws(LMDBError) in
                 var key = LogKey()
-                for source in sources {
-                    key.record(id, partition, source.base)
-                    try transaction.delete(store.databases.records, key.bytes)
+                for replacement in ready {
+                    for source in replacement.sources {
+                        key.record(id, partition, source.base)
+                        try transaction.delete(store.databases.records, key.bytes)
+                    }
+                    key.record(id, partition, replacement.base)
+                    try transaction.put(store.databases.records, key.bytes, replacement.batch.bytes)
                 }
-                key.record(id, partition, outBase)
-                try transaction.put(store.databases.records, key.bytes, out.bytes)
                 store.configuration.killPoint?(.compactionWritten)
             }
         }

@@ -98,22 +98,29 @@ final class Maintenance: Sendable {
         store.environment.clearDeadReaders()
         try translating { () throws(LMDBError) in try store.finishDeletions() }
         var isFirst = true
+        var failure: LogError?
         // Again as long as more than enough comes in meanwhile: what waits for the next time would never be caught up with.
         while true {
             var didCompact = false
             for (name, row) in try store.topics() {
                 let settings = try TopicSettings(row.settings, topic: name)
                 for partition in 0..<row.partitions {
-                    if stopping.load(ordering: .relaxed) && !all { return }
-                    if settings.deletes { try retain(name, row.id, partition, settings) }
-                    if settings.compacts, try compact(name, row.id, partition, settings, all: all, isFirst: isFirst) {
-                        didCompact = true
-                    }
+                    if isStopping && !all { return }
+                    // A damaged partition must not keep the others from being trimmed.
+                    do throws(LogError) {
+                        if settings.deletes { try retain(name, row.id, partition, settings) }
+                        if settings.compacts,
+                            try compact(name, row.id, partition, settings, all: all, isFirst: isFirst)
+                        {
+                            didCompact = true
+                        }
+                    } catch { failure = failure ?? error.at(TopicPartition(name, partition), nil) }
                 }
             }
             isFirst = false
-            guard didCompact && !all else { return }
+            guard didCompact && !all else { break }
         }
+        if let failure { throw failure }
     }
 
     /// Compacts a partition until nothing is left to do, or for now; returns whether anything was done.
@@ -163,6 +170,8 @@ final class Maintenance: Sendable {
         var start = row.startOffset
         var entry = try cursor.seek(key.bytes)
         while let here = entry, let base = baseOffset(here.key, id, partition),
+            // What a damaged batch says of its time and end decides nothing: it stays, and what is behind it.
+            (try? BatchHeader(checking: here.value, key: base)) != nil,
             let delta = here.value.integer(at: 20, as: UInt32.self),
             let latest = here.value.integer(at: 36, as: Int64.self)
         {
