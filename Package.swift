@@ -126,8 +126,10 @@ let testTargets: [Target] = [
     tests("ConformanceTests", ["TestSupport", "TributaryConformance"], exclude: ["Data"]),
     // The bank app, killed at random points: the application, the process that runs it, the tests that kill that.
     target("CrashApplication", ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication"),
-    program("tributary-crash-child", ["CrashApplication", "Tributary"], path: "Tests/CrashChild"),
-    tests("CrashTests", ["TestSupport", "CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"]),
+    program("tributary-crash-child", ["CrashApplication", "Tributary", "TributaryCore"], path: "Tests/CrashChild"),
+    tests(
+        "CrashTests",
+        ["TestSupport", "CrashApplication", "Tributary", "TributaryCore", "TributaryLMDB", "tributary-crash-child"]),
     // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
     tests(
         "TelemetryIntegrationTests",

@@ -10,6 +10,7 @@ struct LMDBEngines: EngineFactory {
     let checkedBytes: Int
     let faults: LMDBFaults?
     let log: LogSink
+    let killPoint: KillPointHook?
 
     private func folder(_ task: String) -> String { "\(directory)/\(task)" }
 
@@ -20,6 +21,7 @@ struct LMDBEngines: EngineFactory {
         // Deaths say nothing certain against the file, and here nothing could take its place.
         if !alone.isEmpty { options.maximumDeaths = Int.max }
         let folder = folder(task)
+        options.killPoint = killPoint
         do throws(StoreError) {
             return try LMDBStateEngine(directory: folder, options: options)
         } catch {

@@ -18,6 +18,7 @@ public struct LogLocation: Sendable {
             open: { runtime in
                 var configuration = configuration
                 configuration.logs = runtime.log
+                configuration.killPoint = runtime.killPoint
                 return try EmbeddedLog.open(at: directory, configuration: configuration)
             }, isOwned: true)
     }

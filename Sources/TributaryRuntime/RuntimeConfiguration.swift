@@ -131,6 +131,8 @@ public struct RuntimeConfiguration: Sendable {
     public var time: TimeSource
     /// The seed of trace and span ids; nil for a random one.
     public var seed: UInt64?
+    /// Called between the steps of commits and restores, in tests.
+    package var killPoint: KillPointHook?
 
     /// Makes settings with Kafka Streams' defaults.
     public init(applicationID: String, guarantee: ProcessingGuarantee = .exactlyOnce, commitInterval: Int64 = 100) {

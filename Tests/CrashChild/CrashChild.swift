@@ -14,9 +14,14 @@ import Tributary
             let threads = Int(arguments[3])
         else { exit(64) }
         do {
-            let log = LogLocation.embedded(at: arguments[1], configuration: BankApplication.logConfiguration)
+            var logConfiguration = BankApplication.logConfiguration
+            let clock = JumpingClock()
+            if let clock { logConfiguration.time = clock.source }
+            let log = LogLocation.embedded(at: arguments[1], configuration: logConfiguration)
             var configuration = BankApplication.configuration(log, guarantee, threads: threads)
             if arguments.last == "unchecked" { configuration.stateCheckedBytes = 0 }
+            if let clock { configuration.runtime.time = clock.source }
+            if let order = KillOrder() { configuration.runtime.killPoint = { order.reached($0) } }
             var exporter: OTLPExporter?
             if getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != nil {
                 let environment = TelemetryEnvironment()

@@ -20,11 +20,14 @@ final class CrashRun {
     private var state: String { judge.state }
     private var comment: Comment { judge.comment }
 
-    init(_ guarantee: ProcessingGuarantee, seed: UInt64) throws {
+    /// - Parameter maintains: whether the test's own process compacts, too, and not the application's alone.
+    init(_ guarantee: ProcessingGuarantee, seed: UInt64, maintains: Bool = true) throws {
         self.guarantee = guarantee
         self.seed = seed
         folder = try TemporaryFolder()
-        log = try EmbeddedLog.open(at: folder.path + "/log", configuration: BankApplication.logConfiguration)
+        var configuration = BankApplication.logConfiguration
+        if !maintains { configuration.maintenanceIntervalMilliseconds = 0 }
+        log = try EmbeddedLog.open(at: folder.path + "/log", configuration: configuration)
         try log.createTopics(BankApplication.topics)
         random = SeededGenerator(seed: seed)
         input = try BankInput(log, accounts: 400, seed: seed)
@@ -34,10 +37,12 @@ final class CrashRun {
             comment: "\(guarantee.rawValue), TRIBUTARY_SEED=\(seed)")
     }
 
-    private func start() throws -> Program {
-        try Program([
-            Program.own("tributary-crash-child"), folder.path + "/log", guarantee.rawValue, "\(1 + random.next() % 3)",
-        ])
+    private func start(_ environment: [String: String] = [:]) throws -> Program {
+        try Program(
+            [
+                Program.own("tributary-crash-child"), folder.path + "/log", guarantee.rawValue,
+                "\(1 + random.next() % 3)",
+            ], environment: environment)
     }
 
     private func pause(upTo milliseconds: UInt64) {
@@ -75,6 +80,69 @@ final class CrashRun {
         let status = child.wait()
         if try !judge.lag().isEmpty { points["with work left", default: 0] += 1 }
         #expect(status == -SIGKILL || (point == 1 && status == 0), "ended by itself: \(status) \(comment)")
+    }
+
+    /// Starts the application and has it kill itself at a point between two steps.
+    ///
+    /// - Returns: whether it came there.
+    func kill(at point: KillPoint, number: Int) throws -> Bool {
+        // A restore needs state that is lost, or that is behind the changelog.
+        if point.isOfRebuild || (point.isOfRestore && random.next() % 2 == 0) {
+            _ = rename(state, "\(folder.path)/lost-\(point.rawValue)-\(number)")
+        }
+        try input.transfer(200)
+        let time = point.isOfStart || point == .purged ? 1 : 1 + random.next() % 4
+        let child = try start(["TRIBUTARY_KILL_AT": "\(point.rawValue):\(time)"])
+        // It goes on getting records, so that each step comes again and again.
+        var waited = 0
+        while !child.hasEnded && waited < 1_000 {
+            if waited % 4 == 0 { try input.transfer(50) }
+            if waited % 8 == 0 { try input.openAccounts(Int64(waited % 100)..<Int64(waited % 100 + 5)) }
+            // Comes at its end, and each half minute.
+            if point == .purged && waited == 60 { child.signal(SIGTERM) }
+            usleep(5_000)
+            waited += 1
+        }
+        let isReached = child.hasEnded
+        if !isReached { child.signal(SIGKILL) }
+        let status = child.wait()
+        #expect(status == -SIGKILL, "\(point) ended by itself: \(status) \(comment)")
+        return isReached
+    }
+
+    /// Starts the application under a clock that jumps, expects that it goes on committing, and kills or stops it.
+    ///
+    /// - Returns: how often the clock was set while it worked.
+    func work(withJumpsEvery interval: Int, _ number: Int) throws -> Int {
+        if number % 4 == 3 { _ = rename(state, "\(folder.path)/lost-\(number)") }
+        let child = try start(["TRIBUTARY_CLOCK_JUMPS": "\(interval)"])
+        let said = child.read(milliseconds: 30_000)
+        try #require(said == "running\n", "\(said) \(comment)")
+        let start = TimeSource.system.monotonic.milliseconds
+        // Through all four positions of the clock, in each of which what is sent must be committed.
+        for step in 1...8 {
+            try input.transfer(200)
+            try waitUntilCommitted("\(step)")
+            let due = start + Int64(interval * step / 2)
+            usleep(UInt32(max(due - TimeSource.system.monotonic.milliseconds, 0)) * 1000)
+        }
+        let jumps = Int(TimeSource.system.monotonic.milliseconds - start) / interval
+        try input.transfer(100)
+        child.signal(number % 2 == 0 ? SIGKILL : SIGTERM)
+        let status = child.wait()
+        #expect(status == (number % 2 == 0 ? -SIGKILL : 0), "ended with \(status) \(comment)")
+        return jumps
+    }
+
+    private func waitUntilCommitted(_ step: String) throws {
+        let start = TimeSource.system.monotonic.milliseconds
+        while true {
+            let lag = try judge.lag()
+            if lag.isEmpty { return }
+            let waited = TimeSource.system.monotonic.milliseconds - start
+            try #require(waited < 20_000, "step \(step): nothing is committed any more: \(lag) \(comment)")
+            usleep(5_000)
+        }
     }
 
     /// Lets the application work until it has committed everything, and stops it.

@@ -101,12 +101,26 @@ package final class Program {
 
     package func signal(_ number: Int32) { if ending == nil { send(number, to: id) } }
 
+    /// Whether it has ended.
+    package var hasEnded: Bool {
+        if ending != nil { return true }
+        var status: Int32 = 0
+        guard uninterrupted({ Int(waitpid(id, &status, WNOHANG)) }) > 0 else { return false }
+        note(status)
+        return true
+    }
+
     /// Waits for the end; the exit code, or the signal as a negative number.
     @discardableResult
     package func wait() -> Int32 {
         if let ending { return ending }
         var status: Int32 = 0
         _ = uninterrupted { Int(waitpid(id, &status, 0)) }
+        return note(status)
+    }
+
+    @discardableResult
+    private func note(_ status: Int32) -> Int32 {
         let signal = status & 0x7f
         let code = signal == 0 ? (status >> 8) & 0xff : -signal
         ending = code

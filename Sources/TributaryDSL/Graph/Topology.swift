@@ -194,7 +194,20 @@ extension TopologyGraph {
             let names = Set(members.flatMap { nodes[$0].stores })
             return Topology.SubTopology(
                 id: id, nodes: members, sourceTopics: topics,
-                stores: storeOrder.filter { names.contains($0) && existing[$0] != nil })
+                stores: flushOrder(names, existing))
         }
+    }
+
+    // The order in which caches are flushed: what a flush forwards comes to nodes behind it, so that their stores have their turn
+    // later. A node is added after its parents, which makes the numbers of nodes such an order. The store of an operator goes with
+    // the operator, which forwards what is flushed; one that the user added forwards nothing, and goes with the last node that
+    // writes into it.
+    private func flushOrder(_ names: Set<String>, _ existing: [String: Store]) -> [String] {
+        func place(_ name: String) -> Int {
+            let nodes = existing[name]?.nodes ?? []
+            return (userStores.contains(name) ? nodes.max() : nodes.first) ?? Int.max
+        }
+        return storeOrder.filter { names.contains($0) && existing[$0] != nil }.enumerated()
+            .sorted { (place($0.element), $0.offset) < (place($1.element), $1.offset) }.map(\.element)
     }
 }

@@ -56,6 +56,9 @@ public protocol TaskServices: AnyObject {
     ) -> Punctuation
     /// Asks for a commit at the next opportunity.
     func requestCommit()
+    /// Something was left half done by an error that user code may swallow: the task ends with it at its next commit, at the
+    /// latest.
+    func failed(by error: any Error)
 }
 
 /// Which clock drives a punctuation.

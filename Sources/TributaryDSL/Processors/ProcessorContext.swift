@@ -57,7 +57,7 @@ public final class ProcessorContext<Key, Value>: ProcessingContext {
                 let meta = RecordMeta(
                     key: RawSpan.empty, hasKey: !isNull, keyIsStale: true, timestamp: record.timestamp,
                     origin: core.origin, headers: record.headers.encoded.span.bytes, lineage: lineage.span)
-                try target.sink.call(record.key, record.value, meta)
+                try core.forwarding { try target.sink.call(record.key, record.value, meta) }
             }
         }
     }
@@ -97,7 +97,7 @@ public final class FixedKeyProcessorContext<Key, Value>: ProcessingContext {
                 let meta = RecordMeta(
                     key: core.key.bytes, hasKey: core.hasKey, timestamp: record.timestamp, origin: core.origin,
                     headers: record.headers.encoded.span.bytes, lineage: lineage.span)
-                try child.sink.call(record.key, record.value, meta)
+                try core.forwarding { try child.sink.call(record.key, record.value, meta) }
             }
         }
     }

@@ -176,6 +176,21 @@ final class ProcessorCore {
         recorder.end(span)
     }
 
+    /// Runs the nodes behind; user code may swallow what they throw, but not what ends the task.
+    @inline(__always)
+    func forwarding(_ body: () throws -> Void) throws {
+        do { try body() } catch {
+            noteFailure(error)
+            throw error
+        }
+    }
+
+    /// Notes what no handler lets pass: that a node behind failed, or the state, or the log.
+    @inline(never)
+    func noteFailure(_ error: any Error) {
+        if error is TaskFailure || error is StoreError || error is LogError { services.failed(by: error) }
+    }
+
     func store(_ name: String) throws -> StateStore {
         guard stores.contains(name) else {
             throw ProcessorError(

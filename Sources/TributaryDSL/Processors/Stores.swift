@@ -31,19 +31,27 @@ public struct StoreEntry<Key, Value>: StoredLineage {
 /// Walks over entries of a store as they were when the walk began.
 public final class StoreIterator<Key, Value>: IteratorProtocol, Sequence {
     private let scan: StoreScan
+    private let core: ProcessorCore
     private let decode: (StoreRow) throws -> StoreEntry<Key, Value>
     /// What ended the walk early, if something did.
     public private(set) var error: (any Error)?
 
-    init(_ scan: StoreScan, _ decode: @escaping (StoreRow) throws -> StoreEntry<Key, Value>) {
+    init(
+        _ scan: StoreScan, _ core: ProcessorCore, _ decode: @escaping (StoreRow) throws -> StoreEntry<Key, Value>
+    ) {
         self.scan = scan
+        self.core = core
         self.decode = decode
     }
 
     /// The next entry; nil at the end, or after an error, which ``error`` then holds.
+    ///
+    /// After an error of the state itself the task ends, whether the error is looked at or not: a walk that ended early must not
+    /// pass for a whole one.
     public func next() -> StoreEntry<Key, Value>? {
         do { return try nextEntry() } catch {
             self.error = error
+            core.noteFailure(error)
             return nil
         }
     }
@@ -171,7 +179,7 @@ public final class KeyValueStore<Key, Value> {
 
     private func iterate(_ open: () throws -> StoreScan) throws -> StoreIterator<Key, Value> {
         let scan = try store.withScanSpan(core.lineage.context, open)
-        return StoreIterator(scan) { [core, keySerde, valueSerde] row in
+        return StoreIterator(scan, core) { [core, keySerde, valueSerde] row in
             core.noteRead(row.lineage)
             return StoreEntry(
                 key: try keySerde.decode(row.key.span.bytes), value: try valueSerde.decode(row.value.span.bytes),
@@ -299,7 +307,7 @@ public final class WindowStore<Key, Value> {
 
     private func iterate(_ open: () throws -> StoreScan) throws -> StoreIterator<Windowed<Key>, Value> {
         let scan = try store.withScanSpan(core.lineage.context, open)
-        return StoreIterator(scan) { [core, keySerde, valueSerde, size] row in
+        return StoreIterator(scan, core) { [core, keySerde, valueSerde, size] row in
             core.noteRead(row.lineage)
             let key = row.key.span.bytes
             let start = key.integer(at: key.byteCount - 12, as: Int64.self) ?? 0

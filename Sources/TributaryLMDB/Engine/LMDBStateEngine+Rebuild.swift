@@ -48,10 +48,14 @@ extension LMDBStateEngine {
         let from = rebuilt.path
         rebuilt.close()
         try reopen { () throws(StoreError) in
-            try StateFiles.replace(path, by: from, in: directory, options.faults)
+            options.killPoint?(.rebuiltSynced)
+            try StateFiles.replace(path, by: from, options.faults)
+            options.killPoint?(.rebuiltRenamed)
+            try StateFiles.syncFolder(directory, options.faults)
             // Readers in other processes keep the old file with the old lock; the new file counts transactions anew, in a new one.
             try StateFiles.delete(path + "-lock")
             try Self.deleteRebuild(path)
+            options.killPoint?(.rebuiltInPlace)
         }
     }
 

@@ -1,3 +1,5 @@
+package import TributaryCore
+
 /// How a state engine on LMDB is opened.
 public struct LMDBStateOptions: Sendable {
     /// What a commit waits for.
@@ -28,6 +30,8 @@ public struct LMDBStateOptions: Sendable {
     package var maximumDeaths = 2
     /// Fails chosen writes, in tests.
     package var faults: LMDBFaults?
+    /// Called between the steps of a swap, in tests.
+    package var killPoint: KillPointHook?
 
     /// Makes options; the defaults are 64 GiB, 1024 tables and ``Durability/standard``.
     public init(mapSize: Int = 64 << 30, maximumTables: Int = 1024, durability: Durability = .standard) {

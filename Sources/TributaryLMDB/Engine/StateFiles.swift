@@ -47,13 +47,10 @@ enum StateFiles {
         if unsafe unlink(path) != 0 && errno != ENOENT { throw failure("unlink", path) }
     }
 
-    /// Puts a file in the place of another and makes that durable.
-    static func replace(
-        _ path: String, by new: String, in folder: String, _ faults: LMDBFaults? = nil
-    ) throws(StoreError) {
+    /// Puts a file in the place of another, which is durable when the folder is synced.
+    static func replace(_ path: String, by new: String, _ faults: LMDBFaults? = nil) throws(StoreError) {
         if unsafe rename(new, path) != 0 { throw failure("rename", new) }
         faults?.note(.replace(path))
-        try syncFolder(folder, faults)
     }
 
     static func syncFolder(_ path: String, _ faults: LMDBFaults? = nil) throws(StoreError) {

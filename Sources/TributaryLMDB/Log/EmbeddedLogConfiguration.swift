@@ -50,6 +50,8 @@ public struct EmbeddedLogConfiguration: Sendable {
     package var lockPatienceMilliseconds: Int64 = 3000
     /// Fails chosen writes, in tests.
     package var faults: LMDBFaults?
+    /// Called between the steps of commits and compactions, in tests.
+    package var killPoint: KillPointHook?
 
     /// Makes the default settings.
     public init() {}

@@ -6,6 +6,7 @@ internal import TributaryState
 public final class TaskMetrics {
     let endToEnd: Histogram
     let buffered: Gauge
+    private let enforced: Counter
     let stores: [StoreMetrics]
     private let registry: MetricsRegistry
     private let labels: [MetricLabel]
@@ -31,6 +32,11 @@ public final class TaskMetrics {
         buffered = registry.gauge(
             "kafka.streams.stream_task_metrics.active_buffer_count", unit: "{record}",
             help: "Records read and not yet processed.", labels: labels)
+        enforced = registry.counter(
+            "kafka.streams.stream_task_metrics.enforced_processing", unit: "{record}",
+            help:
+                "Runs of records processed while a partition of the task had none, after waiting for max.task.idle.ms.",
+            labels: labels)
         let labels = self.labels
         stores = task.stores.inOrder.map { StoreMetrics(registry, labels, $0) }
         task.metrics = self
@@ -48,6 +54,7 @@ public final class TaskMetrics {
     /// Takes over how many records were left out; returns their number.
     @discardableResult
     func publishDropped(_ task: StreamTask) -> Int64 {
+        enforced.set(task.enforcedProcessing)
         var sum: Int64 = 0
         for (reason, count) in task.dropped {
             sum += count

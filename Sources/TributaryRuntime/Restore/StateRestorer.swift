@@ -74,6 +74,7 @@ public struct StateRestorer {
             guard let changelog = task.stores.changelog(store.name) else { continue }
             work.append(try inspect(store, TopicPartition(changelog.topic, changelog.partition), task))
         }
+        configuration.killPoint?(.restoreBegun)
         let empty = work.filter { $0.distrust != nil && $0.store.description.isPersistent }
         if let engine = task.stores.persistent, let folder = engine.temporaryFolder,
             empty.contains(where: { $0.ends.high > $0.ends.low || $0.distrust?.isEmpty == false })
@@ -90,6 +91,7 @@ public struct StateRestorer {
         }
         try task.metrics?.measureStores()
         try task.stores.restored()
+        configuration.killPoint?(.restored)
     }
 
     // MARK: Trust
@@ -208,6 +210,7 @@ public struct StateRestorer {
                 try engine.commit()
             }
         }
+        configuration.killPoint?(.restoreApplied)
         // With nothing to apply, too: as of now no tombstone can have been missed.
         if let engine, item.position != nil || item.start < item.ends.high {
             try position(item, read).save(store: item.store.name, in: engine)
@@ -313,6 +316,7 @@ public struct StateRestorer {
             }
             read.progress.position = batch.nextOffset
             report(read, batch: true)
+            configuration.killPoint?(.restoreBatch)
             return true
         }
         return read

@@ -22,6 +22,8 @@ final class PartitionQueue {
         var hasHead = false
         var partitionTime: Int64 = -1
         var nextOffset: Int64
+        // Where the last batch without records ended.
+        var emptyUpTo: Int64 = 0
     }
     // What changes with each record.
     private let state: Owned<State>
@@ -38,6 +40,8 @@ final class PartitionQueue {
     }
     /// The offset to commit: of the next record to process.
     var nextOffset: Int64 { state.value.nextOffset }
+    /// Since when the task knows that there is nothing to process, by the monotonic clock, ms; nil while there is.
+    var idleSince: Int64?
     /// Whether the partition is paused at the consumer.
     var isPaused = false
     /// The consumer's number for the partition.
@@ -84,14 +88,16 @@ final class PartitionQueue {
 
     func add(_ batch: RecordBatch) {
         if batch.count == 0 {
-            if state.value.batches.isEmpty {
-                state.value.nextOffset = max(state.value.nextOffset, batch.nextOffset)
-            }
+            // Behind what waits it counts when that is processed.
+            state.value.emptyUpTo = batch.nextOffset
+            if state.value.batches.isEmpty { skipEmpty() }
             return
         }
         state.value.batches.append(batch)
         state.value.count += batch.count
     }
+
+    private func skipEmpty() { state.value.nextOffset = max(state.value.nextOffset, state.value.emptyUpTo) }
 
     /// The batch of the record at the head.
     var headBatch: RecordBatch? { state.value.batches.first }
@@ -159,6 +165,7 @@ final class PartitionQueue {
             state.value.nextOffset = batch.nextOffset
             state.value.batches.removeFirst()
             state.value.index = 0
+            if state.value.batches.isEmpty { skipEmpty() }
         }
     }
 

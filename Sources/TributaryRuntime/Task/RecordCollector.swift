@@ -98,6 +98,9 @@ public final class RecordCollector {
         return names.count - 1
     }
 
+    /// Whether something was sent since the last commit.
+    var isOpen: Bool { state.value.isOpen }
+
     func name(_ topic: Int) -> String { names[topic] }
 
     /// Begins a transaction if none is open: lazily, with the first record.

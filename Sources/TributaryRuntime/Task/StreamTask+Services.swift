@@ -157,4 +157,14 @@ extension StreamTask: TaskServices {
 
     /// Asks for a commit.
     public func requestCommit() { hot.value.commitRequested = true }
+
+    /// Notes what ends the task.
+    public func failed(by error: any Error) { if swallowed == nil { swallowed = error } }
+
+    /// Throws what left something half done, if something did and user code has swallowed it.
+    func checkSwallowed() throws {
+        guard let error = swallowed ?? stores.failure else { return }
+        if error is TaskFailure { throw error }
+        throw TaskFailure(node: "", task: taskID, coordinate: nil, cause: error)
+    }
 }

@@ -25,6 +25,9 @@ public final class StreamTask {
     var firstTimeOfRun: Int64 { hot.value.firstTimeOfRun }
     /// How many records were left out, by reason.
     public internal(set) var dropped: [DropReason: Int64] = [:]
+    /// How often records were processed although a partition of the task had none, since the wait for it was over.
+    public var enforcedProcessing: Int64 { hot.value.enforcedProcessing }
+    func processedWithoutAll() { hot.value.enforcedProcessing &+= 1 }
     /// How many records were processed.
     public var processedRecords: Int64 { hot.value.processedRecords }
 
@@ -47,6 +50,7 @@ public final class StreamTask {
         // What punctuations by wall clock are counted by: their intervals go on when somebody sets the clock.
         var monotonic: Int64 = 0
         var processedRecords: Int64 = 0
+        var enforcedProcessing: Int64 = 0
         var firstTimeOfRun: Int64 = 0
         var needsCommit = false
         var commitRequested = false
@@ -57,8 +61,10 @@ public final class StreamTask {
     }
     // What changes with each record.
     let hot = Owned(Hot())
-    /// Whether something was done since the last commit.
-    public var needsCommit: Bool { hot.value.needsCommit }
+    // What user code may have swallowed, though no handler lets it pass.
+    var swallowed: (any Error)?
+    /// Whether something was done since the last commit, or a cache holds what isn't flushed.
+    public var needsCommit: Bool { hot.value.needsCommit || stores.hasDirtyEntries }
     /// Whether a node asked for a commit.
     public var commitRequested: Bool { hot.value.commitRequested }
     var isClosed = false
@@ -104,6 +110,11 @@ public final class StreamTask {
     ///   - positions: where each source partition begins, and its partition time.
     public func start(cluster: String, positions: [TopicPartition: (offset: Int64, partitionTime: Int64)]) throws {
         self.cluster = cluster
+        // Processors ask for it when they are initialised.
+        for name in subTopologies.flatMap(\.sourceTopics) {
+            let time = positions[TopicPartition(topicName(name), partition)]?.partitionTime
+            hot.value.streamTime = max(streamTime, time ?? -1)
+        }
         let context = NodeContext(services: self, recorder: recorder)
         let entries = try topology.instantiate(subTopologies, in: context)
         closers = context.closers
@@ -112,7 +123,7 @@ public final class StreamTask {
                 guard let entry = entries[name], let source = topology.sources.first(where: { $0.topic == name }) else {
                     continue
                 }
-                let topic = source.isInternal ? "\(applicationID)-\(name)" : name
+                let topic = topicName(name)
                 let place = TopicPartition(topic, partition)
                 guard let position = positions[place] else { continue }
                 let queue = PartitionQueue(
@@ -132,10 +143,11 @@ public final class StreamTask {
                             AttributeNames.task: .string(taskID),
                         ]), nextOffset: position.offset)
                 queue.partitionTime = position.partitionTime
-                hot.value.streamTime = max(streamTime, position.partitionTime)
                 queues.append(queue)
             }
         }
+        // Processors may write and forward before the first record.
+        hot.value.needsCommit = collector.isOpen || stores.wereWritten
     }
 
     // MARK: Processing
@@ -156,10 +168,15 @@ public final class StreamTask {
     /// The source partitions that the task reads: those of its number that exist.
     func sourcePartitions(_ counts: [String: Int32]) -> [TopicPartition] {
         subTopologies.flatMap(\.sourceTopics).compactMap { name in
-            let isInternal = topology.sources.first { $0.topic == name }?.isInternal ?? false
-            let topic = isInternal ? "\(applicationID)-\(name)" : name
+            let topic = topicName(name)
             return partition < counts[topic] ?? 0 ? TopicPartition(topic, partition) : nil
         }
+    }
+
+    /// The name in the log of a source topic of the topology.
+    private func topicName(_ source: String) -> String {
+        let isInternal = topology.sources.first { $0.topic == source }?.isInternal ?? false
+        return isInternal ? "\(applicationID)-\(source)" : source
     }
 
     /// Where a source partition begins: where the group left off, or at its first record.
@@ -237,15 +254,15 @@ public final class StreamTask {
 
     // MARK: Punctuation
 
-    /// Reads the clocks for what comes next.
-    public func updateClocks() {
-        hot.value.wallClock = configuration.time.wall.milliseconds
-        hot.value.monotonic = configuration.time.monotonic.milliseconds
+    /// Takes the clocks for what comes next, ms.
+    public func update(wallClock: Int64, monotonic: Int64) {
+        hot.value.wallClock = wallClock
+        hot.value.monotonic = monotonic
     }
 
     /// Runs punctuations that stream time has made due.
     public func punctuateStreamTime() throws -> Bool {
-        guard streamTime >= 0 else { return false }
+        guard streamTime >= 0, streamTime >= streamPunctuations.earliest else { return false }
         recorder.enter(scope)
         recorder.showNothing()
         return try punctuated(streamPunctuations.run(at: streamTime, showing: streamTime))
@@ -253,6 +270,7 @@ public final class StreamTask {
 
     /// Runs punctuations that the wall clock has made due.
     public func punctuateWallClock() throws -> Bool {
+        guard hot.value.monotonic >= wallPunctuations.earliest else { return false }
         recorder.enter(scope)
         recorder.showNothing()
         return try punctuated(wallPunctuations.run(at: hot.value.monotonic, showing: wallClock))
@@ -272,11 +290,8 @@ public final class StreamTask {
         hot.value.batch = nil
         recorder.enter(scope)
         recorder.showNothing()
-        guard let metrics else {
-            for store in stores.inOrder { try store.flush() }
-            return
-        }
-        for store in metrics.stores { try store.flush(configuration.time.monotonic) }
+        try stores.flush(metrics, configuration.time.monotonic)
+        try checkSwallowed()
     }
 
     /// The offsets to commit, with the partition times as metadata.

@@ -111,6 +111,41 @@ public final class TaskStores {
         persistent?.noteDamage("\(error)")
     }
 
+    // MARK: Flushing
+
+    /// Whether a cache holds what isn't flushed.
+    var hasDirtyEntries: Bool { inOrder.contains(where: \.hasDirtyEntries) }
+
+    /// Whether anything was written into a store since the task was made, by other than restoring.
+    var wereWritten: Bool { inOrder.contains { $0.statistics.puts + $0.statistics.deletes > 0 } }
+
+    /// How often one commit may flush a store: as often as stores write into each other before they come to rest.
+    private static let mostFlushes = 1_000
+
+    /// Flushes the caches, the first that is dirty in the order of the topology each time, until none is: what a flush forwards
+    /// may write into any store again.
+    ///
+    /// - Throws: `StoreError` with ``StoreError/Code/endlessFlush`` if that doesn't come to an end.
+    func flush(_ metrics: TaskMetrics?, _ clock: TimeSource.Reading) throws {
+        var flushes = [Int](repeating: 0, count: inOrder.count)
+        while let next = inOrder.firstIndex(where: \.hasDirtyEntries) {
+            flushes[next] += 1
+            guard flushes[next] <= TaskStores.mostFlushes else {
+                let names = inOrder.indices.filter { flushes[$0] >= TaskStores.mostFlushes / 2 }.map {
+                    inOrder[$0].name
+                }
+                throw StoreError(
+                    .endlessFlush,
+                    "task \(task): what a flush of these stores forwards writes into them again, \(TaskStores.mostFlushes) "
+                        + "times in one commit: \(names.joined(separator: ", "))", store: inOrder[next].name)
+            }
+            if let metrics { try metrics.stores[next].flush(clock) } else { try inOrder[next].flush() }
+        }
+    }
+
+    /// What left a store half written.
+    var failure: (any Error)? { inOrder.lazy.compactMap(\.failure).first }
+
     func changelog(_ store: String) -> StoreChangelog? { changelogs[store] }
 
     // MARK: Positions
@@ -158,8 +193,10 @@ public final class TaskStores {
         let wall = configuration.time.wall.milliseconds
         try savePositions(commitID, wall)
         for store in inOrder { try store.prepareCommit() }
+        configuration.killPoint?(.positionsSaved)
         try persistent.commit()
         persistent.noteProgress()
+        configuration.killPoint?(.stateCommitted)
         lastStateCommit = now
         try purgeGraves(now)
     }

@@ -38,7 +38,8 @@ final class ThreadLoop {
     private var lastCommit: Int64 = 0
     private var lastPurge: Int64 = 0
     private var lastPublished: Int64 = 0
-    private var idleSince: Int64 = -1
+    // How long the first of the tasks that wait for a partition still does, ms.
+    private var idleLeft = Int64.max
     private let isExactlyOnce: Bool
 
     init(_ thread: StreamThread, _ context: ThreadContext, _ planned: [TopicPlan.Task]) throws {
@@ -186,9 +187,15 @@ final class ThreadLoop {
     func round() throws {
         for request in thread.takeRequests() { request(self) }
         let didWork = try Lineage.bound(to: box) {
-            for task in tasks { task.updateClocks() }
+            let time = context.configuration.time
+            let (wall, monotonic) = (time.wall.milliseconds, time.monotonic.milliseconds)
+            for task in tasks { task.update(wallClock: wall, monotonic: monotonic) }
             var didWork = try process()
-            for task in tasks where try task.punctuateWallClock() { didWork = true }
+            for task in tasks {
+                // Also what the time from before a restart has made due, which waits for no record.
+                if try task.punctuateStreamTime() { didWork = true }
+                if try task.punctuateWallClock() { didWork = true }
+            }
             return didWork
         }
         let now = context.configuration.time.monotonic.milliseconds
@@ -212,11 +219,12 @@ final class ThreadLoop {
     // So many records at most, so that clocks, commits and requests get their turn.
     private func process() throws -> Bool {
         var didWork = false
+        idleLeft = Int64.max
         times.start()
         for item in measured {
             let task = item.task
             var left = context.configuration.recordsPerRound
-            while left > 0, try isReady(task) {
+            while left > 0, isReady(task) {
                 let began = times.now
                 let done = try task.processRun(limit: left)
                 guard done > 0 else { break }
@@ -246,21 +254,38 @@ final class ThreadLoop {
             span.end - span.start, exemplar: span.context, at: span.end / 1_000_000)
     }
 
-    // Semantics 5.3: an empty partition that is known to have records is waited for.
-    private func isReady(_ task: StreamTask) throws -> Bool {
-        guard task.queues.count > 1, context.configuration.maximumIdle >= 0 else { return true }
-        var isWaiting = false
-        for queue in task.queues where queue.count == 0 {
-            if consumer.knownEnd(queue.assignment) > consumer.position(queue.assignment) { return false }
-            isWaiting = true
+    // Semantics 5.3: for each partition that has nothing to process it is waited, as long as it is known to have records, and else for
+    // so long from when it was first noticed.
+    private func isReady(_ task: StreamTask) -> Bool {
+        let idle = context.configuration.maximumIdle
+        guard task.queues.count > 1, idle >= 0 else { return true }
+        var isReady = true
+        var left = Int64.min
+        var hasRecords = false
+        for queue in task.queues {
+            if queue.count > 0 {
+                queue.idleSince = nil
+                hasRecords = true
+                continue
+            }
+            let end = consumer.knownEnd(queue.assignment)
+            if end < 0 || end > consumer.position(queue.assignment) {
+                queue.idleSince = nil
+                isReady = false
+            } else if idle > 0 {
+                let now = context.configuration.time.monotonic.milliseconds
+                let since = queue.idleSince ?? now
+                queue.idleSince = since
+                left = max(left, idle - (now - since))
+            }
         }
-        guard isWaiting, context.configuration.maximumIdle > 0 else {
-            idleSince = -1
-            return true
+        guard hasRecords, isReady, left > Int64.min else { return isReady && hasRecords }
+        if left > 0 {
+            idleLeft = min(idleLeft, left)
+            return false
         }
-        let now = context.configuration.time.monotonic.milliseconds
-        if idleSince < 0 { idleSince = now }
-        return now - idleSince >= context.configuration.maximumIdle
+        task.processedWithoutAll()
+        return true
     }
 
     private func poll(wait: Int64) throws {
@@ -284,9 +309,9 @@ final class ThreadLoop {
     }
 
     private func timeToWait(_ now: Int64) -> Int64 {
-        var wait: Int64 = 100
+        var wait = min(100, idleLeft)
         if tasks.contains(where: \.needsCommit) {
-            wait = min(wait, max(lastCommit + context.configuration.commitInterval - now, 0))
+            wait = min(wait, max(lastCommit.addingSaturated(context.configuration.commitInterval) - now, 0))
         }
         for task in tasks { wait = min(wait, max(task.nextWallClockPunctuation - now, 0)) }
         return wait
@@ -317,21 +342,30 @@ final class ThreadLoop {
             offsets.merge(task.offsets()) { _, new in new }
         }
         var commitID: Int64 = 0
+        let killPoint = context.configuration.killPoint
+        killPoint?(.cachesFlushed)
         if !dirty.isEmpty {
             if isExactlyOnce {
                 commitID = try collector.commitTransaction(offsets, context.group)
             } else {
                 try collector.flush()
+                killPoint?(.outputsWritten)
                 try context.group.commit(offsets)
             }
+            killPoint?(.logCommitted)
             recorder.settle(.committed)
             thread.metrics.commits.add()
             thread.metrics.commitTime.observe(context.configuration.time.monotonic.nanoseconds() - start)
         }
         let middle = context.configuration.time.monotonic.nanoseconds()
         var madeDurable = false
-        for task in force ? tasks : dirty {
-            if try task.committed(commitID, force: force) { madeDurable = true }
+        for task in tasks {
+            if force || dirty.contains(where: { $0 === task }) {
+                if try task.committed(commitID, force: force) { madeDurable = true }
+            } else {
+                // Others' commits must not keep an idle task's state from becoming durable.
+                try task.stores.idle()
+            }
         }
         if madeDurable {
             thread.metrics.stateCommitTime.observe(context.configuration.time.monotonic.nanoseconds() - middle)
@@ -350,6 +384,7 @@ final class ThreadLoop {
         guard !before.isEmpty else { return }
         do throws(LogError) {
             try context.log.deleteRecords(before: before)
+            context.configuration.killPoint?(.purged)
         } catch {
             // They only take room until the next time.
             guard error.isRetriable else { throw error }

@@ -90,7 +90,7 @@ extension StoreCache {
             table.value.taken.move(from: 0, to: 1, count: place)
             table.value.taken[0] = first
         }
-        for place in 0..<table.value.takenCount { table.value.links[Int(table.value.taken[place])].note = -1 }
+        for place in 0..<table.value.takenCount { table.value.links[Int(table.value.taken[place])].note = Note.taken }
     }
 
     /// The entry at a place of the order that the flush took.
@@ -105,11 +105,37 @@ extension StoreCache {
         var kept = 0
         for place in 0..<table.value.takenCount {
             let index = table.value.taken[place]
-            guard try isKept(index) else { continue }
+            guard try isKept(index) else {
+                table.value.links[Int(index)].note = Note.clean
+                continue
+            }
             table.value.taken[kept] = index
             kept += 1
         }
         table.value.takenCount = kept
+    }
+
+    /// Whether a flush took an entry and hasn't sent it yet.
+    @inline(__always)
+    func isTaken(_ index: Int32) -> Bool { table.value.links[Int(index)].note <= Note.taken }
+
+    /// A taken entry is about to be sent, and its content was copied: from here on it may be written.
+    func sent(_ index: Int32) {
+        let isReplaced = table.value.links[Int(index)].note == Note.replaced
+        table.value.links[Int(index)].note = Note.clean
+        if isReplaced { release(index) }
+    }
+
+    /// Makes another entry for the key of a taken one, which keeps what is still to be sent, and returns it.
+    ///
+    /// The new one has the old one's lineage, for a write that adds to it, and is clean.
+    @inline(never)
+    func replaceTaken(_ index: Int32, of key: RawSpan) -> Int32 {
+        remove(index)
+        table.value.links[Int(index)].note = Note.replaced
+        let new = insert(key, StoreCache.probe(key))
+        if keepsLineage { setLineage(new, lineage(index)) }
+        return new
     }
 
     /// An entry's earlier writes are flushed: forgets them.

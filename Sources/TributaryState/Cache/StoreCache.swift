@@ -56,7 +56,16 @@ final class StoreCache {
     struct Links: BitwiseCopyable {
         var newer: Int32 = -1  // towards the most recently used
         var older: Int32 = -1
-        var note: Int32 = -1  // where the entry is in the order of writes; -1: clean
+        var note = Note.clean  // where the entry is in the order of writes
+    }
+
+    /// What an entry is that has no place in the order of writes.
+    enum Note {
+        static var clean: Int32 { -1 }
+        /// A flush took the entry and hasn't sent it yet.
+        static var taken: Int32 { -2 }
+        /// The same, and another entry has the key by now.
+        static var replaced: Int32 { -3 }
     }
 
     struct Trace: BitwiseCopyable {

@@ -18,6 +18,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case topologyMismatch
         /// A store that isn't there or isn't connected.
         case unknownStore
+        /// Stores whose flushes write into each other without end.
+        case endlessFlush
         /// The store is closed, or its iterator was used after a commit.
         case closed
         /// An input/output error of the system.

@@ -9,7 +9,8 @@ extension StateStore {
 
     /// Flushes the cache: on commit, and at close.
     ///
-    /// Does nothing without one.
+    /// Does nothing without one. What nodes behind write into this store meanwhile waits for the next call, also under a key that
+    /// this one has yet to send: the old value is sent once, and the new one once. A read sees the new one at once.
     public func flush() throws {
         guard hasDirtyEntries else { return }
         cache.takeDirty()
@@ -35,6 +36,10 @@ extension StateStore {
 
     /// Writes what the cache took for this flush to the engine sorted by key, then logs and forwards it in order.
     private func flushTaken(isCommit: Bool = false) throws {
+        do { try sendTaken(isCommit) } catch { throw failed(by: error) }
+    }
+
+    private func sendTaken(_ isCommit: Bool) throws {
         state.value.isFlushing = true
         let saved = keepsHeaders ? recorder.saveHeaders() : nil
         defer {
@@ -67,6 +72,7 @@ extension StateStore {
             value.writer.removeAll()
             cache.copyValue(index, into: &value.writer)
             cache.flushed(index)
+            cache.sent(index)
             let isDelete = entry.isDelete
             let time = isDelete || !description.isTimestamped ? entry.recordTime : entry.timestamp
             encodeCell(lineage)

@@ -56,7 +56,7 @@ extension StateStore {
         guard keepsCells else { return }
         if !exists {
             cache.setCell(index, meta.lineage.cell)
-        } else if row == index {
+        } else if row == index || (row >= 0 && row == state.value.replaced) {
             cache.addCell(index, meta.lineage.cell)
         } else {
             cache.setCell(index, arena.add(state.value.lineage.cell, meta.lineage.cell))
@@ -156,6 +156,7 @@ extension StateStore {
         var index = state.value.lookedUp
         state.value.lineageFrom = -1
         if !cache.isEntry(index, of: key) { index = lookUp(key) }
+        if state.value.isFlushing && cache.isTaken(index) { index = replaceTaken(index, of: key) }
         state.value.writes &+= 1
         if cache.keepsFolds { cache.foldIn(index) }
         cache.markDirty(index)
@@ -164,6 +165,14 @@ extension StateStore {
             offset: meta.origin.offset, headers: recorder.headers(of: meta),
             charge: meta.headers.isEmpty ? 0 : StateStore.residentSize(ofHeaders: meta.headers))
         return index
+    }
+
+    // A write to a row that the flush under way has yet to send: what was there is sent, and then, by the next flush, this.
+    @inline(never)
+    private func replaceTaken(_ index: Int32, of key: RawSpan) -> Int32 {
+        state.value.replaced = index
+        state.value.lookedUp = -1
+        return cache.replaceTaken(index, of: key)
     }
 
     /// The cache's entry of a key that wasn't read just before, made if there is none.
@@ -181,8 +190,12 @@ extension StateStore {
         state.value.writes &+= 1
         if value == nil { state.value.deletes &+= 1 }
         encodeCell(lineage)
-        try writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage)
-        try log(key, value, timestamp: value == nil || !description.isTimestamped ? recordTime : timestamp, lineage)
+        do {
+            try writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage)
+            try log(key, value, timestamp: value == nil || !description.isTimestamped ? recordTime : timestamp, lineage)
+        } catch {
+            throw failed(by: error)
+        }
     }
 
     @inline(__always)

@@ -27,6 +27,12 @@ public final class StateStore {
     /// How many changelog records had a cell that couldn't be read: their rows have a gap.
     public internal(set) var unreadableCells: Int64 = 0
 
+    /// The first error that left something half done: a row that is in one of engine and changelog only, or a flush that ended
+    /// early; nil while there was none.
+    ///
+    /// Whoever called may have swallowed it; what the store holds must not be committed any more.
+    public private(set) var failure: (any Error)?
+
     let inner: any InnerStore
     let recorder: LineageRecorder
     /// The recorder's arena, held here so that no record pays for its reference count.
@@ -64,6 +70,8 @@ public final class StateStore {
         var sequence: UInt32 = 0
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
+        // The entry that the last write to a row of a flush under way left to the flush.
+        var replaced: Int32 = -1
         var fetched = false
         // When the engine's last read began and ended; 0 where nobody asks.
         var readTimes: (start: Int64, end: Int64) = (0, 0)
@@ -146,6 +154,13 @@ public final class StateStore {
         state = Owned(State())
         state.value.hasGraves = hasGraves
         recorder.hasStore()
+    }
+
+    /// Notes an error that leaves something half done, and hands it on.
+    @inline(never)
+    func failed(by error: any Error) -> any Error {
+        if failure == nil { failure = error }
+        return error
     }
 
     // MARK: Reading

@@ -162,7 +162,8 @@ public final class TopologyTestDriver {
     public func advanceWallClock(milliseconds: Int64) throws {
         clock.advance(milliseconds: milliseconds)
         try Lineage.bound(to: task.box) {
-            task.updateClocks()
+            let time = configuration.runtime.time
+            task.update(wallClock: time.wall.milliseconds, monotonic: time.monotonic.milliseconds)
             _ = try task.punctuateWallClock()
             try commit()
         }
@@ -307,6 +308,10 @@ public final class TopologyTestDriver {
         consumer = parts.consumer
         group = parts.group
         assignments = parts.assignments
+        try Lineage.bound(to: task.box) {
+            // What the time from before has made due waits for no record.
+            if try task.punctuateStreamTime() || task.needsCommit { try commit() }
+        }
     }
 
     /// Ends the driver.

@@ -1,8 +1,13 @@
 public import TributaryCore
 
 extension RecordBatch {
-    /// Makes a batch with copies of records; its next offset is the one after the last, or 0 if there is none.
-    public convenience init(copying records: [LoggedRecord], assignment: Int) {
+    /// Makes a batch with copies of records.
+    ///
+    /// - Parameters:
+    ///   - records: by their offsets; none for a batch that only says where to read on.
+    ///   - assignment: the consumer's number of the partition.
+    ///   - nextOffset: where to read on; nil for the offset after the last record, or 0 if there is none.
+    public convenience init(copying records: [LoggedRecord], assignment: Int, nextOffset: Int64? = nil) {
         var writer = BatchBytes(records)
         let slots = UnsafeMutablePointer<RecordSlot>.allocate(capacity: max(records.count, 1))
         for (index, record) in records.enumerated() {
@@ -27,7 +32,8 @@ extension RecordBatch {
         }
         let base = unsafe writer.base
         unsafe self.init(
-            assignment: assignment, slots: slots, count: records.count, nextOffset: (records.last?.offset ?? -1) + 1,
+            assignment: assignment, slots: slots, count: records.count,
+            nextOffset: nextOffset ?? (records.last?.offset ?? -1) + 1,
             release: {
                 unsafe slots.deallocate()
                 unsafe base.deallocate()

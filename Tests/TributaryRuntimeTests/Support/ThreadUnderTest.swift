@@ -9,10 +9,13 @@ import TributaryTesting
 final class World {
     let clock = ManualClock(1_000_000)
     let log = MemoryLog()
+    /// The log as the application sees it.
+    let refusing: RefusingLog
     let engines: KeptEngines
 
     init(topics: String..., partitions: Int32 = 1) throws {
         engines = try KeptEngines()
+        refusing = RefusingLog(log)
         try log.createTopics(topics.map { TopicSpecification($0, partitions: partitions) })
     }
 
@@ -74,7 +77,7 @@ final class ThreadUnderTest {
             GroupConfiguration(group: Self.id, clientID: "test", tasks: plan.tasks.count))
         self.group = group
         let context = ThreadContext(
-            topology: topology, plan: plan, configuration: configuration, log: world.log, group: group,
+            topology: topology, plan: plan, configuration: configuration, log: world.refusing, group: group,
             engines: world.engines, metrics: registry, onRestore: { _ in }, onRunning: {}, onEnd: { _ in })
         thread = StreamThread(index: 1, tasks: plan.tasks, context: context)
         do {

@@ -81,6 +81,7 @@ struct Compactor: ~Copyable {
         guard all || (end > row.cleanOffset && Double(dirty) >= ratio * Double(row.bytes)) else { return .nothing }
         var found = DirtyPart(from: row.cleanOffset, memory: store.configuration.compactionBytes)
         let reached = try note(&found, row, to: end)
+        store.configuration.killPoint?(.compactionNoted)
         guard try rewrite(found, to: reached, row) else { return .interrupted }
         return reached < end ? .more : .done
     }
@@ -187,6 +188,7 @@ struct Compactor: ~Copyable {
             else { return false }
         }
         guard try flush(row) else { return false }
+        store.configuration.killPoint?(.compactionCommitted)
         return try write(row) { $0.cleanOffset = max($0.cleanOffset, end) }
     }
 
@@ -325,6 +327,7 @@ struct Compactor: ~Copyable {
                     key.record(id, partition, replacement.base)
                     try transaction.put(store.databases.records, key.bytes, replacement.batch.bytes)
                 }
+                store.configuration.killPoint?(.compactionWritten)
             }
         }
     }

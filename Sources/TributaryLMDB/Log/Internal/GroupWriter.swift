@@ -30,7 +30,9 @@ struct GroupWriter: ~Copyable {
                 value.append(bigEndian: last)
                 try transaction.put(databases.meta, key.bytes, value.bytes)
             }
+            if last != before { store.configuration.killPoint?(.groupWritten) }
             try commit(transaction, id: last, changed: last != before)
+            if last != before { store.configuration.killPoint?(.groupCommitted) }
             if last != before { store.wake.word.announce() }
             for set in sets { set.finish() }
         } catch {

@@ -1,0 +1,82 @@
+import TributaryCore
+import TributaryTesting
+
+/// A log in memory whose writers refuse what a test says.
+final class RefusingLog: Log {
+    private let log: MemoryLog
+    /// Says why a record of a topic with a value is refused; nil takes it.
+    let refusal = Guarded<(@Sendable (_ topic: String, _ value: String?) -> LogError?)?>(nil)
+
+    init(_ log: MemoryLog) { self.log = log }
+
+    var clusterID: String { log.clusterID }
+    var defaults: LogDefaults { log.defaults }
+    func topics() throws(LogError) -> [TopicDescription] { try log.topics() }
+    func topic(_ name: String) throws(LogError) -> TopicDescription? { try log.topic(name) }
+    func createTopics(_ specifications: [TopicSpecification]) throws(LogError) { try log.createTopics(specifications) }
+    func deleteTopics(_ names: [String]) throws(LogError) { try log.deleteTopics(names) }
+    func deleteRecords(before offsets: [TopicPartition: Int64]) throws(LogError) {
+        try log.deleteRecords(before: offsets)
+    }
+    func watermarks(_ partition: TopicPartition, committed: Bool) throws(LogError) -> Watermarks {
+        try log.watermarks(partition, committed: committed)
+    }
+    func offsets(atOrAfter times: [TopicPartition: Int64]) throws(LogError) -> [TopicPartition: Int64] {
+        try log.offsets(atOrAfter: times)
+    }
+    func makeConsumer(_ configuration: ConsumerConfiguration) throws(LogError) -> any LogConsumer {
+        try log.makeConsumer(configuration)
+    }
+    func makeProducer(_ configuration: ProducerConfiguration) throws(LogError) -> any LogProducer {
+        RefusingProducer(try log.makeProducer(configuration), self)
+    }
+    func joinGroup(_ configuration: GroupConfiguration) throws(LogError) -> any LogGroup {
+        try log.joinGroup(configuration)
+    }
+    func committedOffsets(group: String) throws(LogError) -> [TopicPartition: CommittedOffset] {
+        try log.committedOffsets(group: group)
+    }
+    func newestCommit() throws(LogError) -> Int64? { try log.newestCommit() }
+    func close() { log.close() }
+}
+
+private final class RefusingProducer: LogProducer {
+    private let inner: any LogProducer
+    private let log: RefusingLog
+    private var names: [Int: String] = [:]
+
+    init(_ inner: any LogProducer, _ log: RefusingLog) {
+        self.inner = inner
+        self.log = log
+    }
+
+    func number(ofTopic name: String) throws(LogError) -> Int {
+        let number = try inner.number(ofTopic: name)
+        names[number] = name
+        return number
+    }
+    func partitions(ofTopic number: Int) -> Int32 { inner.partitions(ofTopic: number) }
+    func beginTransaction() throws(LogError) { try inner.beginTransaction() }
+    func send(
+        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
+        context: TraceContext, cell: RawSpan, extras: RawSpan
+    ) throws(LogError) {
+        if let refusal = log.refusal.withLock({ $0 }) {
+            var text: String?
+            if let value { text = String(decoding: [UInt8](copying: value), as: UTF8.self) }
+            if let error = refusal(names[topic] ?? "", text) { throw error }
+        }
+        try inner.send(
+            topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
+            context: context, cell: cell, extras: extras)
+    }
+    var pendingBytes: Int { inner.pendingBytes }
+    func push() { inner.push() }
+    func flush() throws(LogError) { try inner.flush() }
+    func lastOffset(topic: Int, partition: Int32) -> Int64 { inner.lastOffset(topic: topic, partition: partition) }
+    func commitTransaction(
+        offsets: [TopicPartition: CommittedOffset], group: (any LogGroup)?
+    ) throws(LogError) -> Int64 { try inner.commitTransaction(offsets: offsets, group: group) }
+    func abortTransaction() throws(LogError) { try inner.abortTransaction() }
+    func close() { inner.close() }
+}
