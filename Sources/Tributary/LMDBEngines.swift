@@ -11,6 +11,7 @@ struct LMDBEngines: EngineFactory {
     let faults: LMDBFaults?
     let killPoint: KillPointHook?
     let log: LogSink
+    let killPoint: KillPointHook?
 
     private func folder(_ task: String) -> String { "\(directory)/\(task)" }
 
@@ -22,6 +23,7 @@ struct LMDBEngines: EngineFactory {
         // Deaths say nothing certain against the file, and here nothing could take its place.
         if !alone.isEmpty { options.maximumDeaths = Int.max }
         let folder = folder(task)
+        options.killPoint = killPoint
         do throws(StoreError) {
             return try LMDBStateEngine(directory: folder, options: options)
         } catch {

@@ -179,7 +179,8 @@ public final class StreamsApplication: Sendable {
         status.withLock { $0.names = sourceNames }
         let engines = LMDBEngines(
             directory: directory, mapSize: configuration.stateMapSize, checkedBytes: configuration.stateCheckedBytes,
-            faults: configuration.stateFaults, log: runtime.log, killPoint: runtime.killPoint)
+            faults: configuration.stateFaults, log: runtime.log,
+            killPoint: runtime.killPoint)
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 start(plan, runtime, log, group, engines, continuation)

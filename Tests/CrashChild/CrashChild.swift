@@ -22,6 +22,8 @@ import Tributary
             if let clock { configuration.runtime.time = clock.source }
             if let order = KillOrder() { configuration.runtime.killPoint = { order.reached($0) } }
             if arguments.last == "unchecked" { configuration.stateCheckedBytes = 0 }
+            if let clock { configuration.runtime.time = clock.source }
+            if let order = KillOrder() { configuration.runtime.killPoint = { order.reached($0) } }
             var exporter: OTLPExporter?
             if getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != nil {
                 let environment = TelemetryEnvironment()

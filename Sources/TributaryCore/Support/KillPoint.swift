@@ -45,7 +45,7 @@ package enum KillPoint: String, Sendable, CaseIterable {
     case compactionNoted
     /// A rewritten batch is in LMDB's transaction, which isn't committed.
     case compactionWritten
-    /// It is committed; the partition doesn't say that it is compacted.
+    /// Batches may be committed; the partition doesn't say that it is compacted.
     case compactionCommitted
 }
 

@@ -104,6 +104,13 @@ public final class TaskStores {
         return store
     }
 
+    /// Has the next start build the state anew if an error says that something stored is not what was written.
+    func noteDamage(_ error: any Error) {
+        guard let error = error as? StoreError, error.code == .corrupt || error.code == .unknownFormat else { return }
+        if let name = error.store, topology.stores[name]?.isPersistent == false { return }
+        persistent?.noteDamage("\(error)")
+    }
+
     // MARK: Flushing
 
     /// Whether a cache holds what isn't flushed.
@@ -138,13 +145,6 @@ public final class TaskStores {
 
     /// What left a store half written.
     var failure: (any Error)? { inOrder.lazy.compactMap(\.failure).first }
-
-    /// Has the next start build the state anew if an error says that something stored is not what was written.
-    func noteDamage(_ error: any Error) {
-        guard let error = error as? StoreError, error.code == .corrupt || error.code == .unknownFormat else { return }
-        if let name = error.store, topology.stores[name]?.isPersistent == false { return }
-        persistent?.noteDamage("\(error)")
-    }
 
     func changelog(_ store: String) -> StoreChangelog? { changelogs[store] }
 
@@ -195,8 +195,8 @@ public final class TaskStores {
         for store in inOrder { try store.prepareCommit() }
         configuration.killPoint?(.positionsSaved)
         try persistent.commit()
-        configuration.killPoint?(.stateCommitted)
         persistent.noteProgress()
+        configuration.killPoint?(.stateCommitted)
         lastStateCommit = now
         try purgeGraves(now)
     }

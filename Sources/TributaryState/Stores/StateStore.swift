@@ -33,6 +33,12 @@ public final class StateStore {
     /// How many changelog records had a cell that couldn't be read: their rows have a gap.
     public internal(set) var unreadableCells: Int64 = 0
 
+    /// The first error that left something half done: a row that is in one of engine and changelog only, or a flush that ended
+    /// early; nil while there was none.
+    ///
+    /// Whoever called may have swallowed it; what the store holds must not be committed any more.
+    public private(set) var failure: (any Error)?
+
     let inner: any InnerStore
     let recorder: LineageRecorder
     /// The recorder's arena, held here so that no record pays for its reference count.

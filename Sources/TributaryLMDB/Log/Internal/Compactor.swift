@@ -188,9 +188,8 @@ struct Compactor: ~Copyable {
             else { return false }
         }
         guard try flush(row) else { return false }
-        let isWritten = try write(row) { $0.cleanOffset = max($0.cleanOffset, end) }
         store.configuration.killPoint?(.compactionCommitted)
-        return isWritten
+        return try write(row) { $0.cleanOffset = max($0.cleanOffset, end) }
     }
 
     /// Adds what stays of a batch; returns where the next begins, or nil if the partition has changed.
