@@ -66,6 +66,7 @@ public final class KeyValueStore<Key, Value> {
     private let keySerde: Serde<Key>
     private let valueSerde: Serde<Value>
     private let keyBuffer = ByteBuffer()
+    private let scratch = ScratchBuffer()
     private let valueBuffer = ByteBuffer()
 
     init(_ store: StateStore, _ core: ProcessorCore, _ key: Serde<Key>, _ value: Serde<Value>) {
@@ -77,7 +78,9 @@ public final class KeyValueStore<Key, Value> {
 
     /// The entry of a key; nil if there is none.
     public func get(_ key: Key) throws -> StoreEntry<Key, Value>? {
-        try encode(key)
+        let keyBuffer = scratch.take()
+        defer { scratch.give(keyBuffer) }
+        try encode(key, into: keyBuffer)
         guard try store.read(keyBuffer.bytes) else { return nil }
         let lineage = store.valueLineage
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
@@ -97,7 +100,7 @@ public final class KeyValueStore<Key, Value> {
     ///   - timestamp: of the value, ms; the record's by default.
     ///   - from: the entries that it was made from besides the record; without, everything read in this callback counts.
     public func put(_ key: Key, _ value: Value, timestamp: Int64? = nil, from: [any StoredLineage]? = nil) throws {
-        try encode(key)
+        try encode(key, into: keyBuffer)
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
             return try write(nil, timestamp, from)
         }
@@ -116,9 +119,11 @@ public final class KeyValueStore<Key, Value> {
     /// Deletes a key; returns the entry that was there.
     @discardableResult
     public func delete(_ key: Key) throws -> StoreEntry<Key, Value>? {
-        try encode(key)
+        let keyBuffer = scratch.take()
+        defer { scratch.give(keyBuffer) }
+        try encode(key, into: keyBuffer)
         guard try store.read(keyBuffer.bytes) else {
-            try delete(row: nil)
+            try delete(keyBuffer.bytes, row: nil)
             return nil
         }
         let lineage = store.valueLineage
@@ -126,7 +131,7 @@ public final class KeyValueStore<Key, Value> {
             key: key, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
             lineage: lineage, callback: core.callback)
         let headers = store.propagatedRowHeaders()
-        try delete(row: lineage.context)
+        try delete(keyBuffer.bytes, row: lineage.context)
         // From here on the row may be used for something: it is no part of its own end.
         core.noteRead(lineage)
         if let headers { core.recorder.addHeaders(headers.span.bytes, to: core.origin) }
@@ -134,10 +139,10 @@ public final class KeyValueStore<Key, Value> {
     }
 
     // A tombstone comes from the record alone; the row that was there is its history.
-    private func delete(row: TraceContext?) throws {
+    private func delete(_ key: RawSpan, row: TraceContext?) throws {
         let held = CollectionOfOne(core.lineage)
         _ = try store.write(
-            keyBuffer.bytes, nil, timestamp: core.timestamp, cell: core.lineage.cell, link: .deleted, row: row,
+            key, nil, timestamp: core.timestamp, cell: core.lineage.cell, link: .deleted, row: row,
             core.meta(held.span))
     }
 
@@ -179,7 +184,7 @@ public final class KeyValueStore<Key, Value> {
         }
     }
 
-    private func encode(_ key: Key) throws {
+    private func encode(_ key: Key, into keyBuffer: ByteBuffer) throws {
         keyBuffer.writer.removeAll()
         if let nulls = keySerde.nullability, nulls.isNull(key) {
             throw StoreError(.invalidRequest, "a null key", store: store.name)
@@ -213,6 +218,7 @@ public final class WindowStore<Key, Value> {
     private let keySerde: Serde<Key>
     private let valueSerde: Serde<Value>
     private let keyBuffer = ByteBuffer()
+    private let scratch = ScratchBuffer()
     private let valueBuffer = ByteBuffer()
     private let size: Int64
     private let retainsDuplicates: Bool
@@ -233,7 +239,7 @@ public final class WindowStore<Key, Value> {
 
     /// Writes a value for a key and a window's start; one that is null deletes (in a store that keeps duplicates: is only logged).
     public func put(_ key: Key, _ value: Value, windowStart: Int64, from: [any StoredLineage]? = nil) throws {
-        try encode(key, windowStart, isWrite: true)
+        try encode(key, windowStart, isWrite: true, into: keyBuffer)
         let lineage = try core.derived(from: from?.map(\.entryLineage))
         let held = CollectionOfOne(lineage)
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
@@ -253,7 +259,9 @@ public final class WindowStore<Key, Value> {
 
     /// The entry of a key's window; nil if there is none.
     public func fetch(_ key: Key, windowStart: Int64) throws -> StoreEntry<Windowed<Key>, Value>? {
-        try encode(key, windowStart, isWrite: false)
+        let keyBuffer = scratch.take()
+        defer { scratch.give(keyBuffer) }
+        try encode(key, windowStart, isWrite: false, into: keyBuffer)
         guard try store.read(keyBuffer.bytes) else { return nil }
         let lineage = store.valueLineage
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
@@ -312,7 +320,7 @@ public final class WindowStore<Key, Value> {
         }
     }
 
-    private func encode(_ key: Key, _ start: Int64, isWrite: Bool) throws {
+    private func encode(_ key: Key, _ start: Int64, isWrite: Bool, into keyBuffer: ByteBuffer) throws {
         keyBuffer.writer.removeAll()
         if let nulls = keySerde.nullability, nulls.isNull(key) {
             throw StoreError(.invalidRequest, "a null key", store: store.name)

@@ -84,7 +84,7 @@ public struct TimeWindowedKStream<Key, Value> {
         if value == nil {
             graph.fail("the aggregation '\(name)' needs a serde for its values: give value:")
         }
-        input.output.attach(id, name) { context in
+        input.encoded(key: key, value: nil).output.attach(id, name) { context in
             guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
             let next = try output.sink(in: context)
             let store = try context.services.store(state.name)
