@@ -247,14 +247,14 @@ public final class WindowStore<Key, Value> {
             let row = retainsDuplicates ? nil : try core.deletedRow(of: store, keyBuffer.bytes, lineage.context)
             _ = try store.write(
                 keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: row,
-                window: (windowStart, windowStart &+ size), core.meta(held.span))
+                window: (windowStart, windowStart.addingSaturated(size)), core.meta(held.span))
             return
         }
         valueBuffer.writer.removeAll()
         try valueSerde.encode(value, &valueBuffer.writer)
         _ = try store.write(
             keyBuffer.bytes, valueBuffer.bytes, timestamp: core.timestamp, cell: lineage.cell, link: .bound,
-            row: nil, window: (windowStart, windowStart &+ size), core.meta(held.span))
+            row: nil, window: (windowStart, windowStart.addingSaturated(size)), core.meta(held.span))
     }
 
     /// The entry of a key's window; nil if there is none.
@@ -268,7 +268,7 @@ public final class WindowStore<Key, Value> {
         core.noteRead(lineage)
         store.passHeaders(to: core.origin)
         return StoreEntry(
-            key: Windowed(key: key, window: Window(start: windowStart, end: windowStart &+ size)),
+            key: Windowed(key: key, window: Window(start: windowStart, end: windowStart.addingSaturated(size))),
             value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
             lineage: lineage,
             callback: core.callback)
@@ -314,7 +314,7 @@ public final class WindowStore<Key, Value> {
             return StoreEntry(
                 key: Windowed(
                     key: try keySerde.decode(key.prefix(key.byteCount - 12)),
-                    window: Window(start: start, end: start &+ size)),
+                    window: Window(start: start, end: start.addingSaturated(size))),
                 value: try valueSerde.decode(row.value.span.bytes), timestamp: row.timestamp, lineage: row.lineage,
                 callback: core.callback)
         }

@@ -104,8 +104,7 @@ extension TopologyGraph {
             fail(problem)
             return 0
         }
-        let least = windows.size.addingReportingOverflow(windows.grace)
-        let needed = least.overflow ? Int64.max : least.partialValue
+        let needed = windows.size.addingSaturated(windows.grace)
         guard let retention else { return needed }
         if retention < needed {
             fail("the retention of \(retention) ms is below the windows' size and grace of \(needed) ms: raise it")

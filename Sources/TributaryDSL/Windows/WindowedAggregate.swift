@@ -41,14 +41,21 @@ final class WindowedAggregate<Key, Aggregate> {
     func update(_ meta: borrowing RecordMeta, _ step: (_ exists: Bool, _ key: RawSpan) throws -> Aggregate) throws {
         guard meta.hasKey else { return user.dropped(.nullKey, meta) }
         time.value = max(time.value, meta.timestamp)
-        let close = time.value &- windows.grace
+        let close = time.value.subtractingSaturated(windows.grace)
         let key = scratch.take()
         defer { scratch.give(key) }
         var start = windows.firstStart(of: meta.timestamp)
-        while start <= meta.timestamp {
-            let end = windows.end(ofStart: start)
-            defer { start &+= windows.advance }
-            guard end > close else {
+        var isOpen = start <= meta.timestamp
+        while isOpen {
+            let end = start.addingReportingOverflow(windows.size)
+            // Behind the last start that there is comes none.
+            let following = start.addingReportingOverflow(windows.advance)
+            defer {
+                start = following.partialValue
+                isOpen = !following.overflow && start <= meta.timestamp
+            }
+            // A window that ends behind the greatest time is never over.
+            guard end.overflow || end.partialValue > close else {
                 user.dropped(.expired, meta)
                 continue
             }
@@ -59,7 +66,8 @@ final class WindowedAggregate<Key, Aggregate> {
             let exists = try store.read(key.bytes)
             if exists { store.previousSpan(meta) }
             guard let result = try user.run(meta, { try step(exists, key.bytes) }) else { return }
-            let written = try aggregate.write(key.bytes, result, exists: exists, window: (start, end), meta)
+            let written = try aggregate.write(
+                key.bytes, result, exists: exists, window: (start, windows.end(ofStart: start)), meta)
             guard !aggregate.isCached else { continue }
             let lineage = CollectionOfOne(store.writtenLineage)
             let short = key.bytes.prefix(key.bytes.byteCount - 4)
