@@ -37,6 +37,7 @@ public final class StreamsBuilder {
         timestamps: TimestampExtractor? = nil
     ) -> KStream<Key, Value> {
         let name = graph.name("KSTREAM-SOURCE-", named)
+        let topics = graph.distinct(topics, for: name)
         let node = graph.add(name, .source(topics: topics))
         let output = Output<Key, Value>()
         addSourceNode(
@@ -76,21 +77,28 @@ public final class StreamsBuilder {
         let state = TableStoreState(
             settings.description(
                 graph, store, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
-                serdes: "\(key.name) \(value.name)"),
+                serdes: "\((settings.key ?? key).name) \((settings.value ?? value).name)"),
             node: node, graph: graph, isMaterialized: settings.name != nil)
-        attachTableSource(sourceOutput, node, tableName, state, output, key: key, value: value)
+        let records = KStream(
+            graph: graph, node: source, output: sourceOutput, keySerde: key, valueSerde: value,
+            needsRepartition: false, sources: [source]
+        ).encoded(key: settings.key, value: settings.value)
+        attachTableSource(
+            records.output, node, tableName, state, output, key: records.keySerde, value: records.valueSerde)
         return KTable(
-            graph: graph, node: node, output: output, keySerde: key, valueSerde: value, store: state,
-            sources: [source])
+            graph: graph, node: node, output: output, keySerde: records.keySerde, valueSerde: records.valueSerde,
+            store: state, sources: [source])
     }
 
-    /// Adds a store for processors, which name it when they are connected.
+    /// Adds a store for processors, which name it when they are connected; several may share it.
+    ///
+    /// Adding the same store again does nothing. One that differs, or has the name of an operator's store, is refused by
+    /// ``build(explicitNames:)``.
     public func addStateStore(_ store: StoreDescription) {
         var store = store
         // A processor says what a put is made from: an earlier put that the cache replaced is history, not a contribution.
         store.isLatestWins = true
-        graph.addStore(store)
-        graph.userStores.insert(store.name)
+        graph.addUserStore(store)
     }
 
     /// Checks the topology and freezes it.

@@ -51,7 +51,8 @@ public struct RecordMeta: ~Escapable {
     /// - Parameters:
     ///   - key: the key's bytes.
     ///   - hasKey: false for a null key.
-    ///   - keyIsStale: whether an operator changed the key, so that the bytes are of no use.
+    ///   - keyIsStale: whether an operator changed the key, so that the bytes are of no use. Has no default: what passes a
+    ///     record on has to pass that on, too, or the key is lost.
     ///   - timestamp: ms since the epoch.
     ///   - origin: where the source record was read.
     ///   - headers: the user's, as an encoded list.
@@ -60,7 +61,7 @@ public struct RecordMeta: ~Escapable {
     @inline(__always)
     @_lifetime(copy key, copy headers, copy lineage)
     public init(
-        key: RawSpan, hasKey: Bool, keyIsStale: Bool = false, timestamp: Int64, origin: RecordOrigin, headers: RawSpan,
+        key: RawSpan, hasKey: Bool, keyIsStale: Bool, timestamp: Int64, origin: RecordOrigin, headers: RawSpan,
         lineage: Span<Lineage>
     ) {
         self.init(
@@ -130,6 +131,7 @@ public struct RecordMeta: ~Escapable {
     @_lifetime(copy self, copy key, copy lineage)
     public func with(key: RawSpan, timestamp: Int64, _ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
-            key: key, hasKey: true, timestamp: timestamp, origin: origin, headers: headers, lineage: lineage)
+            key: key, hasKey: true, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
+            lineage: lineage)
     }
 }

@@ -48,7 +48,7 @@ import TributaryState
         let lineage = CollectionOfOne(
             Lineage(context: TraceContext(traceHigh: 1, traceLow: trace, span: 2, flags: 0), cell: .empty))
         let meta = RecordMeta(
-            key: key.span.bytes, hasKey: true, timestamp: timestamp,
+            key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: timestamp,
             origin: RecordOrigin(topic: 0, partition: 0, offset: 0), headers: RawSpan(), lineage: lineage.span)
         if let value {
             _ = try store.write(

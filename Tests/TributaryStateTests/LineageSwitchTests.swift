@@ -102,7 +102,7 @@ import TributaryState
                     : .empty
                 let lineage = CollectionOfOne(Lineage(context: context, cell: cell))
                 let meta = RecordMeta(
-                    key: key.span.bytes, hasKey: true, timestamp: step,
+                    key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: step,
                     origin: RecordOrigin(topic: 0, partition: 0, offset: step), headers: RawSpan(),
                     lineage: lineage.span)
                 let exists = try store.read(key.span.bytes)
@@ -153,7 +153,7 @@ import TributaryState
             let context = trace == 0 ? .none : TraceContext(traceHigh: 1, traceLow: trace, span: 5, flags: 1)
             let lineage = CollectionOfOne(Lineage(context: context, cell: .empty))
             let meta = RecordMeta(
-                key: key.span.bytes, hasKey: true, timestamp: 1,
+                key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: 1,
                 origin: RecordOrigin(topic: 0, partition: 0, offset: 1), headers: RawSpan(), lineage: lineage.span)
             let exists = try store.read(key.span.bytes)
             _ = try store.writeAggregate(key.span.bytes, value.span.bytes, exists: exists, meta)

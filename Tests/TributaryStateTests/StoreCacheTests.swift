@@ -157,7 +157,7 @@ import TributaryState
                     Lineage(
                         context: TraceContext(traceHigh: 1, traceLow: UInt64(step), span: 2, flags: 0), cell: .empty))
                 let meta = RecordMeta(
-                    key: key.span.bytes, hasKey: true, timestamp: Int64(step),
+                    key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: Int64(step),
                     origin: RecordOrigin(topic: topic, partition: partition, offset: Int64(step)),
                     headers: headers.span.bytes, lineage: lineage.span)
                 if random.next() % 2 == 0 {

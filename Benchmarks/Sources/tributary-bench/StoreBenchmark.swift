@@ -68,8 +68,8 @@ private func storeSample(keys: Int64, operations: Int64, cached: Bool, folder: S
         Lineage(context: TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 0), cell: .empty))
     func put(_ bytes: RawSpan) throws {
         let meta = RecordMeta(
-            key: bytes, hasKey: true, timestamp: 1_000, origin: RecordOrigin(topic: 0, partition: 0, offset: 1),
-            headers: RawSpan(), lineage: lineage.span)
+            key: bytes, hasKey: true, keyIsStale: false, timestamp: 1_000,
+            origin: RecordOrigin(topic: 0, partition: 0, offset: 1), headers: RawSpan(), lineage: lineage.span)
         _ = try store.write(
             bytes, value.span.bytes, timestamp: 1_000, cell: .empty, link: .superseded, row: nil, meta)
     }

@@ -194,7 +194,7 @@ private final class Subject {
                 TracingBenchmark.source, offset: time, timestamp: time, fingerprint: 1)
         }
         let meta = RecordMeta(
-            key: key.span.bytes, hasKey: true, timestamp: time,
+            key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: time,
             origin: RecordOrigin(topic: 0, partition: 0, offset: time), headers: RawSpan(),
             lineage: recorder.current.span)
         try body(store, meta)

@@ -66,9 +66,10 @@ extension TopologyGraph {
     @usableFromInline
     func freeze(explicitNames: Bool) throws -> Topology {
         if let firstError { throw firstError }
-        mergeEqualSources()
+        try mergeEqualSources()
         markNullKeyFilters()
         try checkSources()
+        try checkNames()
         let existing = stores.filter { $0.value.isNeeded }
         for node in nodes.indices { nodes[node].stores.removeAll { existing[$0] == nil } }
         for (name, store) in existing where store.nodes.isEmpty && !userStores.contains(name) {
@@ -103,25 +104,46 @@ extension TopologyGraph {
                         timestamps: source.timestamps))
             }
         }
-        let groups = copartitions.map { list in topicsOfGroup(list) }
         let storeList = existing.mapValues(\.description)
         let text = text(ofNodes: nodes, parts)
         return Topology(
-            nodes: nodes, stores: storeList, subTopologies: parts, internalTopics: topics, copartitionGroups: groups,
+            nodes: nodes, stores: storeList, subTopologies: parts, internalTopics: topics,
+            copartitionGroups: copartitionGroups(),
             sources: sourceList, fingerprint: fingerprint(text, storeList), makers: sources)
     }
 
-    private func topicsOfGroup(_ list: [Int]) -> [String] {
-        Array(Set(topics(ofSources: Set(list)))).sorted()
+    // Groups that share a topic are one: having equally many partitions is transitive (semantics 5.2).
+    private func copartitionGroups() -> [[String]] {
+        var groups: [Set<String>] = []
+        for list in copartitions {
+            var group = Set(topics(ofSources: Set(list)))
+            guard let first = groups.firstIndex(where: { !$0.isDisjoint(with: group) }) else {
+                groups.append(group)
+                continue
+            }
+            for other in groups[first...] where !other.isDisjoint(with: group) { group.formUnion(other) }
+            groups[first...].removeAll { $0.isSubset(of: group) }
+            groups.insert(group, at: first)
+        }
+        return groups.map { $0.sorted() }
     }
 
     // Several streams of exactly the same topics share the first one's node.
-    private func mergeEqualSources() {
-        var kept: [[String]: Int] = [:]
+    private func mergeEqualSources() throws {
+        var kept: [[String]: SourceNode] = [:]
         var replaced: [Int: Int] = [:]
         for source in sources where !source.isTable {
             let key = source.topics.sorted()
-            if let first = kept[key] { replaced[source.node] = first } else { kept[key] = source.node }
+            guard let first = kept[key] else {
+                kept[key] = source
+                continue
+            }
+            guard first.timestamps?.name == source.timestamps?.name else {
+                throw TopologyError(
+                    "'\(nodes[first.node].name)' and '\(nodes[source.node].name)' read the same topics with different "
+                        + "timestamp extractors: a record has one timestamp, so give both the same")
+            }
+            replaced[source.node] = first.node
         }
         guard !replaced.isEmpty else { return }
         for node in nodes.indices {
@@ -147,6 +169,25 @@ extension TopologyGraph {
                 }
                 owners[topic] = source.node
             }
+        }
+    }
+
+    private func checkNames() throws {
+        guard !sources.isEmpty else {
+            throw TopologyError("the topology reads no topic: begin with a stream or a table")
+        }
+        var seen: Set<String> = []
+        for (index, node) in nodes.enumerated() where !removed.contains(index) {
+            guard seen.insert(node.name).inserted else {
+                throw TopologyError(
+                    "a node named '\(node.name)' is there already: give one of the two another name")
+            }
+        }
+        // A store's graves lie in a table of that name beside its own.
+        for name in storeOrder where name.hasSuffix(".graves") && stores[String(name.dropLast(7))] != nil {
+            throw TopologyError(
+                "the store '\(name)' has the name under which the deleted rows of '\(name.dropLast(7))' are kept: "
+                    + "give it another name")
         }
     }
 

@@ -78,9 +78,6 @@ public final class TopologyGraph {
     func add(_ name: String, _ kind: NodeDescription.Kind = .processor, parents: [Int] = [], stores: [String] = [])
         -> Int
     {
-        if nodes.contains(where: { $0.name == name }) {
-            fail("a node named '\(name)' is there already: give one of the two another name")
-        }
         nodes.append(NodeDescription(name: name, kind: kind, parents: parents, stores: []))
         let node = nodes.count - 1
         for store in stores { connect(store, to: node) }
@@ -96,17 +93,24 @@ public final class TopologyGraph {
 
     // MARK: Stores
 
-    @usableFromInline
+    /// Adds the store of an operator, which shares it with no other.
     func addStore(_ description: StoreDescription, needed: Bool = true) {
         check(name: description.name)
-        if let other = stores[description.name] {
-            if other.description != description {
-                fail("two different stores are named '\(description.name)': give one of them another name")
-            }
-            return
+        guard stores[description.name] == nil else {
+            return fail("a store named '\(description.name)' is there already: give one of the two another name")
         }
         stores[description.name] = Store(description: description, isNeeded: needed)
         storeOrder.append(description.name)
+    }
+
+    /// Adds a store that processors share by its name; the same one may be added again.
+    func addUserStore(_ description: StoreDescription) {
+        if case .window(let retention, let size, _, _) = description.kind, retention < 0 || size < 0 {
+            fail("the window store '\(description.name)' has a retention or size below 0 ms")
+        }
+        if userStores.contains(description.name), stores[description.name]?.description == description { return }
+        addStore(description)
+        userStores.insert(description.name)
     }
 
     @usableFromInline
@@ -119,6 +123,14 @@ public final class TopologyGraph {
     // MARK: Sources
 
     func addSource(_ source: SourceNode) { sources.append(source) }
+
+    /// The topics of a source, each once.
+    @usableFromInline
+    func distinct(_ topics: [String], for source: String) -> [String] {
+        if topics.isEmpty { fail("the source '\(source)' has no topic: name at least one") }
+        var seen: Set<String> = []
+        return topics.filter { seen.insert($0).inserted }
+    }
 
     func topics(ofSources list: Set<Int>) -> [String] {
         list.sorted().flatMap { node -> [String] in

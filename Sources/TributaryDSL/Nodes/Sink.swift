@@ -70,18 +70,33 @@ public final class Sink<Key, Value> {
 public final class Output<Key, Value>: Sendable {
     typealias Child = (name: String, make: @Sendable (NodeContext) throws -> Sink<Key, Value>)
     private let children = BuildBox<[Child]>([])
+    // Children are added to another output, behind something that stands between.
+    private let behind: (output: Output<Key, Value>, wrap: Wrap)?
+
+    /// Makes what stands between from a child, its name and the task.
+    @usableFromInline
+    typealias Wrap = @Sendable (_ child: Sink<Key, Value>, _ name: String, NodeContext) -> Sink<Key, Value>
 
     @usableFromInline
-    init() {}
+    init() { behind = nil }
+
+    /// The same giving end, with something between it and the children that are added here.
+    @usableFromInline
+    init(_ output: Output<Key, Value>, _ wrap: @escaping Wrap) {
+        behind = (output, wrap)
+    }
 
     /// Adds a child.
     ///
     /// `make` is called once per task; the node that several parents share is made once.
     @usableFromInline
     func attach(_ node: Int, _ name: String, _ make: @escaping @Sendable (NodeContext) throws -> Sink<Key, Value>) {
-        children.withValue { list in
-            list.append((name, { context in try context.shared(node) { context.spanned(name, try make(context)) } }))
-        }
+        add((name, { context in try context.shared(node) { context.spanned(name, try make(context)) } }))
+    }
+
+    private func add(_ child: Child) {
+        guard let behind else { return children.withValue { $0.append(child) } }
+        behind.output.add((child.name, { context in behind.wrap(try child.make(context), child.name, context) }))
     }
 
     /// Makes the children for a task, as one.

@@ -28,11 +28,13 @@ extension KStream {
             context.onClose { processor.close() }
             return Sink(
                 call: { key, value, meta in
-                    core.begin(meta)
+                    let outer = core.begin(meta)
+                    defer { core.end(outer) }
                     _ = try user.run(meta) { try processor.process(Record(key, value, meta)) }
                 },
                 delete: { key, meta in
-                    core.begin(meta)
+                    let outer = core.begin(meta)
+                    defer { core.end(outer) }
                     _ = try user.run(meta) { try processor.processTombstone(Record(key, (), meta)) }
                 })
         }
@@ -61,7 +63,13 @@ extension KStream {
             context.onClose { processor.close() }
             return Sink(
                 call: { key, value, meta in
-                    core.begin(meta)
+                    let outer = core.begin(meta)
+                    let outerKey = processorContext.key
+                    processorContext.key = key
+                    defer {
+                        processorContext.key = outerKey
+                        core.end(outer)
+                    }
                     _ = try user.run(meta) { try processor.process(Record(key, value, meta)) }
                 },
                 delete: { key, meta in try next.delete(key, meta) })

@@ -66,6 +66,8 @@ public final class ProcessorContext<Key, Value>: ProcessingContext {
 /// What a processor that cannot change keys can ask and do.
 public final class FixedKeyProcessorContext<Key, Value>: ProcessingContext {
     private let children: [(name: String, sink: Sink<Key, Value>)]
+    /// The key of the record being processed; nil where there is none.
+    @usableFromInline var key: Key?
 
     @usableFromInline
     init(_ core: ProcessorCore, _ children: [(name: String, sink: Sink<Key, Value>)]) {
@@ -88,16 +90,16 @@ public final class FixedKeyProcessorContext<Key, Value>: ProcessingContext {
 
     private func forward(_ record: Record<Key, Value>, _ from: [EntryLineage]?) throws {
         guard record.timestamp >= 0 else { throw InvalidTimestamp(timestamp: record.timestamp) }
-        guard !core.isPunctuating else {
-            throw ProcessorError("'\(core.node)' can't forward in a punctuation, which has no key")
+        guard let key else {
+            throw ProcessorError("'\(core.node)' can't forward where no record is processed, since there is no key")
         }
         try core.forward(from: from) { lineage in
             let lineage = CollectionOfOne(copy lineage)
             for child in children {
                 let meta = RecordMeta(
-                    key: core.key.bytes, hasKey: core.hasKey, timestamp: record.timestamp, origin: core.origin,
-                    headers: record.headers.encoded.span.bytes, lineage: lineage.span)
-                try core.forwarding { try child.sink.call(record.key, record.value, meta) }
+                    key: core.key.bytes, hasKey: core.hasKey, keyIsStale: core.keyIsStale, timestamp: record.timestamp,
+                    origin: core.origin, headers: record.headers.encoded.span.bytes, lineage: lineage.span)
+                try core.forwarding { try child.sink.call(key, record.value, meta) }
             }
         }
     }

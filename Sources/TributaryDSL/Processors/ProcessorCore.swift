@@ -13,9 +13,11 @@ final class ProcessorCore {
     var origin = RecordOrigin.none
     var timestamp: Int64 = 0
     var isPunctuating = false
-    let headers = ByteBuffer()
-    let key = ByteBuffer()
+    private(set) var headers = ByteBuffer()
+    private(set) var key = ByteBuffer()
     var hasKey = false
+    private(set) var keyIsStale = false
+    private var isActive = false
     // What the callback has read: the contexts of the newest rows, how many there were, the sum of their cells. A callback that
     // reads and writes by turns costs no more for each write that way.
     private var reads: [TraceContext] = []
@@ -24,8 +26,45 @@ final class ProcessorCore {
     private var readCell = Cell.empty
     private let forwardOperation: Int32
     private let punctuateOperation: Int32
-    /// Counts callbacks: an entry of an earlier one is refused.
+    /// The number of the callback at hand: an entry of an earlier one is refused.
     private(set) var callback = 0
+    private var callbacks = 0
+
+    /// A callback that another one of the same processor interrupts.
+    ///
+    /// A store that the processor reads evicts a row, which comes to the processor by a table above it.
+    @usableFromInline
+    final class Interrupted {
+        fileprivate let lineage: Lineage
+        fileprivate let origin: RecordOrigin
+        fileprivate let timestamp: Int64
+        fileprivate let isPunctuating: Bool
+        fileprivate let headers: ByteBuffer
+        fileprivate let key: ByteBuffer
+        fileprivate let hasKey: Bool
+        fileprivate let keyIsStale: Bool
+        fileprivate let reads: [TraceContext]
+        fileprivate let oldestRead: Int
+        fileprivate let readCount: Int64
+        fileprivate let readCell: Cell
+        fileprivate let callback: Int
+
+        fileprivate init(_ core: ProcessorCore) {
+            lineage = core.lineage
+            origin = core.origin
+            timestamp = core.timestamp
+            isPunctuating = core.isPunctuating
+            headers = core.headers
+            key = core.key
+            hasKey = core.hasKey
+            keyIsStale = core.keyIsStale
+            reads = core.reads
+            oldestRead = core.oldestRead
+            readCount = core.readCount
+            readCell = core.readCell
+            callback = core.callback
+        }
+    }
 
     @usableFromInline
     init(_ context: NodeContext, _ node: String, stores: [String]) {
@@ -37,8 +76,11 @@ final class ProcessorCore {
         punctuateOperation = recorder.operation("punctuate \(node)", kind: .internal)
     }
 
+    /// Begins a callback with a record; what it returns is for ``end(_:)``.
     @usableFromInline
-    func begin(_ meta: borrowing RecordMeta) {
+    func begin(_ meta: borrowing RecordMeta) -> Interrupted? {
+        let interrupted = isActive ? interrupt() : nil
+        isActive = true
         lineage = meta.lineage
         origin = meta.origin
         timestamp = meta.timestamp
@@ -48,8 +90,43 @@ final class ProcessorCore {
         key.writer.removeAll()
         key.writer.append(meta.key)
         hasKey = meta.hasKey
-        callback &+= 1
+        keyIsStale = meta.keyIsStale
+        callbacks &+= 1
+        callback = callbacks
         if readCount > 0 { forgetReads() }
+        return interrupted
+    }
+
+    // Views of the buffers are still in use: the callback that interrupts gets others.
+    private func interrupt() -> Interrupted {
+        let state = Interrupted(self)
+        headers = ByteBuffer()
+        key = ByteBuffer()
+        reads = []
+        forgetReads()
+        return state
+    }
+
+    /// Ends a callback; the one that it interrupted goes on.
+    @usableFromInline
+    func end(_ interrupted: Interrupted?) {
+        guard let interrupted else {
+            isActive = false
+            return
+        }
+        lineage = interrupted.lineage
+        origin = interrupted.origin
+        timestamp = interrupted.timestamp
+        isPunctuating = interrupted.isPunctuating
+        headers = interrupted.headers
+        key = interrupted.key
+        hasKey = interrupted.hasKey
+        keyIsStale = interrupted.keyIsStale
+        reads = interrupted.reads
+        oldestRead = interrupted.oldestRead
+        readCount = interrupted.readCount
+        readCell = interrupted.readCell
+        callback = interrupted.callback
     }
 
     private func forgetReads() {
@@ -74,10 +151,14 @@ final class ProcessorCore {
         origin = .none
         timestamp = time
         isPunctuating = true
+        isActive = true
+        defer { isActive = false }
         headers.writer.removeAll()
         key.writer.removeAll()
         hasKey = false
-        callback &+= 1
+        keyIsStale = false
+        callbacks &+= 1
+        callback = callbacks
         forgetReads()
         let seen = recorder.show(lineage)
         defer { recorder.show(again: seen) }
@@ -96,8 +177,8 @@ final class ProcessorCore {
     @_lifetime(copy lineage)
     func meta(_ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
-            key: key.bytes, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers.bytes,
-            lineage: lineage)
+            key: key.bytes, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin,
+            headers: headers.bytes, lineage: lineage)
     }
 
     /// Notes that the callback read a row.

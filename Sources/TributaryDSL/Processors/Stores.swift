@@ -74,6 +74,7 @@ public final class KeyValueStore<Key, Value> {
     private let keySerde: Serde<Key>
     private let valueSerde: Serde<Value>
     private let keyBuffer = ByteBuffer()
+    private let scratch = ScratchBuffer()
     private let valueBuffer = ByteBuffer()
 
     init(_ store: StateStore, _ core: ProcessorCore, _ key: Serde<Key>, _ value: Serde<Value>) {
@@ -85,7 +86,9 @@ public final class KeyValueStore<Key, Value> {
 
     /// The entry of a key; nil if there is none.
     public func get(_ key: Key) throws -> StoreEntry<Key, Value>? {
-        try encode(key)
+        let keyBuffer = scratch.take()
+        defer { scratch.give(keyBuffer) }
+        try encode(key, into: keyBuffer)
         guard try store.read(keyBuffer.bytes) else { return nil }
         let lineage = store.valueLineage
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
@@ -105,7 +108,7 @@ public final class KeyValueStore<Key, Value> {
     ///   - timestamp: of the value, ms; the record's by default.
     ///   - from: the entries that it was made from besides the record; without, everything read in this callback counts.
     public func put(_ key: Key, _ value: Value, timestamp: Int64? = nil, from: [any StoredLineage]? = nil) throws {
-        try encode(key)
+        try encode(key, into: keyBuffer)
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
             return try write(nil, timestamp, from)
         }
@@ -124,9 +127,11 @@ public final class KeyValueStore<Key, Value> {
     /// Deletes a key; returns the entry that was there.
     @discardableResult
     public func delete(_ key: Key) throws -> StoreEntry<Key, Value>? {
-        try encode(key)
+        let keyBuffer = scratch.take()
+        defer { scratch.give(keyBuffer) }
+        try encode(key, into: keyBuffer)
         guard try store.read(keyBuffer.bytes) else {
-            try delete(row: nil)
+            try delete(keyBuffer.bytes, row: nil)
             return nil
         }
         let lineage = store.valueLineage
@@ -134,7 +139,7 @@ public final class KeyValueStore<Key, Value> {
             key: key, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
             lineage: lineage, callback: core.callback)
         let headers = store.propagatedRowHeaders()
-        try delete(row: lineage.context)
+        try delete(keyBuffer.bytes, row: lineage.context)
         // From here on the row may be used for something: it is no part of its own end.
         core.noteRead(lineage)
         if let headers { core.recorder.addHeaders(headers.span.bytes, to: core.origin) }
@@ -142,10 +147,10 @@ public final class KeyValueStore<Key, Value> {
     }
 
     // A tombstone comes from the record alone; the row that was there is its history.
-    private func delete(row: TraceContext?) throws {
+    private func delete(_ key: RawSpan, row: TraceContext?) throws {
         let held = CollectionOfOne(core.lineage)
         _ = try store.write(
-            keyBuffer.bytes, nil, timestamp: core.timestamp, cell: core.lineage.cell, link: .deleted, row: row,
+            key, nil, timestamp: core.timestamp, cell: core.lineage.cell, link: .deleted, row: row,
             core.meta(held.span))
     }
 
@@ -187,7 +192,7 @@ public final class KeyValueStore<Key, Value> {
         }
     }
 
-    private func encode(_ key: Key) throws {
+    private func encode(_ key: Key, into keyBuffer: ByteBuffer) throws {
         keyBuffer.writer.removeAll()
         if let nulls = keySerde.nullability, nulls.isNull(key) {
             throw StoreError(.invalidRequest, "a null key", store: store.name)
@@ -221,6 +226,7 @@ public final class WindowStore<Key, Value> {
     private let keySerde: Serde<Key>
     private let valueSerde: Serde<Value>
     private let keyBuffer = ByteBuffer()
+    private let scratch = ScratchBuffer()
     private let valueBuffer = ByteBuffer()
     private let size: Int64
     private let retainsDuplicates: Bool
@@ -241,7 +247,7 @@ public final class WindowStore<Key, Value> {
 
     /// Writes a value for a key and a window's start; one that is null deletes (in a store that keeps duplicates: is only logged).
     public func put(_ key: Key, _ value: Value, windowStart: Int64, from: [any StoredLineage]? = nil) throws {
-        try encode(key, windowStart, isWrite: true)
+        try encode(key, windowStart, isWrite: true, into: keyBuffer)
         let lineage = try core.derived(from: from?.map(\.entryLineage))
         let held = CollectionOfOne(lineage)
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
@@ -249,26 +255,28 @@ public final class WindowStore<Key, Value> {
             let row = retainsDuplicates ? nil : try core.deletedRow(of: store, keyBuffer.bytes, lineage.context)
             _ = try store.write(
                 keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: row,
-                window: (windowStart, windowStart &+ size), core.meta(held.span))
+                window: (windowStart, windowStart.addingSaturated(size)), core.meta(held.span))
             return
         }
         valueBuffer.writer.removeAll()
         try valueSerde.encode(value, &valueBuffer.writer)
         _ = try store.write(
             keyBuffer.bytes, valueBuffer.bytes, timestamp: core.timestamp, cell: lineage.cell, link: .bound,
-            row: nil, window: (windowStart, windowStart &+ size), core.meta(held.span))
+            row: nil, window: (windowStart, windowStart.addingSaturated(size)), core.meta(held.span))
     }
 
     /// The entry of a key's window; nil if there is none.
     public func fetch(_ key: Key, windowStart: Int64) throws -> StoreEntry<Windowed<Key>, Value>? {
-        try encode(key, windowStart, isWrite: false)
+        let keyBuffer = scratch.take()
+        defer { scratch.give(keyBuffer) }
+        try encode(key, windowStart, isWrite: false, into: keyBuffer)
         guard try store.read(keyBuffer.bytes) else { return nil }
         let lineage = store.valueLineage
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
         core.noteRead(lineage)
         store.passHeaders(to: core.origin)
         return StoreEntry(
-            key: Windowed(key: key, window: Window(start: windowStart, end: windowStart &+ size)),
+            key: Windowed(key: key, window: Window(start: windowStart, end: windowStart.addingSaturated(size))),
             value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
             lineage: lineage,
             callback: core.callback)
@@ -314,13 +322,13 @@ public final class WindowStore<Key, Value> {
             return StoreEntry(
                 key: Windowed(
                     key: try keySerde.decode(key.prefix(key.byteCount - 12)),
-                    window: Window(start: start, end: start &+ size)),
+                    window: Window(start: start, end: start.addingSaturated(size))),
                 value: try valueSerde.decode(row.value.span.bytes), timestamp: row.timestamp, lineage: row.lineage,
                 callback: core.callback)
         }
     }
 
-    private func encode(_ key: Key, _ start: Int64, isWrite: Bool) throws {
+    private func encode(_ key: Key, _ start: Int64, isWrite: Bool, into keyBuffer: ByteBuffer) throws {
         keyBuffer.writer.removeAll()
         if let nulls = keySerde.nullability, nulls.isNull(key) {
             throw StoreError(.invalidRequest, "a null key", store: store.name)

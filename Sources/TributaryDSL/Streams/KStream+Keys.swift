@@ -78,13 +78,11 @@ extension KStream {
     ///   - named: the name of the repartition topic, if one is needed (Kafka Streams' `Grouped.as`).
     ///   - key: replaces the key's serde; needed if the stream lost it by changing the key.
     ///   - value: replaces the value's serde; needed if the stream lost it by changing the value and repartitions.
+    @inlinable
     public func groupByKey(
         named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil
     ) -> KGroupedStream<Key, Value> {
-        KGroupedStream(
-            stream: KStream(
-                graph: graph, node: node, output: output, keySerde: key ?? keySerde, valueSerde: value ?? valueSerde,
-                needsRepartition: needsRepartition, sources: sources), name: named)
+        KGroupedStream(stream: encoded(key: key, value: value), name: named)
     }
 
     /// Groups by a new key; repartitions.
@@ -134,7 +132,7 @@ extension KStream {
         let sink = graph.add(names.sink, .sink(topic: names.topic), parents: [filter])
         let lets = graph.letsNullKeysPass
         let filterOutput = Output<Key, Value>()
-        self.output.attach(filter, names.filter) { context in
+        encoded(key: keySerde, value: valueSerde).output.attach(filter, names.filter) { context in
             let next = try filterOutput.sink(in: context)
             let passesNulls = lets.contains(filter)
             return Sink(

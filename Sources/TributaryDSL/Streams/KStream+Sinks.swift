@@ -40,7 +40,9 @@ extension KStream {
         guard let key = key ?? keySerde, let value = value ?? valueSerde else {
             return graph.fail("the sink to '\(topic)' needs serdes for key and value: give key: and value:")
         }
-        attachSink(output, id, name, topic: topic, key: key, value: value, partitionKeySuffix: key.windowSuffix)
+        attachSink(
+            encoded(key: key, value: value).output, id, name, topic: topic, key: key, value: value,
+            partitionKeySuffix: key.windowSuffix)
     }
 
     /// Sends every record to the topic that `choose` names for it.
@@ -57,7 +59,7 @@ extension KStream {
             return graph.fail("the sink '\(name)' needs serdes for key and value: give key: and value:")
         }
         let nulls = Nullability<Value>.of()
-        output.attach(id, name) { context in
+        encoded(key: key, value: value).output.attach(id, name) { context in
             let services = context.services
             let user = UserCode(name, services)
             let encoder = RecordEncoder(name, key, value)

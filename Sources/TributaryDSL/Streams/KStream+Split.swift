@@ -98,6 +98,7 @@ public final class BranchedKStream<Key, Value> {
         let graph = stream.graph
         let child = name + suffix
         _ = graph.newUniqueName("unused-")
+        graph.check(name: child)
         let id = graph.add(child, parents: [node])
         branches.append(Branch(name: child, predicate: predicate, output: Output<Key, Value>(), node: id))
     }

@@ -179,7 +179,9 @@ public struct KStream<Key, Value> {
         let id = graph.add(name, parents: [node, other.node])
         let output = Output<Key, Value>()
         self.output.attach(id, name) { context in try output.sink(in: context) }
-        other.output.attach(id, name) { context in try output.sink(in: context) }
+        other.encoded(key: keySerde, value: valueSerde).output.attach(id, name) { context in
+            try output.sink(in: context)
+        }
         return KStream(
             graph: graph, node: id, output: output, keySerde: keySerde ?? other.keySerde,
             valueSerde: valueSerde ?? other.valueSerde, needsRepartition: needsRepartition || other.needsRepartition,

@@ -108,7 +108,7 @@ public struct KGroupedStream<Key, Value> {
                 graph, storeName, .timestampedKeyValue, generated: settings.name == nil,
                 serdes: "\(key?.name ?? "?") \(value.name)"),
             node: id, graph: graph, isMaterialized: true)
-        input.output.attach(id, name) { context in
+        input.encoded(key: key, value: nil).output.attach(id, name) { context in
             let next = try output.sink(in: context)
             let store = try context.services.store(state.name)
             let aggregate = AggregateStore(store, context.recorder, key, value)

@@ -25,7 +25,8 @@ extension KStream {
         if settings.name != nil && value == nil {
             graph.fail("the table '\(storeName)' needs a serde for its values: give materialized: with value:")
         }
-        attachTableSource(input.output, id, name, state, output, key: key, value: value)
+        attachTableSource(
+            input.encoded(key: key, value: value).output, id, name, state, output, key: key, value: value)
         return KTable(
             graph: graph, node: id, output: output, keySerde: key, valueSerde: value, store: state,
             sources: input.sources)
@@ -103,6 +104,7 @@ extension KStream {
         if needsRepartition {
             input = repartitionedForJoin(named, key: key, value: value ?? valueSerde)
         }
+        input = input.encoded(key: key, value: nil)
         let name = graph.name(prefix, named)
         table.store.require(graph)
         let id = graph.add(name, parents: [input.node], stores: [table.store.name])
@@ -111,6 +113,7 @@ extension KStream {
         let output = Output<Key, Result>()
         let storeName = table.store.name
         let tableSerde = table.valueSerde
+        let tableKey = table.keySerde
         let nulls = Nullability<Value>.of()
         if tableSerde == nil { graph.fail("the join '\(name)' needs the serde of the table's values") }
         input.output.attach(id, name) { context in
@@ -119,10 +122,17 @@ extension KStream {
             let services = context.services
             let recorder = context.recorder
             let store = try services.store(storeName)
+            let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, services))
+            func find(_ key: Key, _ meta: borrowing RecordMeta) throws -> Bool {
+                guard let encoder else { return try store.read(meta.key) }
+                var found = false
+                try encoder.encode(key, meta) { found = try store.read($0.key) }
+                return found
+            }
             return Sink(
                 call: { key, left, meta in
                     if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
-                    if meta.hasKey, try store.read(meta.key) {
+                    if meta.hasKey, try find(key, meta) {
                         let row = store.valueLineage
                         // Before the closure, so that its time isn't the read's.
                         let context = store.readSpan(meta.lineage.context, link: .joined, row.context)

@@ -84,7 +84,7 @@ public struct TimeWindowedKStream<Key, Value> {
         if value == nil {
             graph.fail("the aggregation '\(name)' needs a serde for its values: give value:")
         }
-        input.output.attach(id, name) { context in
+        input.encoded(key: key, value: nil).output.attach(id, name) { context in
             guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
             let next = try output.sink(in: context)
             let store = try context.services.store(state.name)
@@ -104,8 +104,7 @@ extension TopologyGraph {
             fail(problem)
             return 0
         }
-        let least = windows.size.addingReportingOverflow(windows.grace)
-        let needed = least.overflow ? Int64.max : least.partialValue
+        let needed = windows.size.addingSaturated(windows.grace)
         guard let retention else { return needed }
         if retention < needed {
             fail("the retention of \(retention) ms is below the windows' size and grace of \(needed) ms: raise it")

@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 
 /// A window of time: from `start` (included) to `end` (excluded), ms since the epoch.
 public struct Window: Hashable, Sendable {
@@ -61,17 +61,17 @@ public struct TimeWindows: Hashable, Sendable {
         return nil
     }
 
-    /// The start of the earliest window of a time.
+    /// The start of the earliest window of a time; 0 for times below 0.
     @inlinable
     public func firstStart(of timestamp: Int64) -> Int64 {
-        let from = timestamp &- size &+ advance
-        return (from > 0 ? from : 0) / advance &* advance
+        let step = max(advance, 1)
+        let from = timestamp.subtractingSaturated(size.subtractingSaturated(step))
+        return max(from, 0) / step &* step
     }
 
     /// The end of the window that starts at `start`; the greatest time if that is beyond it.
     @inlinable
     public func end(ofStart start: Int64) -> Int64 {
-        let end = start.addingReportingOverflow(size)
-        return end.overflow ? Int64.max : end.partialValue
+        start.addingSaturated(size)
     }
 }

@@ -11,7 +11,7 @@ final class WindowedAggregate<Key, Aggregate> {
     @usableFromInline let windows: TimeWindows
     @usableFromInline let user: UserCode
     // The key in the store: the record's, the window's start, a sequence number.
-    @usableFromInline let key = ByteBuffer()
+    @usableFromInline let scratch = ScratchBuffer()
     // The greatest timestamp seen, ms.
     @usableFromInline let time = Owned(Int64(-1))
 
@@ -35,18 +35,27 @@ final class WindowedAggregate<Key, Aggregate> {
 
     /// Brings every open window of a record up to date.
     ///
-    /// - Parameter step: makes the new aggregate; told whether there is one already, which is then ``old()``.
+    /// - Parameter step: makes the new aggregate; told whether there is one already, which is then ``old(_:)``, and the row's key.
     @inlinable
     @inline(__always)
-    func update(_ meta: borrowing RecordMeta, _ step: (_ exists: Bool) throws -> Aggregate) throws {
+    func update(_ meta: borrowing RecordMeta, _ step: (_ exists: Bool, _ key: RawSpan) throws -> Aggregate) throws {
         guard meta.hasKey else { return user.dropped(.nullKey, meta) }
         time.value = max(time.value, meta.timestamp)
-        let close = time.value &- windows.grace
+        let close = time.value.subtractingSaturated(windows.grace)
+        let key = scratch.take()
+        defer { scratch.give(key) }
         var start = windows.firstStart(of: meta.timestamp)
-        while start <= meta.timestamp {
-            let end = windows.end(ofStart: start)
-            defer { start &+= windows.advance }
-            guard end > close else {
+        var isOpen = start <= meta.timestamp
+        while isOpen {
+            let end = start.addingReportingOverflow(windows.size)
+            // Behind the last start that there is comes none.
+            let following = start.addingReportingOverflow(windows.advance)
+            defer {
+                start = following.partialValue
+                isOpen = !following.overflow && start <= meta.timestamp
+            }
+            // A window that ends behind the greatest time is never over.
+            guard end.overflow || end.partialValue > close else {
                 user.dropped(.expired, meta)
                 continue
             }
@@ -56,8 +65,9 @@ final class WindowedAggregate<Key, Aggregate> {
             key.writer.append(bigEndian: UInt32(0))
             let exists = try store.read(key.bytes)
             if exists { store.previousSpan(meta) }
-            guard let result = try user.run(meta, { try step(exists) }) else { return }
-            let written = try aggregate.write(key.bytes, result, exists: exists, window: (start, end), meta)
+            guard let result = try user.run(meta, { try step(exists, key.bytes) }) else { return }
+            let written = try aggregate.write(
+                key.bytes, result, exists: exists, window: (start, windows.end(ofStart: start)), meta)
             guard !aggregate.isCached else { continue }
             let lineage = CollectionOfOne(store.writtenLineage)
             let short = key.bytes.prefix(key.bytes.byteCount - 4)
@@ -67,7 +77,7 @@ final class WindowedAggregate<Key, Aggregate> {
 
     /// The aggregate of the window at hand.
     @inlinable
-    func old() throws -> Aggregate { try store.decodedValue(aggregate.value, key: key.bytes) }
+    func old(_ key: RawSpan) throws -> Aggregate { try store.decodedValue(aggregate.value, key: key) }
 
     /// Counts a record whose value is null, in a type without null.
     @inlinable
@@ -80,7 +90,7 @@ extension WindowedAggregate where Aggregate == Int64 {
     func count<Value>() -> Sink<Key, Value> {
         let countsNull = Nullability<Value>.of() != nil
         let one: (borrowing RecordMeta) throws -> Void = { [self] meta in
-            try update(meta) { exists in exists ? try old() &+ 1 : 1 }
+            try update(meta) { exists, key in exists ? try old(key) &+ 1 : 1 }
         }
         let null: (borrowing RecordMeta) throws -> Void = { [self] meta in
             if countsNull { try one(meta) } else { dropped(meta) }
@@ -97,7 +107,7 @@ extension WindowedAggregate {
     func reduce(_ reducer: @escaping @Sendable (Aggregate, Aggregate) throws -> Aggregate) -> Sink<Key, Aggregate> {
         let nulls = Nullability<Aggregate>.of()
         let one: (Aggregate, borrowing RecordMeta) throws -> Void = { [self] value, meta in
-            try update(meta) { exists in exists ? try reducer(try old(), value) : value }
+            try update(meta) { exists, key in exists ? try reducer(try old(key), value) : value }
         }
         let null: (borrowing RecordMeta) throws -> Void = { [self] meta in
             if let nulls { try one(nulls.null(), meta) } else { dropped(meta) }
@@ -114,8 +124,8 @@ extension WindowedAggregate {
     ) -> Sink<Key, Value> {
         let nulls = Nullability<Value>.of()
         let one: (Key, Value, borrowing RecordMeta) throws -> Void = { [self] key, value, meta in
-            try update(meta) { exists in
-                var result = exists ? try old() : initial()
+            try update(meta) { exists, row in
+                var result = exists ? try old(row) : initial()
                 try aggregator(key, value, &result)
                 return result
             }

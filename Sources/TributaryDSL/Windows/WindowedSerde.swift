@@ -14,10 +14,9 @@ extension Serde {
                 guard count >= 0, let start = bytes.integer(at: count, as: Int64.self) else {
                     throw SerdeError(.malformed, serde: inner.name, "a windowed key has at least 8 bytes")
                 }
-                let end = start.addingReportingOverflow(size)
                 return Windowed(
                     key: try inner.decode(bytes.prefix(count)),
-                    window: Window(start: start, end: end.overflow ? Int64.max : end.partialValue))
+                    window: Window(start: start, end: start.addingSaturated(size)))
             },
             encode: { (windowed, writer) throws(SerdeError) in
                 try inner.encode(windowed.key, &writer)

@@ -154,7 +154,7 @@ private final class CostProbe {
             let key = key.bytes
             let exists = try cached.read(key)
             let meta = RecordMeta(
-                key: key, hasKey: true, timestamp: 1, origin: .none, headers: RawSpan.empty,
+                key: key, hasKey: true, keyIsStale: false, timestamp: 1, origin: .none, headers: RawSpan.empty,
                 lineage: recorder.current.span)
             _ = try cached.writeAggregate(key, value.span.bytes, exists: exists, meta)
         }
@@ -166,7 +166,7 @@ private final class CostProbe {
             makeKey(number)
             let key = key.bytes
             let meta = RecordMeta(
-                key: key, hasKey: true, timestamp: 1, origin: .none, headers: RawSpan.empty,
+                key: key, hasKey: true, keyIsStale: false, timestamp: 1, origin: .none, headers: RawSpan.empty,
                 lineage: recorder.current.span)
             _ = try plain.write(
                 key, value.span.bytes, timestamp: 1, cell: meta.lineage.cell, link: .superseded, row: nil, meta)

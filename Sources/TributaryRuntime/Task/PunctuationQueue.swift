@@ -6,7 +6,8 @@ final class PunctuationQueue {
     private struct Schedule {
         let handle: Punctuation
         let interval: Int64
-        var due: Int64
+        /// Nil once the next one would lie behind the last time that there is.
+        var due: Int64?
         let number: Int
         let callback: (Int64) throws -> Void
     }
@@ -32,23 +33,30 @@ final class PunctuationQueue {
         guard now >= earliest else { return false }
         var ran = false
         while true {
-            schedules.removeAll { $0.handle.isCancelled }
-            guard
-                let index = schedules.indices.filter({ schedules[$0].due <= now })
-                    .min(by: { (schedules[$0].due, schedules[$0].number) < (schedules[$1].due, schedules[$1].number) })
-            else { break }
-            let due = schedules[index].due
-            let interval = schedules[index].interval
-            let following = due.addingSaturated(interval)
-            schedules[index].due =
-                following > now
-                ? following
-                : due.addingSaturated((now.subtractingSaturated(due) / interval + 1).multipliedSaturated(by: interval))
+            schedules.removeAll { $0.handle.isCancelled || $0.due == nil }
+            var first: (due: Int64, number: Int, index: Int)?
+            for (index, schedule) in schedules.enumerated() {
+                guard let due = schedule.due, due <= now else { continue }
+                if let first, (first.due, first.number) < (due, schedule.number) { continue }
+                first = (due, schedule.number, index)
+            }
+            guard let (due, _, index) = first else { break }
+            schedules[index].due = PunctuationQueue.next(due, schedules[index].interval, after: now)
             let callback = schedules[index].callback
             ran = true
             try callback(shown)
         }
-        due.value = schedules.map(\.due).min() ?? Int64.max
+        due.value = schedules.compactMap(\.due).min() ?? Int64.max
         return ran
+    }
+
+    /// The first time of a schedule behind `now`: missed ones collapse, the phase stays; nil if it is too far away to be a time.
+    static func next(_ due: Int64, _ interval: Int64, after now: Int64) -> Int64? {
+        let interval = max(interval, 1)
+        let missed = now.subtractingSaturated(due) / interval
+        let step = missed.addingReportingOverflow(1)
+        let whole = step.partialValue.multipliedReportingOverflow(by: interval)
+        let next = due.addingReportingOverflow(whole.partialValue)
+        return step.overflow || whole.overflow || next.overflow ? nil : next.partialValue
     }
 }

@@ -62,7 +62,7 @@ extension StreamTask {
             if recorder.mode == .cells { takeCell(batch, index, queue) }
         }
         let meta = RecordMeta(
-            key: key, hasKey: hasKey, timestamp: timestamp, origin: origin, headers: headers,
+            key: key, hasKey: hasKey, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
             lineage: recorder.current.span)
         guard recorder.makesSpan(recorder.current.value.context, .log) else {
             recorder.pause()

@@ -103,7 +103,7 @@ extension StreamTask: TaskServices {
         let list = headers.encoded
         let lineage = CollectionOfOne(meta.lineage)
         let letter = RecordMeta(
-            key: RawSpan.empty, hasKey: false, timestamp: meta.timestamp, origin: meta.origin,
+            key: RawSpan.empty, hasKey: false, keyIsStale: false, timestamp: meta.timestamp, origin: meta.origin,
             headers: list.span.bytes, lineage: lineage.span)
         let key = batch.key(index)
         try send(

@@ -20,7 +20,7 @@ extension CommittedReader {
         }
         let saved = try metadata("time/\(description.name)")
         let time = saved?.span.bytes.integer(at: 0, as: Int64.self) ?? -1
-        let from = max(first, 0, time &- retention &+ 1)
+        let from = max(first, 0, SegmentedStore.earliestVisible(at: time, retention))
         guard from <= last else { return }
         let bounds = key.map { SegmentedStore.bounds(ofKey: $0, from: from, through: last) }
         var goesOn = true

@@ -82,7 +82,13 @@ final class SegmentedStore: InnerStore {
 
     /// The earliest window start that reads still see.
     var earliestVisible: Int64 {
-        streamTime < 0 ? Int64.min : streamTime.subtractingReportingOverflow(retention).partialValue + 1
+        SegmentedStore.earliestVisible(at: streamTime, retention)
+    }
+
+    /// The same for a stream time (-1: none) and a retention in ms, of which the greatest is for ever.
+    static func earliestVisible(at streamTime: Int64, _ retention: Int64) -> Int64 {
+        if streamTime < 0 || retention == Int64.max { return Int64.min }
+        return streamTime.subtractingSaturated(retention).addingSaturated(1)
     }
 
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
@@ -139,10 +145,9 @@ final class SegmentedStore: InnerStore {
     }
 
     private var earliestSegment: Int64 {
-        let bound = streamTime.subtractingReportingOverflow(retention)
-        guard !bound.overflow else { return Int64.min }
+        let bound = streamTime.subtractingSaturated(retention)
         // Kafka Streams divides towards zero; below 0 nothing is expired.
-        return bound.partialValue < 0 ? Int64.min : bound.partialValue / width
+        return bound < 0 ? Int64.min : bound / width
     }
 
     private func expire() throws(StoreError) {
@@ -174,8 +179,8 @@ final class SegmentedStore: InnerStore {
     /// The tables that can hold windows starting in a range, ascending.
     func tables(from first: Int64, through last: Int64) -> [any StateTable] {
         segments.keys.sorted().filter { id in
-            let end = id.multipliedReportingOverflow(by: width).partialValue &+ (width - 1)
-            return end >= first && id.multipliedReportingOverflow(by: width).partialValue <= last
+            let start = id.multipliedSaturated(by: width)
+            return start.addingSaturated(width - 1) >= first && start <= last
         }.compactMap { segments[$0] }
     }
 }

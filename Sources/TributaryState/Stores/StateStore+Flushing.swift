@@ -89,8 +89,8 @@ extension StateStore {
                     defer { recorder.show(again: seen) }
                     let held = CollectionOfOne(lineage)
                     let meta = RecordMeta(
-                        key: key.bytes(in: 0..<keySize), hasKey: true, timestamp: time, origin: cache.origin(entry),
-                        headers: key.bytes(from: keySize), lineage: held.span)
+                        key: key.bytes(in: 0..<keySize), hasKey: true, keyIsStale: false, timestamp: time,
+                        origin: cache.origin(entry), headers: key.bytes(from: keySize), lineage: held.span)
                     try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
                 }
             }

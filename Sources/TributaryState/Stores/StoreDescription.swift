@@ -1,3 +1,5 @@
+internal import TributaryCore
+
 /// What a store is: what the topology says about it, before there is one.
 public struct StoreDescription: Sendable, Hashable {
     /// The kinds of stores.
@@ -68,8 +70,7 @@ public struct StoreDescription: Sendable, Hashable {
         if case .window(let retention, _, let duplicates, _) = kind {
             settings["cleanup.policy"] = duplicates ? "delete" : "compact,delete"
             let day: Int64 = 86_400_000
-            let total = retention.addingReportingOverflow(day)
-            settings["retention.ms"] = String(total.overflow ? Int64.max : total.partialValue)
+            settings["retention.ms"] = String(retention.addingSaturated(day))
         }
         for (name, value) in changelogSettings { settings[name] = value }
         return settings
