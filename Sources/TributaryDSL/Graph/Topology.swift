@@ -66,6 +66,7 @@ extension TopologyGraph {
     @usableFromInline
     func freeze(explicitNames: Bool) throws -> Topology {
         if let firstError { throw firstError }
+        try checkNames()
         mergeEqualSources()
         markNullKeyFilters()
         try checkSources()

@@ -44,6 +44,8 @@ final class PunctuationQueue {
                 following > now
                 ? following
                 : due.addingSaturated((now.subtractingSaturated(due) / interval + 1).multipliedSaturated(by: interval))
+            // No time comes after the greatest: what is due then was called for the last time.
+            if schedules[index].due <= now { schedules[index].handle.cancel() }
             let callback = schedules[index].callback
             ran = true
             try callback(shown)

@@ -100,7 +100,7 @@ final class ThreadLoop {
             let restorer = StateRestorer(
                 context.log, configuration: configuration, isStopping: { [thread] in thread.isStopping },
                 onProgress: context.onRestore)
-            for task in tasks where !thread.isStopping { try restorer.restore(task) }
+            for task in tasks where !thread.isStopping { try task.within(.restore) { try restorer.restore(task) } }
             try Lineage.bound(to: box) { for task in tasks { try start(task) } }
         } catch {
             closeTasks()
@@ -285,7 +285,7 @@ final class ThreadLoop {
     private func timeToWait(_ now: Int64) -> Int64 {
         var wait: Int64 = 100
         if tasks.contains(where: \.needsCommit) {
-            wait = min(wait, max(lastCommit + context.configuration.commitInterval - now, 0))
+            wait = min(wait, max(lastCommit.addingSaturated(context.configuration.commitInterval) - now, 0))
         }
         for task in tasks { wait = min(wait, max(task.nextWallClockPunctuation - now, 0)) }
         return wait
