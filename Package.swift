@@ -119,7 +119,9 @@ let testTargets: [Target] = [
             "TributaryTelemetry", "TributaryTesting",
         ]),
     tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
-    tests("TributaryTests", ["TestSupport", "Tributary", "TributaryLMDB", "TributaryTesting"]),
+    // Two applications in one process, which gets signals.
+    program("signal-test-process", ["TestSupport", "Tributary", "TributaryTesting"], path: "Tests/SignalChild"),
+    tests("TributaryTests", ["TestSupport", "Tributary", "TributaryLMDB", "TributaryTesting", "signal-test-process"]),
     tests("TributaryWebTests", ["TestSupport", "TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
     tests("TributaryCLITests", ["TestSupport", "TributaryCLI", "Tributary", "tributary-tool"]),
     tests("TributaryConformanceTests", ["TestSupport", "TributaryConformance", "TributaryCore"]),

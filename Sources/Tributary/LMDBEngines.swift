@@ -9,7 +9,6 @@ struct LMDBEngines: EngineFactory {
     let mapSize: Int
     let checkedBytes: Int
     let faults: LMDBFaults?
-    let killPoint: KillPointHook?
     let log: LogSink
     let killPoint: KillPointHook?
 
@@ -23,7 +22,6 @@ struct LMDBEngines: EngineFactory {
         // Deaths say nothing certain against the file, and here nothing could take its place.
         if !alone.isEmpty { options.maximumDeaths = Int.max }
         let folder = folder(task)
-        options.killPoint = killPoint
         do throws(StoreError) {
             return try LMDBStateEngine(directory: folder, options: options)
         } catch {

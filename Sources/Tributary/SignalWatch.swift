@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import TributaryCore
 
 #if canImport(Glibc)
     internal import Glibc
@@ -6,77 +7,173 @@ internal import Synchronization
     internal import Darwin
 #endif
 
-/// Calls back at the first SIGTERM or SIGINT; a second SIGINT ends the process.
+/// Calls back at each SIGTERM or SIGINT until ``end()``; a second SIGINT ends the process.
 ///
-/// The handler only writes a byte to a pipe; a thread of its own reads it and calls back. SIGPIPE is ignored.
-final class SignalWatch: Sendable {
-    private static let pipeEnd = Atomic<Int32>(-1)
-    private static let interrupts = Atomic<Int>(0)
-    private let reader: Int32
-    private let writer: Int32
+/// All watches of a process share one handler, which is there from the first to the end of the last. A handler that was there
+/// before is called too, and is put back at the end unless somebody has put another in its place meanwhile. SIGPIPE is ignored
+/// from the first watch on, unless it has a handler.
+package final class SignalWatch: Sendable {
+    private let number: Int
 
-    init?(_ callback: @escaping @Sendable () -> Void) {
-        var ends: (Int32, Int32) = (-1, -1)
-        let made = withUnsafeMutableBytes(of: &ends) { bytes in
-            bytes.baseAddress.map { pipe($0.assumingMemoryBound(to: Int32.self)) } ?? -1
+    /// Begins to watch; nil if the system has no pipe or thread left.
+    ///
+    /// - Parameter callback: called on a thread of its own, for all watches the same.
+    package init?(_ callback: @escaping @Sendable () -> Void) {
+        guard let number = WatchedSignals.shared.add(callback) else { return nil }
+        self.number = number
+    }
+
+    /// Ends the watch; calling it again does nothing.
+    package func end() { WatchedSignals.shared.remove(number) }
+}
+
+/// What all watches of the process share.
+///
+/// The handler only writes a byte to a pipe; a thread, which stays, reads it and calls back.
+private final class WatchedSignals: Sendable {
+    static let shared = WatchedSignals()
+    static let numbers = [SIGTERM, SIGINT]
+
+    /// A handler that was there before: its address (0: default, 1: ignored), and whether it takes the signal's details.
+    struct Earlier: ~Copyable, Sendable {
+        let address = Atomic<UInt>(0)
+        let takesDetails = Atomic<Bool>(false)
+    }
+
+    private struct State: Sendable {
+        var callbacks: [Int: @Sendable () -> Void] = [:]
+        var next = 0
+        var hasThread = false
+    }
+
+    private let state = Guarded(State())
+    private let pipeEnd = Atomic<Int32>(-1)
+    private let interrupts = Atomic<Int>(0)
+    private let earlierTerminate = Earlier()
+    private let earlierInterrupt = Earlier()
+    // Whole actions, to be put back: flags and masks too.
+    private let actions = Guarded<[Int32: sigaction]>([:])
+
+    func add(_ callback: @escaping @Sendable () -> Void) -> Int? {
+        state.withLock { state in
+            if !state.hasThread { state.hasThread = startThread() }
+            guard state.hasThread else { return nil }
+            if state.callbacks.isEmpty {
+                interrupts.store(0, ordering: .relaxed)
+                install()
+            }
+            state.next += 1
+            state.callbacks[state.next] = callback
+            return state.next
         }
-        guard made == 0 else { return nil }
-        reader = ends.0
-        writer = ends.1
-        SignalWatch.interrupts.store(0, ordering: .relaxed)
-        SignalWatch.pipeEnd.store(writer, ordering: .releasing)
-        let source = reader
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGTERM, signalled)
-        signal(SIGINT, signalled)
-        let started = Watcher.start {
+    }
+
+    func remove(_ number: Int) {
+        state.withLock { state in
+            guard state.callbacks.removeValue(forKey: number) != nil, state.callbacks.isEmpty else { return }
+            putBack()
+        }
+    }
+
+    private func startThread() -> Bool {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return false }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let source = ends[0]
+        pipeEnd.store(ends[1], ordering: .releasing)
+        return OSThread.start("tributary-signals") { [self] in
             var byte: UInt8 = 0
             while true {
                 let got = read(source, &byte, 1)
                 if got < 0 && errno == EINTR { continue }
-                guard got == 1, byte != 0 else { break }
-                callback()
+                guard got == 1 else { return }
+                for callback in state.withLock({ Array($0.callbacks.values) }) { callback() }
             }
-            close(source)
-        }
-        if !started { end() }
+        } == 0
     }
 
-    fileprivate static func received(_ number: Int32) {
+    private func install() {
+        for number in Self.numbers {
+            var ours = sigaction(signalled)
+            var old = sigaction()
+            sigaction(number, &ours, &old)
+            actions.withLock { $0[number] = old }
+            if number == SIGTERM { set(earlierTerminate, old) } else { set(earlierInterrupt, old) }
+        }
+        var pipeAction = sigaction()
+        sigaction(SIGPIPE, nil, &pipeAction)
+        if pipeAction.address == 0 { signal(SIGPIPE, SIG_IGN) }
+    }
+
+    private func set(_ earlier: borrowing Earlier, _ action: sigaction) {
+        earlier.address.store(action.address, ordering: .relaxed)
+        earlier.takesDetails.store(action.sa_flags & SA_SIGINFO != 0, ordering: .releasing)
+    }
+
+    private func putBack() {
+        for number in Self.numbers {
+            var current = sigaction()
+            sigaction(number, nil, &current)
+            guard current.address == sigaction(signalled).address else { continue }
+            if var old = actions.withLock({ $0[number] }) { sigaction(number, &old, nil) }
+        }
+    }
+
+    // In the handler: no locks, no memory.
+    func received(
+        _ number: Int32, _ details: UnsafeMutablePointer<siginfo_t>?, _ context: UnsafeMutableRawPointer?
+    ) {
+        let code = errno
         if number == SIGINT, interrupts.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
         var byte: UInt8 = 1
         _ = write(pipeEnd.load(ordering: .acquiring), &byte, 1)
+        if number == SIGTERM {
+            call(earlierTerminate, number, details, context)
+        } else {
+            call(earlierInterrupt, number, details, context)
+        }
+        errno = code
     }
 
-    /// Gives signals back their default.
-    func end() {
-        signal(SIGTERM, SIG_DFL)
-        signal(SIGINT, SIG_DFL)
-        SignalWatch.pipeEnd.store(-1, ordering: .releasing)
-        var byte: UInt8 = 0
-        _ = write(writer, &byte, 1)
-        close(writer)
+    private func call(
+        _ earlier: borrowing Earlier, _ number: Int32, _ details: UnsafeMutablePointer<siginfo_t>?,
+        _ context: UnsafeMutableRawPointer?
+    ) {
+        let takesDetails = earlier.takesDetails.load(ordering: .acquiring)
+        let address = earlier.address.load(ordering: .relaxed)
+        guard address > 1 else { return }
+        if takesDetails {
+            unsafeBitCast(address, to: DetailedHandler.self)(number, details, context)
+        } else {
+            unsafeBitCast(address, to: (@convention(c) (Int32) -> Void).self)(number)
+        }
     }
 }
 
-private func signalled(_ number: Int32) { SignalWatch.received(number) }
+private typealias DetailedHandler =
+    @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) -> Void
 
-private enum Watcher {
-    private final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+private let signalled: DetailedHandler = { number, details, context in
+    WatchedSignals.shared.received(number, details, context)
+}
+
+extension sigaction {
+    fileprivate init(_ handler: DetailedHandler) {
+        self.init()
+        #if canImport(Glibc)
+            __sigaction_handler.sa_sigaction = handler
+        #else
+            __sigaction_u.__sa_sigaction = handler
+        #endif
+        sa_flags = SA_SIGINFO | SA_RESTART
     }
 
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
-        var thread = pthread_t()
-        let box = Unmanaged.passRetained(Body(body))
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            }, box.toOpaque())
-        if status != 0 { box.release() } else { pthread_detach(thread) }
-        return status == 0
+    /// The handler's address; 0 for the default, 1 for none.
+    fileprivate var address: UInt {
+        #if canImport(Glibc)
+            unsafeBitCast(__sigaction_handler.sa_sigaction, to: UInt.self)
+        #else
+            unsafeBitCast(__sigaction_u.__sa_sigaction, to: UInt.self)
+        #endif
     }
 }

@@ -52,8 +52,17 @@ public final class StreamsApplication: Sendable {
 
     /// Makes an application.
     ///
-    /// - Throws: `TopologyError` for settings that contradict each other.
+    /// - Throws: `SettingError` for a setting that can't be, `TopologyError` for settings that contradict each other.
     public init(_ topology: Topology, configuration: StreamsConfiguration) throws {
+        try configuration.check()
+        for topic in topology.internalTopics {
+            let name = "\(configuration.applicationID)-\(topic.name)"
+            guard TopicName.isValid(name) else {
+                throw TopologyError(
+                    "the internal topic '\(name)' has more than \(TopicName.maximumLength) characters: "
+                        + "give the application or the operator a shorter name")
+            }
+        }
         self.topology = topology
         var configuration = configuration
         configuration.runtime.log = configuration.runtime.log.adding([("application", configuration.applicationID)])
@@ -61,8 +70,6 @@ public final class StreamsApplication: Sendable {
         if let exporter = configuration.runtime.lineage.exporter {
             LineageMetrics.register(exporter, in: metricsRegistry, clientID: configuration.applicationID)
         }
-        guard configuration.runtime.threads >= 1 else { throw TopologyError("threads must be at least 1") }
-        guard !configuration.applicationID.isEmpty else { throw TopologyError("applicationID must not be empty") }
     }
 
     /// The state.
@@ -119,8 +126,8 @@ public final class StreamsApplication: Sendable {
 
     /// Runs until ``shutdown()``, a signal, the task's cancellation, or an error.
     ///
-    /// - Throws: `TopologyError`, `LogError` or `StoreError` if it cannot start; `TaskFailure` for a record that no
-    ///   handler let pass. Nothing that was committed is lost.
+    /// - Throws: `TopologyError`, `LogError` or `StoreError` if it cannot start, or if the log fails; `TaskFailure` for a record that no
+    ///   handler let pass, and for what else fails in a task. Nothing that was committed is lost.
     public func run() async throws {
         let isFirst = status.withLock { status in
             guard status.state == .created else { return false }
@@ -136,7 +143,7 @@ public final class StreamsApplication: Sendable {
             change(to: .notRunning)
         } catch {
             configuration.runtime.log(
-                .error, "the application stopped", [("error", "\(error)")], source: "Tributary")
+                .error, "the application stopped", [("error", ErrorText.of(error))], source: "Tributary")
             change(to: .error)
             throw error
         }
@@ -160,6 +167,7 @@ public final class StreamsApplication: Sendable {
                 ?? log.defaults.stateDirectory.map({ "\($0)/\(configuration.applicationID)" })
         else { throw TopologyError("this log has no place for state: give stateDirectory") }
         let plan = try TopicPlan(topology, applicationID: runtime.applicationID, log: log)
+        try TopicPlan.checkOutputs(topology, deadLetterTopic: runtime.deadLetterTopic, log: log)
         let group = try log.joinGroup(
             GroupConfiguration(
                 group: runtime.applicationID, clientID: runtime.applicationID, tasks: plan.tasks.count))

@@ -59,7 +59,12 @@ public struct LogLocation: Sendable {
 /// What isn't given is the log's default.
 public struct StreamsConfiguration: Sendable {
     /// The application's id: its group, the prefix of its internal topics, the name of its state.
-    public var applicationID: String
+    ///
+    /// The one of ``runtime``: 1 to 200 of the characters `A-Z a-z 0-9 . _ -`, neither `.` nor `..`.
+    public var applicationID: String {
+        get { runtime.applicationID }
+        set { runtime.applicationID = newValue }
+    }
     /// Where the topics are.
     public var log: LogLocation
     /// Where the state is; `<log>/state/<application id>` by default on the embedded log.
@@ -68,7 +73,7 @@ public struct StreamsConfiguration: Sendable {
     public var guarantee: ProcessingGuarantee?
     /// How often results are committed; 100 ms by default with exactly-once.
     public var commitInterval: Duration?
-    /// All other settings.
+    /// All other settings; its guarantee and commit interval are replaced by those here, or by the log's defaults.
     public var runtime: RuntimeConfiguration
     /// How much address space a task's state reserves in bytes; never more is used than there is data.
     ///
@@ -80,6 +85,9 @@ public struct StreamsConfiguration: Sendable {
     /// 1 GiB by default. State that the last process with it did not close is checked whatever its size.
     public var stateCheckedBytes: Int
     /// Whether SIGTERM and SIGINT stop the application cleanly while ``StreamsApplication/run()`` runs.
+    ///
+    /// All applications of a process that run are stopped. A handler that was there before is called, too, and is put back when the last
+    /// has ended; a second SIGINT ends the process at once, with exit code 130.
     public var handlesSignals: Bool
     /// Fails chosen writes of the state, in tests.
     package var stateFaults: LMDBFaults?
@@ -91,7 +99,6 @@ public struct StreamsConfiguration: Sendable {
         cacheBytes: Int = 10 << 20, lineage: LineageConfiguration = LineageConfiguration(),
         logs: LogSink = .none, handlesSignals: Bool = true
     ) {
-        self.applicationID = applicationID
         self.log = log
         self.stateDirectory = stateDirectory
         self.guarantee = guarantee
@@ -104,5 +111,19 @@ public struct StreamsConfiguration: Sendable {
         stateMapSize = 64 << 30
         stateCheckedBytes = 1 << 30
         self.handlesSignals = handlesSignals
+    }
+
+    /// Refuses settings that can't be, before anything is opened.
+    ///
+    /// - Throws: `SettingError` that names setting, value and range.
+    public func check() throws(SettingError) {
+        try runtime.check()
+        if let commitInterval {
+            try SettingCheck.number("commitInterval", commitInterval.milliseconds, from: 0)
+        }
+        try SettingCheck.number("stateMapSize", stateMapSize, from: 1 << 20)
+        if let stateDirectory, stateDirectory.isEmpty {
+            throw SettingError(setting: "stateDirectory", value: "''", range: "a folder's path, or nil")
+        }
     }
 }

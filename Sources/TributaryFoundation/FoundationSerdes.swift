@@ -16,33 +16,17 @@ extension Serde where Value: Codable & SendableMetatype {
             name: name,
             decode: { (bytes) throws(SerdeError) in
                 do { return try JSONDecoder().decode(Value.self, from: Data([UInt8](copying: bytes))) } catch {
-                    throw SerdeError(.malformed, serde: name, "not JSON of \(Value.self): \(reason(error))")
+                    throw SerdeError(.malformed, serde: name, "not JSON of \(Value.self): \(ErrorText.of(error))")
                 }
             },
             encode: { (value, writer) throws(SerdeError) in
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.sortedKeys]
                 do { writer.append([UInt8](try encoder.encode(value))) } catch {
-                    throw SerdeError(.unwritable, serde: name, "not encodable as JSON: \(reason(error))")
+                    throw SerdeError(.unwritable, serde: name, "not encodable as JSON: \(ErrorText.of(error))")
                 }
             })
     }
-}
-
-/// What a coder objects to and where, without the record's contents.
-private func reason(_ error: any Error) -> String {
-    switch error {
-    case DecodingError.keyNotFound(let key, let context): "no '\(key.stringValue)' at \(path(context.codingPath))"
-    case DecodingError.typeMismatch(let type, let context): "no \(type) at \(path(context.codingPath))"
-    case DecodingError.valueNotFound(let type, let context): "null instead of \(type) at \(path(context.codingPath))"
-    case DecodingError.dataCorrupted(let context): "malformed at \(path(context.codingPath))"
-    case EncodingError.invalidValue(_, let context): "a value without JSON form at \(path(context.codingPath))"
-    default: String(describing: Swift.type(of: error))
-    }
-}
-
-private func path(_ keys: [any CodingKey]) -> String {
-    keys.isEmpty ? "the top" : keys.map(\.stringValue).joined(separator: ".")
 }
 
 extension Serde where Value == UUID {

@@ -31,4 +31,21 @@ public struct KafkaConfiguration: Sendable {
         self.bootstrap = bootstrap
         self.properties = properties
     }
+
+    /// Refuses settings that can't be.
+    func check() throws(LogError) {
+        do throws(SettingError) {
+            try SettingCheck.number("connectTimeout", connectTimeout, from: 1)
+            try SettingCheck.number("requestTimeout", requestTimeout, from: 1)
+            // librdkafka's own limits.
+            try SettingCheck.number("sessionTimeout", sessionTimeout, from: 1, through: 3_600_000)
+            guard replicationFactor == -1 || replicationFactor > 0 else {
+                throw SettingError(
+                    setting: "replicationFactor", value: "\(replicationFactor)",
+                    range: "1 or more, or -1 for the broker's default")
+            }
+        } catch {
+            throw LogError(.configuration, "\(error)")
+        }
+    }
 }

@@ -63,7 +63,7 @@ final class KafkaGroup: LogGroup {
     }
 
     private func waitForTasks() throws(LogError) {
-        let deadline = MonotonicClock.milliseconds + core.configuration.requestTimeout
+        let deadline = MonotonicClock.milliseconds.addingSaturated(core.configuration.requestTimeout)
         while !membership.ownsAll {
             do throws(LogError) {
                 try core.check()
@@ -122,7 +122,7 @@ final class KafkaGroup: LogGroup {
             try core.check()
             return try membership.check()
         }
-        let deadline = MonotonicClock.milliseconds + core.configuration.requestTimeout
+        let deadline = MonotonicClock.milliseconds.addingSaturated(core.configuration.requestTimeout)
         let pause = KafkaSignal(handle)
         while true {
             try core.check()
@@ -197,7 +197,7 @@ extension KafkaLogCore {
     /// Waits until a group has no member: one whose process died is one until its session is over.
     func waitUntilAlone(in group: String) throws(LogError) {
         guard configuration.brokersDescribeGroups else { return }
-        let deadline = MonotonicClock.milliseconds + configuration.sessionTimeout + 3000
+        let deadline = MonotonicClock.milliseconds.addingSaturated(configuration.sessionTimeout).addingSaturated(3000)
         let pause = KafkaSignal(control)
         var isTold = false
         while true {

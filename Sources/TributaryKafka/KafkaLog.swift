@@ -19,7 +19,8 @@ public final class KafkaLog: Log {
     /// - Throws: `unavailable` if no broker answers within ``KafkaConfiguration/connectTimeout``, `denied` if one refuses who
     ///   we are, `configuration` for a property that librdkafka doesn't know or that is not the user's to set.
     public static func connect(to configuration: KafkaConfiguration) throws(LogError) -> KafkaLog {
-        KafkaLog(try KafkaLogCore(configuration))
+        try configuration.check()
+        return KafkaLog(try KafkaLogCore(configuration))
     }
 
     /// The cluster's id.
@@ -77,7 +78,7 @@ public final class KafkaLog: Log {
     public func createTopics(_ specifications: [TopicSpecification]) throws(LogError) {
         try core.check()
         for specification in specifications {
-            guard isTopicName(specification.name) else {
+            guard TopicName.isValid(specification.name) else {
                 throw LogError(
                     .invalidRequest, "a topic's name is 1-249 of A-Z a-z 0-9 . _ -", topic: specification.name)
             }
@@ -162,7 +163,7 @@ public final class KafkaLog: Log {
 extension KafkaLogCore {
     /// Waits until a broker knows of a new topic, or no longer of one that was deleted.
     func waitForTopic(_ name: String, partitions: Int32?) throws(LogError) {
-        let deadline = MonotonicClock.milliseconds + configuration.requestTimeout
+        let deadline = MonotonicClock.milliseconds.addingSaturated(configuration.requestTimeout)
         while try control.partitions(ofTopic: name, within: configuration.requestTimeout) != partitions {
             guard MonotonicClock.milliseconds < deadline else {
                 throw LogError(.unavailable, "the brokers don't agree on the topic's partitions yet", topic: name)

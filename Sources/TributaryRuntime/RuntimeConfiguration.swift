@@ -13,23 +13,20 @@ public enum ErrorResponse: Sendable, Equatable {
 /// A record that failed, and why.
 public struct FailedRecord: Sendable {
     /// The steps at which a record can fail.
-    public enum Step: String, Sendable {
-        /// A serde refused the bytes of a record or of a stored value.
-        case deserialization
-        /// A closure or processor threw.
-        case processing
-        /// A record could not be written or sent.
-        case production
-    }
+    public typealias Step = FailureStep
 
-    /// Where it failed.
+    /// What was being done.
     public let step: Step
-    /// The node.
+    /// The node; of a timestamp the source.
     public let node: String
+    /// The store whose row failed while its cache was written out; nil if the record being processed failed.
+    public let store: String?
     /// The task.
     public let task: String
-    /// The input record's coordinate; nil in a punctuation.
+    /// The input record's coordinate; of a store's row, that of the record that wrote it last; nil in a punctuation.
     public let coordinate: RecordCoordinate?
+    /// The key's bytes, of the record or the row; nil for none.
+    public let key: [UInt8]?
     /// What was thrown.
     public let error: any Error
 }
@@ -111,19 +108,23 @@ public struct RuntimeConfiguration: Sendable {
     public var lineage: LineageConfiguration
     /// For sources without a timestamp extractor of their own.
     public var timestamps: TimestampExtractor
-    /// Decides about records whose bytes a serde refuses.
+    /// Decides about records whose bytes a serde refuses, or that read a stored value whose bytes it refuses, and about those whose
+    /// timestamp an extractor refuses.
     ///
     /// Fails by default.
     public var deserializationHandler: @Sendable (FailedRecord) -> ErrorResponse
-    /// Decides about records that a closure or processor threw on.
+    /// Decides about records that a closure or processor threw on, or whose result a serde can't write to a store.
     ///
     /// Fails by default.
     public var processingHandler: @Sendable (FailedRecord) -> ErrorResponse
-    /// Decides about records that cannot be written or sent.
+    /// Decides about records that cannot be written or sent: a serde or the log refuses them, or there is no such topic.
     ///
-    /// Fails by default.
+    /// Not about changelogs: a store without what its changelog has, or the reverse, would be wrong. Fails by default.
     public var productionHandler: @Sendable (FailedRecord) -> ErrorResponse
-    /// Where records go that handlers saw, with the cause in headers.
+    /// Where records go that handlers saw, with the cause in headers; must exist when the application starts.
+    ///
+    /// The source record as it was read; where a store's cache was being written out, the store's row as its changelog has it; nothing where a
+    /// punctuation failed, which has no record.
     public var deadLetterTopic: String?
     /// Where log lines go.
     public var log: LogSink

@@ -31,9 +31,7 @@ public struct TopicPlan: Sendable {
         var counts: [String: Int32] = [:]
         for source in topology.sources where !source.isInternal {
             guard let description = try log.topic(source.topic) else {
-                throw TopologyError(
-                    "the source topic '\(source.topic)' does not exist: create it "
-                        + "(for example: tributary topics create \(source.topic) --partitions 1)")
+                throw TopicPlan.missing("the source topic '\(source.topic)'", source.topic)
             }
             counts[source.topic] = description.partitions
         }
@@ -114,6 +112,25 @@ public struct TopicPlan: Sendable {
             if writes { return part.sourceTopics.compactMap { counts[$0] }.max() }
         }
         return nil
+    }
+
+    /// Checks that the topics which records are sent to exist, as far as they are known before the first record.
+    ///
+    /// - Throws: `TopologyError` that says which to create.
+    public static func checkOutputs(_ topology: Topology, deadLetterTopic: String?, log: any Log) throws {
+        let internalNames = Set(topology.internalTopics.map(\.name))
+        for node in topology.nodes {
+            guard case .sink(let name?) = node.kind, !internalNames.contains(name) else { continue }
+            if try log.topic(name) == nil { throw missing("the output topic '\(name)' of node '\(node.name)'", name) }
+        }
+        if let deadLetterTopic, try log.topic(deadLetterTopic) == nil {
+            throw missing("the dead-letter topic '\(deadLetterTopic)'", deadLetterTopic)
+        }
+    }
+
+    private static func missing(_ what: String, _ topic: String) -> TopologyError {
+        TopologyError(
+            "\(what) does not exist: create it (for example: tributary topics create \(topic) --partitions 1)")
     }
 
     /// Makes the internal topics that are missing and checks those that exist.

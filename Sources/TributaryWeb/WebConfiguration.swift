@@ -1,3 +1,5 @@
+internal import TributaryCore
+
 /// Where and within which limits a ``WebServer`` listens.
 public struct WebConfiguration: Sendable {
     /// The port; 0 takes a free one (``WebServer/port`` tells it).
@@ -25,8 +27,18 @@ public struct WebConfiguration: Sendable {
         self.port = port
         self.address = address
         self.hosts = hosts?.map { $0.lowercased() }
-        self.maximumConnections = min(max(maximumConnections, 1), 10_000)
-        self.timeout = min(max(timeout, 1), 3600)
+        self.maximumConnections = maximumConnections
+        self.timeout = timeout
+    }
+
+    /// Refuses settings that can't be.
+    func check() throws(WebError) {
+        do throws(SettingError) {
+            try SettingCheck.number("maximumConnections", maximumConnections, from: 1, through: 10_000)
+            try SettingCheck.number("timeout", timeout, from: 1, through: 3600)
+        } catch {
+            throw WebError(.invalidSetting, "\(error)")
+        }
     }
 
     var isLoopback: Bool { address.hasPrefix("127.") }
@@ -38,6 +50,8 @@ public struct WebError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: String, Sendable {
         /// The address is not one.
         case invalidAddress
+        /// A setting lies outside of what it can be.
+        case invalidSetting
         /// The address and port can't be listened on.
         case notBound
     }

@@ -26,10 +26,11 @@ public final class WebServer: Sendable {
 
     /// Starts to listen.
     ///
-    /// - Throws: ``WebError`` if the address can't be listened on.
+    /// - Throws: ``WebError`` if a setting can't be, or the address can't be listened on.
     public init(_ application: StreamsApplication, _ configuration: WebConfiguration = WebConfiguration())
         throws(WebError)
     {
+        try configuration.check()
         application.metricsRegistry.willBeRead()
         server = try HTTPServer(configuration) { Self.answer($0, application) }
     }

@@ -192,9 +192,13 @@ import TributaryState
         #expect(code { _ = try open { $0.durability = .fast } } == .corrupt)
     }
 
-    @Test func `every setting of durability keeps what was committed`() throws {
-        for durability in [LMDBStateOptions.Durability.standard, .full, .fast] {
+    @Test func `every setting of durability keeps what was committed, and waits for what it says`() throws {
+        let waits: [(LMDBStateOptions.Durability, LMDBOptions.Sync)] = [
+            (.standard, .data), (.full, .full), (.fast, .none),
+        ]
+        for (durability, sync) in waits {
             let engine = try open { $0.durability = durability }
+            #expect(engine.core.state.value.environment?.commitSync == sync)
             let table = try engine.table("store")
             try put(table, Array("\(durability)".utf8), [1])
             try engine.commit()

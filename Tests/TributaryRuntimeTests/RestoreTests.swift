@@ -164,7 +164,10 @@ import TributaryTesting
         try rig.send("in-counts", "a", "x")
         try rig.process()
         rig.state.failsCommit = true
-        #expect(throws: StoreError.self) { try rig.commit(force: true) }
+        #expect { try rig.commit(force: true) } throws: { error in
+            guard let failure = error as? TaskFailure else { return false }
+            return failure.step == .commit && failure.task == "0_0" && failure.cause is StoreError
+        }
         try rig.kill()
         #expect(try rig.start()["counts"] == 1)
         #expect(try rig.counts("counts") == ["a": 2])

@@ -186,6 +186,7 @@ import TributaryLMDB
         try produce(log, 100, keys: 10)
         var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))
         configuration.handlesSignals = false
+        configuration.runtime.stateFlushInterval = 10
         let app = try StreamsApplication(countTopology(), configuration: configuration)
         let store = app.store("counts", key: .string, value: .int64)
         await #expect { try await store.get("key-1") } throws: { error in (error as? StoreError)?.code == .closed }
@@ -202,7 +203,13 @@ import TributaryLMDB
                 let nobody = try await store.get("nobody")
                 #expect(nobody == nil)
                 #expect(try await store.all().count == 10)
-                _ = try await store.get("key-1", .committed)
+                var committed = try await store.get("key-1", .committed)
+                while committed == nil {
+                    try await Task.sleep(for: .milliseconds(5))
+                    committed = try await store.get("key-1", .committed)
+                }
+                #expect(committed?.value == 10 && committed?.cell?.count == 10)
+                #expect(try await store.get("nobody", .committed) == nil)
                 app.shutdown()
             }
             try await group.waitForAll()

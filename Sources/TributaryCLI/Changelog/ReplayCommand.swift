@@ -37,6 +37,9 @@ enum ReplayCommand {
         let topic = try LogAccess.topic(arguments.required("topic"), of: log)
         let places = try LogAccess.partitions(arguments, of: topic)
         let bound = ChangelogReplay.Bound(offset: arguments.integer("until-offset"), time: time)
+        guard arguments.integer("window-retention") ?? 0 >= 0 else {
+            throw UsageError("--window-retention must not be negative")
+        }
         guard bound.offset == nil || places.count == 1 else {
             throw UsageError("--until-offset is of one partition: add --partition, 0 to \(places.count - 1)")
         }

@@ -133,6 +133,7 @@ enum StoreCommands {
         let from = try arguments["from"].map { text throws(UsageError) in try format.bytes(text) }
         let through = try arguments["through"].map { text throws(UsageError) in try format.bytes(text) }
         var left = arguments.integer("max").map { Int($0) } ?? Int.max
+        guard left >= 0 else { throw UsageError("--max must not be negative") }
         for scan in try scans(arguments) where left > 0 {
             try scan.forEach(from: from, through: through, graves: arguments.has("graves"), limit: left) { row in
                 left -= 1

@@ -1,35 +1,27 @@
 internal import Synchronization
+internal import Tributary
+internal import TributaryCore
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
-/// Notes SIGINT and SIGTERM, so that a command can clean up before it ends; a second one ends it at once.
+/// Notes SIGINT and SIGTERM, so that a command can clean up before it ends; a second SIGINT ends it at once.
 enum Interrupt {
-    private static let count = Atomic<Int>(0)
+    private static let hasCome = Atomic<Bool>(false)
+    private static let signals = Guarded<SignalWatch?>(nil)
 
     /// Notes signals from now on, until ``release()``.
     static func watch() {
-        signal(SIGINT, noted)
-        signal(SIGTERM, noted)
+        signals.withLock { if $0 == nil { $0 = SignalWatch { hasCome.store(true, ordering: .relaxed) } } }
     }
 
-    /// Gives signals back their default.
+    /// Gives signals back to whom they belonged.
     static func release() {
-        signal(SIGINT, SIG_DFL)
-        signal(SIGTERM, SIG_DFL)
+        signals.withLock {
+            $0?.end()
+            $0 = nil
+        }
     }
 
     /// Throws if a signal came.
     static func check() throws(CommandError) {
-        guard count.load(ordering: .relaxed) == 0 else { throw CommandError("interrupted") }
-    }
-
-    fileprivate static func received() {
-        if count.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
+        guard !hasCome.load(ordering: .relaxed) else { throw CommandError("interrupted") }
     }
 }
-
-private func noted(_ number: Int32) { Interrupt.received() }

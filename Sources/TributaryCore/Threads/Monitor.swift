@@ -89,8 +89,8 @@
         #else
             unsafe clock_gettime(CLOCK_REALTIME, &time)
         #endif
-        // A day at most, so that no sum overflows.
-        let nanoseconds = Int64(time.tv_nsec) + min(milliseconds, 86_400_000) * 1_000_000
+        // 70 years at most, so that no sum overflows.
+        let nanoseconds = Int64(time.tv_nsec) + min(milliseconds, 1 << 41) * 1_000_000
         time.tv_sec += Int(nanoseconds / 1_000_000_000)
         time.tv_nsec = Int(nanoseconds % 1_000_000_000)
         return time

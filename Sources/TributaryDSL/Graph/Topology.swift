@@ -70,6 +70,7 @@ extension TopologyGraph {
         markNullKeyFilters()
         try checkSources()
         try checkNames()
+        try checkSpelling()
         let existing = stores.filter { $0.value.isNeeded }
         for node in nodes.indices { nodes[node].stores.removeAll { existing[$0] == nil } }
         for (name, store) in existing where store.nodes.isEmpty && !userStores.contains(name) {

@@ -56,11 +56,7 @@ public final class TopologyGraph {
 
     @usableFromInline
     func check(name: String) {
-        let fits = name.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
-                || byte == 0x2e || byte == 0x5f || byte == 0x2d
-        }
-        guard fits, !name.isEmpty, name.utf8.count <= 249, name != ".", name != ".." else {
+        guard TopicName.isValid(name) else {
             fail("the name '\(name)' is not 1-249 characters of [A-Za-z0-9._-], or is '.' or '..'")
             return
         }

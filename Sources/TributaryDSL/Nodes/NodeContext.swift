@@ -1,4 +1,4 @@
-public import TributaryCore
+internal import TributaryCore
 public import TributaryLineage
 public import TributaryState
 
@@ -83,31 +83,6 @@ public final class Punctuation {
     public func cancel() { isCancelled = true }
 }
 
-/// What ends a task: an error that no handler let pass, with where it happened.
-public struct TaskFailure: Error, CustomStringConvertible {
-    /// The node whose closure threw.
-    public let node: String
-    /// The task.
-    public let task: String
-    /// The record's coordinate; nil in a punctuation.
-    public let coordinate: RecordCoordinate?
-    /// What was thrown.
-    public let cause: any Error
-
-    /// Makes a failure.
-    public init(node: String, task: String, coordinate: RecordCoordinate?, cause: any Error) {
-        self.node = node
-        self.task = task
-        self.coordinate = coordinate
-        self.cause = cause
-    }
-
-    /// One sentence with the coordinates.
-    public var description: String {
-        "task \(task) failed at node \(node)\(coordinate.map { ", record \($0)" } ?? ""): \(cause)"
-    }
-}
-
 /// What nodes are given when a task makes them: the task's services, and the nodes that were made already.
 public final class NodeContext {
     /// The task.
@@ -131,6 +106,14 @@ public final class NodeContext {
         let new = try make()
         made[node] = new
         return new
+    }
+
+    /// Runs what a node needs before its first record: what it throws names node and task.
+    @usableFromInline
+    func starting<Result>(_ node: String, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch {
+            throw TaskFailure(step: .start, node: node, task: services.taskID, coordinate: nil, cause: error)
+        }
     }
 
     @usableFromInline

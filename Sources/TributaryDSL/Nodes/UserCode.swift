@@ -22,6 +22,12 @@ struct UserCode {
         }
     }
 
+    /// Something threw on the node's behalf: returns if the handler lets the record pass.
+    @inlinable
+    func failed(_ error: any Error, _ meta: borrowing RecordMeta) throws {
+        try services.processingFailed(node: node, error, meta)
+    }
+
     /// Counts a record that the node leaves out.
     @inlinable
     func dropped(_ reason: DropReason, _ meta: borrowing RecordMeta) {

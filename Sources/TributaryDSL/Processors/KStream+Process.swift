@@ -21,10 +21,10 @@ extension KStream {
         let output = Output<P.KeyOut, P.ValueOut>()
         self.output.attach(id, name) { context in
             let core = ProcessorCore(context, name, stores: stores)
-            let processor = try make()
+            let processor = try context.starting(name) { try make() }
             let user = UserCode(name, context.services)
             let processorContext = ProcessorContext(core, try output.named(in: context))
-            context.onStart { try processor.initialize(processorContext) }
+            context.onStart { try context.starting(name) { try processor.initialize(processorContext) } }
             context.onClose { processor.close() }
             return Sink(
                 call: { key, value, meta in
@@ -55,11 +55,11 @@ extension KStream {
         let output = Output<Key, P.ValueOut>()
         self.output.attach(id, name) { context in
             let core = ProcessorCore(context, name, stores: stores)
-            let processor = try make()
+            let processor = try context.starting(name) { try make() }
             let user = UserCode(name, context.services)
             let processorContext = FixedKeyProcessorContext(core, try output.named(in: context))
             let next = try output.sink(in: context)
-            context.onStart { try processor.initialize(processorContext) }
+            context.onStart { try context.starting(name) { try processor.initialize(processorContext) } }
             context.onClose { processor.close() }
             return Sink(
                 call: { key, value, meta in

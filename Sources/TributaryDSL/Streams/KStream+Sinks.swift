@@ -68,13 +68,15 @@ extension KStream {
                 call: { record, content, meta in
                     let choice = try user.run(meta) { try choose(record, content, RecordMetadata(services, meta)) }
                     guard let topic = choice else { return }
-                    try encoder.send(record, content, to: topics.number(topic), topic, services, meta)
+                    guard let number = try topics.number(topic, name, meta) else { return }
+                    try encoder.send(record, content, to: number, topic, services, meta)
                 },
                 delete: { record, meta in
                     guard let nulls else { return user.dropped(.nullValue, meta) }
                     let choice = try user.run(meta) { try choose(record, nulls.null(), RecordMetadata(services, meta)) }
                     guard let topic = choice else { return }
-                    try encoder.sendTombstone(record, to: topics.number(topic), topic, services, meta)
+                    guard let number = try topics.number(topic, name, meta) else { return }
+                    try encoder.sendTombstone(record, to: number, topic, services, meta)
                 })
         }
     }
@@ -185,10 +187,15 @@ final class TopicNumbers {
     @usableFromInline
     init(_ services: any TaskServices) { self.services = services }
 
+    /// The number of the topic; nil if the log has no such topic and the handler lets the record pass.
     @usableFromInline
-    func number(_ topic: String) throws -> Int {
+    func number(_ topic: String, _ node: String, _ meta: borrowing RecordMeta) throws -> Int? {
         if let number = numbers[topic] { return number }
-        let number = try services.outputTopic(topic)
+        let number: Int
+        do { number = try services.outputTopic(topic) } catch {
+            try services.serializationFailed(node: node, topic: topic, error, meta)
+            return nil
+        }
         numbers[topic] = number
         return number
     }

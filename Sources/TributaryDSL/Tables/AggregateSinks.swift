@@ -12,11 +12,17 @@ final class AggregateStore<Key, Aggregate> {
     @usableFromInline let isCached: Bool
     @usableFromInline let nulls: Nullability<Aggregate>?
     @usableFromInline let scratch = ByteBuffer()
+    @usableFromInline let node: String
+    @usableFromInline let services: any TaskServices
 
     @inlinable
-    init(_ store: StateStore, _ recorder: LineageRecorder, _ key: Serde<Key>?, _ value: Serde<Aggregate>) {
+    init(
+        _ store: StateStore, _ context: NodeContext, _ node: String, _ key: Serde<Key>?, _ value: Serde<Aggregate>
+    ) {
         self.store = store
-        self.recorder = recorder
+        self.node = node
+        services = context.services
+        recorder = context.recorder
         self.key = key
         self.value = value
         isCached = store.isCached
@@ -60,7 +66,10 @@ final class AggregateStore<Key, Aggregate> {
             throw TopologyError(
                 "a node below an aggregation needs the key's serde: give key: where the stream is grouped")
         }
-        let record = try key.decode(meta.key)
+        let record: Key
+        do throws(SerdeError) { record = try key.decode(meta.key) } catch {
+            return try services.deserializationFailed(node: node, error, meta)
+        }
         if isNull { try next.delete(record, meta) } else { try next.call(record, aggregate, meta) }
     }
 }
@@ -81,16 +90,21 @@ enum AggregateSinks {
         let bytes: (RawSpan?, borrowing RecordMeta) throws -> Void = { content, meta in
             guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
             guard content != nil else { return services.dropped(.nullValue, node: name, meta) }
-            let exists = try store.read(meta.key)
             var old: Int64 = 0
-            if exists {
-                guard store.value.byteCount == 8, let count = store.value.integer(at: 0, as: Int64.self) else {
-                    throw store.malformed("a count has 8 bytes", key: meta.key)
+            let time: Int64
+            do {
+                let exists = try store.read(meta.key)
+                if exists {
+                    guard store.value.byteCount == 8, let count = store.value.integer(at: 0, as: Int64.self) else {
+                        throw store.malformed("a count has 8 bytes", key: meta.key)
+                    }
+                    old = count
+                    store.previousSpan(meta)
                 }
-                old = count
-                store.previousSpan(meta)
+                time = try aggregate.write(meta.key, old &+ 1, exists: exists, meta)
+            } catch {
+                return try services.processingFailed(node: name, error, meta)
             }
-            let time = try aggregate.write(meta.key, old &+ 1, exists: exists, meta)
             if !isCached {
                 let lineage = CollectionOfOne(store.writtenLineage)
                 try aggregate.forwardKeyless(next, old &+ 1, meta.with(timestamp: time, lineage.span))
@@ -122,16 +136,18 @@ enum AggregateSinks {
         let keyless: (Value, borrowing RecordMeta) throws -> Void = { value, meta in
             guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
             if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
-            let exists = try store.read(meta.key)
             var result = value
-            if exists {
-                store.previousSpan(meta)
-                let old = try store.decodedValue(aggregate.value, key: meta.key)
-                do { result = try reducer(old, value) } catch {
-                    return try services.processingFailed(node: name, error, meta)
+            let time: Int64
+            do {
+                let exists = try store.read(meta.key)
+                if exists {
+                    store.previousSpan(meta)
+                    result = try reducer(try store.decodedValue(aggregate.value, key: meta.key), value)
                 }
+                time = try aggregate.write(meta.key, result, exists: exists, meta)
+            } catch {
+                return try services.processingFailed(node: name, error, meta)
             }
-            let time = try aggregate.write(meta.key, result, exists: exists, meta)
             if !aggregate.isCached {
                 let lineage = CollectionOfOne(store.writtenLineage)
                 try aggregate.forwardKeyless(next, result, meta.with(timestamp: time, lineage.span))
@@ -157,13 +173,17 @@ enum AggregateSinks {
             call: { key, value, meta in
                 guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
                 if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
-                let exists = try store.read(meta.key)
-                if exists { store.previousSpan(meta) }
-                var result = exists ? try store.decodedValue(aggregate.value, key: meta.key) : initial()
-                do { try aggregator(key, value, &result) } catch {
+                var result: Aggregate
+                let time: Int64
+                do {
+                    let exists = try store.read(meta.key)
+                    if exists { store.previousSpan(meta) }
+                    result = exists ? try store.decodedValue(aggregate.value, key: meta.key) : initial()
+                    try aggregator(key, value, &result)
+                    time = try aggregate.write(meta.key, result, exists: exists, meta)
+                } catch {
                     return try services.processingFailed(node: name, error, meta)
                 }
-                let time = try aggregate.write(meta.key, result, exists: exists, meta)
                 if !aggregate.isCached {
                     let lineage = CollectionOfOne(store.writtenLineage)
                     try aggregate.forward(next, key, result, meta.with(timestamp: time, lineage.span))

@@ -111,8 +111,8 @@ public struct KGroupedStream<Key, Value> {
         input.encoded(key: key, value: nil).output.attach(id, name) { context in
             let next = try output.sink(in: context)
             let store = try context.services.store(state.name)
-            let aggregate = AggregateStore(store, context.recorder, key, value)
-            store.onFlush = FlushForwarder(next, key, value).closure()
+            let aggregate = AggregateStore(store, context, name, key, value)
+            store.onFlush = FlushForwarder(next, key, value, store, name, context.services).closure()
             return step(context, store, next, name, context.services, aggregate)
         }
         return KTable(

@@ -132,15 +132,21 @@ extension KStream {
             return Sink(
                 call: { key, left, meta in
                     if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
-                    if meta.hasKey, try find(key, meta) {
-                        let row = store.valueLineage
-                        // Before the closure, so that its time isn't the read's.
-                        let context = store.readSpan(meta.lineage.context, link: .joined, row.context)
-                        let joined: Result
-                        let right = try store.decodedValue(tableSerde, key: meta.key)
-                        do { joined = try matched(key, left, right) } catch {
-                            return try services.processingFailed(node: name, error, meta)
+                    let joined: Result?
+                    var context = meta.lineage.context
+                    do {
+                        if meta.hasKey, try find(key, meta) {
+                            // Before the closure, so that its time isn't the read's.
+                            context = store.readSpan(context, link: .joined, store.valueLineage.context)
+                            joined = try matched(key, left, try store.decodedValue(tableSerde, key: meta.key))
+                        } else {
+                            joined = nil
                         }
+                    } catch {
+                        return try services.processingFailed(node: name, error, meta)
+                    }
+                    if let joined {
+                        let row = store.valueLineage
                         store.passHeaders(to: meta.origin)
                         let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, row.cell))
                         return try next.call(key, joined, meta.with(lineage.span))

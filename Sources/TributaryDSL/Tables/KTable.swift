@@ -115,33 +115,44 @@ func attachTableSource<Key, Value>(
         }
         let store = try services.store(state.name)
         let table = LatestValueTable(store, name, services, context.recorder)
-        let forward = FlushForwarder(next, key, value)
+        let user = UserCode(name, services)
+        let forward = FlushForwarder(next, key, value, store, name, services)
         store.onFlush = forward.closure()
         let nulls = Nullability<Value>.of()
         let scratch = ByteBuffer()
         return Sink(
             call: { record, content, meta in
                 guard table.accepts(meta) else { return }
-                if let nulls, nulls.isNull(content) {
-                    let lineage = CollectionOfOne(try table.write(nil, meta))
-                    if !table.isCached { try next.delete(record, meta.with(lineage.span)) }
-                    return
+                let isNull = nulls?.isNull(content) ?? false
+                let written: Lineage
+                do {
+                    scratch.writer.removeAll()
+                    if !isNull { try value.encode(content, &scratch.writer) }
+                    written = try table.write(isNull ? nil : scratch.bytes, meta)
+                } catch {
+                    return try user.failed(error, meta)
                 }
-                scratch.writer.removeAll()
-                try value.encode(content, &scratch.writer)
-                let lineage = CollectionOfOne(try table.write(scratch.bytes, meta))
-                if !table.isCached { try next.call(record, content, meta.with(lineage.span)) }
+                guard !table.isCached else { return }
+                let lineage = CollectionOfOne(written)
+                if isNull { return try next.delete(record, meta.with(lineage.span)) }
+                try next.call(record, content, meta.with(lineage.span))
             },
             delete: { record, meta in
                 guard table.accepts(meta) else { return }
-                let lineage = CollectionOfOne(try table.write(nil, meta))
-                if !table.isCached { try next.delete(record, meta.with(lineage.span)) }
+                let written: Lineage
+                do { written = try table.write(nil, meta) } catch { return try user.failed(error, meta) }
+                guard !table.isCached else { return }
+                let lineage = CollectionOfOne(written)
+                try next.delete(record, meta.with(lineage.span))
             },
             keyless: nil, keylessDelete: nil,
             bytes: { content, meta in
                 guard table.accepts(meta) else { return }
-                let lineage = CollectionOfOne(try table.write(content, meta))
-                if !table.isCached { try forward.send(meta.key, content, meta.with(lineage.span)) }
+                let written: Lineage
+                do { written = try table.write(content, meta) } catch { return try user.failed(error, meta) }
+                guard !table.isCached else { return }
+                let lineage = CollectionOfOne(written)
+                try forward.send(meta.key, content, meta.with(lineage.span))
             })
     }
 }

@@ -4,8 +4,7 @@ public import TributaryState
 extension StateStore {
     /// The value that the last ``read(_:)`` found, decoded.
     ///
-    /// - Throws: ``StoreError`` that names store and key: the bytes are the store's own, so no handler of records can let
-    ///   that pass.
+    /// - Throws: ``StoreError`` that names store and key: the application's handler for bytes that a serde refuses is asked.
     @inlinable
     @inline(__always)
     public func decodedValue<Value>(_ serde: Serde<Value>, key: RawSpan) throws(StoreError) -> Value {
@@ -15,6 +14,6 @@ extension StateStore {
     /// The error for a stored value that isn't one.
     @inline(never)
     public func malformed(_ message: String, key: RawSpan) -> StoreError {
-        StoreError(.corrupt, "a stored value: \(message)", store: name, key: key.hexadecimal)
+        StoreError(.undecodable, "a stored value: \(message)", store: name, key: key.hexadecimal)
     }
 }

@@ -49,12 +49,21 @@ final class FlushForwarder<Key, Value> {
     @usableFromInline let next: Sink<Key, Value>
     @usableFromInline let key: Serde<Key>?
     @usableFromInline let value: Serde<Value>
+    @usableFromInline let store: StateStore
+    @usableFromInline let node: String
+    @usableFromInline let services: any TaskServices
 
     @inlinable
-    init(_ next: Sink<Key, Value>, _ key: Serde<Key>?, _ value: Serde<Value>) {
+    init(
+        _ next: Sink<Key, Value>, _ key: Serde<Key>?, _ value: Serde<Value>, _ store: StateStore, _ node: String,
+        _ services: any TaskServices
+    ) {
         self.next = next
         self.key = key
         self.value = value
+        self.store = store
+        self.node = node
+        self.services = services
     }
 
     /// What a store's flush calls: one closure that looks at nothing but what it needs.
@@ -65,9 +74,13 @@ final class FlushForwarder<Key, Value> {
             return { key, content, meta in try self.send(key, content, meta) }
         }
         let decode = value.decode
-        return { _, content, meta in
+        return { key, content, meta in
             guard let content else { return try keylessDelete(meta) }
-            try keyless(try decode(content), meta)
+            let decoded: Value
+            do throws(SerdeError) { decoded = try decode(content) } catch {
+                return try self.refused(error, key, meta)
+            }
+            try keyless(decoded, meta)
         }
     }
 
@@ -76,13 +89,30 @@ final class FlushForwarder<Key, Value> {
         if let bytes = next.bytes { return try bytes(content, meta) }
         if let keyless = next.keyless, let keylessDelete = next.keylessDelete {
             guard let content else { return try keylessDelete(meta) }
-            return try keyless(try value.decode(content), meta)
+            let decoded: Value
+            do throws(SerdeError) { decoded = try value.decode(content) } catch {
+                return try refused(error, keyBytes, meta)
+            }
+            return try keyless(decoded, meta)
         }
         guard let key else {
             throw TopologyError("a node below a table needs the key's serde: give key: where the table is made")
         }
-        let record = try key.decode(keyBytes)
-        guard let content else { return try next.delete(record, meta) }
-        try next.call(record, try value.decode(content), meta)
+        let record: Key
+        var decoded: Value?
+        do throws(SerdeError) {
+            record = try key.decode(keyBytes)
+            if let content { decoded = try value.decode(content) }
+        } catch {
+            return try refused(error, keyBytes, meta)
+        }
+        if let decoded { try next.call(record, decoded, meta) } else { try next.delete(record, meta) }
+    }
+
+    // What the store holds was written by a serde that this one doesn't understand: the row stays, and isn't forwarded.
+    @inline(never)
+    @usableFromInline
+    func refused(_ error: SerdeError, _ key: RawSpan, _ meta: borrowing RecordMeta) throws {
+        try services.deserializationFailed(node: node, store.malformed("\(error)", key: key), meta)
     }
 }

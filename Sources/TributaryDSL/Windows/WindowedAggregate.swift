@@ -23,9 +23,9 @@ final class WindowedAggregate<Key, Aggregate> {
         self.store = store
         self.windows = windows
         self.next = next
-        aggregate = AggregateStore(store, context.recorder, windowedKey, value)
+        aggregate = AggregateStore(store, context, name, windowedKey, value)
         user = UserCode(name, context.services)
-        let forward = FlushForwarder(next, windowedKey, value).closure()
+        let forward = FlushForwarder(next, windowedKey, value, store, name, context.services).closure()
         // The store's key has a sequence number behind the window's start; the topic's has not.
         store.onFlush = { key, content, meta in
             let short = key.prefix(key.byteCount - 4)
@@ -63,11 +63,17 @@ final class WindowedAggregate<Key, Aggregate> {
             key.writer.append(meta.key)
             key.writer.append(bigEndian: start)
             key.writer.append(bigEndian: UInt32(0))
-            let exists = try store.read(key.bytes)
-            if exists { store.previousSpan(meta) }
-            guard let result = try user.run(meta, { try step(exists, key.bytes) }) else { return }
-            let written = try aggregate.write(
-                key.bytes, result, exists: exists, window: (start, windows.end(ofStart: start)), meta)
+            let result: Aggregate
+            let written: Int64
+            do {
+                let exists = try store.read(key.bytes)
+                if exists { store.previousSpan(meta) }
+                result = try step(exists, key.bytes)
+                written = try aggregate.write(
+                    key.bytes, result, exists: exists, window: (start, windows.end(ofStart: start)), meta)
+            } catch {
+                return try user.failed(error, meta)
+            }
             guard !aggregate.isCached else { continue }
             let lineage = CollectionOfOne(store.writtenLineage)
             let short = key.bytes.prefix(key.bytes.byteCount - 4)

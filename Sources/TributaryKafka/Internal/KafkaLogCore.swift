@@ -87,7 +87,7 @@ final class KafkaLogCore: Sendable {
 extension KafkaHandle {
     /// Waits until a broker tells the cluster's id.
     func clusterID(within milliseconds: Int64, of bootstrap: String) throws(LogError) -> String {
-        let deadline = MonotonicClock.milliseconds + milliseconds
+        let deadline = MonotonicClock.milliseconds.addingSaturated(milliseconds)
         repeat {
             if let id = unsafe rd_kafka_clusterid(pointer, 200) {
                 defer { unsafe rd_kafka_mem_free(pointer, id) }
@@ -101,7 +101,7 @@ extension KafkaHandle {
 
     /// A topic's number of partitions; nil if there is no such topic.
     func partitions(ofTopic name: String, within milliseconds: Int64) throws(LogError) -> Int32? {
-        guard isTopicName(name) else { return nil }
+        guard TopicName.isValid(name) else { return nil }
         return try metadata(try KafkaTopic(name, self), within: milliseconds)
     }
 
@@ -160,7 +160,7 @@ extension KafkaHandle {
         _ milliseconds: Int64, _ what: String, topic: String? = nil, partition: Int32? = nil,
         _ body: (CInt) -> rd_kafka_resp_err_t
     ) throws(LogError) {
-        let deadline = MonotonicClock.milliseconds + milliseconds
+        let deadline = MonotonicClock.milliseconds.addingSaturated(milliseconds)
         var pause: CInt = 20
         while true {
             let left = max(deadline - MonotonicClock.milliseconds, 1)
@@ -171,17 +171,6 @@ extension KafkaHandle {
             }
             _ = unsafe rd_kafka_poll(pointer, pause)
             pause = min(pause * 2, 500)
-        }
-    }
-}
-
-/// Whether Kafka takes that as a topic's name.
-func isTopicName(_ name: String) -> Bool {
-    guard (1...249).contains(name.utf8.count), name != ".", name != ".." else { return false }
-    return name.utf8.allSatisfy { character in
-        switch character {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
-        default: false
         }
     }
 }

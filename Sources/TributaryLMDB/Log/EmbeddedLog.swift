@@ -26,9 +26,7 @@ public final class EmbeddedLog: Log {
         at path: String, configuration: EmbeddedLogConfiguration = EmbeddedLogConfiguration()
     ) throws(LogError) -> EmbeddedLog {
         guard !path.isEmpty else { throw LogError(.configuration, "the log's folder has no name") }
-        guard configuration.mapSize >= 1 << 16 else {
-            throw LogError(.configuration, "the map size is below 64 KiB")
-        }
+        try configuration.check()
         try makeFolders(path)
         let core = try LogRegistry.shared.core(try resolvedPath(path), configuration)
         return EmbeddedLog(try LogHandle(core))

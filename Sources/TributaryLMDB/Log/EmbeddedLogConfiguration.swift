@@ -55,4 +55,20 @@ public struct EmbeddedLogConfiguration: Sendable {
 
     /// Makes the default settings.
     public init() {}
+
+    /// Refuses settings that can't be.
+    func check() throws(LogError) {
+        do throws(SettingError) {
+            try SettingCheck.number("mapSize", mapSize, from: 1 << 16)
+            try SettingCheck.number("lingerMilliseconds", lingerMilliseconds, from: 0)
+            try SettingCheck.number("lingerBytes", lingerBytes, from: 0)
+            try SettingCheck.number("batchBytes", batchBytes, from: 1)
+            try SettingCheck.number("maximumTransactionBytes", maximumTransactionBytes, from: 1)
+            try SettingCheck.number("maintenanceIntervalMilliseconds", maintenanceIntervalMilliseconds, from: 0)
+            try SettingCheck.number("lockTimeoutMilliseconds", lockTimeoutMilliseconds, from: 0)
+            try SettingCheck.number("diskReserveBytes", diskReserveBytes, from: 0)
+        } catch {
+            throw LogError(.configuration, "\(error)")
+        }
+    }
 }

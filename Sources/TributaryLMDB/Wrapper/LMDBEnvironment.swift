@@ -152,6 +152,14 @@ package struct LMDBOptions: Sendable {
         return Int(dead)
     }
 
+    /// What commits wait for, by LMDB's own word.
+    package var commitSync: LMDBOptions.Sync {
+        var flags: UInt32 = 0
+        unsafe mdb_env_get_flags(handle, &flags)
+        if flags & UInt32(MDB_NOSYNC) != 0 { return .none }
+        return flags & UInt32(MDB_NOMETASYNC) != 0 ? .data : .full
+    }
+
     /// Writes everything committed to disk, whatever the sync option.
     package func sync() throws(LMDBError) {
         try check("mdb_env_sync", unsafe mdb_env_sync(handle, 1))

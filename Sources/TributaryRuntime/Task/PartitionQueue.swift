@@ -115,15 +115,20 @@ final class PartitionQueue {
 
     /// Finds the head's timestamp.
     ///
-    /// Calls `drop` for each record whose timestamp is below 0 and goes on behind it.
-    func prepareHead(_ drop: (RecordBatch, Int, Int64) throws -> Void) throws {
+    /// Calls `refuse` for each record whose timestamp is below 0, or on which the extractor throws, and goes on behind it.
+    func prepareHead(_ refuse: (RecordBatch, Int, (any Error)?) throws -> Void) throws {
         while !hasHead, let batch = headBatch {
             let index = headIndex
             let raw = batch.timestamp(index)
-            let time =
-                usesOwnTimestamps && raw >= 0 ? raw : try timestamps.extract(raw, batch.value(index), partitionTime)
-            if time < 0 {
-                try drop(batch, index, time)
+            var time = raw
+            var error: (any Error)?
+            if !usesOwnTimestamps || raw < 0 {
+                do { time = try timestamps.extract(raw, batch.value(index), partitionTime) } catch let thrown {
+                    error = thrown
+                }
+            }
+            if error != nil || time < 0 {
+                try refuse(batch, index, error)
                 removeHead(of: batch)
                 continue
             }

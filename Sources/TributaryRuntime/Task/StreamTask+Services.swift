@@ -38,77 +38,9 @@ extension StreamTask: TaskServices {
             try collector.send(
                 topic, key: key, partitionKeyCount: partitionKeyCount, value: value, meta, recorder,
                 operation: hot.value.sendOperations[topic])
-        } catch let error as LogError where error.code == .tooLarge || error.code == .invalidRequest {
-            try serializationFailed(node: collector.name(topic), topic: collector.name(topic), error, meta)
+        } catch {
+            try serializationFailed(node: sink(to: topic), topic: collector.name(topic), error, meta)
         }
-    }
-
-    /// A node's closure threw.
-    public func processingFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws {
-        try failed(.processing, .processing, node, error, meta, configuration.processingHandler)
-    }
-
-    /// A sink could not write or send a record.
-    public func serializationFailed(
-        node: String, topic: String, _ error: any Error, _ meta: borrowing RecordMeta
-    ) throws {
-        try failed(.production, .production, node, error, meta, configuration.productionHandler)
-    }
-
-    /// A source's bytes were refused.
-    public func deserializationFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws {
-        try failed(.deserialization, .deserialization, node, error, meta, configuration.deserializationHandler)
-    }
-
-    func failed(
-        _ step: FailedRecord.Step, _ reason: DropReason, _ node: String, _ error: any Error,
-        _ meta: borrowing RecordMeta, _ handler: @Sendable (FailedRecord) -> ErrorResponse
-    ) throws {
-        if let failure = error as? TaskFailure { throw failure }
-        let coordinate = coordinates(meta.origin)
-        let failure = TaskFailure(node: node, task: taskID, coordinate: coordinate, cause: error)
-        // The state and the log themselves failed: no handler can let that pass.
-        if error is StoreError || (error is LogError && step != .production) {
-            stores.noteDamage(error)
-            throw failure
-        }
-        let response = handler(
-            FailedRecord(step: step, node: node, task: taskID, coordinate: coordinate, error: error))
-        if let topic = configuration.deadLetterTopic { try sendDeadLetter(to: topic, error, coordinate, meta) }
-        guard response == .continue else {
-            log(
-                .error, "a record failed", [("step", step.rawValue), ("node", node)] + words(coordinate, error),
-                source: "TributaryRuntime", context: meta.lineage.context)
-            throw failure
-        }
-        recorder.noteFailure(error)
-        count(reason, node: node, coordinate: coordinate, error: error, context: meta.lineage.context)
-    }
-
-    // The source record's bytes, the failing record's timestamp and headers, and the cause (semantics 12.2).
-    func sendDeadLetter(
-        to topic: String, _ error: any Error, _ coordinate: RecordCoordinate?, _ meta: borrowing RecordMeta
-    ) throws {
-        guard let batch = hot.value.batch else { return }
-        let index = hot.value.index
-        let number = try outputTopic(topic)
-        var headers = Headers(checked: meta.headers)
-        let kind = String(describing: type(of: error))
-        headers.append("__streams.errors.exception", Array(kind.utf8))
-        headers.append("__streams.errors.message", Array(String(describing: error).utf8))
-        headers.append("__streams.errors.stacktrace", Array("\(kind): \(error)".utf8))
-        headers.append("__streams.errors.topic", Array((coordinate?.topic ?? "").utf8))
-        headers.append("__streams.errors.partition", Array(String(coordinate?.partition ?? -1).utf8))
-        headers.append("__streams.errors.offset", Array(String(coordinate?.offset ?? -1).utf8))
-        let list = headers.encoded
-        let lineage = CollectionOfOne(meta.lineage)
-        let letter = RecordMeta(
-            key: RawSpan.empty, hasKey: false, keyIsStale: false, timestamp: meta.timestamp, origin: meta.origin,
-            headers: list.span.bytes, lineage: lineage.span)
-        let key = batch.key(index)
-        try send(
-            topic: number, key: key, partitionKeyCount: key?.byteCount ?? 0, value: batch.value(index),
-            letter)
     }
 
     /// A record was left out.
@@ -126,11 +58,6 @@ extension StreamTask: TaskServices {
             .warning, "a record was left out",
             [("reason", reason.rawValue), ("node", node)] + words(coordinate, error),
             source: "TributaryRuntime", context: context)
-    }
-
-    private func words(_ coordinate: RecordCoordinate?, _ error: (any Error)?) -> [(key: String, value: String)] {
-        (coordinate.map { [(key: "record", value: "\($0)")] } ?? [])
-            + (error.map { [(key: "error", value: "\($0)")] } ?? [])
     }
 
     func coordinates(_ origin: RecordOrigin) -> RecordCoordinate? {
@@ -164,7 +91,6 @@ extension StreamTask: TaskServices {
     /// Throws what left something half done, if something did and user code has swallowed it.
     func checkSwallowed() throws {
         guard let error = swallowed ?? stores.failure else { return }
-        if error is TaskFailure { throw error }
-        throw TaskFailure(node: "", task: taskID, coordinate: nil, cause: error)
+        throw error
     }
 }

@@ -99,6 +99,7 @@ public final class StreamTask {
             topology, subTopologies, task: id, partition: partition, configuration: configuration,
             collector: collector, engines: engines, budget: budget, recorder: recorder, topics: topics)
         stores.onExpired = { [unowned self] store in self.count(.expired, node: store, coordinate: nil) }
+        stores.onFlushFailure = { [unowned self] error in self.failure(.flush, node: nil, nil, error) }
     }
 
     /// Makes the nodes, initialises processors and prepares the queues.
@@ -210,7 +211,10 @@ public final class StreamTask {
         }
         hot.value.batch = batch
         hot.value.needsCommit = true
-        return try run(queue, batch, limit, until: last)
+        do { return try run(queue, batch, limit, until: last) } catch {
+            let origin = origin(queue, batch, hot.value.index)
+            throw failure(.processing, node: nil, coordinates(origin), error)
+        }
     }
 
     typealias Entry = (RawSpan?, borrowing RecordMeta) throws -> Void
@@ -238,14 +242,7 @@ public final class StreamTask {
         var best: PartitionQueue?
         for queue in queues {
             if !queue.hasHead {
-                try queue.prepareHead { batch, index, time in
-                    hot.value.batch = batch
-                    hot.value.index = index
-                    hot.value.needsCommit = true
-                    let origin = RecordOrigin(
-                        topic: queue.topic, partition: queue.partition.partition, offset: batch.offset(index))
-                    count(.invalidTimestamp, node: queue.partition.topic, coordinate: coordinates(origin))
-                }
+                try queue.prepareHead { batch, index, error in try refuse(queue, batch, index, error) }
             }
             if queue.hasHead, best == nil || queue.headTimestamp < best?.headTimestamp ?? 0 { best = queue }
         }
@@ -262,23 +259,28 @@ public final class StreamTask {
 
     /// Runs punctuations that stream time has made due.
     public func punctuateStreamTime() throws -> Bool {
-        guard streamTime >= 0, streamTime >= streamPunctuations.earliest else { return false }
-        recorder.enter(scope)
-        recorder.showNothing()
-        return try punctuated(streamPunctuations.run(at: streamTime, showing: streamTime))
+        guard streamTime >= 0 else { return false }
+        return try punctuate(streamPunctuations, at: streamTime, showing: streamTime)
     }
 
     /// Runs punctuations that the wall clock has made due.
     public func punctuateWallClock() throws -> Bool {
-        guard hot.value.monotonic >= wallPunctuations.earliest else { return false }
-        recorder.enter(scope)
-        recorder.showNothing()
-        return try punctuated(wallPunctuations.run(at: hot.value.monotonic, showing: wallClock))
+        try punctuate(wallPunctuations, at: hot.value.monotonic, showing: wallClock)
     }
 
-    func punctuated(_ ran: Bool) -> Bool {
-        if ran { hot.value.needsCommit = true }
-        return ran
+    private func punctuate(_ schedules: PunctuationQueue, at now: Int64, showing shown: Int64) throws -> Bool {
+        guard now >= schedules.earliest else { return false }
+        // No record is being processed.
+        hot.value.batch = nil
+        recorder.enter(scope)
+        recorder.showNothing()
+        do {
+            guard try schedules.run(at: now, showing: shown) else { return false }
+        } catch {
+            throw failure(.processing, node: nil, nil, error)
+        }
+        hot.value.needsCommit = true
+        return true
     }
 
     // MARK: Commit
@@ -290,8 +292,10 @@ public final class StreamTask {
         hot.value.batch = nil
         recorder.enter(scope)
         recorder.showNothing()
-        try stores.flush(metrics, configuration.time.monotonic)
-        try checkSwallowed()
+        try within(.flush) {
+            try stores.flush(metrics, configuration.time.monotonic)
+            try checkSwallowed()
+        }
     }
 
     /// The offsets to commit, with the partition times as metadata.
@@ -313,8 +317,10 @@ public final class StreamTask {
         hot.value.commitRequested = false
         defer { recorder.export() }
         if recorder.leftOutHeaders > 0 && !hasWarnedOfHeaders { warnOfHeaders() }
-        try metrics?.measureStores()
-        return try stores.committed(commitID, force: force)
+        return try within(.commit) {
+            try metrics?.measureStores()
+            return try stores.committed(commitID, force: force)
+        }
     }
 
     private func warnOfHeaders() {

@@ -23,6 +23,9 @@ public final class TaskStores {
     /// In the order in which caches are flushed.
     public private(set) var inOrder: [StateStore] = []
     var onExpired: ((String) -> Void)?
+    var onFlushFailure: ((any Error) -> any Error)?
+    /// Which of them write out their caches.
+    let flushes = FlushStack()
     private var byName: [String: StateStore] = [:]
     private var changelogs: [String: StoreChangelog] = [:]
     private(set) var persistent: (any StateEngine)?
@@ -70,10 +73,12 @@ public final class TaskStores {
             try check(description, in: engine)
             let store = try StateStore(
                 description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics,
+                flushes: flushes,
                 attributes: [
                     AttributeNames.dbNamespace: .string(configuration.applicationID),
                     AttributeNames.task: .string(task), AttributeNames.taskPartition: .int(Int64(partition)),
                 ])
+            store.onFlushFailure = { [unowned self] in self.onFlushFailure?($0) ?? $0 }
             store.onExpired = { [unowned self] in self.onExpired?(description.name) }
             byName[description.name] = store
             inOrder.append(store)

@@ -101,7 +101,7 @@ final class ThreadLoop {
             let restorer = StateRestorer(
                 context.log, configuration: configuration, isStopping: { [thread] in thread.isStopping },
                 onProgress: context.onRestore)
-            for task in tasks where !thread.isStopping { try restorer.restore(task) }
+            for task in tasks where !thread.isStopping { try task.within(.restore) { try restorer.restore(task) } }
             try Lineage.bound(to: box) { for task in tasks { try start(task) } }
         } catch {
             closeTasks()

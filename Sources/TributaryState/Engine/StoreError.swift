@@ -4,6 +4,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, Hashable {
         /// Stored bytes are not what was written.
         case corrupt
+        /// A serde refuses a stored value's bytes: what wrote them was another.
+        case undecodable
         /// A format newer than this library.
         case unknownFormat
         /// The state directory belongs to another process.

@@ -144,8 +144,16 @@ final class SegmentedStore: InnerStore {
         return table
     }
 
-    private var earliestSegment: Int64 {
-        let bound = streamTime.subtractingSaturated(retention)
+    private var earliestSegment: Int64 { earliestSegment(at: streamTime) }
+
+    /// Whether a window would be refused at a stream time.
+    func isExpired(_ start: Int64, at time: Int64) -> Bool {
+        if isPersistent { return start / width < earliestSegment(at: time) }
+        return time >= 0 && start < time.subtractingSaturated(retention).addingSaturated(1)
+    }
+
+    private func earliestSegment(at time: Int64) -> Int64 {
+        let bound = time.subtractingSaturated(retention)
         // Kafka Streams divides towards zero; below 0 nothing is expired.
         return bound < 0 ? Int64.min : bound / width
     }

@@ -41,14 +41,32 @@ extension StateStore {
 
     private func sendTaken(_ isCommit: Bool) throws {
         state.value.isFlushing = true
+        let key = ByteBuffer(capacity: 256)
+        let value = ByteBuffer(capacity: 256)
+        flushes.begin(self)
+        flushBuffers = (key, value)
         let saved = keepsHeaders ? recorder.saveHeaders() : nil
         defer {
             if keepsHeaders { recorder.restoreHeaders(saved) }
             state.value.isFlushing = false
+            state.value.flushedKeySize = -1
+            flushBuffers = nil
+            flushes.end()
         }
+        do { try flushRows(key, value, isCommit: isCommit) } catch { throw onFlushFailure?(error) ?? error }
+    }
+
+    /// The row being flushed; nil where none is at hand.
+    var rowInFlush: FlushedRow? {
+        guard let flushBuffers, state.value.flushedKeySize >= 0 else { return nil }
+        return FlushedRow(
+            store: name, key: [UInt8](copying: flushBuffers.key.bytes(in: 0..<state.value.flushedKeySize)),
+            value: state.value.flushedIsDelete ? nil : [UInt8](copying: flushBuffers.value.bytes),
+            origin: state.value.flushedOrigin)
+    }
+
+    private func flushRows(_ key: ByteBuffer, _ value: ByteBuffer, isCommit: Bool) throws {
         let mark = arena.mark
-        let key = ByteBuffer(capacity: 256)
-        let value = ByteBuffer(capacity: 256)
         try dropVainDeletes(key)
         state.value.flushed &+= Int64(cache.takenCount)
         let prepared = recorder.preparedCount
@@ -74,12 +92,16 @@ extension StateStore {
             cache.flushed(index)
             cache.sent(index)
             let isDelete = entry.isDelete
+            state.value.flushedKeySize = keySize
+            state.value.flushedIsDelete = isDelete
+            let origin = cache.origin(entry)
+            state.value.flushedOrigin = origin
             let time = isDelete || !description.isTimestamped ? entry.recordTime : entry.timestamp
             encodeCell(lineage)
             if keepsHeaders {
                 // The entry's own record goes on, with what it had: nothing of another's, nor of the one being processed.
                 encodeHeaders(key.bytes(from: keySize))
-                recorder.beginHeaders(cache.origin(entry), key.bytes(from: keySize))
+                recorder.beginHeaders(origin, key.bytes(from: keySize))
             }
             try withFlushSpan(index) {
                 try log(
@@ -90,7 +112,7 @@ extension StateStore {
                     let held = CollectionOfOne(lineage)
                     let meta = RecordMeta(
                         key: key.bytes(in: 0..<keySize), hasKey: true, keyIsStale: false, timestamp: time,
-                        origin: cache.origin(entry), headers: key.bytes(from: keySize), lineage: held.span)
+                        origin: origin, headers: key.bytes(from: keySize), lineage: held.span)
                     try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
                 }
             }
@@ -113,6 +135,8 @@ extension StateStore {
 
     private func writeSorted(_ key: ByteBuffer, _ value: ByteBuffer) throws {
         let mark = arena.mark
+        let time = (inner as? SegmentedStore)?.streamTime ?? -1
+        var hasRefused = false
         recorder.pause()
         sorter.value.removeAll()
         for place in 0..<cache.takenCount {
@@ -135,11 +159,28 @@ extension StateStore {
             encodeCell(lineage)
             if keepsHeaders { encodeHeaders(ofEntry: index) }
             try timed(index) {
-                try writeEngine(
+                let isTaken = try writeEngine(
                     key.bytes, entry.isDelete ? nil : value.bytes, timestamp: entry.timestamp,
                     recordTime: entry.recordTime, lineage)
+                if !isTaken { hasRefused = true }
             }
             arena.release(to: mark)
+        }
+        if hasRefused { countExpired(since: time, key) }
+    }
+
+    /// Counts the writes that came too late when they were made: in the order of keys newer windows may be written first, so that the engine
+    /// refuses what was in time, and what the newer ones then made old.
+    private func countExpired(since streamTime: Int64, _ key: ByteBuffer) {
+        guard let inner = inner as? SegmentedStore else { return }
+        var time = streamTime
+        for place in 0..<cache.takenCount {
+            let index = cache.taken(place)
+            key.writer.removeAll()
+            cache.copyKey(index, into: &key.writer)
+            let start = SegmentedStore.start(ofKey: key.bytes)
+            time = max(time, start)
+            if !cache.entry(index).isDelete && inner.isExpired(start, at: time) { onExpired?() }
         }
     }
 }

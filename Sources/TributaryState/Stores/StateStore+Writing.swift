@@ -191,7 +191,7 @@ extension StateStore {
         if value == nil { state.value.deletes &+= 1 }
         encodeCell(lineage)
         do {
-            try writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage)
+            if try !writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage) { onExpired?() }
             try log(key, value, timestamp: value == nil || !description.isTimestamped ? recordTime : timestamp, lineage)
         } catch {
             throw failed(by: error)
@@ -206,15 +206,19 @@ extension StateStore {
         if recorder.mode == .cells { arena.encode(lineage.cell, into: &cell.writer) }
     }
 
+    /// Writes a row to the engine; false for a value that is older than what a window store keeps.
     // The cell's bytes are in state.cell: version byte, then the cell.
     func writeEngine(
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, _ lineage: Lineage
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Bool {
         envelope.writer.removeAll()
         guard let value else {
             _ = try inner.delete(key)
-            guard let graves, inner.accepts(key) else { return }
-            guard keepsLineage else { return try clearGrave(key) }
+            guard let graves, inner.accepts(key) else { return true }
+            guard keepsLineage else {
+                try clearGrave(key)
+                return true
+            }
             encodeGrave(
                 timestamp: recordTime, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
                 cell: cell.bytes(from: 1))
@@ -222,18 +226,16 @@ extension StateStore {
             state.value.hasGraves = true
             // Without lineage there would be no grave.
             state.value.lineageBytes &+= Int64(key.byteCount &+ envelope.count)
-            return
+            return true
         }
         Envelope.encode(
             timestamp: timestamp, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
             headers: storedHeaders(),
             cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
-        if try inner.put(key, envelope.bytes) {
-            if state.value.hasGraves { try clearGrave(key) }
-            state.value.lineageBytes &+= Int64(envelope.count &- value.byteCount &- Envelope.plainSize)
-        } else {
-            onExpired?()
-        }
+        guard try inner.put(key, envelope.bytes) else { return false }
+        if state.value.hasGraves { try clearGrave(key) }
+        state.value.lineageBytes &+= Int64(envelope.count &- value.byteCount &- Envelope.plainSize)
+        return true
     }
 
     func log(_ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage) throws {

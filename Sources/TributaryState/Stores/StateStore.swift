@@ -23,12 +23,8 @@ public final class StateStore {
     public var onFlush: ((RawSpan, RawSpan?, borrowing RecordMeta) throws -> Void)?
     /// Counts writes that the store refused because they are too old.
     public var onExpired: (() -> Void)?
-
-    /// The first error that left something half done: a row that is in one of engine and changelog only, or a flush that ended
-    /// early; nil while there was none.
-    ///
-    /// Whoever called may have swallowed it; what the store holds must not be committed any more.
-    public private(set) var failure: (any Error)?
+    /// Says where a failure of ``flush()``, or of making room, happened: called while the row is at hand, gives what is thrown.
+    public var onFlushFailure: ((any Error) -> any Error)?
 
     /// How many changelog records had a cell that couldn't be read: their rows have a gap.
     public internal(set) var unreadableCells: Int64 = 0
@@ -48,6 +44,9 @@ public final class StateStore {
     let cache: StoreCache
     let graves: (any StateTable)?
     let topics: any TopicNames
+    let flushes: FlushStack
+    /// Where the row lies that is being flushed.
+    var flushBuffers: (key: ByteBuffer, value: ByteBuffer)?
     let operations: Operations
     let timestampSize: Int
     let keepsCells: Bool
@@ -73,6 +72,10 @@ public final class StateStore {
         var written = Lineage.none
         var isFlushing = false
         var hasGraves = false  // whether there may be any
+        // Of the row being flushed; -1 where none is.
+        var flushedKeySize = -1
+        var flushedIsDelete = false
+        var flushedOrigin = RecordOrigin.none
         var sequence: UInt32 = 0
         // What the last read looked up, for the write that follows.
         var lookedUp: Int32 = -1
@@ -114,17 +117,19 @@ public final class StateStore {
     ///   - changelog: takes its writes; nil for none.
     ///   - budget: the cache's; nil for a store without cache.
     ///   - topics: names of the topics in `RecordOrigin`.
+    ///   - flushes: knows which of the task's stores are being flushed.
     ///   - attributes: what its spans say of where it is, besides its name and kind.
     public init(
         _ description: StoreDescription, engine: any StateEngine, recorder: LineageRecorder,
         changelog: (any ChangelogWriter)?, budget: CacheBudget?, topics: any TopicNames,
-        attributes: [String: AttributeValue] = [:]
+        flushes: FlushStack = FlushStack(), attributes: [String: AttributeValue] = [:]
     ) throws(StoreError) {
         self.description = description
         self.recorder = recorder
         arena = recorder.arena
         self.changelog = changelog
         self.topics = topics
+        self.flushes = flushes
         if case .window(let retention, _, _, _) = description.kind {
             inner = try SegmentedStore(description.name, engine: engine, retention: retention)
         } else {

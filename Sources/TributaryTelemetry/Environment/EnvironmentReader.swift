@@ -153,8 +153,8 @@ struct EnvironmentReader {
         configuration.endpoints[.logs]?.requestItems =
             positive("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE").map { Int(clamping: $0) }
         // The queues count bytes: a span with a link or two, a line with some data.
-        if let spans = number("OTEL_BSP_MAX_QUEUE_SIZE") { configuration.queueBytes = queueBytes(spans) }
-        if let lines = number("OTEL_BLRP_MAX_QUEUE_SIZE") { configuration.logQueueBytes = queueBytes(lines) }
+        if let spans = positive("OTEL_BSP_MAX_QUEUE_SIZE") { configuration.queueBytes = queueBytes(spans) }
+        if let lines = positive("OTEL_BLRP_MAX_QUEUE_SIZE") { configuration.logQueueBytes = queueBytes(lines) }
         // The measurements that are kept are those of sampled spans, so that "always_on" has no more to send.
         configuration.sendsExemplars =
             choice(["OTEL_METRICS_EXEMPLAR_FILTER"], ["trace_based", "always_on", "always_off"]) != "always_off"

@@ -77,7 +77,7 @@ struct OTLPRetry {
             next = now + wait * Int64.random(in: 800...1200, using: &random) / 1000
             wait = min(wait * 2, OTLPRetry.longestWait)
         case .retry(after: let seconds?, _):
-            next = now + min(max(seconds, 0), 1 << 40) * 1000
+            next = now.addingSaturated(max(seconds, 0).multipliedSaturated(by: 1000))
         case .accepted, .partial, .refused: return nil
         }
         return next - began > limit ? nil : next

@@ -127,7 +127,7 @@ final class OTLPWorker: @unchecked Sendable {
     }
 
     func stop(within milliseconds: Int64) {
-        let end = MonotonicClock.milliseconds + min(max(milliseconds, 0), 1 << 40)
+        let end = MonotonicClock.milliseconds.addingSaturated(max(milliseconds, 0))
         monitor.withLock { $0.end = min($0.end ?? end, end) }
         transfers.wake()
     }

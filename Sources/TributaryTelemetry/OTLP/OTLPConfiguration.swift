@@ -125,12 +125,23 @@ public struct OTLPConfiguration: Sendable, Equatable {
                     setting: "endpoints[.\(signal)].tls", reason: "the file \(file) can't be read")
             }
         }
-        guard requestBytes >= 4096 else {
-            throw OTLPConfigurationError(setting: "requestBytes", reason: "must be at least 4096")
+        for signal in OTLPSignal.allCases {
+            let retryTime = endpoints[signal]?.retryTime ?? 0
+            try OTLPConfiguration.check("endpoints[.\(signal)].retryTime", retryTime, from: 0)
         }
-        guard requestItems > 0 else {
-            throw OTLPConfigurationError(setting: "requestItems", reason: "must be above 0")
-        }
+        try OTLPConfiguration.check("requestBytes", Int64(requestBytes), from: 4096)
+        try OTLPConfiguration.check("requestItems", Int64(requestItems), from: 1)
+        try OTLPConfiguration.check("queueBytes", Int64(queueBytes), from: 1)
+        try OTLPConfiguration.check("logQueueBytes", Int64(logQueueBytes), from: 1)
+        try OTLPConfiguration.check("spanDelay", spanDelay, from: 0)
+        try OTLPConfiguration.check("logDelay", logDelay, from: 0)
+        try OTLPConfiguration.check("metricInterval", metricInterval, from: 1)
+        try OTLPConfiguration.check("retryTime", retryTime, from: 0)
+    }
+
+    private static func check(_ setting: String, _ value: Int64, from least: Int64) throws(OTLPConfigurationError) {
+        guard value < least else { return }
+        throw OTLPConfigurationError(setting: setting, reason: "is \(value), but has to be \(least) or more")
     }
 }
 

@@ -72,7 +72,7 @@ public final class MemoryLog: Log {
             try state.checkOpen()
             for specification in specifications {
                 let name = specification.name
-                guard Self.isValid(name) else {
+                guard TopicName.isValid(name) else {
                     throw LogError(.invalidRequest, "a topic's name is 1-249 of A-Z a-z 0-9 . _ -", topic: name)
                 }
                 guard specification.partitions >= 1, specification.partitions <= 100_000 else {
@@ -197,15 +197,5 @@ public final class MemoryLog: Log {
     /// Closes the log; what was written can still be looked at.
     public func close() {
         monitor.change { state in state.isClosed = true }
-    }
-
-    private static func isValid(_ name: String) -> Bool {
-        guard (1...249).contains(name.utf8.count), name != ".", name != ".." else { return false }
-        return name.utf8.allSatisfy { character in
-            switch character {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
-            default: false
-            }
-        }
     }
 }

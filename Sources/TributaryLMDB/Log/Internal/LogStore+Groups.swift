@@ -17,7 +17,7 @@ extension LogStore {
     /// Refuses offsets that can't be stored.
     func check(_ offsets: [TopicPartition: CommittedOffset]) throws(LogError) {
         for (partition, offset) in offsets {
-            guard isTopicName(partition.topic), partition.partition >= 0, offset.offset >= 0 else {
+            guard TopicName.isValid(partition.topic), partition.partition >= 0, offset.offset >= 0 else {
                 throw LogError(
                     .invalidRequest, "not an offset to commit", topic: partition.topic,
                     partition: partition.partition, offset: offset.offset)

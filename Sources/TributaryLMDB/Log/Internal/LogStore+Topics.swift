@@ -35,7 +35,7 @@ func partitionRow(
 extension LogStore {
     /// A topic's row; nil if there is none of that name.
     func topic(_ name: String) throws(LogError) -> TopicRow? {
-        guard isTopicName(name) else { return nil }
+        guard TopicName.isValid(name) else { return nil }
         return try translating { () throws(LMDBError) in
             let transaction = try environment.read()
             var key = LogKey()
@@ -70,7 +70,7 @@ extension LogStore {
     /// Makes topics, those before the first that can't be made.
     func createTopics(_ specifications: [TopicSpecification]) throws(LogError) {
         for specification in specifications {
-            guard isTopicName(specification.name) else {
+            guard TopicName.isValid(specification.name) else {
                 throw LogError(.invalidRequest, "not a topic's name", topic: specification.name)
             }
             guard specification.partitions > 0, specification.partitions <= 100_000 else {
@@ -116,7 +116,7 @@ extension LogStore {
     }
 
     private func removeTopic(_ name: String) throws(LMDBError) -> Bool {
-        guard isTopicName(name) else { return false }
+        guard TopicName.isValid(name) else { return false }
         var transaction = try environment.write()
         var key = LogKey()
         key.text(name)
@@ -279,18 +279,6 @@ extension LogStore {
             }
             let row = try partitionRow(transaction, databases, assignment.topic, assignment.name.partition)
             return row?.nextOffset ?? offset + 1
-        }
-    }
-}
-
-/// Whether Kafka would take the name.
-func isTopicName(_ name: String) -> Bool {
-    let bytes = name.utf8
-    guard (1...249).contains(bytes.count), name != ".", name != ".." else { return false }
-    return bytes.allSatisfy { byte in
-        switch byte {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2e, 0x5f, 0x2d: true
-        default: false
         }
     }
 }

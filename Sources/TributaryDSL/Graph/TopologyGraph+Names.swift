@@ -1,0 +1,39 @@
+internal import TributaryCore
+internal import TributaryState
+
+extension TopologyGraph {
+    /// What the tables of graves are called behind their store's name.
+    private static var graves: String { ".graves" }
+
+    /// Checks what becomes names of topics and tables, and the numbers of stores.
+    ///
+    /// - Throws: `TopologyError` that says which and what it can be.
+    func checkSpelling() throws {
+        for node in nodes {
+            switch node.kind {
+            case .source(let topics): for topic in topics { try check(topic: topic, "reads", node.name) }
+            case .sink(let topic?): try check(topic: topic, "writes", node.name)
+            case .sink(nil), .processor: break
+            }
+        }
+        for (name, store) in stores {
+            if name.hasSuffix(Self.graves) {
+                throw TopologyError("the store's name '\(name)' ends like a table of Tributary's own: give it another")
+            }
+            guard case .window(let retention, let size, _, _) = store.description.kind else { continue }
+            guard retention >= 0, size >= 0 else {
+                throw TopologyError(
+                    "the store '\(name)' has a retention of \(retention) ms and windows of \(size) ms: neither can be below 0"
+                )
+            }
+        }
+    }
+
+    private func check(topic: String, _ verb: String, _ node: String) throws {
+        guard TopicName.isValid(topic) else {
+            throw TopologyError(
+                "node '\(node)' \(verb) the topic '\(topic)', which is no topic's name: 1 to \(TopicName.maximumLength) of the "
+                    + "characters A-Z a-z 0-9 . _ - and neither '.' nor '..'")
+        }
+    }
+}

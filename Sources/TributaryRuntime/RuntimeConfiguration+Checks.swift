@@ -1,0 +1,44 @@
+public import TributaryCore
+internal import TributaryLineage
+
+extension RuntimeConfiguration {
+    /// The most characters that an application's id may have: it begins the names of internal topics.
+    static var longestID: Int { 200 }
+
+    /// Refuses settings that can't be.
+    ///
+    /// `Int64.max` and `Int.max` are allowed wherever a greater number is: they mean never, or all that there is.
+    ///
+    /// - Throws: `SettingError` that names setting, value and range.
+    public func check() throws(SettingError) {
+        try SettingCheck.name("applicationID", applicationID, most: Self.longestID)
+        try SettingCheck.number("commitInterval", commitInterval, from: 0)
+        try SettingCheck.number("cacheBytes", cacheBytes, from: 0)
+        try SettingCheck.number("threads", threads, from: 1, through: 1000)
+        try SettingCheck.number("bufferedRecords", bufferedRecords, from: 1)
+        try SettingCheck.number("maximumIdle", maximumIdle, from: -1)
+        try SettingCheck.number("stateFlushInterval", stateFlushInterval, from: 0)
+        try SettingCheck.number("graveRetention", graveRetention, from: 0)
+        try SettingCheck.number("stateDirtyBytes", stateDirtyBytes, from: 1)
+        try SettingCheck.number("transactionBytes", transactionBytes, from: 1)
+        try SettingCheck.number("recordsPerRound", recordsPerRound, from: 1)
+        if let deadLetterTopic { try SettingCheck.name("deadLetterTopic", deadLetterTopic) }
+        try lineage.check()
+    }
+}
+
+extension LineageConfiguration {
+    func check() throws(SettingError) {
+        for (list, names) in [("capturedHeaders", capturedHeaders), ("propagatedHeaders", propagatedHeaders)]
+        where names.contains(where: \.isEmpty) {
+            throw SettingError(
+                setting: "lineage.\(list)", value: "\(names)", range: "a list of names that aren't empty")
+        }
+        let counts = [
+            ("attributes", limits.attributes), ("events", limits.events), ("links", limits.links),
+            ("eventAttributes", limits.eventAttributes), ("linkAttributes", limits.linkAttributes),
+        ]
+        for (name, count) in counts { try SettingCheck.number("lineage.limits.\(name)", count, from: 0) }
+        if let length = limits.valueLength { try SettingCheck.number("lineage.limits.valueLength", length, from: 0) }
+    }
+}

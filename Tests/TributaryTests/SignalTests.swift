@@ -1,0 +1,34 @@
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+@Suite(.timeLimit(.minutes(1))) struct SignalTests {
+    /// What a child with two applications says that is told to end after its first line.
+    func lines(_ arguments: [String]) throws -> [String] {
+        let child = try Program([Program.own("signal-test-process")] + arguments)
+        var text = ""
+        while !text.contains("\n") {
+            let more = child.read(milliseconds: 30_000)
+            guard !more.isEmpty else { throw TestFailure("the child says nothing: '\(text)'") }
+            text += more
+        }
+        child.signal(SIGTERM)
+        text += child.readToEnd()
+        #expect(child.wait() == 0)
+        return text.split(separator: "\n").map(String.init)
+    }
+
+    // The user's handler is called with them, and is there again when both have ended.
+    @Test func `a signal stops all applications of a process, and the user's handler is kept`() throws {
+        #expect(try lines([]) == ["running", "the user's", "both ended", "the user's", "over"])
+    }
+
+    @Test func `the first application to end doesn't take the handler from the other`() throws {
+        #expect(try lines(["one-ends"]) == ["first ended", "the user's", "both ended", "the user's", "over"])
+    }
+}
