@@ -127,7 +127,9 @@ let testTargets: [Target] = [
     // The bank app, killed at random points: the application, the process that runs it, the tests that kill that.
     target("CrashApplication", ["Tributary", "TributaryLMDB"], path: "Tests/CrashApplication"),
     program("tributary-crash-child", ["CrashApplication", "Tributary"], path: "Tests/CrashChild"),
-    tests("CrashTests", ["TestSupport", "CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child"]),
+    tests(
+        "CrashTests",
+        ["TestSupport", "CrashApplication", "Tributary", "TributaryLMDB", "tributary-crash-child", "log-test-process"]),
     // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
     tests(
         "TelemetryIntegrationTests",

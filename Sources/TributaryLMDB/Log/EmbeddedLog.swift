@@ -114,7 +114,10 @@ public final class EmbeddedLog: Log {
         return try handle.core.store.committed(group)
     }
 
-    /// The id of the last commit under a transactional id, 0 if there was none: what became of a commit whose outcome is unknown.
+    /// The id of the last commit under a transactional id, 0 if there was none: what became of a commit whose outcome is
+    /// unknown, since only the id's owner changes it.
+    ///
+    /// Such a log must be closed and opened anew in this process before it answers.
     public func lastCommit(transactionalID: String) throws(LogError) -> Int64 {
         try handle.check()
         return try handle.core.store.lastCommit(transactionalID)

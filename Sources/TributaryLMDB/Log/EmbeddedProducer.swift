@@ -17,6 +17,7 @@ internal import TributaryCore
     nonisolated(unsafe) private let state: Owned<ProducerState>
     private let handle: LogHandle
     private let locks: Bool
+    private let id: String?
     private let lock = Atomic<Bool>(false)
     private let wanted = Atomic<Bool>(false)
 
@@ -27,6 +28,7 @@ internal import TributaryCore
             transaction = WriteSet.Transaction(id: id, epoch: try handle.core.store.beginEpoch(id))
         }
         locks = transaction == nil
+        id = configuration.transactionalID
         unsafe state = Owned(ProducerState(handle.core.configuration, transaction))
     }
 
@@ -155,7 +157,19 @@ internal import TributaryCore
         try handle.check()
         try checkTransactional()
         let name = try handle.core.store.groupName(of: group, for: offsets)
+        let doubtful = unsafe state.value.doubtfulCommit
+        var happened = false
+        if doubtful != 0 {
+            let row = try handle.core.store.commitRow(id)
+            happened = unsafe state.value.isOwn(row, doubtful)
+        }
         let set = try unsafe state.value.commitSet(offsets, name)
+        if happened {
+            // The id's row is this producer's own: nobody else can have put the number there.
+            set.commit = doubtful
+            unsafe state.value.finished(set)
+            return doubtful
+        }
         handle.core.writer.submit(set)
         set.wait()
         if let failure = set.failure {

@@ -149,7 +149,10 @@ package struct LMDBOptions: Sendable {
     }
 
     /// Writes everything committed to disk, whatever the sync option.
-    package func sync() throws(LMDBError) { try check("mdb_env_sync", unsafe mdb_env_sync(handle, 1)) }
+    package func sync() throws(LMDBError) {
+        try check("mdb_env_sync", unsafe mdb_env_sync(handle, 1))
+        faults?.note(.syncedFile(path))
+    }
 
     /// Begins a read transaction.
     package func read() throws(LMDBError) -> ReadTransaction { try ReadTransaction(self) }
@@ -213,6 +216,29 @@ package struct LMDBOptions: Sendable {
 
     /// A number for a database that only reads go to, which LMDB isn't told of.
     func readDatabase(_ name: String) -> LMDBDatabase { names.withLock { $0.forReading(name) } }
+
+    /// The error of a failed commit.
+    ///
+    /// LMDB writes a commit's pages, syncs them, and then writes the meta page that makes them count. If the last step fails
+    /// it tries to put the old page back and refuses every transaction from then on; what other processes saw in between, and
+    /// what a crash would leave, can't be told from here. A failure before that leaves the file as it was: asking the file
+    /// would be wrong, since another process may have committed meanwhile.
+    func commitFailure(_ status: Int32) -> LMDBError {
+        let error = failure("mdb_txn_commit", status)
+        var begun: OpaquePointer?
+        let probe = unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &begun)
+        if probe == 0 { unsafe mdb_txn_abort(begun) }
+        // Without a free slot for the question nothing is known, either.
+        let isUnknown = probe == MDB_PANIC || probe == MDB_READERS_FULL
+        return LMDBError(code: error.code, call: error.call, path: path, isOutcomeUnknown: isUnknown)
+    }
+
+    /// Notes what a commit waited for, by what LMDB itself has been told.
+    func noteCommit(in faults: LMDBFaults) {
+        var flags: UInt32 = 0
+        guard unsafe mdb_env_get_flags(handle, &flags) == 0, flags & UInt32(MDB_NOSYNC) == 0 else { return }
+        faults.note(flags & UInt32(MDB_NOMETASYNC) == 0 ? .syncedMeta(path) : .syncedData(path))
+    }
 
     func nextTransactionNumber() -> UInt64 { transactions.add(1, ordering: .relaxed).newValue }
 

@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Synchronization
+internal import TributaryCore
 
 #if canImport(Glibc)
     internal import Glibc
@@ -7,7 +8,8 @@ internal import Synchronization
     internal import Darwin
 #endif
 
-/// Makes a chosen write or commit fail, so that tests can see what a full disk leaves behind.
+/// Makes a chosen write or commit fail, so that tests can see what a full disk leaves behind, and notes what was asked of the
+/// disk.
 ///
 /// A failed write spoils its transaction, and a failed commit ends it, as in LMDB itself.
 package final class LMDBFaults: Sendable {
@@ -15,8 +17,31 @@ package final class LMDBFaults: Sendable {
     private let commitsLeft = Atomic<Int>(Int.max)
     private let code = Atomic<Int32>(0)
 
+    private let answersLeft = Atomic<Int>(Int.max)
+    private let meanwhile = Guarded<(@Sendable () -> Void)?>(nil)
+    private let notes = Guarded<[DiskCall]>([])
+
+    /// What was asked of the disk.
+    package enum DiskCall: Sendable, Hashable {
+        /// A commit that waits until the pages of a file are on disk.
+        case syncedData(String)
+        /// A commit that waits until the meta page is on disk, too: it survives a crash of the system.
+        case syncedMeta(String)
+        /// All of a file.
+        case syncedFile(String)
+        /// The names in a folder.
+        case syncedFolder(String)
+        /// A file took the place of another.
+        case renamed(to: String)
+    }
+
     /// Makes a plan by which nothing fails.
     package init() {}
+
+    /// What was asked of the disk so far, in order.
+    package var diskCalls: [DiskCall] { notes.withLock { $0 } }
+
+    func note(_ call: DiskCall) { notes.withLock { $0.append(call) } }
 
     /// Lets the `number`th write from now (1 is the next) and all after it fail with `code`.
     package func failWrite(_ number: Int, code: Int32 = ENOSPC) {
@@ -30,14 +55,30 @@ package final class LMDBFaults: Sendable {
         commitsLeft.store(number, ordering: .releasing)
     }
 
+    /// Lets the `number`th commit from now happen (1 is the next), and says that its outcome is unknown.
+    package func loseAnswer(ofCommit number: Int) { answersLeft.store(number, ordering: .releasing) }
+
+    /// Runs a closure when a commit has failed, before its caller learns of it: what others do meanwhile.
+    package func afterFailedCommit(_ body: (@Sendable () -> Void)?) { meanwhile.withLock { $0 = body } }
+
+    func failed() {
+        let body = meanwhile.withLock { $0 }
+        body?()
+    }
+
     /// Lets nothing fail any more.
     package func clear() {
+        answersLeft.store(Int.max, ordering: .releasing)
         writesLeft.store(Int.max, ordering: .releasing)
         commitsLeft.store(Int.max, ordering: .releasing)
     }
 
     func nextWrite() -> Int32 { next(writesLeft) }
     func nextCommit() -> Int32 { next(commitsLeft) }
+    func losesAnswer() -> Bool {
+        answersLeft.load(ordering: .acquiring) != Int.max
+            && answersLeft.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
+    }
 
     private func next(_ left: borrowing Atomic<Int>) -> Int32 {
         guard left.load(ordering: .acquiring) != Int.max else { return 0 }

@@ -30,38 +30,27 @@ struct GroupWriter: ~Copyable {
                 value.append(bigEndian: last)
                 try transaction.put(databases.meta, key.bytes, value.bytes)
             }
-            try commit(transaction, id: last, changed: last != before)
+            try transaction.commit()
             if last != before { store.wake.word.announce() }
             for set in sets { set.finish() }
         } catch {
-            // Nothing of this transaction exists. If one of several sets was too much, the others must not fail with it.
+            // Nothing of this transaction exists, unless the error says that this is not known. If one of several sets was
+            // too much, the others must not fail with it.
             if sets.count > 1 && !error.isOutcomeUnknown {
                 for set in sets { write([set]) }
             } else {
                 for set in sets {
-                    set.failure = LogError(error)
+                    set.failure = set.failure ?? failure(error, set)
                     set.finish()
                 }
             }
         }
     }
 
-    /// Commits; a failed commit is asked after in the file, since its outcome is what the file says.
-    private mutating func commit(
-        _ transaction: consuming WriteTransaction, id: Int64, changed: Bool
-    ) throws(LMDBError) {
-        do throws(LMDBError) { try transaction.commit() } catch {
-            guard changed, error.kind == .io || error.kind == .diskFull else { throw error }
-            let stored: Int64
-            do throws(LMDBError) { stored = try storedCommit() } catch { throw LMDBError.outcomeUnknown(error) }
-            if stored < id { throw error }
-        }
-    }
-
-    private mutating func storedCommit() throws(LMDBError) -> Int64 {
-        let reader = try store.environment.read()
-        key.text("commit")
-        return try reader.value(store.databases.meta, key.bytes)?.integer(at: 0, as: Int64.self) ?? 0
+    private func failure(_ error: LMDBError, _ set: WriteSet) -> LogError {
+        guard error.isOutcomeUnknown else { return LogError(error) }
+        return LogError(
+            .outcomeUnknown, "whether commit \(set.commit) happened can't be told before the log is opened again. \(error)")
     }
 
     private mutating func lastCommit(

@@ -194,7 +194,10 @@ extension LogError {
     /// What a failed call of LMDB means to a user of the log.
     init(_ error: LMDBError) {
         if error.isOutcomeUnknown {
-            self.init(.outcomeUnknown, "\(error.call): open the log again and ask for the last commit")
+            self.init(
+                .outcomeUnknown,
+                "the last step of a commit failed; open the log again and ask for the last commit of the transactional id. \(error)"
+            )
             return
         }
         switch error.kind {

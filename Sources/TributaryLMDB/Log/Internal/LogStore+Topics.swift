@@ -4,10 +4,6 @@ extension LMDBError {
     // Findings inside a block that may throw calls' errors only; turned into the log's errors at its end.
     static var gone: LMDBError { LMDBError(code: Int32.min, call: "topic is gone", path: "") }
     static var outOfRange: LMDBError { LMDBError(code: Int32.min + 1, call: "offset out of range", path: "") }
-    static func outcomeUnknown(_ error: LMDBError) -> LMDBError {
-        LMDBError(code: Int32.min + 2, call: "mdb_txn_commit, and asking what became of it", path: error.path)
-    }
-    var isOutcomeUnknown: Bool { code == Int32.min + 2 }
     var isGone: Bool { code == Int32.min }
     var isOutOfRange: Bool { code == Int32.min + 1 }
 }

@@ -35,6 +35,8 @@ internal import TributaryCore
     private var failure: LogError?
     private var isOpen = false
     private var isClosed = false
+    /// The id of the open transaction's commit whose outcome is unknown; 0 if there is none.
+    private(set) var doubtfulCommit: Int64 = 0
     private let batchBytes: Int
     private let maximumBytes: Int
     private let transaction: WriteSet.Transaction?
@@ -135,6 +137,9 @@ internal import TributaryCore
     ) -> LogError {
         let name = topics[topic].name
         if isClosed { return LogError(.closed, "the producer is closed") }
+        if doubtfulCommit != 0 {
+            return LogError(.outcomeUnknown, "commit \(doubtfulCommit) is in doubt: commit again, or abort", topic: name)
+        }
         if transaction != nil && !isOpen { return LogError(.invalidRequest, "no transaction is open") }
         if partition < 0 || partition >= topics[topic].partitions {
             return LogError(.unknownTopic, "no such partition", topic: name, partition: partition)
@@ -252,6 +257,7 @@ internal import TributaryCore
         guard !isClosed else { throw LogError(.closed, "the producer is closed") }
         isOpen = true
         accepts = true
+        doubtfulCommit = 0
     }
 
     mutating func commitSet(
@@ -263,14 +269,25 @@ internal import TributaryCore
             batches: batches, bytes: bytes, transaction: transaction, offsets: offsets, group: group, word: word)
     }
 
+    /// Whether a commit is the last under this producer's transactional id, which no other has taken over.
+    func isOwn(_ row: (epoch: UInt64, commit: Int64)?, _ commit: Int64) -> Bool {
+        row?.commit == commit && row?.epoch == transaction?.epoch
+    }
+
     mutating func finished(_ set: WriteSet) {
         isOpen = false
+        doubtfulCommit = 0
         accepts = accepts && transaction == nil
         remember(set)
         reuse(set.takeBatches())
     }
 
     mutating func keep(_ set: WriteSet) {
+        if set.failure?.code == .outcomeUnknown {
+            // What is sent from now on would not be in the commit that may have happened.
+            doubtfulCommit = set.commit
+            accepts = false
+        }
         sealed = set.takeBatches() + sealed
         collectedBytes += set.bytes
     }
@@ -278,6 +295,7 @@ internal import TributaryCore
     mutating func abort() throws(LogError) {
         guard isOpen else { throw LogError(.invalidRequest, "no transaction is open") }
         isOpen = false
+        doubtfulCommit = 0
         accepts = accepts && transaction == nil
         let (batches, _) = takeSealed()
         reuse(batches)
