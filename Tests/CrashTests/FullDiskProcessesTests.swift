@@ -1,6 +1,6 @@
 import TestSupport
 import Testing
-import TributaryCore
+import Tributary
 import TributaryLMDB
 
 private let isSoak = environment("TRIBUTARY_SOAK") != nil
@@ -39,8 +39,12 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
         try log.createTopics([TopicSpecification("t"), TopicSpecification("ballast")])
         let program = try Program.own("log-test-process")
         let children = try (0..<5).map { _ in try Program([program, "produce", disk.path + "/log"]) }
-        for child in children { #expect(child.read(milliseconds: 60_000).hasPrefix("ready\n")) }
         var said = [Said](repeating: Said(), count: children.count)
+        for (index, child) in children.enumerated() {
+            let text = child.read(milliseconds: 60_000)
+            #expect(text.hasPrefix("ready\n"))
+            try said[index].take(String(text.dropFirst(6)))
+        }
         let end = MonotonicClock.milliseconds + (isSoak ? 120_000 : 2500)
         var round = 0
         while MonotonicClock.milliseconds < end {
@@ -64,9 +68,9 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
         _ = try consumer.assign(TopicPartition("t", 0), from: 0)
         while let batch = try consumer.poll(timeout: 0) {
             for index in 0..<batch.count {
-                let value = try #require(batch.value(index))
-                let process = try #require(value.integer(at: 0, as: Int32.self))
-                let number = try #require(value.integer(at: 4, as: Int64.self))
+                guard let value = batch.value(index), let process = value.integer(at: 0, as: Int32.self),
+                    let number = value.integer(at: 4, as: Int64.self)
+                else { throw TestFailure("a record of another kind at \(batch.offset(index))") }
                 found[process, default: [:]][number, default: 0] += 1
             }
         }

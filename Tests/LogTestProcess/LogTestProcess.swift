@@ -159,6 +159,7 @@ import TributaryLMDB
     /// Counts in transactions: the same number goes to two partitions and is the committed offset, until it is killed.
     private static func count(_ log: EmbeddedLog) throws(LogError) {
         if try log.topic("t") == nil { try log.createTopics([TopicSpecification("t", partitions: 2)]) }
+        if try log.topic("in") == nil { try log.createTopics([TopicSpecification("in")]) }
         let group = try log.joinGroup(GroupConfiguration(group: "app", clientID: "child", tasks: 1))
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "child", transactionalID: "child"))
         let topic = try producer.number(ofTopic: "t")

@@ -31,7 +31,9 @@ import TributaryLMDB
         #expect(try log.lastCommit() == log.lastCommit(transactionalID: "child"))
     }
 
-    @Test func `a commit whose meta page can't be written has an unknown outcome, and the log must be opened again`() throws {
+    @Test func `a commit whose meta page can't be written has an unknown outcome, and the log must be opened again`()
+        throws
+    {
         let folder = try TemporaryFolder()
         let path = folder.path + "/log/log.mdb"
         do {

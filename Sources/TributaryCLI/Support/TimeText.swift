@@ -44,8 +44,8 @@ enum TimeText {
     }
 
     private static func divide(_ number: Int64, _ by: Int64) -> (Int64, Int64) {
-        let rest = ((number % by) + by) % by
-        return ((number - rest) / by, rest)
+        let (quotient, rest) = number.quotientAndRemainder(dividingBy: by)
+        return rest < 0 ? (quotient - 1, rest + by) : (quotient, rest)
     }
 
     // Days since 1970-01-01 in the Gregorian calendar: years begin in March, so that the leap day comes last.

@@ -29,7 +29,7 @@ public final class EmbeddedLog: Log {
         guard configuration.mapSize >= 1 << 16 else {
             throw LogError(.configuration, "the map size is below 64 KiB")
         }
-        try makeFolders(path)
+        try makeFolders(path, sync: configuration.durability == .synced, configuration.faults)
         let core = try LogRegistry.shared.core(try resolvedPath(path), configuration)
         return EmbeddedLog(try LogHandle(core))
     }
@@ -37,9 +37,12 @@ public final class EmbeddedLog: Log {
     /// The random identity made with the folder.
     public var clusterID: String { handle.core.clusterID }
 
-    /// Exactly-once with a commit each 100 ms, and state in `<folder>/state`.
+    /// Exactly-once with a commit each 100 ms, state in `<folder>/state`, and topics of the application's own that are trimmed
+    /// by the time of their records, never by the wall clock.
     public var defaults: LogDefaults {
-        LogDefaults(guarantee: .exactlyOnce, stateDirectory: handle.core.directory + "/state")
+        var defaults = LogDefaults(guarantee: .exactlyOnce, stateDirectory: handle.core.directory + "/state")
+        defaults.internalTopicSettings = [TopicSettings.retentionTime: TopicSettings.streamTime]
+        return defaults
     }
 
     /// All topics, by name.
@@ -137,6 +140,9 @@ public final class EmbeddedLog: Log {
         try handle.check()
         try handle.core.maintenance.runNow()
     }
+
+    /// How much waits for the one writing thread of this process: commits, and what was collected without transactions.
+    package var waitingWrites: Int { handle.core.writer.waiting }
 
     /// Writes what producers have handed over and closes the log for all they, consumers and groups may ask.
     public func close() { handle.close() }

@@ -29,7 +29,7 @@ internal import TributaryCore
         }
         locks = transaction == nil
         id = configuration.transactionalID
-        unsafe state = Owned(ProducerState(handle.core.configuration, transaction))
+        unsafe state = Owned(ProducerState(handle.core.configuration, transaction, handle.core.store.ages))
     }
 
     deinit { close() }
@@ -59,9 +59,19 @@ internal import TributaryCore
     ) throws(LogError) {
         if locks { enter() }
         defer { if locks { leave() } }
-        try unsafe state.value.send(
-            topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-            context: context, cell: cell, extras: extras)
+        do throws(LogError) {
+            try unsafe state.value.send(
+                topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
+                context: context, cell: cell, extras: extras)
+        } catch {
+            // Without a transaction there is room as soon as what was collected is handed over.
+            guard locks, error.code == .transactionFull else { throw error }
+            try handle.check()
+            submitLocked()
+            try unsafe state.value.send(
+                topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
+                context: context, cell: cell, extras: extras)
+        }
         if locks { try afterSend() }
     }
 
@@ -172,7 +182,8 @@ internal import TributaryCore
         }
         handle.core.writer.submit(set)
         set.wait()
-        if let failure = set.failure {
+        if let failed = set.failure {
+            let failure = unsafe state.value.named(failed, set)
             // The transaction stays open: the commit may be tried again, or given up.
             unsafe state.value.keep(set)
             throw failure

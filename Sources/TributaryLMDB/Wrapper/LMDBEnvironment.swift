@@ -151,7 +151,7 @@ package struct LMDBOptions: Sendable {
     /// Writes everything committed to disk, whatever the sync option.
     package func sync() throws(LMDBError) {
         try check("mdb_env_sync", unsafe mdb_env_sync(handle, 1))
-        faults?.note(.syncedFile(path))
+        faults?.note(.sync(path))
     }
 
     /// Begins a read transaction.
@@ -233,11 +233,10 @@ package struct LMDBOptions: Sendable {
         return LMDBError(code: error.code, call: error.call, path: path, isOutcomeUnknown: isUnknown)
     }
 
-    /// Notes what a commit waited for, by what LMDB itself has been told.
-    func noteCommit(in faults: LMDBFaults) {
+    /// Whether a commit waits for the disk, by what LMDB itself has been told.
+    var isSynced: Bool {
         var flags: UInt32 = 0
-        guard unsafe mdb_env_get_flags(handle, &flags) == 0, flags & UInt32(MDB_NOSYNC) == 0 else { return }
-        faults.note(flags & UInt32(MDB_NOMETASYNC) == 0 ? .syncedMeta(path) : .syncedData(path))
+        return unsafe mdb_env_get_flags(handle, &flags) == 0 && flags & UInt32(MDB_NOSYNC) == 0
     }
 
     func nextTransactionNumber() -> UInt64 { transactions.add(1, ordering: .relaxed).newValue }

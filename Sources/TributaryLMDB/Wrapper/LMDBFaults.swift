@@ -19,29 +19,32 @@ package final class LMDBFaults: Sendable {
 
     private let answersLeft = Atomic<Int>(Int.max)
     private let meanwhile = Guarded<(@Sendable () -> Void)?>(nil)
-    private let notes = Guarded<[DiskCall]>([])
+    private let steps = Guarded<[Step]>([])
 
-    /// What was asked of the disk.
-    package enum DiskCall: Sendable, Hashable {
-        /// A commit that waits until the pages of a file are on disk.
-        case syncedData(String)
-        /// A commit that waits until the meta page is on disk, too: it survives a crash of the system.
-        case syncedMeta(String)
-        /// All of a file.
-        case syncedFile(String)
-        /// The names in a folder.
-        case syncedFolder(String)
+    /// What was done for the data's safety, with the file or folder.
+    package enum Step: Sendable, Equatable {
+        /// A transaction was committed, and waited for the disk or not.
+        case commit(String, isSynced: Bool)
+        /// A file was written to disk.
+        case sync(String)
+        /// A folder's entries were written to disk.
+        case syncFolder(String)
         /// A file took the place of another.
-        case renamed(to: String)
+        case replace(String)
     }
+
+    /// The steps since the last call, in order.
+    package func takeSteps() -> [Step] {
+        steps.withLock { steps in
+            defer { steps = [] }
+            return steps
+        }
+    }
+
+    func note(_ step: Step) { steps.withLock { $0.append(step) } }
 
     /// Makes a plan by which nothing fails.
     package init() {}
-
-    /// What was asked of the disk so far, in order.
-    package var diskCalls: [DiskCall] { notes.withLock { $0 } }
-
-    func note(_ call: DiskCall) { notes.withLock { $0.append(call) } }
 
     /// Lets the `number`th write from now (1 is the next) and all after it fail with `code`.
     package func failWrite(_ number: Int, code: Int32 = ENOSPC) {

@@ -75,7 +75,7 @@ internal import TributaryCore
         let status = unsafe mdb_txn_commit(handle)
         if status != 0 { throw environment.commitFailure(status) }
         guard let faults = environment.faults else { return }
-        environment.noteCommit(in: faults)
+        faults.note(.commit(environment.path, isSynced: environment.isSynced))
         if faults.losesAnswer() {
             throw LMDBError(code: EIO, call: "mdb_txn_commit", path: environment.path, isOutcomeUnknown: true)
         }

@@ -89,7 +89,8 @@ extension LogStore {
                 try transaction.checkRows(databases.commits)
                 return nil
             }
-            guard let epoch = row.integer(at: 0, as: UInt64.self), let commit = row.integer(at: 8, as: Int64.self) else {
+            guard let epoch = row.integer(at: 0, as: UInt64.self), let commit = row.integer(at: 8, as: Int64.self)
+            else {
                 throw environment.malformed("a transactional id's row")
             }
             return (epoch, commit)

@@ -88,11 +88,12 @@ extension LogStore {
         var value = ByteWriter()
         value.append(bigEndian: id)
         try transaction.put(databases.meta, key.bytes, value.bytes)
+        key.text(specification.name)
+        let deaths = try transaction.value(databases.deaths, key.bytes)?.integer(at: 0, as: UInt64.self) ?? 0
         let row = TopicRow(
-            id: id, identity: randomIdentity(), partitions: specification.partitions,
+            id: id, identity: randomIdentity(), life: deaths + 1, partitions: specification.partitions,
             settings: specification.settings)
         row.store(into: &value)
-        key.text(specification.name)
         try transaction.put(databases.topics, key.bytes, value.bytes)
         PartitionRow().store(into: &value)
         for partition in 0..<specification.partitions {
@@ -119,12 +120,16 @@ extension LogStore {
         guard let row = try topicRow(transaction, key) else { return false }
         try transaction.delete(databases.topics, key.bytes)
         var value = ByteWriter()
+        value.append(bigEndian: row.life)
+        try transaction.put(databases.deaths, key.bytes, value.bytes)
+        value.removeAll()
         value.append(bigEndian: row.partitions)
         key.topic(row.id)
         try transaction.put(databases.deletions, key.bytes, value.bytes)
         for partition in 0..<row.partitions {
             key.partition(row.id, partition)
             try transaction.delete(databases.partitions, key.bytes)
+            try transaction.delete(databases.times, key.bytes)
         }
         for group in try groupKeys(&transaction, topic: name) {
             unsafe try transaction.delete(databases.groups, group.span.bytes)
@@ -133,7 +138,8 @@ extension LogStore {
         return true
     }
 
-    private func topicRow(
+    /// A topic's row in a write transaction; nil if there is none.
+    func topicRow(
         _ transaction: borrowing WriteTransaction, _ key: borrowing LogKey
     ) throws(LMDBError) -> TopicRow? {
         guard let bytes = try transaction.value(databases.topics, key.bytes) else { return nil }
