@@ -131,7 +131,10 @@ let testTargets: [Target] = [
     program("tributary-crash-child", ["CrashApplication", "Tributary", "TributaryCore"], path: "Tests/CrashChild"),
     tests(
         "CrashTests",
-        ["TestSupport", "CrashApplication", "Tributary", "TributaryCore", "TributaryLMDB", "tributary-crash-child"]),
+        [
+            "TestSupport", "CrashApplication", "Tributary", "TributaryCore", "TributaryLMDB", "tributary-crash-child",
+            "log-test-process",
+        ]),
     // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
     tests(
         "TelemetryIntegrationTests",

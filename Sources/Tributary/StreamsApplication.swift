@@ -177,7 +177,8 @@ public final class StreamsApplication: Sendable {
         try plan.prepare(log)
         var names = SourceNames()
         for source in topology.sources where !source.isInternal {
-            if let other = names.add(cluster: log.clusterID, topic: source.topic) {
+            let life = try log.topic(source.topic)?.life ?? 1
+            if let other = names.add(cluster: log.clusterID, topic: source.topic, life: life) {
                 throw TopologyError(
                     "the topics '\(source.topic)' and '\(other)' have the same 4-byte hash in this cluster, so that cells "
                         + "couldn't tell them apart: rename one of them")

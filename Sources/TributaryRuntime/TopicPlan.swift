@@ -139,6 +139,8 @@ public struct TopicPlan: Sendable {
     public func prepare(_ log: any Log) throws {
         for topic in internalTopics {
             guard let existing = try log.topic(topic.name) else {
+                var topic = topic
+                topic.settings.merge(log.defaults.internalTopicSettings) { own, _ in own }
                 try log.createTopics([topic])
                 continue
             }

@@ -21,6 +21,7 @@ final class Bank {
         folder = try TemporaryFolder()
         var configuration = BankApplication.logConfiguration
         configuration.faults = logFaults
+        configuration.diskReserveBytes = 0  // to run into the end of the disk itself
         log = try EmbeddedLog.open(at: (parent ?? folder.path) + "/log", configuration: configuration)
         try log.createTopics(BankApplication.topics)
         input = try BankInput(log, accounts: 40, seed: 1)

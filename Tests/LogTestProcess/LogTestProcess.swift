@@ -14,6 +14,7 @@ import TributaryLMDB
             var configuration = EmbeddedLogConfiguration()
             configuration.mapSize = 1 << 30
             configuration.durability = .relaxed
+            configuration.diskReserveBytes = 0
             configuration.maintenanceIntervalMilliseconds = arguments[1] == "clean" ? 1 : 0
             let log = try EmbeddedLog.open(at: arguments[2], configuration: configuration)
             switch arguments[1] {
@@ -23,6 +24,8 @@ import TributaryLMDB
             case "read": try read(log)
             case "append": try append(log)
             case "verify": try verify(log)
+            case "commit": try commitOnce(log)
+            case "produce": try produce(log)
             default: exit(64)
             }
         } catch {
@@ -156,6 +159,7 @@ import TributaryLMDB
     /// Counts in transactions: the same number goes to two partitions and is the committed offset, until it is killed.
     private static func count(_ log: EmbeddedLog) throws(LogError) {
         if try log.topic("t") == nil { try log.createTopics([TopicSpecification("t", partitions: 2)]) }
+        if try log.topic("in") == nil { try log.createTopics([TopicSpecification("in")]) }
         let group = try log.joinGroup(GroupConfiguration(group: "app", clientID: "child", tasks: 1))
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "child", transactionalID: "child"))
         let topic = try producer.number(ofTopic: "t")
@@ -174,6 +178,49 @@ import TributaryLMDB
             }
             next += 1
             _ = try producer.commitTransaction(offsets: [place: CommittedOffset(next)], group: group)
+        }
+    }
+
+    /// One transaction with one record.
+    private static func commitOnce(_ log: EmbeddedLog) throws(LogError) {
+        let producer = try log.makeProducer(ProducerConfiguration(clientID: "child", transactionalID: "child"))
+        try producer.beginTransaction()
+        var value = ByteWriter()
+        value.append(utf8: "child")
+        try send(producer, try producer.number(ofTopic: "t"), 0, 1, value)
+        _ = try producer.commitTransaction(offsets: [:], group: nil)
+        say("ready")
+    }
+
+    /// Commits numbered records, and says of each whether that worked (`+ number commit`) or not (`- number`), until it is
+    /// killed; what makes the log large goes to another topic, which is emptied when the disk is full.
+    private static func produce(_ log: EmbeddedLog) throws(LogError) {
+        let name = "process \(getpid())"
+        let producer = try log.makeProducer(ProducerConfiguration(clientID: name, transactionalID: name))
+        let topic = try producer.number(ofTopic: "t")
+        let ballast = try producer.number(ofTopic: "ballast")
+        var random = FastRandom.seededBySystem()
+        say("ready")
+        var number: Int64 = 0
+        while true {
+            number += 1
+            do {
+                try producer.beginTransaction()
+                var value = ByteWriter()
+                value.append(bigEndian: getpid())
+                value.append(bigEndian: number)
+                try send(producer, topic, 0, number, value)
+                for _ in 0..<(random.next() % 4 == 0 ? random.next() % 20_000 : 0) { value.append(bigEndian: number) }
+                try send(producer, ballast, 0, number, value)
+                let commit = try producer.commitTransaction(offsets: [:], group: nil)
+                say("+ \(number) \(commit)")
+            } catch {
+                guard error.code == .diskFull else { throw error }
+                say("- \(number)")
+                try producer.abortTransaction()
+                usleep(UInt32(random.next() % 2000))
+                if random.next() % 4 == 0 { try? log.deleteRecords(before: [TopicPartition("ballast", 0): -1]) }
+            }
         }
     }
 

@@ -41,3 +41,20 @@ package func removeTree(_ path: String) {
     }
     _ = remove(path)
 }
+
+/// Replaces a text in a file by another of the same length.
+package func replace(in path: String, _ text: String, by other: String) throws {
+    let descriptor = open(path, O_RDWR)
+    guard descriptor >= 0 else { throw SystemFailure(path) }
+    defer { close(descriptor) }
+    var content = [UInt8](repeating: 0, count: 1 << 20)
+    let count = read(descriptor, &content, content.count)
+    let pattern = Array(text.utf8)
+    var found = false
+    for start in 0..<max(count - pattern.count, 0) where Array(content[start..<(start + pattern.count)]) == pattern {
+        found = true
+        let bytes = Array(other.utf8)
+        _ = pwrite(descriptor, bytes, bytes.count, start)
+    }
+    guard found else { throw TestFailure("\(text) is not in \(path)") }
+}

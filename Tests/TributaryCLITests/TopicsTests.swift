@@ -79,6 +79,24 @@ import Testing
             ])
     }
 
+    @Test func `records of any time are shown`() async throws {
+        await create("t", "--set", "retention.ms=-1")
+        let times: [Int64] = [.min, .max, -1, 0]
+        let lines = times.map { "{\"value\":\"v\",\"timestamp\":\($0)}" }.joined(separator: "\n")
+        #expect(try await produce(lines).status == 0)
+        let shown = await consume()
+        #expect(shown.status == 0)
+        let texts = shown.output.map { String($0.split(separator: "  ")[1]) }
+        #expect(
+            texts == [
+                "-292275055-05-16T16:47:04.192Z", "292278994-08-17T07:12:55.807Z", "1969-12-31T23:59:59.999Z",
+                "1970-01-01T00:00:00.000Z",
+            ])
+        for time in times { #expect(await consume("--from", "time:\(time)").status == 0) }
+        #expect(await consume("--from", "\(Int64.max)", "--max", "\(Int64.max)").output.isEmpty)
+        #expect(await consume("--json").text.contains("\"timestamp\":\(Int64.min)"))
+    }
+
     @Test func `what consume prints as JSON, produce writes again`() async throws {
         await create("t")
         await create("copy", "--partitions", "2")

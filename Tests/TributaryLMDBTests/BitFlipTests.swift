@@ -95,6 +95,7 @@ final class FlipSubject {
             TopicSpecification("small", partitions: 2, settings: kept), TopicSpecification("large", settings: kept),
             TopicSpecification("gone"), TopicSpecification("compacted", settings: compacted),
             TopicSpecification("empty"), TopicSpecification("cut", settings: kept),
+            TopicSpecification("in", partitions: 20, settings: kept),
         ])
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "test", transactionalID: "tx"))
         let group = try log.joinGroup(GroupConfiguration(group: "g", clientID: "c", tasks: 1))

@@ -10,7 +10,7 @@ import TributaryLMDB
         let folder = try TemporaryFolder()
         let faults = LMDBFaults()
         let log = try openLog(folder) { $0.faults = faults }
-        try log.createTopics([TopicSpecification("t", partitions: 2)])
+        try log.createTopics([TopicSpecification("t", partitions: 2), TopicSpecification("in")])
         let group = try log.joinGroup(GroupConfiguration(group: "g", clientID: "c", tasks: 1))
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: "tx"))
         let topic = try producer.number(ofTopic: "t")
@@ -194,21 +194,4 @@ func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws {
     guard descriptor >= 0 else { throw SystemFailure(path) }
     defer { close(descriptor) }
     guard unsafe pwrite(descriptor, bytes, bytes.count, offset) == bytes.count else { throw SystemFailure(path) }
-}
-
-/// Replaces a text in a file by another of the same length.
-func replace(in path: String, _ text: String, by other: String) throws {
-    let descriptor = unsafe open(path, O_RDWR)
-    guard descriptor >= 0 else { throw SystemFailure(path) }
-    defer { close(descriptor) }
-    var content = [UInt8](repeating: 0, count: 1 << 20)
-    let count = unsafe read(descriptor, &content, content.count)
-    let pattern = Array(text.utf8)
-    var found = false
-    for start in 0..<max(count - pattern.count, 0) where Array(content[start..<(start + pattern.count)]) == pattern {
-        found = true
-        let bytes = Array(other.utf8)
-        _ = unsafe pwrite(descriptor, bytes, bytes.count, start)
-    }
-    guard found else { throw TestFailure("\(text) is not in \(path)") }
 }

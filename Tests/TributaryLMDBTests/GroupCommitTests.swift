@@ -6,38 +6,72 @@ import TributaryCore
 import TributaryLMDB
 
 @Suite(.timeLimit(.minutes(5))) struct GroupCommitTests {
-    @Test func `transactions of several threads are written together and each is whole`() async throws {
-        let folder = try TemporaryFolder()
-        let log = try openLog(folder) { $0.durability = .synced }
-        try log.createTopics([TopicSpecification("t", partitions: 4)])
-        let commits = await withTaskGroup(of: [Int64].self) { group in
-            for partition: Int32 in 0..<4 {
-                group.addTask {
-                    var commits: [Int64] = []
-                    do {
-                        let producer = try log.makeProducer(
-                            ProducerConfiguration(clientID: "c", transactionalID: "tx \(partition)"))
-                        let topic = try producer.number(ofTopic: "t")
-                        for round in 0..<25 {
-                            try producer.beginTransaction()
-                            for other: Int32 in 0..<4 {
-                                try producer.send(TestRecord("\(partition)", "\(round)"), to: topic, other)
-                            }
-                            commits.append(try producer.commitTransaction(offsets: [:], group: nil))
-                        }
-                    } catch { Issue.record(error) }
-                    return commits
-                }
-            }
-            return await group.reduce(into: []) { $0 += $1 }
+    /// Holds up the writer of `log`, has `bodies` run each on a thread of its own, and lets the writer go when all they commit
+    /// waits: what waits is then written as one group.
+    private func together(
+        _ folder: TemporaryFolder, _ log: EmbeddedLog, _ faults: LMDBFaults, _ bodies: [@Sendable () throws -> Void]
+    ) throws {
+        let sent = SentProducer(
+            try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: "first")))
+        let child = try startChild("hold-writer", folder)
+        _ = faults.takeSteps()
+        let first = TestThread {
+            do {
+                let producer = sent.producer
+                let topic = try producer.number(ofTopic: "t")
+                try producer.beginTransaction()
+                try producer.send(TestRecord("first", "1"), to: topic)
+                _ = try producer.commitTransaction(offsets: [:], group: nil)
+            } catch { Issue.record(error) }
         }
-        #expect(Set(commits).count == 100 && commits.max() == 100)
+        // Taken by the writer, which now waits for the child.
+        usleep(20_000)
+        while log.waitingWrites > 0 { usleep(1000) }
+        let threads = bodies.map { body in TestThread { do { try body() } catch { Issue.record(error) } } }
+        while log.waitingWrites < bodies.count { usleep(1000) }
+        child.kill()
+        for thread in threads + [first] { thread.join() }
+    }
+
+    private func commits(_ faults: LMDBFaults) -> Int {
+        faults.takeSteps().count { if case .commit = $0 { true } else { false } }
+    }
+
+    @Test func `transactions of several threads are written together and each is whole`() throws {
+        let folder = try TemporaryFolder()
+        let faults = LMDBFaults()
+        let log = try openLog(folder) { $0.faults = faults }
+        try log.createTopics([TopicSpecification("t", partitions: 4)])
+        let ids = Mutex<[Int64]>([])
+        let producers = try (0..<4).map {
+            SentProducer(try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: "tx \($0)")))
+        }
+        for round in 0..<5 {
+            try together(
+                folder, log, faults,
+                producers.enumerated().map { index, producer in
+                    {
+                        let producer = producer.producer
+                        let topic = try producer.number(ofTopic: "t")
+                        try producer.beginTransaction()
+                        for other: Int32 in 0..<4 {
+                            try producer.send(TestRecord("\(index)", "\(round)"), to: topic, other)
+                        }
+                        let commit = try producer.commitTransaction(offsets: [:], group: nil)
+                        ids.withLock { $0.append(commit) }
+                    }
+                })
+            // That which came first, and the four as one.
+            #expect(commits(faults) == 2)
+        }
+        let all = ids.withLock { $0 }
+        #expect(Set(all).count == 20 && all.max() == 25)
         for partition: Int32 in 0..<4 {
             let records = try log.read("t", partition)
-            #expect(records.map(\.offset) == Array(0..<100))
-            for sender in ["0", "1", "2", "3"] {
-                let rounds = records.filter { $0.key == Array(sender.utf8) }.compactMap(\.value)
-                #expect(rounds == (0..<25).map { Array("\($0)".utf8) })
+            #expect(records.map(\.offset) == (0..<Int64(records.count)).map { $0 })
+            for sender in 0..<4 {
+                let rounds = records.filter { $0.key == Array("\(sender)".utf8) }.compactMap(\.value)
+                #expect(rounds == (0..<5).map { Array("\($0)".utf8) })
             }
         }
         #expect(try log.verify().isEmpty)
@@ -51,29 +85,28 @@ import TributaryLMDB
             $0.mapSize = 4 << 20
         }
         try log.createTopics([TopicSpecification("t", partitions: 2)])
-        // One is too large for the map, the other isn't; both wait while this thread holds the file's write lock.
-        let done = Mutex<[String: LogError.Code?]>([:])
-        let go = Atomic<Int>(0)
-        let threads = ["large", "small"].map { name in
-            TestThread {
-                do {
-                    let producer = try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: name))
+        // One is too large for the map, the other isn't.
+        let outcomes = Mutex<[String: LogError.Code?]>([:])
+        let producers = try ["large", "small"].map {
+            SentProducer(try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: $0)))
+        }
+        try together(
+            folder, log, faults,
+            ["large", "small"].enumerated().map { index, name in
+                {
+                    let producer = producers[index].producer
                     let topic = try producer.number(ofTopic: "t")
                     try producer.beginTransaction()
                     for _ in 0..<(name == "large" ? 50 : 1) {
                         try producer.send(TestRecord("k", String(repeating: name, count: 20_000)), to: topic)
                     }
-                    go.add(1, ordering: .sequentiallyConsistent)
-                    while go.load(ordering: .sequentiallyConsistent) < 2 { sched_yield() }
                     let failure = code { _ = try producer.commitTransaction(offsets: [:], group: nil) }
-                    done.withLock { $0[name] = failure }
-                } catch { Issue.record(error) }
-            }
-        }
-        for thread in threads { thread.join() }
-        #expect(done.withLock { $0["large"] } == .some(.mapFull))
-        #expect(done.withLock { $0["small"] } == .some(nil))
-        #expect(try log.read("t").count == 1)
+                    outcomes.withLock { $0[name] = failure }
+                }
+            })
+        #expect(outcomes.withLock { $0["large"] } == .some(.mapFull))
+        #expect(outcomes.withLock { $0["small"] } == .some(nil))
+        #expect(try log.read("t").count == 2)
     }
 
     @Test func `a waiting reader is woken by a commit and by wake`() throws {
@@ -94,6 +127,12 @@ import TributaryLMDB
         log.close()
         #expect(code { _ = try consumer.poll(timeout: 20_000) } == .closed)
     }
+}
+
+/// A producer that goes to another thread, which then is its only user.
+private struct SentProducer: @unchecked Sendable {
+    let producer: any LogProducer
+    init(_ producer: any LogProducer) { self.producer = producer }
 }
 
 /// A thread that can be waited for.

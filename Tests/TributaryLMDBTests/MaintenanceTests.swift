@@ -26,6 +26,75 @@ import TributaryTesting
         #expect(try log.verify().isEmpty)
     }
 
+    @Test func `retention by stream time goes by the newest record of the partition, whatever the day is`() throws {
+        let folder = try TemporaryFolder()
+        let time = ManualClock(1_800_000_000_000)
+        let settings = [
+            "retention.ms": "1000", "cleanup.policy": "delete", "tributary.retention.time": "stream",
+        ]
+        let places = [TopicPartition("t", 0), TopicPartition("t", 1)]
+        do {
+            let log = try openLog(folder) { $0.time = time.source }
+            try log.createTopics([TopicSpecification("t", partitions: 2, settings: settings)])
+            // Of 2023, out of order; the other partition has a time of its own.
+            for age: Int64 in [5000, 0, 3000, 900, 1000, 1001] {
+                try log.write([TestRecord("k \(age)", "1", at: 1_700_000_000_000 - age)], to: "t")
+                try log.write([TestRecord("k \(age)", "1", at: 1_600_000_000_000)], to: "t", 1)
+            }
+            try log.performMaintenance()
+            #expect(try log.watermarks(places[0], committed: true) == Watermarks(low: 1, high: 6))
+            #expect(try log.watermarks(places[1], committed: true) == Watermarks(low: 0, high: 6))
+            log.close()
+        }
+        // The newest record's time is known after a restart, and when that record is gone.
+        let log = try openLog(folder) { $0.time = time.source }
+        try log.deleteRecords(before: [places[0]: 2])
+        try log.performMaintenance()
+        #expect(try log.watermarks(places[0], committed: true) == Watermarks(low: 3, high: 6))
+        try log.write([TestRecord("k", "1", at: 1_700_000_000_101)], to: "t")
+        try log.performMaintenance()
+        #expect(try log.watermarks(places[0], committed: true) == Watermarks(low: 6, high: 7))
+        #expect(try log.verify().isEmpty)
+        // A topic made anew has no time yet.
+        try log.deleteTopics(["t"])
+        try log.createTopics([TopicSpecification("t", partitions: 2, settings: settings)])
+        try log.write([TestRecord("k", "1", at: 5)], to: "t")
+        try log.performMaintenance()
+        #expect(try log.watermarks(places[0], committed: true) == Watermarks(low: 0, high: 1))
+    }
+
+    @Test func `records older than their topic keeps them are said, once an hour for each partition`() throws {
+        let folder = try TemporaryFolder()
+        let now: Int64 = 1_800_000_000_000
+        let time = ManualClock(now)
+        let lines = LineCollector()
+        let log = try openLog(folder) {
+            $0.time = time.source
+            $0.logs = lines.sink
+        }
+        try log.createTopics([
+            TopicSpecification("t", partitions: 2, settings: ["retention.ms": "1000"]),
+            TopicSpecification("stream", settings: ["retention.ms": "1000", "tributary.retention.time": "stream"]),
+            TopicSpecification("kept", settings: ["retention.ms": "-1"]),
+            TopicSpecification("compacted", settings: ["retention.ms": "1000", "cleanup.policy": "compact"]),
+            TopicSpecification("week"),
+        ])
+        try log.write([TestRecord("k", "1", at: now - 1000), TestRecord("k", "1", at: now + 5000)], to: "t")
+        for topic in ["stream", "kept", "compacted"] { try log.write([TestRecord("k", "1", at: 5)], to: topic) }
+        try log.write([TestRecord("k", "1", at: now - 7 * 86_400_000)], to: "week")
+        #expect(lines.all.isEmpty)
+        for _ in 0..<3 { try log.write([TestRecord("k", "1", at: now - 1001)], to: "t") }
+        #expect(
+            lines.all.count == 1 && lines.all[0].contains("topic=t partition=0 timestamp=\(now - 1001)"), "\(lines.all)"
+        )
+        try log.write([TestRecord("k", "1", at: Int64.min)], to: "t", 1)
+        try log.write([TestRecord("k", "1", at: now - 7 * 86_400_000 - 1)], to: "week")
+        #expect(lines.all.count == 3)
+        time.advance(milliseconds: 3_600_000)
+        for _ in 0..<3 { try log.write([TestRecord("k", "1", at: now - 1001)], to: "t") }
+        #expect(lines.all.count == 4)
+    }
+
     @Test func `retention by bytes keeps at least so much`() throws {
         let folder = try TemporaryFolder()
         let time = ManualClock()

@@ -18,6 +18,32 @@ import TributaryLineage
         return writer.copy()
     }
 
+    @Test func `a topic's later lives are other sources, its first is that of the name`() {
+        // T of the rules, written out: FNV-1a-64 of the bytes.
+        func hash(_ bytes: [UInt8]) -> UInt32 {
+            var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+            for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+            return UInt32(truncatingIfNeeded: hash)
+        }
+        let first = SourcePartition(cluster: "c", topic: "t", partition: 0, life: 1)
+        #expect(
+            first.source == hash(Array("c\0t".utf8)) && first.source == SourcePartition.source(cluster: "c", topic: "t")
+        )
+        #expect(first.digest(offset: 5) == SourcePartition(cluster: "c", topic: "t", partition: 0).digest(offset: 5))
+        var digests: Set<UInt128> = [first.digest(offset: 5)]
+        for life: UInt64 in [2, 3, 10, 123] {
+            let source = SourcePartition(cluster: "c", topic: "t", partition: 0, life: life)
+            #expect(source.source == hash(Array("c\0t\0\(life)".utf8)))
+            #expect(digests.insert(source.digest(offset: 5)).inserted)
+        }
+        var names = SourceNames()
+        names.add(cluster: "c", topic: "t", lives: 3)
+        #expect(names[SourcePartition.source(cluster: "c", topic: "t", life: 3)] == "t")
+        #expect(names[first.source] == "t (1)")
+        #expect(names[SourcePartition.source(cluster: "c", topic: "t", life: 2)] == "t (2)")
+        #expect(names[SourcePartition.source(cluster: "c", topic: "t", life: 4)] == nil)
+    }
+
     @Test func `the digest of a record is H128 of its coordinate`() throws {
         let rows = try h128Vectors()
         #expect(rows.count == 7)

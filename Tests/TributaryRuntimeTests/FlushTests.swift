@@ -109,7 +109,8 @@ import TributaryTesting
         #expect {
             try app.rounds(1)
         } throws: { error in
-            guard let error = error as? StoreError else { return false }
+            let failure = error as? TaskFailure
+            guard let error = failure?.cause as? StoreError, failure?.step == .flush else { return false }
             return error.code == .endlessFlush && error.store == "counts" && "\(error)".contains("counts")
         }
         #expect(try world.committed("in") == nil)

@@ -67,7 +67,7 @@ import TributaryTesting
     @Test func `a batch without records moves the offset on only where nothing waits`() throws {
         func queue() -> PartitionQueue {
             PartitionQueue(
-                TopicPartition("in", 0), topic: 0, cluster: "", isInternal: false, takesContexts: true,
+                TopicPartition("in", 0), topic: 0, of: nil, cluster: "", isInternal: false, takesContexts: true,
                 entry: SourceEntry { _, _ in }, timestamps: .failOnInvalid, usesOwnTimestamps: true, operation: 0,
                 nextOffset: 5)
         }

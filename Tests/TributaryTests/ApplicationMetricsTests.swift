@@ -38,7 +38,7 @@ import TributaryLMDB
 
     private func openLog() throws -> EmbeddedLog {
         let log = try EmbeddedLog.open(at: folder.path)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
         let topic = try producer.number(ofTopic: "in")
         for index in 0..<records {

@@ -59,7 +59,7 @@ import TributaryLMDB
     func `a count on the embedded log is exact, also after a restart`(_ guarantee: ProcessingGuarantee) async throws {
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         try produce(log, 1000, keys: 10)
         var configuration = StreamsConfiguration(
             applicationID: "count", log: .open(log), guarantee: guarantee, commitInterval: .milliseconds(20))
@@ -76,7 +76,7 @@ import TributaryLMDB
         func outputs(_ mode: LineageMode) async throws -> [String] {
             let folder = try TemporaryFolder()
             let log = try EmbeddedLog.open(at: folder.path)
-            try log.createTopics([TopicSpecification("in"), TopicSpecification("out"), TopicSpecification("copy")])
+            try log.createTopics([.kept("in"), .kept("out"), .kept("copy")])
             try produce(log, 3000, keys: 10)
             let builder = StreamsBuilder()
             let stream = builder.stream("in", key: .string, value: .string)
@@ -121,7 +121,7 @@ import TributaryLMDB
     @Test func `a state directory that is gone is restored from the changelog byte for byte`() async throws {
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         try produce(log, 5000, keys: 700)
         var configuration = StreamsConfiguration(
             applicationID: "count", log: .open(log), commitInterval: .milliseconds(20))
@@ -144,7 +144,7 @@ import TributaryLMDB
     @Test func `a state directory of another topology is refused and says why`() async throws {
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         try produce(log, 10, keys: 3)
         var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))
         configuration.handlesSignals = false
@@ -162,7 +162,7 @@ import TributaryLMDB
     @Test func `a second process of the same application is refused at once`() async throws {
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         let group = try log.joinGroup(GroupConfiguration(group: "count", clientID: "other", tasks: 1))
         let app = try StreamsApplication(
             countTopology(), configuration: StreamsConfiguration(applicationID: "count", log: .open(log)))
@@ -182,7 +182,7 @@ import TributaryLMDB
     @Test func `a running application answers queries with the cell of the value`() async throws {
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         try produce(log, 100, keys: 10)
         var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))
         configuration.handlesSignals = false

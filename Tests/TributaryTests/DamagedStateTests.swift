@@ -13,7 +13,7 @@ import TributaryLMDB
     init() throws {
         folder = try TemporaryFolder()
         log = try EmbeddedLog.open(at: folder.path)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
     }
 
     private func topology(logging: Bool = true) throws -> Topology {

@@ -192,7 +192,7 @@ import TributaryTesting
     /// The letters of an application that counts some records in one commit.
     func letters(cacheBytes: Int) async throws -> [LoggedRecord] {
         let log = MemoryLog()
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out"), TopicSpecification("dead")])
+        try log.createTopics([.kept("in"), .kept("out"), .kept("dead")])
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
         let topic = try producer.number(ofTopic: "in")
         let keys = ["good", "bad-1", "bad-1"] + (0..<40).map { "other-\($0)" }
@@ -329,7 +329,7 @@ import TributaryTesting
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).to(named: "choice") { _, value, _ in value }
         let log = MemoryLog()
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out"), TopicSpecification("dead")])
+        try log.createTopics([.kept("in"), .kept("out"), .kept("dead")])
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
         let topic = try producer.number(ofTopic: "in")
         for value in ["out", "nowhere", "out"] {

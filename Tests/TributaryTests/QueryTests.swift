@@ -7,7 +7,7 @@ extension ApplicationTests {
     @Test func `committed windows are read from the state's file by the caller`() async throws {
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         // Timestamps 0..<300, three keys: 10 records of each key in a window of 30 ms.
         try produce(log, 300, keys: 3)
         let builder = StreamsBuilder()

@@ -13,7 +13,7 @@ import TributaryTesting
 
     func configuration(_ id: String = "app") throws -> StreamsConfiguration {
         let log = MemoryLog()
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         return StreamsConfiguration(applicationID: id, log: .open(log), handlesSignals: false)
     }
 
@@ -137,7 +137,7 @@ import TributaryTesting
         stream.process { Ticking() }
         stream.groupByKey().count(as: "counts").toStream().to("out")
         let log = MemoryLog()
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
         let topic = try producer.number(ofTopic: "in")
         for time in [0, 5, Int64.max - 1, .max, .max] {

@@ -57,6 +57,8 @@ final class ChildProcess {
         var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var id = pid_t()
+        // A child that may crash ends with its signal, and without registers on the screen.
+        setenv("SWIFT_BACKTRACE", "enable=no", 0)
         let status = posix_spawn(&id, path, &actions, nil, &words, environ)
         close(ends[1])
         guard status == 0 else {

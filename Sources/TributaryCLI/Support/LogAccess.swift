@@ -2,6 +2,7 @@ internal import TributaryCore
 internal import TributaryKafka
 internal import TributaryLMDB
 internal import TributaryLineage
+internal import TributaryTelemetry
 
 /// The log that a command names: an embedded one, or Kafka.
 enum LogAccess {
@@ -23,7 +24,7 @@ enum LogAccess {
     static func open(_ arguments: Arguments, creating: Bool = false) throws -> any Log {
         guard let brokers = arguments["kafka"] else {
             let path = try arguments.required("log")
-            return creating ? try EmbeddedLog.open(at: path) : try open(path)
+            return creating ? try EmbeddedLog.open(at: path, configuration: embeddedConfiguration) : try open(path)
         }
         let configuration = KafkaConfiguration(bootstrap: brokers, properties: try pairs(arguments, "property"))
         return try KafkaLog.connect(to: configuration)
@@ -46,7 +47,14 @@ enum LogAccess {
             throw CommandError(
                 "there is no embedded log in '\(path)'; 'tributary topics create NAME --log \(path)' makes one")
         }
-        return try EmbeddedLog.open(at: path)
+        return try EmbeddedLog.open(at: path, configuration: embeddedConfiguration)
+    }
+
+    /// The defaults, with warnings on the standard error: who keeps a lock, records that are too old to be kept.
+    private static var embeddedConfiguration: EmbeddedLogConfiguration {
+        var configuration = EmbeddedLogConfiguration()
+        configuration.logs = .text(level: .warning)
+        return configuration
     }
 
     static func topic(_ name: String, of log: any Log) throws -> TopicDescription {
@@ -60,7 +68,9 @@ enum LogAccess {
 
     /// The names by which cells of this log's records can be told.
     static func sourceNames(_ log: any Log) throws -> SourceNames {
-        SourceNames(cluster: log.clusterID, topics: try log.topics().map(\.name))
+        var names = SourceNames()
+        for topic in try log.topics() { names.add(cluster: log.clusterID, topic: topic.name, lives: topic.life) }
+        return names
     }
 
     /// The partitions that a command reads: one, or all.

@@ -20,8 +20,10 @@ public struct LogError: Error, Sendable, CustomStringConvertible {
         case diskFull
         /// The log's map is at its limit: raise the setting and open again.
         case mapFull
-        /// A record or transaction larger than the log takes.
+        /// A record larger than the topic or the log takes.
         case tooLarge
+        /// The open transaction has no room for another record: nothing is wrong with that one, commit first.
+        case transactionFull
         /// Someone else took over the group or the transactional id; this member must stop.
         case fenced
         /// The outcome of a commit is unknown; ask again with the commit's id.

@@ -21,13 +21,18 @@ public struct TopicDescription: Sendable, Hashable {
     public var name: String
     /// An identity that a topic of the same name made later doesn't share.
     public var identity: String
+    /// Which topic of this name it is, from 1: one more each time that it was deleted and made again.
+    ///
+    /// Part of what cells of lineage know of a source. Always 1 on a log that doesn't count such lives (Kafka).
+    public var life: UInt64
     /// The number of partitions.
     public var partitions: Int32
     /// Settings that differ from the log's defaults, under Kafka's names.
     public var settings: [String: String]
 
     /// Describes a topic.
-    public init(name: String, identity: String, partitions: Int32, settings: [String: String]) {
+    public init(name: String, identity: String, life: UInt64 = 1, partitions: Int32, settings: [String: String]) {
+        self.life = life
         self.name = name
         self.identity = identity
         self.partitions = partitions
@@ -55,11 +60,16 @@ public struct CommittedOffset: Sendable, Hashable {
     public var offset: Int64
     /// Text of the group's own; Kafka Streams keeps partition time there.
     public var metadata: String
+    /// For committing: the identity of the topic whose offset this is (``TopicDescription/identity``), empty for whichever has
+    /// the name now. Where the topic of that name is another by now, the commit is refused with `unknownTopic`; on Kafka the
+    /// broker forgets a deleted topic's offsets, and this is not looked at. Offsets that are asked for don't have it.
+    public var topicIdentity: String
 
     /// Makes a committed offset.
-    public init(_ offset: Int64, metadata: String = "") {
+    public init(_ offset: Int64, metadata: String = "", topicIdentity: String = "") {
         self.offset = offset
         self.metadata = metadata
+        self.topicIdentity = topicIdentity
     }
 }
 
@@ -83,6 +93,8 @@ public struct LogDefaults: Sendable, Hashable {
     public var atLeastOnceCommitInterval: Int64
     /// Where state goes unless said otherwise; nil if the user must say.
     public var stateDirectory: String?
+    /// Settings of this log that an application's own topics get besides those of Kafka Streams.
+    public var internalTopicSettings: [String: String] = [:]
 
     /// Makes a set of defaults.
     public init(

@@ -184,12 +184,6 @@ extension TopologyGraph {
                     "a node named '\(node.name)' is there already: give one of the two another name")
             }
         }
-        // A store's graves lie in a table of that name beside its own.
-        for name in storeOrder where name.hasSuffix(".graves") && stores[String(name.dropLast(7))] != nil {
-            throw TopologyError(
-                "the store '\(name)' has the name under which the deleted rows of '\(name.dropLast(7))' are kept: "
-                    + "give it another name")
-        }
     }
 
     private func fingerprint(_ text: String, _ stores: [String: StoreDescription]) -> UInt32 {

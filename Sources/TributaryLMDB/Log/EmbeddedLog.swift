@@ -27,7 +27,7 @@ public final class EmbeddedLog: Log {
     ) throws(LogError) -> EmbeddedLog {
         guard !path.isEmpty else { throw LogError(.configuration, "the log's folder has no name") }
         try configuration.check()
-        try makeFolders(path)
+        try makeFolders(path, sync: configuration.durability == .synced, configuration.faults)
         let core = try LogRegistry.shared.core(try resolvedPath(path), configuration)
         return EmbeddedLog(try LogHandle(core))
     }
@@ -35,9 +35,12 @@ public final class EmbeddedLog: Log {
     /// The random identity made with the folder.
     public var clusterID: String { handle.core.clusterID }
 
-    /// Exactly-once with a commit each 100 ms, and state in `<folder>/state`.
+    /// Exactly-once with a commit each 100 ms, state in `<folder>/state`, and topics of the application's own that are trimmed
+    /// by the time of their records, never by the wall clock.
     public var defaults: LogDefaults {
-        LogDefaults(guarantee: .exactlyOnce, stateDirectory: handle.core.directory + "/state")
+        var defaults = LogDefaults(guarantee: .exactlyOnce, stateDirectory: handle.core.directory + "/state")
+        defaults.internalTopicSettings = [TopicSettings.retentionTime: TopicSettings.streamTime]
+        return defaults
     }
 
     /// All topics, by name.
@@ -112,7 +115,10 @@ public final class EmbeddedLog: Log {
         return try handle.core.store.committed(group)
     }
 
-    /// The id of the last commit under a transactional id, 0 if there was none: what became of a commit whose outcome is unknown.
+    /// The id of the last commit under a transactional id, 0 if there was none: what became of a commit whose outcome is
+    /// unknown, since only the id's owner changes it.
+    ///
+    /// Such a log must be closed and opened anew in this process before it answers.
     public func lastCommit(transactionalID: String) throws(LogError) -> Int64 {
         try handle.check()
         return try handle.core.store.lastCommit(transactionalID)
@@ -132,6 +138,9 @@ public final class EmbeddedLog: Log {
         try handle.check()
         try handle.core.maintenance.runNow()
     }
+
+    /// How much waits for the one writing thread of this process: commits, and what was collected without transactions.
+    package var waitingWrites: Int { handle.core.writer.waiting }
 
     /// Writes what producers have handed over and closes the log for all they, consumers and groups may ask.
     public func close() { handle.close() }

@@ -71,4 +71,18 @@ public struct EmbeddedLogConfiguration: Sendable {
             throw LogError(.configuration, "\(error)")
         }
     }
+
+    /// The same with numbers that can be calculated with: what is larger is as good as never, or as everything.
+    func limited() -> EmbeddedLogConfiguration {
+        let longest: Int64 = 1 << 40  // 35 years
+        var limited = self
+        limited.lingerMilliseconds = min(max(lingerMilliseconds, 0), longest)
+        limited.maintenanceIntervalMilliseconds = min(max(maintenanceIntervalMilliseconds, 0), longest)
+        limited.lockTimeoutMilliseconds = min(max(lockTimeoutMilliseconds, 0), longest)
+        limited.lockPatienceMilliseconds = min(max(lockPatienceMilliseconds, 1), longest)
+        limited.lingerBytes = min(max(lingerBytes, 0), 1 << 40)
+        limited.batchBytes = min(max(batchBytes, 1024), 1 << 30)
+        limited.maximumTransactionBytes = min(max(maximumTransactionBytes, 0), 1 << 40)
+        return limited
+    }
 }

@@ -17,6 +17,7 @@ internal import TributaryCore
     nonisolated(unsafe) private let state: Owned<ProducerState>
     private let handle: LogHandle
     private let locks: Bool
+    private let id: String?
     private let lock = Atomic<Bool>(false)
     private let wanted = Atomic<Bool>(false)
 
@@ -27,7 +28,8 @@ internal import TributaryCore
             transaction = WriteSet.Transaction(id: id, epoch: try handle.core.store.beginEpoch(id))
         }
         locks = transaction == nil
-        unsafe state = Owned(ProducerState(handle.core.configuration, transaction))
+        id = configuration.transactionalID
+        unsafe state = Owned(ProducerState(handle.core.configuration, transaction, handle.core.store.ages))
     }
 
     deinit { close() }
@@ -57,9 +59,19 @@ internal import TributaryCore
     ) throws(LogError) {
         if locks { enter() }
         defer { if locks { leave() } }
-        try unsafe state.value.send(
-            topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-            context: context, cell: cell, extras: extras)
+        do throws(LogError) {
+            try unsafe state.value.send(
+                topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
+                context: context, cell: cell, extras: extras)
+        } catch {
+            // Without a transaction there is room as soon as what was collected is handed over.
+            guard locks, error.code == .transactionFull else { throw error }
+            try handle.check()
+            submitLocked()
+            try unsafe state.value.send(
+                topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
+                context: context, cell: cell, extras: extras)
+        }
         if locks { try afterSend() }
     }
 
@@ -155,10 +167,23 @@ internal import TributaryCore
         try handle.check()
         try checkTransactional()
         let name = try handle.core.store.groupName(of: group, for: offsets)
+        let doubtful = unsafe state.value.doubtfulCommit
+        var happened = false
+        if doubtful != 0 {
+            let row = try handle.core.store.commitRow(id)
+            happened = unsafe state.value.isOwn(row, doubtful)
+        }
         let set = try unsafe state.value.commitSet(offsets, name)
+        if happened {
+            // The id's row is this producer's own: nobody else can have put the number there.
+            set.commit = doubtful
+            unsafe state.value.finished(set)
+            return doubtful
+        }
         handle.core.writer.submit(set)
         set.wait()
-        if let failure = set.failure {
+        if let failed = set.failure {
+            let failure = unsafe state.value.named(failed, set)
             // The transaction stays open: the commit may be tried again, or given up.
             unsafe state.value.keep(set)
             throw failure

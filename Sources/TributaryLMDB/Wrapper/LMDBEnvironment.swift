@@ -166,12 +166,6 @@ package struct LMDBOptions: Sendable {
         faults?.note(.sync(path))
     }
 
-    /// Whether a commit waits for the disk.
-    var isSynced: Bool {
-        var flags: UInt32 = 0
-        return unsafe mdb_env_get_flags(handle, &flags) == 0 && flags & UInt32(MDB_NOSYNC) == 0
-    }
-
     /// Begins a read transaction.
     package func read() throws(LMDBError) -> ReadTransaction { try ReadTransaction(self) }
 
@@ -234,6 +228,28 @@ package struct LMDBOptions: Sendable {
 
     /// A number for a database that only reads go to, which LMDB isn't told of.
     func readDatabase(_ name: String) -> LMDBDatabase { names.withLock { $0.forReading(name) } }
+
+    /// The error of a failed commit.
+    ///
+    /// LMDB writes a commit's pages, syncs them, and then writes the meta page that makes them count. If the last step fails
+    /// it tries to put the old page back and refuses every transaction from then on; what other processes saw in between, and
+    /// what a crash would leave, can't be told from here. A failure before that leaves the file as it was: asking the file
+    /// would be wrong, since another process may have committed meanwhile.
+    func commitFailure(_ status: Int32) -> LMDBError {
+        let error = failure("mdb_txn_commit", status)
+        var begun: OpaquePointer?
+        let probe = unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &begun)
+        if probe == 0 { unsafe mdb_txn_abort(begun) }
+        // Without a free slot for the question nothing is known, either.
+        let isUnknown = probe == MDB_PANIC || probe == MDB_READERS_FULL
+        return LMDBError(code: error.code, call: error.call, path: path, isOutcomeUnknown: isUnknown)
+    }
+
+    /// Whether a commit waits for the disk, by what LMDB itself has been told.
+    var isSynced: Bool {
+        var flags: UInt32 = 0
+        return unsafe mdb_env_get_flags(handle, &flags) == 0 && flags & UInt32(MDB_NOSYNC) == 0
+    }
 
     func nextTransactionNumber() -> UInt64 { transactions.add(1, ordering: .relaxed).newValue }
 

@@ -39,6 +39,11 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
     /// The page that is not what LMDB wrote, if one was found.
     package let page: UInt64?
 
+    /// Whether a commit failed in such a way that it may have happened: its meta page was being written.
+    ///
+    /// Any other failed commit left nothing.
+    package let isOutcomeUnknown: Bool
+
     /// What a caller must tell apart.
     package var kind: Kind {
         switch code {
@@ -59,7 +64,10 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
     package static let badRow: Int32 = -30_000
 
     /// Makes an error.
-    package init(code: Int32, call: StaticString, path: String, page: UInt64? = nil) {
+    package init(
+        code: Int32, call: StaticString, path: String, page: UInt64? = nil, isOutcomeUnknown: Bool = false
+    ) {
+        self.isOutcomeUnknown = isOutcomeUnknown
         self.code = code
         self.call = call
         self.path = path

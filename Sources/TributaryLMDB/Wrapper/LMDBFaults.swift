@@ -8,13 +8,16 @@ internal import TributaryCore
     internal import Darwin
 #endif
 
-/// Makes a chosen write or commit fail, so that tests can see what a full disk leaves behind.
+/// Makes a chosen write or commit fail, so that tests can see what a full disk leaves behind, and notes what was asked of the
+/// disk.
 ///
 /// A failed write spoils its transaction, and a failed commit ends it, as in LMDB itself.
 package final class LMDBFaults: Sendable {
     private let writesLeft = Atomic<Int>(Int.max)
     private let commitsLeft = Atomic<Int>(Int.max)
     private let code = Atomic<Int32>(0)
+    private let answersLeft = Atomic<Int>(Int.max)
+    private let meanwhile = Guarded<(@Sendable () -> Void)?>(nil)
     private let steps = Guarded<[Step]>([])
 
     /// What was done for the data's safety, with the file or folder.
@@ -54,17 +57,29 @@ package final class LMDBFaults: Sendable {
         commitsLeft.store(number, ordering: .releasing)
     }
 
+    /// Lets the `number`th commit from now happen (1 is the next), and says that its outcome is unknown.
+    package func loseAnswer(ofCommit number: Int) { answersLeft.store(number, ordering: .releasing) }
+
+    /// Runs a closure when a commit has failed, before its caller learns of it: what others do meanwhile.
+    package func afterFailedCommit(_ body: (@Sendable () -> Void)?) { meanwhile.withLock { $0 = body } }
+
+    func failed() {
+        let body = meanwhile.withLock { $0 }
+        body?()
+    }
+
     /// Lets nothing fail any more.
     package func clear() {
+        answersLeft.store(Int.max, ordering: .releasing)
         writesLeft.store(Int.max, ordering: .releasing)
         commitsLeft.store(Int.max, ordering: .releasing)
     }
 
     func nextWrite() -> Int32 { next(writesLeft) }
-    func nextCommit(_ path: String, isSynced: Bool) -> Int32 {
-        let code = next(commitsLeft)
-        if code == 0 { note(.commit(path, isSynced: isSynced)) }
-        return code
+    func nextCommit() -> Int32 { next(commitsLeft) }
+    func losesAnswer() -> Bool {
+        answersLeft.load(ordering: .acquiring) != Int.max
+            && answersLeft.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
     }
 
     private func next(_ left: borrowing Atomic<Int>) -> Int32 {

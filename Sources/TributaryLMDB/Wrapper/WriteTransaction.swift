@@ -56,17 +56,29 @@ internal import TributaryCore
     }
 
     /// Makes everything written durable, as far as the environment's sync option says.
+    ///
+    /// A commit that throws did not happen, unless the error says that its outcome is unknown.
     package consuming func commit() throws(LMDBError) {
         assert(pthread_equal(thread, pthread_self()) != 0, "a write transaction ended on another thread")
         let environment = environment
         if failed { throw environment.failure("mdb_txn_commit", MDB_BAD_TXN) }
         if let faults = environment.faults {
-            let code = faults.nextCommit(environment.path, isSynced: environment.isSynced)
-            if code != 0 { throw environment.failure("mdb_txn_commit", code) }
+            let code = faults.nextCommit()
+            if code != 0 {
+                unsafe mdb_txn_abort(self.handle.take())
+                faults.failed()
+                throw environment.failure("mdb_txn_commit", code)
+            }
         }
         let handle = unsafe self.handle.take()
         // Frees the transaction even when it fails.
-        try environment.check("mdb_txn_commit", unsafe mdb_txn_commit(handle))
+        let status = unsafe mdb_txn_commit(handle)
+        if status != 0 { throw environment.commitFailure(status) }
+        guard let faults = environment.faults else { return }
+        faults.note(.commit(environment.path, isSynced: environment.isSynced))
+        if faults.losesAnswer() {
+            throw LMDBError(code: EIO, call: "mdb_txn_commit", path: environment.path, isOutcomeUnknown: true)
+        }
     }
 
     /// Gives up everything written.

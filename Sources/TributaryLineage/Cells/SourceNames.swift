@@ -11,12 +11,23 @@ public struct SourceNames: Sendable, Equatable {
         for topic in topics { add(cluster: cluster, topic: topic) }
     }
 
-    /// Names one more topic; the first of two topics with the same hash keeps it.
+    /// Names a topic and those of the same name that were before it: `orders` for the one that is there, `orders (1)` for the
+    /// first of its lives. Of very many lives the last 1000 are named.
+    public mutating func add(cluster: String, topic: String, lives: UInt64) {
+        add(cluster: cluster, topic: topic, life: lives)
+        guard lives > 1 else { return }
+        for life in (lives > 1000 ? lives - 1000 : 1)..<lives {
+            let hash = SourcePartition.source(cluster: cluster, topic: topic, life: life)
+            if topics[hash] == nil { topics[hash] = "\(topic) (\(life))" }
+        }
+    }
+
+    /// Names one more topic; the first of two topics with the same hash keeps it. `life` is which topic of that name, from 1.
     ///
     /// - Returns: the other topic of this hash, if there is one. A topology with such topics must be refused.
     @discardableResult
-    public mutating func add(cluster: String, topic: String) -> String? {
-        let hash = SourcePartition.source(cluster: cluster, topic: topic)
+    public mutating func add(cluster: String, topic: String, life: UInt64 = 1) -> String? {
+        let hash = SourcePartition.source(cluster: cluster, topic: topic, life: life)
         if let known = topics[hash] { return known == topic ? nil : known }
         topics[hash] = topic
         return nil

@@ -11,9 +11,9 @@ public struct SourcePartition: BitwiseCopyable, Sendable {
     /// What P adds to the low half of every digest.
     @usableFromInline let lowWord: UInt64
 
-    /// Names a partition of a topic of a cluster.
-    public init(cluster: String, topic: String, partition: Int32) {
-        let hash = SourcePartition.hash(cluster: cluster, topic: topic)
+    /// Names a partition of a topic of a cluster; `life` is which topic of that name it is, from 1.
+    public init(cluster: String, topic: String, partition: Int32, life: UInt64 = 1) {
+        let hash = SourcePartition.hash(cluster: cluster, topic: topic, life: life)
         source = UInt32(truncatingIfNeeded: hash)
         self.partition = partition
         word = mix(hash ^ mix(UInt64(truncatingIfNeeded: partition)))
@@ -30,18 +30,21 @@ public struct SourcePartition: BitwiseCopyable, Sendable {
         return UInt128(high) << 64 | UInt128(low)
     }
 
-    /// The 4-byte hash by which entries name the source `topic` of a cluster.
-    public static func source(cluster: String, topic: String) -> UInt32 {
-        UInt32(truncatingIfNeeded: hash(cluster: cluster, topic: topic))
+    /// The 4-byte hash by which entries name the source `topic` of a cluster; `life` is which topic of that name, from 1.
+    public static func source(cluster: String, topic: String, life: UInt64 = 1) -> UInt32 {
+        UInt32(truncatingIfNeeded: hash(cluster: cluster, topic: topic, life: life))
     }
 
-    /// T: FNV-1a-64 of the cluster id, a zero byte and the topic.
-    private static func hash(cluster: String, topic: String) -> UInt64 {
+    /// T: FNV-1a-64 of the cluster id, a zero byte and the topic; from its second life on, a zero byte and the life in decimal.
+    private static func hash(cluster: String, topic: String, life: UInt64) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
         for byte in cluster.utf8 { add(byte) }
         add(0)
         for byte in topic.utf8 { add(byte) }
+        guard life > 1 else { return hash }
+        add(0)
+        for byte in String(life).utf8 { add(byte) }
         return hash
     }
 }

@@ -57,6 +57,7 @@ public struct StateRestorer {
         let store: StateStore
         let changelog: TopicPartition
         let identity: String
+        let life: UInt64
         let ends: Watermarks
         var start: Int64
         /// Nil if the rows are trusted, else why not; empty if there are none.
@@ -101,8 +102,8 @@ public struct StateRestorer {
         let topic = try log.topic(changelog.topic)
         func work(_ start: Int64, _ distrust: String?, _ position: StorePosition? = nil) -> Work {
             Work(
-                store: store, changelog: changelog, identity: topic?.identity ?? "", ends: ends, start: start,
-                distrust: distrust, position: position)
+                store: store, changelog: changelog, identity: topic?.identity ?? "", life: topic?.life ?? 1, ends: ends,
+                start: start, distrust: distrust, position: position)
         }
         guard store.description.isPersistent, let engine = task.stores.persistent else { return work(ends.low, "") }
         let kept: StorePosition?
@@ -275,7 +276,8 @@ public struct StateRestorer {
         let foreign = ForeignCells(
             task.recorder,
             SourcePartition(
-                cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition))
+                cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition,
+                life: item.life))
         let takesContexts = task.recorder.propagators.contains(.traceContext)
         let hashed = ByteBuffer()
         let unreadable = item.store.unreadableCells

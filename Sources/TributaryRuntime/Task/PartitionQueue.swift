@@ -69,14 +69,20 @@ final class PartitionQueue {
         uncommittedLinks.removeAll(keepingCapacity: true)
     }
 
+    /// The identity of the topic that is read; empty if it isn't known.
+    let topicIdentity: String
+
     init(
-        _ partition: TopicPartition, topic: Int32, cluster: String, isInternal: Bool, takesContexts: Bool,
+        _ partition: TopicPartition, topic: Int32, of description: TopicDescription?, cluster: String, isInternal: Bool,
+        takesContexts: Bool,
         entry: SourceEntry,
         timestamps: TimestampExtractor, usesOwnTimestamps: Bool, operation: Int32, nextOffset: Int64
     ) {
         self.partition = partition
         self.topic = topic
-        source = SourcePartition(cluster: cluster, topic: partition.topic, partition: partition.partition)
+        source = SourcePartition(
+            cluster: cluster, topic: partition.topic, partition: partition.partition, life: description?.life ?? 1)
+        topicIdentity = description?.identity ?? ""
         self.isInternal = isInternal
         self.takesContexts = takesContexts
         self.entry = entry
@@ -84,6 +90,11 @@ final class PartitionQueue {
         self.usesOwnTimestamps = usesOwnTimestamps
         self.operation = operation
         state = Owned(State(nextOffset: nextOffset))
+    }
+
+    /// Goes on behind offsets that can't be read, if nothing before them waits.
+    func skip(to offset: Int64) {
+        if state.value.batches.isEmpty { state.value.nextOffset = max(state.value.nextOffset, offset) }
     }
 
     func add(_ batch: RecordBatch) {

@@ -46,7 +46,7 @@ extension StreamTask {
         try failed(.timestamp, node(of: queue), error, meta)
     }
 
-    private func node(of queue: PartitionQueue) -> String {
+    func node(of queue: PartitionQueue) -> String {
         let topic = queue.partition.topic
         let source = topology.sources.first { ($0.isInternal ? "\(applicationID)-\($0.topic)" : $0.topic) == topic }
         return source?.node ?? topic

@@ -109,7 +109,12 @@ public final class StreamTask {
     /// - Parameters:
     ///   - cluster: the log's cluster id, which cells name.
     ///   - positions: where each source partition begins, and its partition time.
-    public func start(cluster: String, positions: [TopicPartition: (offset: Int64, partitionTime: Int64)]) throws {
+    ///   - descriptions: the source topics as they were when the positions were asked for: offsets are committed for these,
+    ///     not for others that have their names by then, and cells name them.
+    public func start(
+        cluster: String, positions: [TopicPartition: (offset: Int64, partitionTime: Int64)],
+        descriptions: [String: TopicDescription] = [:]
+    ) throws {
         self.cluster = cluster
         // Processors ask for it when they are initialised.
         for name in subTopologies.flatMap(\.sourceTopics) {
@@ -128,7 +133,8 @@ public final class StreamTask {
                 let place = TopicPartition(topic, partition)
                 guard let position = positions[place] else { continue }
                 let queue = PartitionQueue(
-                    place, topic: topics.number(topic), cluster: cluster, isInternal: source.isInternal,
+                    place, topic: topics.number(topic), of: descriptions[topic], cluster: cluster,
+                    isInternal: source.isInternal,
                     takesContexts: source.isInternal || recorder.propagators.contains(.traceContext), entry: entry,
                     timestamps: source.isInternal ? .failOnInvalid : source.timestamps ?? configuration.timestamps,
                     usesOwnTimestamps: source.isInternal || source.timestamps == nil,
@@ -303,7 +309,8 @@ public final class StreamTask {
         var offsets: [TopicPartition: CommittedOffset] = [:]
         for queue in queues {
             offsets[queue.partition] = CommittedOffset(
-                queue.nextOffset, metadata: OffsetMetadata.encode(partitionTime: queue.partitionTime))
+                queue.nextOffset, metadata: OffsetMetadata.encode(partitionTime: queue.partitionTime),
+                topicIdentity: queue.topicIdentity)
         }
         return offsets
     }

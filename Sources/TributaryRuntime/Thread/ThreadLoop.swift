@@ -111,6 +111,9 @@ final class ThreadLoop {
 
     private func start(_ task: StreamTask) throws {
         let sources = task.sourcePartitions(context.plan.partitions)
+        // Before the offsets: should a topic be deleted and made again in between, they are refused at the commit.
+        var descriptions: [String: TopicDescription] = [:]
+        for source in sources { descriptions[source.topic] = try context.log.topic(source.topic) }
         let committed = try context.group.committed(sources)
         var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
         for source in sources {
@@ -128,7 +131,7 @@ final class ThreadLoop {
             }
             positions[source] = position
         }
-        try task.start(cluster: context.log.clusterID, positions: positions)
+        try task.start(cluster: context.log.clusterID, positions: positions, descriptions: descriptions)
         for queue in task.queues {
             let number = try consumer.assign(queue.partition, from: queue.nextOffset)
             queue.assignment = number
@@ -293,7 +296,11 @@ final class ThreadLoop {
         // One batch per partition and round is enough to keep the queues filled.
         for _ in 0..<max(assignments.count, 1) {
             let began = batchSpans?.now
-            let batch = try consumer.poll(timeout: wait)
+            let batch: RecordBatch?
+            do throws(LogError) { batch = try consumer.poll(timeout: wait) } catch {
+                try skipUnreadable(error)
+                continue
+            }
             thread.metrics.polls.add()
             guard let batch else { return }
             thread.metrics.polled.add(Int64(batch.count))
@@ -306,6 +313,17 @@ final class ThreadLoop {
                 consumer.pause(batch.assignment)
             }
         }
+    }
+
+    /// Goes on behind bytes of a source partition that can't be read, if the handler of deserialisation lets them pass.
+    private func skipUnreadable(_ error: LogError) throws {
+        let number = assignments.firstIndex { item in
+            item?.queue.partition.topic == error.topic && item?.queue.partition.partition == error.partition
+        }
+        guard error.code == .corrupt, let number, let assignment = assignments[number], let resume = error.resumeOffset
+        else { throw error }
+        try assignment.task.sourceUnreadable(assignment.queue, error, resume: resume)
+        consumer.seek(number, to: resume)
     }
 
     private func timeToWait(_ now: Int64) -> Int64 {

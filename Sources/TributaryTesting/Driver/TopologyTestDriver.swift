@@ -112,10 +112,14 @@ public final class TopologyTestDriver {
         let sources = topology.sources.map {
             TopicPartition($0.isInternal ? "\(runtime.applicationID)-\($0.topic)" : $0.topic, 0)
         }
+        var descriptions: [String: TopicDescription] = [:]
+        for source in sources { descriptions[source.topic] = try log.topic(source.topic) }
         let committed = try group.committed(sources)
         var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
         for source in sources { positions[source] = task.startPosition(committed[source]) }
-        try Lineage.bound(to: task.box) { try task.start(cluster: log.clusterID, positions: positions) }
+        try Lineage.bound(to: task.box) {
+            try task.start(cluster: log.clusterID, positions: positions, descriptions: descriptions)
+        }
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "driver"))
         var assignments: [Int: TopicPartition] = [:]
         for source in sources {

@@ -39,6 +39,41 @@ extension LogConformance {
                 let change = try next.nextChange(timeout: fixture.patience)
                 try expect(change, equals: .assigned([0]), "tasks of the next member")
             },
+            Check("offsets belong to a topic, not to its name") { fixture in
+                let places = [try fixture.topic("t"), try fixture.topic("t2"), try fixture.topic("a")]
+                let identity = try fixture.log.topic("t")?.identity ?? ""
+                let group = try fixture.group()
+                let second = try fixture.group("g")
+                for place in places {
+                    let own = try fixture.log.topic(place.topic)?.identity ?? ""
+                    try group.commit([place: CommittedOffset(7, topicIdentity: own)])
+                    try second.commit([place: CommittedOffset(8)])
+                }
+                try fixture.log.deleteTopics(["t"])
+                try fixture.topic("t")
+                guard try fixture.log.topic("t")?.life == 2 else { return }
+                let others = [places[1]: CommittedOffset(7), places[2]: CommittedOffset(7)]
+                try expect(try group.committed(places), equals: others, "offsets after the topic was deleted")
+                try expect(try second.committed([places[0]]), equals: [:], "those of another group")
+                try expect(.unknownTopic, "an offset of the old topic") {
+                    try group.commit([places[0]: CommittedOffset(9, topicIdentity: identity)])
+                }
+                let producer = try fixture.producer("tx")
+                try producer.beginTransaction()
+                try fixture.send(fixture.record("x"), to: places[1], with: producer)
+                try expect(.unknownTopic, "an offset of the old topic in a transaction") {
+                    _ = try producer.commitTransaction(
+                        offsets: [places[0]: CommittedOffset(9, topicIdentity: identity)], group: group)
+                }
+                try producer.abortTransaction()
+                try expect(try group.committed(places), equals: others, "offsets after refused commits")
+                let now = try fixture.log.topic("t")?.identity ?? ""
+                try group.commit([places[0]: CommittedOffset(1, topicIdentity: now)])
+                try expect(try group.committed([places[0]]), equals: [places[0]: CommittedOffset(1)], "its own offset")
+                try expect(.unknownTopic, "an offset of no topic") {
+                    try group.commit([TopicPartition("none", 0): CommittedOffset(1)])
+                }
+            },
             Check("groups know nothing of each other") { fixture in
                 let place = try fixture.topic("t")
                 let groups = [try fixture.group("a"), try fixture.group("b")]

@@ -71,6 +71,42 @@ extension LogConformance {
                 try expect(first != (try fixture.log.topic("t")?.identity), "the identity is the same")
                 _ = try fixture.read(0, from: place)
             },
+            Check("a deleted topic is gone for its readers and writers, whoever has its name") { fixture in
+                let place = try fixture.topic("t")
+                try fixture.write(["a", "b"], to: place)
+                let consumer = try fixture.consumer()
+                _ = try consumer.assign(place, from: 1)
+                let producer = try fixture.producer("tx")
+                let number = try producer.number(ofTopic: "t")
+                try producer.beginTransaction()
+                try fixture.send(fixture.record("old"), to: place, with: producer)
+                try fixture.log.deleteTopics(["t"])
+                try fixture.topic("t")
+                // A log that doesn't count lives may have to find out by itself, or not at all.
+                guard try fixture.log.topic("t")?.life == 2 else { return }
+                try fixture.write(["c", "d", "e"], to: place)
+                try expect(.unknownTopic, "a reader of the old one") { _ = try consumer.poll(timeout: 0) }
+                try expect(.unknownTopic, "a transaction of the old one") {
+                    _ = try producer.commitTransaction(offsets: [:], group: nil)
+                }
+                try producer.abortTransaction()
+                try expect(try producer.number(ofTopic: "t") != number, "the number is the same")
+                try expect(try fixture.values(fixture.read(3, from: place)), equals: ["c", "d", "e"], "records")
+            },
+            Check("lives of a topic are counted, each name by itself") { fixture in
+                try fixture.topic("other")
+                try fixture.topic("t")
+                try expect(try fixture.log.topic("t")?.life, equals: 1, "the first life")
+                try fixture.log.deleteTopics(["t"])
+                try fixture.topic("t")
+                guard try fixture.log.topic("t")?.life != 1 else { return }
+                for life: UInt64 in 2...12 {
+                    try expect(try fixture.log.topic("t")?.life, equals: life, "life")
+                    try fixture.log.deleteTopics(["t"])
+                    try fixture.topic("t")
+                }
+                try expect(try fixture.log.topics().map(\.life), equals: [1, 13], "lives")
+            },
             Check("a closed log says so") { fixture in
                 try fixture.topic("t")
                 fixture.log.close()

@@ -83,7 +83,8 @@ public final class MemoryLog: Log {
                 }
                 state.topics[name] = MemoryLogState.Topic(
                     description: TopicDescription(
-                        name: name, identity: "memory-\(state.nextNumber())", partitions: specification.partitions,
+                        name: name, identity: "memory-\(state.nextNumber())", life: (state.deaths[name] ?? 0) + 1,
+                        partitions: specification.partitions,
                         settings: specification.settings),
                     partitions: Array(repeating: MemoryLogState.Partition(), count: Int(specification.partitions)))
             }
@@ -95,7 +96,7 @@ public final class MemoryLog: Log {
         try monitor.change { (state) throws(LogError) in
             try state.checkOpen()
             for name in names {
-                _ = try state.topic(name)
+                state.deaths[name] = try state.topic(name).description.life
                 state.topics[name] = nil
                 state.groups = state.groups.mapValues { group in
                     var group = group

@@ -6,6 +6,7 @@ import TributaryCore
 final class MemoryLogConsumer: LogConsumer {
     private struct Assignment {
         var place: TopicPartition
+        var identity: String
         var position: Int64
         var knownEnd: Int64
         var isPaused = false
@@ -31,11 +32,13 @@ final class MemoryLogConsumer: LogConsumer {
             throw LogError(
                 .invalidRequest, "the partition is assigned", topic: partition.topic, partition: partition.partition)
         }
-        let end = try monitor.withLock { (state) throws(LogError) in
+        let assignment = try monitor.withLock { (state) throws(LogError) in
             try state.checkOpen()
-            return try state.partition(partition).high
+            let end = try state.partition(partition).high
+            return Assignment(
+                place: partition, identity: try state.topic(partition.topic).description.identity, position: offset,
+                knownEnd: end)
         }
-        let assignment = Assignment(place: partition, position: offset, knownEnd: end)
         if let free = assignments.firstIndex(where: { $0 == nil }) {
             assignments[free] = assignment
             return free
@@ -91,7 +94,12 @@ final class MemoryLogConsumer: LogConsumer {
         for step in 0..<assignments.count {
             let index = (next + step) % assignments.count
             guard var assignment = assignments[index], !assignment.isPaused else { continue }
-            let partition = try state.partition(assignment.place)
+            let place = assignment.place
+            guard state.topics[place.topic]?.description.identity == assignment.identity else {
+                throw LogError(
+                    .unknownTopic, "the topic was deleted", topic: place.topic, partition: place.partition)
+            }
+            let partition = try state.partition(place)
             assignment.knownEnd = partition.high
             assignments[index] = assignment
             guard assignment.position >= partition.low, assignment.position <= partition.high else {

@@ -58,12 +58,20 @@ final class MemoryLogGroup: LogGroup {
     func store(_ offsets: [TopicPartition: CommittedOffset], in state: inout MemoryLogState) throws(LogError) {
         for (place, offset) in offsets {
             _ = try state.partition(place)
+            let identity = try state.topic(place.topic).description.identity
+            guard offset.topicIdentity.isEmpty || offset.topicIdentity == identity else {
+                throw LogError(
+                    .unknownTopic, "an offset of a topic that was deleted, and made again as another",
+                    topic: place.topic, partition: place.partition, offset: offset.offset)
+            }
             guard offset.offset >= 0 else {
                 throw LogError(
                     .invalidRequest, "a committed offset is 0 or more", topic: place.topic, partition: place.partition,
                     offset: offset.offset)
             }
         }
-        for (place, offset) in offsets { state.groups[group]?.committed[place] = offset }
+        for (place, offset) in offsets {
+            state.groups[group]?.committed[place] = CommittedOffset(offset.offset, metadata: offset.metadata)
+        }
     }
 }

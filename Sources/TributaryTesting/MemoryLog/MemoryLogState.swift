@@ -24,6 +24,8 @@ struct MemoryLogState {
     }
 
     var topics: [String: Topic] = [:]
+    /// How many topics of a name were deleted.
+    var deaths: [String: UInt64] = [:]
     var groups: [String: Group] = [:]
     /// For each transactional id the number of the producer that may use it.
     var transactionalIDs: [String: Int] = [:]

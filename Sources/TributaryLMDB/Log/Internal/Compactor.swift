@@ -102,7 +102,7 @@ struct Compactor: ~Copyable {
             let batchEnd = base + Int64(delta) + 1
             if batchEnd >= row.nextOffset { break }
             if settings.minimumCompactionLagMilliseconds > 0,
-                latest > now - settings.minimumCompactionLagMilliseconds
+                latest > now.subtractingSaturated(settings.minimumCompactionLagMilliseconds)
             {
                 break
             }
@@ -250,7 +250,9 @@ struct Compactor: ~Copyable {
             }
             return true
         }
-        plan.horizon = header.deleteHorizon != 0 ? header.deleteHorizon : now + settings.deleteRetentionMilliseconds
+        plan.horizon =
+            header.deleteHorizon != 0
+            ? header.deleteHorizon : now.addingSaturated(settings.deleteRetentionMilliseconds)
         plan.isChanged = plan.kept != header.count || (plan.tombstones > 0 && header.deleteHorizon == 0)
         return plan
     }

@@ -31,39 +31,29 @@ struct GroupWriter: ~Copyable {
                 try transaction.put(databases.meta, key.bytes, value.bytes)
             }
             if last != before { store.configuration.killPoint?(.groupWritten) }
-            try commit(transaction, id: last, changed: last != before)
+            try transaction.commit()
             if last != before { store.configuration.killPoint?(.groupCommitted) }
             if last != before { store.wake.word.announce() }
             for set in sets { set.finish() }
         } catch {
-            // Nothing of this transaction exists. If one of several sets was too much, the others must not fail with it.
+            // Nothing of this transaction exists, unless the error says that this is not known. If one of several sets was
+            // too much, the others must not fail with it.
             if sets.count > 1 && !error.isOutcomeUnknown {
                 for set in sets { write([set]) }
             } else {
                 for set in sets {
-                    set.failure = LogError(error)
+                    set.failure = set.failure ?? failure(error, set)
                     set.finish()
                 }
             }
         }
     }
 
-    /// Commits; a failed commit is asked after in the file, since its outcome is what the file says.
-    private mutating func commit(
-        _ transaction: consuming WriteTransaction, id: Int64, changed: Bool
-    ) throws(LMDBError) {
-        do throws(LMDBError) { try transaction.commit() } catch {
-            guard changed, error.kind == .io || error.kind == .diskFull else { throw error }
-            let stored: Int64
-            do throws(LMDBError) { stored = try storedCommit() } catch { throw LMDBError.outcomeUnknown(error) }
-            if stored < id { throw error }
-        }
-    }
-
-    private mutating func storedCommit() throws(LMDBError) -> Int64 {
-        let reader = try store.environment.read()
-        key.text("commit")
-        return try reader.value(store.databases.meta, key.bytes)?.integer(at: 0, as: Int64.self) ?? 0
+    private func failure(_ error: LMDBError, _ set: WriteSet) -> LogError {
+        guard error.isOutcomeUnknown else { return LogError(error) }
+        return LogError(
+            .outcomeUnknown,
+            "whether commit \(set.commit) happened can't be told before the log is opened again. \(error)")
     }
 
     private mutating func lastCommit(
@@ -91,8 +81,31 @@ struct GroupWriter: ~Copyable {
             let batch = set.batches[index]
             key.partition(batch.topic, batch.partition)
             if try transaction.value(databases.partitions, key.bytes) == nil {
+                set.refused = index
                 return LogError(.unknownTopic, "the topic was deleted", partition: batch.partition)
             }
+        }
+        for (partition, offset) in set.offsets {
+            if let refusal = try refusal(partition, offset, transaction) { return refusal }
+        }
+        return nil
+    }
+
+    /// Why an offset can't be committed: it belongs to no topic that is there now.
+    private mutating func refusal(
+        _ place: TopicPartition, _ offset: CommittedOffset, _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> LogError? {
+        key.text(place.topic)
+        let row = try store.topicRow(transaction, key)
+        guard let row, place.partition < row.partitions else {
+            return LogError(
+                .unknownTopic, "an offset of a topic that isn't there", topic: place.topic, partition: place.partition,
+                offset: offset.offset)
+        }
+        guard offset.topicIdentity.isEmpty || offset.topicIdentity == row.identity else {
+            return LogError(
+                .unknownTopic, "an offset of a topic that was deleted, and made again as another", topic: place.topic,
+                partition: place.partition, offset: offset.offset)
         }
         return nil
     }
@@ -128,6 +141,17 @@ struct GroupWriter: ~Copyable {
         }
     }
 
+    /// Keeps the greatest time of a partition's records; the key is the partition's.
+    private mutating func advanceTime(
+        _ sealed: SealedBatch, _ transaction: inout WriteTransaction, _ databases: LogDatabases
+    ) throws(LMDBError) {
+        let before = try transaction.value(databases.times, key.bytes)?.integer(at: 0, as: Int64.self) ?? Int64.min
+        guard sealed.batch.maxTimestamp > before else { return }
+        value.removeAll()
+        value.append(bigEndian: sealed.batch.maxTimestamp)
+        try transaction.put(databases.times, key.bytes, value.bytes)
+    }
+
     private mutating func put(
         _ set: WriteSet, _ index: Int, _ transaction: inout WriteTransaction, _ databases: LogDatabases
     ) throws(LMDBError) {
@@ -143,6 +167,7 @@ struct GroupWriter: ~Copyable {
         row.bytes += Int64(sealed.batch.length)
         row.store(into: &value)
         try transaction.put(databases.partitions, key.bytes, value.bytes)
+        if sealed.hasStreamTime { try advanceTime(sealed, &transaction, databases) }
         key.record(sealed.topic, sealed.partition, base)
         try transaction.put(databases.records, key.bytes, sealed.batch.bytes)
     }

@@ -24,8 +24,10 @@ final class LogCore: Sendable {
         directory: String, configuration: EmbeddedLogConfiguration, onClose: @escaping @Sendable () -> Void
     ) throws(LogError) {
         self.directory = directory
+        let configuration = configuration.limited()
         self.configuration = configuration
-        try makeFolders(directory + "/groups")
+        let syncs = configuration.durability == .synced
+        try makeFolders(directory + "/groups", sync: syncs, configuration.faults)
         let opened = try Self.openFiles(directory, configuration, onClose)
         environment = opened.0
         databases = opened.1
@@ -71,7 +73,12 @@ final class LogCore: Sendable {
         options.logs = configuration.logs
         options.lockPatience = configuration.lockPatienceMilliseconds
         let isNew = isMissingOrEmpty(path)
-        do throws(LogError) { return try translatingStart(path, options) } catch {
+        do throws(LogError) {
+            let opened = try translatingStart(path, options)
+            // A new file's content is of no use without its name.
+            if isNew && configuration.durability == .synced { try syncFolder(directory, configuration.faults) }
+            return opened
+        } catch {
             // A beginning that failed, on a full disk for example, must not be taken for a log cut short.
             if isNew { removeFile(path) }
             throw error
@@ -186,6 +193,7 @@ final class LogStore: Sendable {
     let reserve: DiskReserve
     /// The format of the files.
     let format: UInt32
+    let ages: RecordAges
 
     init(
         environment: LMDBEnvironment, databases: LogDatabases, wake: WakePage, configuration: EmbeddedLogConfiguration,
@@ -196,6 +204,7 @@ final class LogStore: Sendable {
         self.databases = databases
         self.wake = wake
         self.configuration = configuration
+        ages = RecordAges(configuration)
         reserve = DiskReserve(bytes: configuration.diskReserveBytes, path: environment.path)
     }
 }

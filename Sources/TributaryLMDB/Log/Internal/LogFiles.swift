@@ -6,16 +6,31 @@ internal import TributaryCore
     internal import Darwin
 #endif
 
-/// Makes a folder and those above it.
-func makeFolders(_ path: String) throws(LogError) {
+/// Makes a folder and those above it; if `sync`, a crash of the machine doesn't take away again what was made.
+func makeFolders(_ path: String, sync: Bool, _ faults: LMDBFaults? = nil) throws(LogError) {
     var made = path.hasPrefix("/") ? "" : "."
     for part in path.split(separator: "/") {
+        let above = made.isEmpty ? "/" : made
         made += "/" + part
-        if unsafe mkdir(made, 0o755) != 0 && errno != EEXIST { throw systemError("mkdir", made) }
+        if unsafe mkdir(made, 0o755) == 0 {
+            if sync { try syncFolder(above, faults) }
+        } else if errno != EEXIST {
+            throw systemError("mkdir", made)
+        }
     }
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { throw systemError("stat", path) }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw LogError(.configuration, "\(path) is not a folder") }
+}
+
+/// Has the names in a folder on disk.
+func syncFolder(_ path: String, _ faults: LMDBFaults?) throws(LogError) {
+    let folder = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard folder >= 0 else { throw systemError("open", path) }
+    defer { close(folder) }
+    // Some file systems can't, and keep names by themselves.
+    if fsync(folder) != 0 && errno != EINVAL { throw systemError("fsync", path) }
+    faults?.note(.syncFolder(path))
 }
 
 /// The path without links and dots.

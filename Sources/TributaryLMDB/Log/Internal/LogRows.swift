@@ -17,17 +17,22 @@ struct LogDatabases: Sendable {
     let commits: LMDBDatabase
     /// Topic id -> partitions: topics whose records are still to be deleted.
     let deletions: LMDBDatabase
+    /// Topic id, partition -> the greatest time of a record: of topics that are retained by stream time.
+    let times: LMDBDatabase
+    /// Topic name -> how many topics of that name were deleted.
+    let deaths: LMDBDatabase
 
     /// All of them.
     var all: [LMDBDatabase] { [meta, topics, partitions, records, groups, commits, deletions] }
 
     /// Opens them, or makes those of a log that is new; from format 2 on rows have a checksum.
     init(_ transaction: inout WriteTransaction, format: UInt32, isNew: Bool) throws(LMDBError) {
-        func open(_ name: String, _ transaction: inout WriteTransaction, sealed: Bool = true) throws(LMDBError)
-            -> LMDBDatabase
-        {
+        func open(
+            _ name: String, _ transaction: inout WriteTransaction, sealed: Bool = true, isYounger: Bool = false
+        ) throws(LMDBError) -> LMDBDatabase {
             do throws(LMDBError) {
-                return try transaction.openDatabase(name, create: isNew, sealed: sealed && format > 1)
+                return try transaction.openDatabase(
+                    name, create: isNew || (isYounger && format == 1), sealed: sealed && format > 1)
             } catch {
                 // Made anew it would be an empty log.
                 throw error.kind == .notFound
@@ -41,6 +46,8 @@ struct LogDatabases: Sendable {
         groups = try open("groups", &transaction)
         commits = try open("commits", &transaction)
         deletions = try open("deletions", &transaction)
+        times = try open("times", &transaction, isYounger: true)
+        deaths = try open("deaths", &transaction, isYounger: true)
     }
 }
 
@@ -139,8 +146,11 @@ struct TopicRow: Sendable {
     var identity: String
     var partitions: Int32
     var settings: [String: String]
+    /// Which topic of its name it is, from 1.
+    var life: UInt64 = 1
 
-    init(id: UInt32, identity: String, partitions: Int32, settings: [String: String]) {
+    init(id: UInt32, identity: String, life: UInt64, partitions: Int32, settings: [String: String]) {
+        self.life = life
         self.id = id
         self.identity = identity
         self.partitions = partitions
@@ -162,6 +172,7 @@ struct TopicRow: Sendable {
                 guard let name = String(strictUTF8: name), let value = String(strictUTF8: value) else { return nil }
                 settings[name] = value
             }
+            if reader.remaining > 0 { life = try reader.varint() }
         } catch { return nil }
         guard partitions > 0 else { return nil }
     }
@@ -178,10 +189,11 @@ struct TopicRow: Sendable {
             writer.append(varint: UInt64(value.utf8.count))
             writer.append(utf8: value)
         }
+        if life > 1 { writer.append(varint: life) }
     }
 
     func description(name: String) -> TopicDescription {
-        TopicDescription(name: name, identity: identity, partitions: partitions, settings: settings)
+        TopicDescription(name: name, identity: identity, life: life, partitions: partitions, settings: settings)
     }
 }
 
@@ -194,7 +206,10 @@ extension LogError {
     /// What a failed call of LMDB means to a user of the log.
     init(_ error: LMDBError) {
         if error.isOutcomeUnknown {
-            self.init(.outcomeUnknown, "\(error.call): open the log again and ask for the last commit")
+            self.init(
+                .outcomeUnknown,
+                "the last step of a commit failed; open the log again and ask for the last commit of the transactional id. \(error)"
+            )
             return
         }
         switch error.kind {

@@ -78,16 +78,33 @@ extension LogStore {
         }
     }
 
-    /// The log's id of the last commit under a transactional id, or of all; 0 if there was none.
-    func lastCommit(_ id: String?) throws(LogError) -> Int64 {
-        try translating { () throws(LMDBError) in
+    /// Who may commit under a transactional id, and the log's id of the last commit under it; nil if it was never used.
+    func commitRow(_ id: String?) throws(LogError) -> (epoch: UInt64, commit: Int64)? {
+        guard let id, !id.isEmpty else { return nil }
+        return try translating { () throws(LMDBError) in
             let transaction = try environment.read()
             var key = LogKey()
-            key.text(id ?? "commit")
-            guard id == nil || !key.bytes.isEmpty else { return 0 }
-            let row = try transaction.value(id == nil ? databases.meta : databases.commits, key.bytes)
-            if row == nil { try transaction.checkRows(databases.commits) }
-            return row?.integer(at: id == nil ? 0 : 8, as: Int64.self) ?? 0
+            key.text(id)
+            guard let row = try transaction.value(databases.commits, key.bytes) else {
+                try transaction.checkRows(databases.commits)
+                return nil
+            }
+            guard let epoch = row.integer(at: 0, as: UInt64.self), let commit = row.integer(at: 8, as: Int64.self)
+            else {
+                throw environment.malformed("a transactional id's row")
+            }
+            return (epoch, commit)
+        }
+    }
+
+    /// The log's id of the last commit under a transactional id, or of all; 0 if there was none.
+    func lastCommit(_ id: String?) throws(LogError) -> Int64 {
+        if let id { return try commitRow(id)?.commit ?? 0 }
+        return try translating { () throws(LMDBError) in
+            let transaction = try environment.read()
+            var key = LogKey()
+            key.text("commit")
+            return try transaction.value(databases.meta, key.bytes)?.integer(at: 0, as: Int64.self) ?? 0
         }
     }
 }

@@ -4,10 +4,6 @@ extension LMDBError {
     // Findings inside a block that may throw calls' errors only; turned into the log's errors at its end.
     static var gone: LMDBError { LMDBError(code: Int32.min, call: "topic is gone", path: "") }
     static var outOfRange: LMDBError { LMDBError(code: Int32.min + 1, call: "offset out of range", path: "") }
-    static func outcomeUnknown(_ error: LMDBError) -> LMDBError {
-        LMDBError(code: Int32.min + 2, call: "mdb_txn_commit, and asking what became of it", path: error.path)
-    }
-    var isOutcomeUnknown: Bool { code == Int32.min + 2 }
     var isGone: Bool { code == Int32.min }
     var isOutOfRange: Bool { code == Int32.min + 1 }
 }
@@ -92,11 +88,12 @@ extension LogStore {
         var value = ByteWriter()
         value.append(bigEndian: id)
         try transaction.put(databases.meta, key.bytes, value.bytes)
+        key.text(specification.name)
+        let deaths = try transaction.value(databases.deaths, key.bytes)?.integer(at: 0, as: UInt64.self) ?? 0
         let row = TopicRow(
-            id: id, identity: randomIdentity(), partitions: specification.partitions,
+            id: id, identity: randomIdentity(), life: deaths + 1, partitions: specification.partitions,
             settings: specification.settings)
         row.store(into: &value)
-        key.text(specification.name)
         try transaction.put(databases.topics, key.bytes, value.bytes)
         PartitionRow().store(into: &value)
         for partition in 0..<specification.partitions {
@@ -123,12 +120,16 @@ extension LogStore {
         guard let row = try topicRow(transaction, key) else { return false }
         try transaction.delete(databases.topics, key.bytes)
         var value = ByteWriter()
+        value.append(bigEndian: row.life)
+        try transaction.put(databases.deaths, key.bytes, value.bytes)
+        value.removeAll()
         value.append(bigEndian: row.partitions)
         key.topic(row.id)
         try transaction.put(databases.deletions, key.bytes, value.bytes)
         for partition in 0..<row.partitions {
             key.partition(row.id, partition)
             try transaction.delete(databases.partitions, key.bytes)
+            try transaction.delete(databases.times, key.bytes)
         }
         for group in try groupKeys(&transaction, topic: name) {
             unsafe try transaction.delete(databases.groups, group.span.bytes)
@@ -137,7 +138,8 @@ extension LogStore {
         return true
     }
 
-    private func topicRow(
+    /// A topic's row in a write transaction; nil if there is none.
+    func topicRow(
         _ transaction: borrowing WriteTransaction, _ key: borrowing LogKey
     ) throws(LMDBError) -> TopicRow? {
         guard let bytes = try transaction.value(databases.topics, key.bytes) else { return nil }

@@ -74,6 +74,9 @@ final class LogWriter: Sendable {
         }
     }
 
+    /// How many sets were handed over and not yet taken.
+    var waiting: Int { queue.withLock { $0.sets.count } }
+
     /// Asks for ``Lingering/submitCollected()`` at a time.
     func linger(_ producer: any Lingering, until due: Int64) {
         queue.withLock { $0.lingering.append((producer, due)) }

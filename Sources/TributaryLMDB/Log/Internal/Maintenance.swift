@@ -168,6 +168,13 @@ final class Maintenance: Sendable {
         key.record(id, partition, 0)
         var bytes = row.bytes
         var start = row.startOffset
+        var now = now
+        if settings.isRetainedByStreamTime {
+            key.partition(id, partition)
+            now = try transaction.value(store.databases.times, key.bytes)?.integer(at: 0, as: Int64.self) ?? Int64.min
+            key.record(id, partition, 0)
+        }
+        let oldest = now.subtractingSaturated(settings.retentionMilliseconds)
         var entry = try cursor.seek(key.bytes)
         while let here = entry, let base = baseOffset(here.key, id, partition),
             // What a damaged batch says of its time and end decides nothing: it stays, and what is behind it.
@@ -176,7 +183,7 @@ final class Maintenance: Sendable {
             let latest = here.value.integer(at: 36, as: Int64.self)
         {
             let size = Int64(here.value.byteCount)
-            let isOld = settings.retentionMilliseconds >= 0 && latest < now - settings.retentionMilliseconds
+            let isOld = settings.retentionMilliseconds >= 0 && latest < oldest
             let isTooMuch = settings.retentionBytes >= 0 && bytes - size >= settings.retentionBytes
             guard isOld || isTooMuch else { break }
             bytes -= size

@@ -9,6 +9,8 @@ internal import TributaryCore
         var partitions: Int32
         var refusesNullKeys: Bool
         var maximumBytes: Int
+        var hasStreamTime: Bool
+        var greatestAge: Int64
     }
 
     /// What each send looks at, by topic number.
@@ -28,17 +30,20 @@ internal import TributaryCore
     private var lastOffsets = FlatArray<Int64>(repeating: -1, count: 0)
     /// Which entries of `open` have records.
     private var dirty: [Int] = []
-    private var places: [(topic: UInt32, partition: Int32)] = []
+    private var places: [(number: Int, topic: UInt32, partition: Int32)] = []
     private var sealed: [SealedBatch] = []
     private var spare: [OpenBatch] = []
     private var underWay: [WriteSet] = []
     private var failure: LogError?
     private var isOpen = false
     private var isClosed = false
+    /// The id of the open transaction's commit whose outcome is unknown; 0 if there is none.
+    private(set) var doubtfulCommit: Int64 = 0
     private let batchBytes: Int
     private let maximumBytes: Int
     private let transaction: WriteSet.Transaction?
     private let word = FutexWord()
+    private let ages: RecordAges
 
     /// Bytes collected and not handed to the writer.
     private(set) var collectedBytes = 0
@@ -47,7 +52,8 @@ internal import TributaryCore
     /// Whether the writer has been told when to come.
     var isLingering = false
 
-    init(_ configuration: EmbeddedLogConfiguration, _ transaction: WriteSet.Transaction?) {
+    init(_ configuration: EmbeddedLogConfiguration, _ transaction: WriteSet.Transaction?, _ ages: RecordAges) {
+        self.ages = ages
         batchBytes = max(configuration.batchBytes, 1024)
         maximumBytes = configuration.maximumTransactionBytes
         self.transaction = transaction
@@ -69,11 +75,12 @@ internal import TributaryCore
         let count = first + Int(row.partitions)
         open.grow(to: count, filling: OpenBatch())
         lastOffsets.grow(to: count, filling: -1)
-        for partition in 0..<row.partitions { places.append((row.id, partition)) }
+        for partition in 0..<row.partitions { places.append((topics.count, row.id, partition)) }
         topics.append(
             Topic(
                 name: name, id: row.id, first: first, partitions: row.partitions,
-                refusesNullKeys: settings.compacts, maximumBytes: settings.maximumMessageBytes))
+                refusesNullKeys: settings.compacts, maximumBytes: settings.maximumMessageBytes,
+                hasStreamTime: settings.isRetainedByStreamTime, greatestAge: settings.greatestAge))
         limits.grow(
             to: topics.count,
             filling: Limits(
@@ -135,6 +142,10 @@ internal import TributaryCore
     ) -> LogError {
         let name = topics[topic].name
         if isClosed { return LogError(.closed, "the producer is closed") }
+        if doubtfulCommit != 0 {
+            return LogError(
+                .outcomeUnknown, "commit \(doubtfulCommit) is in doubt: commit again, or abort", topic: name)
+        }
         if transaction != nil && !isOpen { return LogError(.invalidRequest, "no transaction is open") }
         if partition < 0 || partition >= topics[topic].partitions {
             return LogError(.unknownTopic, "no such partition", topic: name, partition: partition)
@@ -147,8 +158,14 @@ internal import TributaryCore
             return LogError(
                 .invalidRequest, "the headers are not an encoded list", topic: name, partition: partition)
         }
+        guard size > min(topics[topic].maximumBytes, maximumBytes) else {
+            return LogError(
+                .transactionFull,
+                "\(collectedBytes) bytes wait for their commit, and \(size) more are over the limit of \(maximumBytes)",
+                topic: name, partition: partition)
+        }
         return LogError(
-            .tooLarge, "a record of \(size) bytes is more than the topic or the transaction takes", topic: name,
+            .tooLarge, "a record of \(size) bytes is more than the topic or the log takes", topic: name,
             partition: partition)
     }
 
@@ -181,7 +198,14 @@ internal import TributaryCore
         open[slot].seal()
         let place = places[slot]
         sealed.append(
-            SealedBatch(batch: open[slot], topic: place.topic, partition: place.partition, slot: slot))
+            SealedBatch(
+                batch: open[slot], topic: place.topic, partition: place.partition, slot: slot,
+                hasStreamTime: topics[place.number].hasStreamTime))
+        let topic = topics[place.number]
+        if topic.greatestAge >= 0 {
+            let oldest = min(open[slot].firstTimestamp, open[slot].maxTimestamp)
+            ages.look(at: oldest, topic.greatestAge, topic.name, place.partition)
+        }
         open[slot] = OpenBatch()
     }
 
@@ -237,9 +261,17 @@ internal import TributaryCore
         while let set = underWay.first, set.isDone {
             underWay.removeFirst()
             bytesUnderWay -= set.bytes
-            if let failed = set.failure { failure = failure ?? failed } else { remember(set) }
+            if let failed = set.failure { failure = failure ?? named(failed, set) } else { remember(set) }
             reuse(set.takeBatches())
         }
+    }
+
+    /// A failure with the topic's name, which the writer doesn't know.
+    func named(_ failure: LogError, _ set: WriteSet) -> LogError {
+        guard failure.topic == nil, let index = set.refused, set.batches.indices.contains(index) else { return failure }
+        let id = set.batches[index].topic
+        return LogError(
+            failure.code, failure.message, topic: topics.first { $0.id == id }?.name, partition: failure.partition)
     }
 
     mutating func takeFailure() -> LogError? { failure.take() }
@@ -252,6 +284,7 @@ internal import TributaryCore
         guard !isClosed else { throw LogError(.closed, "the producer is closed") }
         isOpen = true
         accepts = true
+        doubtfulCommit = 0
     }
 
     mutating func commitSet(
@@ -263,14 +296,25 @@ internal import TributaryCore
             batches: batches, bytes: bytes, transaction: transaction, offsets: offsets, group: group, word: word)
     }
 
+    /// Whether a commit is the last under this producer's transactional id, which no other has taken over.
+    func isOwn(_ row: (epoch: UInt64, commit: Int64)?, _ commit: Int64) -> Bool {
+        row?.commit == commit && row?.epoch == transaction?.epoch
+    }
+
     mutating func finished(_ set: WriteSet) {
         isOpen = false
+        doubtfulCommit = 0
         accepts = accepts && transaction == nil
         remember(set)
         reuse(set.takeBatches())
     }
 
     mutating func keep(_ set: WriteSet) {
+        if set.failure?.code == .outcomeUnknown {
+            // What is sent from now on would not be in the commit that may have happened.
+            doubtfulCommit = set.commit
+            accepts = false
+        }
         sealed = set.takeBatches() + sealed
         collectedBytes += set.bytes
     }
@@ -278,6 +322,7 @@ internal import TributaryCore
     mutating func abort() throws(LogError) {
         guard isOpen else { throw LogError(.invalidRequest, "no transaction is open") }
         isOpen = false
+        doubtfulCommit = 0
         accepts = accepts && transaction == nil
         let (batches, _) = takeSealed()
         reuse(batches)

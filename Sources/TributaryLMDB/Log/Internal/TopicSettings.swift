@@ -1,6 +1,6 @@
 internal import TributaryCore
 
-/// A topic's settings, parsed; the names, units and defaults are Kafka's.
+/// A topic's settings, parsed; the names, units and defaults are Kafka's, but for `tributary.retention.time`.
 struct TopicSettings: Sendable, Equatable {
     /// Old records go (`cleanup.policy` has `delete`).
     var deletes = true
@@ -8,6 +8,9 @@ struct TopicSettings: Sendable, Equatable {
     var compacts = false
     /// `retention.ms`; negative for none.
     var retentionMilliseconds: Int64 = 7 * 24 * 3_600_000
+    /// `tributary.retention.time`: whether `retention.ms` is counted back from the newest record's time, not from the time of
+    /// day; for topics whose records may be of any age, as the changelog of a window store in a backfill.
+    var isRetainedByStreamTime = false
     /// `retention.bytes`; negative for none.
     var retentionBytes: Int64 = -1
     /// `delete.retention.ms`: how long a tombstone stays after compaction has seen it.
@@ -18,6 +21,13 @@ struct TopicSettings: Sendable, Equatable {
     var minimumDirtyRatio: Double = 0.5
     /// `max.message.bytes`; the largest record.
     var maximumMessageBytes: Int = .max
+
+    static let retentionTime = "tributary.retention.time"
+    static let streamTime = "stream"
+
+    /// How old a record may be when it is written, in milliseconds before the time of day, before it is deleted at once;
+    /// negative for any age.
+    var greatestAge: Int64 { deletes && !isRetainedByStreamTime ? retentionMilliseconds : -1 }
 
     /// Parses settings; throws for one that is unknown or can't be had.
     init(_ settings: [String: String], topic: String) throws(LogError) {
@@ -38,6 +48,11 @@ struct TopicSettings: Sendable, Equatable {
                 deletes = words.contains("delete")
                 compacts = words.contains("compact")
             case "retention.ms": retentionMilliseconds = try number(name, value, from: -1)
+            case Self.retentionTime:
+                guard value == Self.streamTime || value == "wall" else {
+                    throw refuse(name, value, "it is stream or wall")
+                }
+                isRetainedByStreamTime = value == Self.streamTime
             case "retention.bytes": retentionBytes = try number(name, value, from: -1)
             case "delete.retention.ms": deleteRetentionMilliseconds = try number(name, value, from: 0)
             case "min.compaction.lag.ms": minimumCompactionLagMilliseconds = try number(name, value, from: 0)

@@ -8,6 +8,8 @@ internal import TributaryCore
     var partition: Int32
     /// The producer's own number for the partition.
     var slot: Int
+    /// Whether the partition's stream time is kept.
+    var hasStreamTime = false
     /// Where its first record is; known once it is written.
     var baseOffset: Int64 = -1
 }
@@ -31,6 +33,8 @@ internal import TributaryCore
 
     // The result, written by the writer before `done`.
     var failure: LogError?
+    /// Which batch it was refused for.
+    var refused: Int?
     var commit: Int64 = 0
 
     private let done = Atomic<Bool>(false)
