@@ -16,6 +16,9 @@ import TributaryTesting
         "deleting records moves the low watermark, and reading below it is an error": "they delete no records",
         "a batch stays readable when its consumer and the records are gone": "they delete no records",
         "committed offsets outlive the member": "their coordinator takes seconds to let a member go",
+        "a deleted topic is gone for its readers and writers, whoever has its name": "they delete no topics",
+        "lives of a topic are counted, each name by itself": "they delete no topics",
+        "offsets belong to a topic, not to its name": "they delete no topics",
         "groups know nothing of each other": "their coordinator takes seconds to let a member in",
         "committed offsets come back with their metadata, partition by partition": "they list no offsets of a group",
     ]

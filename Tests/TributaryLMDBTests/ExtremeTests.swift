@@ -53,7 +53,13 @@ import TributaryLMDB
         #expect(low == Int64(times.firstIndex { $0 >= oldest } ?? 0))
     }
 
-    @Test(arguments: [Int64.max, Int64.min]) func `any setting of the log can be calculated with`(_ number: Int64)
+    @Test func `a setting of the log below 0 is refused`() throws {
+        let folder = try TemporaryFolder()
+        #expect(code { _ = try openLog(folder) { $0.lingerMilliseconds = .min } } == .configuration)
+        #expect(code { _ = try openLog(folder) { $0.maintenanceIntervalMilliseconds = -1 } } == .configuration)
+    }
+
+    @Test(arguments: [Int64.max, Int64.max - 1]) func `any setting of the log can be calculated with`(_ number: Int64)
         throws
     {
         let folder = try TemporaryFolder()

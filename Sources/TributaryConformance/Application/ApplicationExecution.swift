@@ -233,7 +233,9 @@ final class ApplicationExecution {
         var topics: [String: CaseResult.InternalTopic] = [:]
         for (name, topic) in internalTopics {
             guard let found = try log.topic(name) else { continue }
-            topics[name] = CaseResult.InternalTopic(topic, settings: found.settings)
+            // Settings of our own say how the embedded log trims; the reference has none.
+            let settings = found.settings.filter { !$0.key.hasPrefix("tributary.") }
+            topics[name] = CaseResult.InternalTopic(topic, settings: settings)
         }
         result.internalTopics = topics
         result.copartition = built.topology.copartition(applicationID: Self.applicationID)
