@@ -21,7 +21,8 @@ enum RealConformanceTests {
     static let beyondKafka = [
         "timestamps from 0 to the largest come back": "0 goes out as 1, and brokers refuse times beyond an hour ahead",
         "a topic made anew is empty and has another identity": "librdkafka 2.0 tells no topic ids",
-        "a deleted topic is gone for its readers and writers, whoever has its name": "librdkafka 2.0 tells no topic ids",
+        "a deleted topic is gone for its readers and writers, whoever has its name":
+            "librdkafka 2.0 tells no topic ids",
         "lives of a topic are counted, each name by itself": "librdkafka 2.0 tells no topic ids",
         "offsets belong to a topic, not to its name": "librdkafka 2.0 tells no topic ids",
         "flushing nothing is allowed, sending without a transaction where one is needed is not": transactions,

@@ -28,7 +28,8 @@ import TributaryState
         let held = CollectionOfOne(
             Lineage(context: .none, cell: recorder.arena.source(source, offset: offset, timestamp: 0, fingerprint: 0)))
         let meta = RecordMeta(
-            key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: offset, origin: .none, headers: RawSpan.empty,
+            key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: offset, origin: .none,
+            headers: RawSpan.empty,
             lineage: held.span)
         if text == nil {
             _ = try store.writeAggregate(key.span.bytes, nil, exists: exists, meta)

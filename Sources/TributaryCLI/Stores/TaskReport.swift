@@ -60,7 +60,9 @@ struct TaskReport {
     }
 
     func lines(now: Int64) -> [String] {
-        let age = committed.map { "committed \(TimeText.duration(max(now.subtractingSaturated($0), 0))) ago" } ?? "never committed"
+        let age =
+            committed.map { "committed \(TimeText.duration(max(now.subtractingSaturated($0), 0))) ago" }
+            ?? "never committed"
         return ["task \(task)  \(NumberText.bytes(fileBytes)) on disk, \(age)"]
             + stores.map { store in
                 var line = "  \(store.name)  \(NumberText.grouped(store.rows)) rows, \(NumberText.bytes(store.bytes))"

@@ -60,9 +60,11 @@ public struct CommittedOffset: Sendable, Hashable {
     public var offset: Int64
     /// Text of the group's own; Kafka Streams keeps partition time there.
     public var metadata: String
-    /// For committing: the identity of the topic whose offset this is (``TopicDescription/identity``), empty for whichever has
-    /// the name now. Where the topic of that name is another by now, the commit is refused with `unknownTopic`; on Kafka the
-    /// broker forgets a deleted topic's offsets, and this is not looked at. Offsets that are asked for don't have it.
+    /// For committing: the identity of the topic whose offset this is, empty for whichever has the name now.
+    ///
+    /// It is ``TopicDescription/identity``. Where the topic of that name is another by now, the commit is refused with
+    /// `unknownTopic`; on Kafka the broker forgets a deleted topic's offsets, and this is not looked at. Offsets that are asked for
+    /// don't have it.
     public var topicIdentity: String
 
     /// Makes a committed offset.

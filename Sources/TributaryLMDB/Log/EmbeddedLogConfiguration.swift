@@ -36,11 +36,13 @@ public struct EmbeddedLogConfiguration: Sendable {
     ///
     /// Writing waits for another writer without limit, and says in a log line whom it waits for.
     public var lockTimeoutMilliseconds: Int64 = 30_000
-    /// Bytes that stay free on the file system (of a small one a 64th at most): with less left, records are refused with
-    /// `diskFull`, while deleting, trimming, compacting and committing offsets go on. 0 for none.
+    /// Bytes that stay free on the file system (of a small one a 64th at most); 0 for none.
+    ///
+    /// With less left, records are refused with `diskFull`, while deleting, trimming, compacting and committing offsets go on.
     public var diskReserveBytes: Int64 = 64 << 20
-    /// How much memory compaction may take, in bytes: for about 40 per key that is new since the last time, and for as long
-    /// as it runs; more keys take more runs.
+    /// How much memory compaction may take while it runs, in bytes.
+    ///
+    /// It takes about 40 per key that is new since the last time; more keys take more runs.
     public var compactionBytes: Int = 128 << 20
     /// Where time comes from: the time of day decides retention.
     public var time: TimeSource = .system

@@ -11,8 +11,9 @@ public struct SourceNames: Sendable, Equatable {
         for topic in topics { add(cluster: cluster, topic: topic) }
     }
 
-    /// Names a topic and those of the same name that were before it: `orders` for the one that is there, `orders (1)` for the
-    /// first of its lives. Of very many lives the last 1000 are named.
+    /// Names a topic and those of the same name that were before it.
+    ///
+    /// `orders` is the one that is there, `orders (1)` the first of its lives. Of very many lives the last 1000 are named.
     public mutating func add(cluster: String, topic: String, lives: UInt64) {
         add(cluster: cluster, topic: topic, life: lives)
         guard lives > 1 else { return }
@@ -22,8 +23,12 @@ public struct SourceNames: Sendable, Equatable {
         }
     }
 
-    /// Names one more topic; the first of two topics with the same hash keeps it. `life` is which topic of that name, from 1.
+    /// Names one more topic; the first of two topics with the same hash keeps it.
     ///
+    /// - Parameters:
+    ///   - cluster: the cluster's id.
+    ///   - topic: the topic's name.
+    ///   - life: which topic of that name, from 1.
     /// - Returns: the other topic of this hash, if there is one. A topology with such topics must be refused.
     @discardableResult
     public mutating func add(cluster: String, topic: String, life: UInt64 = 1) -> String? {

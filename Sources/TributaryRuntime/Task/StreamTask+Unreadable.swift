@@ -14,11 +14,13 @@ extension StreamTask {
         let coordinate = RecordCoordinate(topic: topic, partition: partition, offset: from)
         let response = configuration.deserializationHandler(
             FailedRecord(
-                step: .deserialization, node: node(of: queue), store: nil, task: taskID, coordinate: coordinate, key: nil,
+                step: .deserialization, node: node(of: queue), store: nil, task: taskID, coordinate: coordinate,
+                key: nil,
                 error: error))
         guard response == .continue else {
             throw TaskFailure(
-                step: .deserialization, node: node(of: queue), store: nil, task: taskID, coordinate: coordinate, key: nil,
+                step: .deserialization, node: node(of: queue), store: nil, task: taskID, coordinate: coordinate,
+                key: nil,
                 cause: error)
         }
         let lost = max(resume.subtractingSaturated(from), 1)
