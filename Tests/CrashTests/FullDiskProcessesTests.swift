@@ -36,7 +36,10 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
         configuration.maintenanceIntervalMilliseconds = 0
         configuration.diskReserveBytes = 0
         let log = try EmbeddedLog.open(at: disk.path + "/log", configuration: configuration)
-        try log.createTopics([TopicSpecification("t"), TopicSpecification("ballast")])
+        try log.createTopics([
+            TopicSpecification("t", settings: ["retention.ms": "-1"]),
+            TopicSpecification("ballast", settings: ["retention.ms": "-1"]),
+        ])
         let program = try Program.own("log-test-process")
         let children = try (0..<5).map { _ in try Program([program, "produce", disk.path + "/log"]) }
         var said = [Said](repeating: Said(), count: children.count)

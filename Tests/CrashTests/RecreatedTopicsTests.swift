@@ -75,7 +75,10 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
         var settings = EmbeddedLogConfiguration()
         settings.durability = .relaxed
         let log = try EmbeddedLog.open(at: folder.path, configuration: settings)
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([
+            TopicSpecification("in", settings: ["retention.ms": "-1"]),
+            TopicSpecification("out", settings: ["retention.ms": "-1"]),
+        ])
         var random = FastRandom(seed: 3)
         var stopped = 0
         var failed = 0
@@ -92,7 +95,7 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
                     while app.state != .running && app.state != .error { try await Task.sleep(for: .milliseconds(1)) }
                     try await Task.sleep(for: .microseconds(delay))
                     try log.deleteTopics(["in"])
-                    try log.createTopics([TopicSpecification("in")])
+                    try log.createTopics([TopicSpecification("in", settings: ["retention.ms": "-1"])])
                     try produce(log, life + 1000, 900)
                     try await Task.sleep(for: .milliseconds(10))
                 }
@@ -119,7 +122,7 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
                 #expect(counts["life \(life)"] == Int64(size), "life \(life)")
             }
             try log.deleteTopics(["in"])
-            try log.createTopics([TopicSpecification("in")])
+            try log.createTopics([TopicSpecification("in", settings: ["retention.ms": "-1"])])
         }
         print(
             "topics recreated, \(guarantee.rawValue): \(stopped) under a stopped application, \(failed) under a busy one, "

@@ -93,7 +93,10 @@ struct FaultTests {
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path + "/log")
         defer { log.close() }
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([
+            TopicSpecification("in", settings: ["retention.ms": "-1"]),
+            TopicSpecification("out", settings: ["retention.ms": "-1"]),
+        ])
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
         let topic = try producer.number(ofTopic: "in")
         for index in 0..<records {

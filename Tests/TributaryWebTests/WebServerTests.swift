@@ -17,7 +17,10 @@ import TributaryWeb
             _ body: @escaping @Sendable (StreamsApplication, WebServer) async throws -> Void
         ) async throws {
             let log = try EmbeddedLog.open(at: "\(folder.path)/log")
-            try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+            try log.createTopics([
+                TopicSpecification("in", settings: ["retention.ms": "-1"]),
+                TopicSpecification("out", settings: ["retention.ms": "-1"]),
+            ])
             let producer = try log.makeProducer(ProducerConfiguration(clientID: "test"))
             let topic = try producer.number(ofTopic: "in")
             for index in 0..<500 {
