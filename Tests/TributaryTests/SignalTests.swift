@@ -25,10 +25,15 @@ import Testing
 
     // The user's handler is called with them, and is there again when both have ended.
     @Test func `a signal stops all applications of a process, and the user's handler is kept`() throws {
-        #expect(try lines([]) == ["running", "the user's", "both ended", "the user's", "over"])
+        let lines = try lines([])
+        // The applications may have ended before the thread that took the signal comes to the user's handler.
+        #expect(lines.sorted() == ["both ended", "over", "running", "the user's", "the user's"])
+        #expect(lines.first == "running" && lines.last == "over")
     }
 
     @Test func `the first application to end doesn't take the handler from the other`() throws {
-        #expect(try lines(["one-ends"]) == ["first ended", "the user's", "both ended", "the user's", "over"])
+        let lines = try lines(["one-ends"])
+        #expect(lines.sorted() == ["both ended", "first ended", "over", "the user's", "the user's"])
+        #expect(lines.first == "first ended" && lines.last == "over")
     }
 }
