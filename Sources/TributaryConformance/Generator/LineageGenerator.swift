@@ -364,35 +364,4 @@ public struct LineageGenerator {
         add("toTable", id: id, [("in", .string(stream.id)), ("mat", materialized(id))])
         tables.append(Table(id: id, shape: .plain, weight: stream.weight, store: storeName))
     }
-
-    // MARK: Steps
-
-    mutating func steps() -> [JSONValue] {
-        var offsets: [String: Int64] = [:]
-        var time: Int64 = 5
-        var steps: [JSONValue] = []
-        for _ in 0..<random.number(8...40) {
-            guard let topic = topics.randomElement(using: &random) else { break }
-            let offset = offsets[topic, default: 0]
-            offsets[topic] = offset + 1
-            time += random.number(0...6)
-            let late = random.chance(20) ? random.number(1...25) : 0
-            let letter = random.pick("a", "b", "c", "d")
-            // A stream's null has a cell and no token: it would tell nothing.
-            let isNull = tableTopics.contains(topic) && random.chance(20)
-            let key = random.chance(5) ? nil : random.pick("a", "b", "c")
-            steps.append(
-                .fields([
-                    (
-                        "pipe",
-                        .fields([
-                            ("topic", .string(topic)), ("key", JSONValue(key)),
-                            ("value", isNull ? .null : .string("\(letter)[\(topic):\(offset)]")),
-                            ("ts", .integer(max(0, time - late))),
-                        ])
-                    )
-                ]))
-        }
-        return steps
-    }
 }
