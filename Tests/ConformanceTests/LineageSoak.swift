@@ -4,7 +4,7 @@ import TributaryConformance
 
 /// Random topologies judged by the tokens in their values.
 ///
-/// A dozen in each run of the tests; 1,000, or as many more as it says, where `TRIBUTARY_SOAK` is set in the environment.
+/// Nine in each run of the tests; 1,000, or as many more as it says, where `TRIBUTARY_SOAK` is set in the environment.
 /// Each topology runs with caches off, on, and as they come; each of those sampled on LMDB, unsampled in memory, restarted
 /// halfway, and restored from changelogs halfway (`TruthRun`).
 @Suite("LineageTruth soak") struct LineageSoak {
@@ -15,7 +15,7 @@ import TributaryConformance
     /// `TRIBUTARY_SEED` names the only one to run.
     private static let portions: [ClosedRange<UInt64>] = {
         if let only = environment("TRIBUTARY_SEED").flatMap({ UInt64($0) }) { return [only...only] }
-        let count = environment("TRIBUTARY_SOAK").map { max(UInt64($0) ?? 0, 1000) } ?? 12
+        let count = environment("TRIBUTARY_SOAK").map { max(UInt64($0) ?? 0, 1000) } ?? 9
         let size = max(count / 50, 3)
         return stride(from: 1, through: count, by: Int(size)).map { $0...min($0 + size - 1, count) }
     }()

@@ -44,10 +44,16 @@ extension LineageGenerator {
 
     /// A processor with a store that doesn't say what its outputs are made of.
     private mutating func processor() {
-        guard let stream = pickStream({ $0.shape == .plain && $0.weight * 24 <= Self.maximumWeight }) else { return }
+        let kind = random.pick("dedup", "dedup", "kvAll", "window")
+        // A list for a null value may have no token at all.
+        let takesNulls = kind == "dedup"
+        guard
+            let stream = pickStream({
+                $0.shape == .plain && (takesNulls || !$0.hasNulls) && $0.weight * 24 <= Self.maximumWeight
+            })
+        else { return }
         let id = nextID()
         let store = "kept-\(id)"
-        let kind = random.pick("dedup", "dedup", "kvAll", "window")
         var fields: [(name: String, value: JSONValue)] = [
             ("type", .string(kind == "window" ? "window" : random.pick("kv", "timestampedKv"))),
             ("name", .string(store)), ("inMemory", .bool(random.chance(50))),
@@ -89,7 +95,10 @@ extension LineageGenerator {
     private mutating func readTable() {
         guard let table = tables.filter({ $0.shape == .plain && $0.store != nil }).randomElement(using: &random),
             let store = table.store,
-            let stream = pickStream({ $0.shape == .plain && $0.weight + table.weight <= Self.maximumWeight })
+            // What it forwards for a null value may have no token at all.
+            let stream = pickStream({
+                $0.shape == .plain && !$0.hasNulls && $0.weight + table.weight <= Self.maximumWeight
+            })
         else { return }
         let id = nextID()
         add(
