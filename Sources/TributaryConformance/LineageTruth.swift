@@ -144,7 +144,8 @@ public struct LineageTruth {
     ) -> [String] {
         var messages: [String] = []
         let missing = tokens.subtracting(isBound ? found.withBound : found.sources)
-        let isSaid = isPartial ? found.isIncomplete : found.isTruncated
+        let isIncomplete = isBound ? found.isIncompleteWithBound : found.isIncomplete
+        let isSaid = isPartial ? isIncomplete : found.isTruncated
         if !isPartial && found.isIncomplete && !found.isTruncated {
             messages.append("the walk says that something is missing, but all was sampled")
         }

@@ -124,6 +124,8 @@ extension SpanGraph {
         var isTruncated = false
         /// Whether that, or spans were not there.
         var isIncomplete = false
+        /// The same of the walk that follows what was only read, too.
+        var isIncompleteWithBound = false
     }
 
     /// Why a value is what it is: the source records that a span leads to.
@@ -139,6 +141,7 @@ extension SpanGraph {
         var all = Found()
         walk([start], &all, withBound: true) { _ in }
         found.withBound = all.sources
+        found.isIncompleteWithBound = all.isIncomplete
         if !history.isEmpty {
             var older = Found()
             walk(Array(history), &older) { _ in }
