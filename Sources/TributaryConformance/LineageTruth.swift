@@ -80,7 +80,11 @@ public struct LineageTruth {
         checkedValues += 1
         let tokens = SourceToken.all(in: text)
         for message in cellProblems(cell, tokens) { report(message) }
-        if let found { for message in Self.walkProblems(found, Set(tokens), isPartial) { report(message) } }
+        // What a processor read without saying whether it used it may have contributed.
+        let isBound = cell["flags"]?.array?.contains(.string("bound")) ?? false
+        if let found {
+            for message in Self.walkProblems(found, Set(tokens), isPartial, isBound: isBound) { report(message) }
+        }
     }
 
     // MARK: Cells
@@ -136,17 +140,18 @@ public struct LineageTruth {
     // MARK: Spans
 
     private static func walkProblems(
-        _ found: SpanGraph.Found, _ tokens: Set<SourceToken>, _ isPartial: Bool
+        _ found: SpanGraph.Found, _ tokens: Set<SourceToken>, _ isPartial: Bool, isBound: Bool
     ) -> [String] {
         var messages: [String] = []
-        let missing = tokens.subtracting(found.sources)
-        let isSaid = isPartial ? found.isIncomplete : found.isTruncated
+        let missing = tokens.subtracting(isBound ? found.withBound : found.sources)
+        let isIncomplete = isBound ? found.isIncompleteWithBound : found.isIncomplete
+        let isSaid = isPartial ? isIncomplete : found.isTruncated
         if !isPartial && found.isIncomplete && !found.isTruncated {
             messages.append("the walk says that something is missing, but all was sampled")
         }
         if !missing.isEmpty && !isSaid { messages.append("why does not lead to \(missing.sorted())") }
         let extra = found.sources.subtracting(tokens).subtracting(found.retracted)
-        if !extra.isEmpty { messages.append("why leads to \(extra.sorted()), too") }
+        if !extra.isEmpty && !isBound { messages.append("why leads to \(extra.sorted()), too") }
         return messages
     }
 }

@@ -22,6 +22,10 @@ public struct CaseRun: Sendable {
     public var lineage: [JSONValue]
     /// The lines for `--spans`.
     public var spans: [JSONValue]
+    /// How many entries left the cache of each store for want of room; empty where it wasn't looked at.
+    public var evictions: [String: Int64] = [:]
+    /// Where a store and its changelog don't agree.
+    public var inconsistencies: [String] = []
     /// The cluster whose records the cells' digests name.
     public var cluster: String
 

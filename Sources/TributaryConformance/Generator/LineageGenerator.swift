@@ -13,9 +13,9 @@ public struct LineageGenerator {
         case on
     }
 
-    private enum Shape { case plain, windowed }
+    enum Shape { case plain, windowed }
 
-    private struct Stream {
+    struct Stream {
         let id: String
         let shape: Shape
         /// Whether a value may be null, and so have no token though it has a cell.
@@ -24,69 +24,86 @@ public struct LineageGenerator {
         let weight: Int
     }
 
-    private struct Table {
+    struct Table {
         let id: String
         let shape: Shape
         let weight: Int
+        /// The store's name, if it was given one.
+        let store: String?
     }
 
-    private var random: SeededGenerator
-    private let caches: Caches
-    private var statements: [JSONValue] = []
-    private var streams: [Stream] = []
-    private var tables: [Table] = []
-    private var topics: [String] = []
-    private var tableTopics: Set<String> = []
-    private var count = 0
-    private var outputs = 0
-    private static let maximumWeight = 400
+    var random: SeededGenerator
+    let caches: Caches
+    let isWide: Bool
+    var statements: [JSONValue] = []
+    var streams: [Stream] = []
+    var tables: [Table] = []
+    var topics: [String] = []
+    var tableTopics: Set<String> = []
+    var count = 0
+    var outputs = 0
+    /// The name of the store that was made last.
+    var storeName: String?
+    static let maximumWeight = 400
 
     /// The case of a seed.
-    public static func makeCase(seed: UInt64, caches: Caches = .random) throws(CaseError) -> ConformanceCase {
-        try ConformanceCase(json: json(seed: seed, caches: caches))
+    ///
+    /// - Parameters:
+    ///   - seed: what all that is random depends on.
+    ///   - caches: which settings are fixed.
+    ///   - isWide: whether everything that the generator knows may come, or what its first version knew, whose seeds are
+    ///     names of cases.
+    public static func makeCase(
+        seed: UInt64, caches: Caches = .random, isWide: Bool = true
+    ) throws(CaseError) -> ConformanceCase {
+        try ConformanceCase(json: json(seed: seed, caches: caches, isWide: isWide))
     }
 
     /// The case of a seed as the files write it.
-    public static func json(seed: UInt64, caches: Caches = .random) -> JSONValue {
-        var generator = LineageGenerator(seed: seed, caches: caches)
+    public static func json(seed: UInt64, caches: Caches = .random, isWide: Bool = true) -> JSONValue {
+        var generator = LineageGenerator(seed: seed, caches: caches, isWide: isWide)
         return generator.make(seed)
     }
 
-    private init(seed: UInt64, caches: Caches) {
+    private init(seed: UInt64, caches: Caches, isWide: Bool) {
         random = SeededGenerator(seed: seed)
         self.caches = caches
+        self.isWide = isWide
     }
 
     private mutating func make(_ seed: UInt64) -> JSONValue {
         for topic in ["S1", "S2"].prefix(Int(random.number(1...2))) { addStream(topic) }
         for topic in ["T1", "T2"].prefix(Int(random.number(0...2))) { addTable(topic) }
-        for _ in 0..<random.number(2...9) { addOperator() }
+        for _ in 0..<random.number(2...9) { if isWide { addWideOperator() } else { addOperator() } }
         // Everything ends somewhere, or its lineage is not seen.
         for table in tables { toStream(table) }
         for stream in streams where outputs == 0 || random.chance(60) { sink(stream) }
         // Numbers are drawn in the same order whatever the caches are, so that the steps stay the same.
-        let drawn = random.pick(Int64(0), 0, 10_485_760, 10_485_760, 300)
+        let drawn = isWide ? wideCacheBytes() : random.pick(Int64(0), 0, 10_485_760, 10_485_760, 300)
         let cacheBytes: Int64 =
             switch caches {
             case .random: drawn
             case .off: 0
             case .on: 10_485_760
             }
+        let isRefused = isWide && repeatNames()
+        let expected: JSONValue =
+            .fields(isRefused ? [("error", .fields([("atBuild", .bool(true))]))] : [])
         return .fields([
             ("id", .string("random-lineage-\(seed)")), ("seed", .integer(Int64(bitPattern: seed))),
             ("config", .fields([("cacheBytes", .integer(cacheBytes))])), ("topology", .array(statements)),
-            ("steps", .array(steps())), ("expected", .fields([])),
+            ("steps", .array(isWide ? wideSteps() : steps())), ("expected", expected),
         ])
     }
 
     // MARK: Statements
 
-    private mutating func nextID() -> String {
+    mutating func nextID() -> String {
         count += 1
         return "n\(count)"
     }
 
-    private mutating func add(_ operation: String, id: String?, _ fields: [(String, JSONValue?)]) {
+    mutating func add(_ operation: String, id: String?, _ fields: [(String, JSONValue?)]) {
         var object = JSONObject()
         if let id { object.append("id", .string(id)) }
         object.append("op", .string(operation))
@@ -106,25 +123,29 @@ public struct LineageGenerator {
         topics.append(topic)
         tableTopics.insert(topic)
         add("table", id: id, [("topic", .string(topic)), ("mat", materialized(id))])
-        tables.append(Table(id: id, shape: .plain, weight: 1))
+        tables.append(Table(id: id, shape: .plain, weight: 1, store: storeName))
     }
 
-    private mutating func materialized(_ id: String) -> JSONValue? {
+    mutating func materialized(_ id: String) -> JSONValue? {
+        storeName = nil
         guard random.chance(70) else { return nil }
         var object = JSONObject()
-        if random.chance(60) { object.append("name", .string("store-\(id)")) }
+        if random.chance(60) {
+            object.append("name", .string("store-\(id)"))
+            storeName = "store-\(id)"
+        }
         if random.chance(40) { object.append("store", .string(random.pick("inMemory", "rocksDB"))) }
         let cache = random.chance(50)
         if random.chance(50), caches != .on { object.append("cache", .bool(cache)) }
         return .object(object)
     }
 
-    private mutating func sink(_ stream: Stream) {
+    mutating func sink(_ stream: Stream) {
         add("to", id: nil, [("in", .string(stream.id)), ("topic", .string("out\(outputs)"))])
         outputs += 1
     }
 
-    private mutating func toStream(_ table: Table) {
+    mutating func toStream(_ table: Table) {
         let id = nextID()
         let function: String? = table.shape == .windowed && random.chance(60) ? "innerKey" : nil
         add("toStream", id: id, [("in", .string(table.id)), ("fn", function.map { .string($0) })])
@@ -133,11 +154,12 @@ public struct LineageGenerator {
     }
 
     /// A source can't be left out: without one there is nothing to read.
-    private mutating func pickStream(_ fits: (Stream) -> Bool = { _ in true }) -> Stream? {
-        streams.filter(fits).randomElement(using: &random)
+    mutating func pickStream(_ fits: (Stream) -> Bool = { _ in true }) -> Stream? {
+        guard let stream = streams.filter(fits).randomElement(using: &random) else { return nil }
+        return isWide ? rekeyed(stream, fits) : stream
     }
 
-    private mutating func addOperator() {
+    mutating func addOperator() {
         switch random.number(0...14) {
         case 0, 1: stateless()
         case 2, 3: rekey()
@@ -211,7 +233,7 @@ public struct LineageGenerator {
         streams.append(Stream(id: id, shape: .plain, hasNulls: stream.hasNulls, weight: weight))
     }
 
-    private mutating func group(_ stream: Stream) -> (id: String, weight: Int) {
+    mutating func group(_ stream: Stream) -> (id: String, weight: Int) {
         let id = nextID()
         let name: JSONValue? = random.chance(30) ? .string("group-\(id)") : nil
         if stream.shape == .windowed || random.chance(50) {
@@ -240,7 +262,7 @@ public struct LineageGenerator {
         let grouped = group(stream)
         let id = nextID()
         fold(grouped.id, id)
-        tables.append(Table(id: id, shape: .plain, weight: grouped.weight))
+        tables.append(Table(id: id, shape: .plain, weight: grouped.weight, store: storeName))
     }
 
     private mutating func window() {
@@ -248,19 +270,20 @@ public struct LineageGenerator {
         guard let stream = pickStream({ !$0.hasNulls && $0.weight * 12 <= Self.maximumWeight }) else { return }
         let grouped = group(stream)
         let id = nextID()
-        let size = random.number(5...30)
-        let grace = random.pick(Int64(0), 0, 10, 100)
+        let size = isWide ? wideSize() : random.number(5...30)
+        let grace = isWide ? random.pick(Int64(0), 0, 10, 100, Int64.max) : random.pick(Int64(0), 0, 10, 100)
         var fields: [(name: String, value: JSONValue)] = [("sizeMs", .integer(size)), ("graceMs", .integer(grace))]
         if random.chance(50) {
             fields.insert(("kind", .string("hopping")), at: 0)
-            fields.append(("advanceMs", .integer(random.number(3...5))))
+            let advance = size <= 30 ? min(random.number(3...5), size) : max(size / random.number(1...5), 1)
+            fields.append(("advanceMs", .integer(advance)))
         } else {
             fields.insert(("kind", .string("tumbling")), at: 0)
         }
         add("windowedBy", id: id, [("in", .string(grouped.id)), ("window", .fields(fields))])
         let table = nextID()
         fold(id, table)
-        tables.append(Table(id: table, shape: .windowed, weight: grouped.weight))
+        tables.append(Table(id: table, shape: .windowed, weight: grouped.weight, store: storeName))
     }
 
     private mutating func join() {
@@ -311,15 +334,17 @@ public struct LineageGenerator {
     /// A processor with a store of its own, which says what its values are made of.
     private mutating func fold() {
         guard let stream = pickStream({ $0.shape == .plain && $0.weight * 12 <= Self.maximumWeight }) else { return }
+        fold(below: stream)
+    }
+
+    mutating func fold(below stream: Stream) {
         let id = nextID()
         let store = "folded-\(id)"
         let cache = random.chance(50)
-        add(
-            "store", id: nil,
-            [
-                ("type", .string(random.pick("kv", "timestampedKv"))), ("name", .string(store)),
-                ("inMemory", .bool(random.chance(50))), ("cache", .bool(caches == .on || cache)),
-            ])
+        addStore([
+            ("type", .string(random.pick("kv", "timestampedKv"))), ("name", .string(store)),
+            ("inMemory", .bool(random.chance(50))), ("cache", .bool(caches == .on || cache)),
+        ])
         var processor: [(name: String, value: JSONValue)] = [("kind", .string("fold")), ("store", .string(store))]
         if random.chance(50) {
             processor += [("everyMs", .integer(random.number(5...40))), ("clock", .string("stream"))]
@@ -337,37 +362,6 @@ public struct LineageGenerator {
         guard let stream = pickStream({ $0.shape == .plain }) else { return }
         let id = nextID()
         add("toTable", id: id, [("in", .string(stream.id)), ("mat", materialized(id))])
-        tables.append(Table(id: id, shape: .plain, weight: stream.weight))
-    }
-
-    // MARK: Steps
-
-    private mutating func steps() -> [JSONValue] {
-        var offsets: [String: Int64] = [:]
-        var time: Int64 = 5
-        var steps: [JSONValue] = []
-        for _ in 0..<random.number(8...40) {
-            guard let topic = topics.randomElement(using: &random) else { break }
-            let offset = offsets[topic, default: 0]
-            offsets[topic] = offset + 1
-            time += random.number(0...6)
-            let late = random.chance(20) ? random.number(1...25) : 0
-            let letter = random.pick("a", "b", "c", "d")
-            // A stream's null has a cell and no token: it would tell nothing.
-            let isNull = tableTopics.contains(topic) && random.chance(20)
-            let key = random.chance(5) ? nil : random.pick("a", "b", "c")
-            steps.append(
-                .fields([
-                    (
-                        "pipe",
-                        .fields([
-                            ("topic", .string(topic)), ("key", JSONValue(key)),
-                            ("value", isNull ? .null : .string("\(letter)[\(topic):\(offset)]")),
-                            ("ts", .integer(max(0, time - late))),
-                        ])
-                    )
-                ]))
-        }
-        return steps
+        tables.append(Table(id: id, shape: .plain, weight: stream.weight, store: storeName))
     }
 }

@@ -60,7 +60,8 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
             try context.forward(record)
         case .shiftTs:
             var record = record
-            record.timestamp += settings.shift
+            // As a Java long: beyond the greatest time is below 0, and refused.
+            record.timestamp &+= settings.shift
             try context.forward(record)
         case .meta:
             let text = meta(context).text(record.value.text, timestamp: record.timestamp, headers: record.headers)

@@ -15,6 +15,10 @@ struct ExecutionSettings {
     var isSampled = true
     /// Whether half of them are.
     var isPartial = false
+    /// How traces are sampled, where they are; nil for all.
+    var sampler: Sampler?
+    /// Which operations have spans.
+    var spans = SpanLevel.storage
     /// Whether persistent stores are on LMDB; else a memory engine stands for it.
     var usesLMDB = true
     /// After how many steps the task is closed and made again from the log and its state; nil for never.
@@ -34,6 +38,8 @@ struct CaseExecution {
     private let lines: LineageLines
     private var result = ActualResult()
     private var lineage: [JSONValue] = []
+    private var evictions: [String: Int64] = [:]
+    private var inconsistencies: [String] = []
     private let internalTopics: [String: InternalTopic]
 
     /// Runs a case.
@@ -86,7 +92,10 @@ struct CaseExecution {
         config.apply(to: &configuration.runtime)
         configuration.runtime.lineage.mode = settings.mode
         configuration.runtime.lineage.sampler =
-            settings.isPartial ? .parentBased(root: .ratio(0.5)) : settings.isSampled ? .alwaysOn : .alwaysOff
+            settings.isPartial
+            ? .parentBased(root: .ratio(0.5))
+            : settings.isSampled ? settings.sampler ?? .parentBased(root: .alwaysOn) : .alwaysOff
+        configuration.runtime.lineage.spans = settings.spans
         if settings.mode == .off { configuration.runtime.lineage.spans = .none }
         if let folder {
             let options = LMDBStateOptions(mapSize: 1 << 28, maximumTables: 256, durability: .fast)
@@ -131,7 +140,10 @@ struct CaseExecution {
 
     private func finish() throws -> CaseRun {
         driver.close()
-        return CaseRun(result, lineage: lineage, spans: try LineageLines.spans(driver.finishedSpans, of: item))
+        var run = CaseRun(result, lineage: lineage, spans: try LineageLines.spans(driver.finishedSpans, of: item))
+        run.evictions = evictions
+        run.inconsistencies = inconsistencies
+        return run
     }
 }
 
@@ -165,7 +177,10 @@ extension CaseExecution {
             guard let description = topology.stores[name] else { continue }
             let format = RecordFormat(description)
             var rows: [CaseResult.Row] = []
-            for row in try driver.rows(ofStore: name) {
+            let held = try driver.rows(ofStore: name)
+            evictions[name] = try driver.evictions(ofStore: name)
+            if description.isLogged { compareWithChangelog(name, description, held) }
+            for row in held {
                 let key = try format.key.key(row.key)
                 let value = try format.value(row.value)
                 rows.append(
@@ -176,6 +191,21 @@ extension CaseExecution {
             stores[name] = .rows(rows)
         }
         result.stores = stores
+    }
+
+    /// After a commit a store has what its changelog says, and nothing else; of windows those that are still seen.
+    private mutating func compareWithChangelog(_ name: String, _ description: StoreDescription, _ rows: [DriverRow]) {
+        let topic = "\(Self.applicationID)-\(name)-changelog"
+        var logged: [String: String] = [:]
+        for record in result.changelogs?[topic] ?? [] { logged[record.key ?? ""] = record.value }
+        let held = Dictionary(rows.map { (hexadecimal($0.key), hexadecimal($0.value)) }) { $1 }
+        for (key, value) in held where logged[key] != value {
+            inconsistencies.append("store \(name) has \(key)=\(value), its changelog \(logged[key] ?? "nothing")")
+        }
+        guard description.retention == nil else { return }
+        for (key, value) in logged where held[key] == nil {
+            inconsistencies.append("store \(name) lacks \(key)=\(value) of its changelog")
+        }
     }
 
     private mutating func takeTopology() {

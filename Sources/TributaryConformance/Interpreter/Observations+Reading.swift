@@ -75,7 +75,7 @@ extension Topology {
 }
 
 /// Lower-case hexadecimal digits.
-private func hexadecimal(_ bytes: [UInt8]) -> String {
+func hexadecimal(_ bytes: [UInt8]) -> String {
     var text = ""
     for byte in bytes { text += (byte < 16 ? "0" : "") + String(byte, radix: 16) }
     return text

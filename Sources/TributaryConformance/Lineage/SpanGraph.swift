@@ -118,10 +118,14 @@ extension SpanGraph {
         var sources: Set<SourceToken> = []
         /// Sources that only retracted rows lead to, too.
         var retracted: Set<SourceToken> = []
+        /// The same as `sources`, and those that only rows lead to which a processor read without saying whether it used them.
+        var withBound: Set<SourceToken> = []
         /// Whether links were left out, so that sources may be missing.
         var isTruncated = false
         /// Whether that, or spans were not there.
         var isIncomplete = false
+        /// The same of the walk that follows what was only read, too.
+        var isIncompleteWithBound = false
     }
 
     /// Why a value is what it is: the source records that a span leads to.
@@ -134,6 +138,10 @@ extension SpanGraph {
         walk([start], &found) { link in
             if link.type == "retracted" { history.insert(link.target) }
         }
+        var all = Found()
+        walk([start], &all, withBound: true) { _ in }
+        found.withBound = all.sources
+        found.isIncompleteWithBound = all.isIncomplete
         if !history.isEmpty {
             var older = Found()
             walk(Array(history), &older) { _ in }
@@ -142,7 +150,9 @@ extension SpanGraph {
         return found
     }
 
-    private func walk(_ starts: [SpanID], _ found: inout Found, _ other: (Link) -> Void) {
+    private func walk(
+        _ starts: [SpanID], _ found: inout Found, withBound: Bool = false, _ other: (Link) -> Void
+    ) {
         var waiting = starts
         var seen = Set(starts)
         func visit(_ id: SpanID) { if seen.insert(id).inserted { waiting.append(id) } }
@@ -164,7 +174,7 @@ extension SpanGraph {
                 visit(parent)
             }
             for link in node.links {
-                if Self.contributing.contains(link.type) {
+                if Self.contributing.contains(link.type) || withBound && link.type == "bound" {
                     if let source = link.source { found.sources.insert(source) }
                     if !leadsToRow(link, of: node) { found.isIncomplete = true }
                     visit(link.target)

@@ -1,12 +1,14 @@
 internal import TributaryDSL
+internal import TributaryLineage
 internal import TributaryState
 
-/// Runs one case in several ways and judges the lineage of each by the tokens.
+/// Runs one case in several ways, and judges what it does by a model and its lineage by the tokens.
 public struct TruthRun {
     /// Judges a case that the runner can interpret.
     ///
     /// Sampled on LMDB and unsampled in memory, which must give the same cells; then the same two with a restart halfway,
-    /// where the second restores its stores from their changelogs.
+    /// where the second restores its stores from their changelogs. What a topology does must be the same with every setting of
+    /// lineage, and what the model does, if its caches have room for all.
     ///
     /// A restart may change results, since operators forget their stream time and caches their expired rows, as in Kafka
     /// Streams: so the restarted runs are compared with each other.
@@ -16,10 +18,16 @@ public struct TruthRun {
         do { first = try DriverRunner().run(item) } catch {
             return LineageTruth.Outcome(problems: ["runner: \(error)"], checkedValues: 0)
         }
+        if item.expected.failure == .build {
+            if first.result.failure != .build { verdict.problems.append("built, though it was to be refused") }
+            return verdict
+        }
         verdict.add(item, first, "")
+        verdict.addModel(item, first)
         _ = verdict.add(
             item, ExecutionSettings(isSampled: false, usesLMDB: false), "unsampled in memory: ", first)
         _ = verdict.add(item, ExecutionSettings(isPartial: true, usesLMDB: false), "half sampled: ", first)
+        for (name, settings) in lineageSettings { verdict.addResult(item, settings, name, first) }
         guard item.steps.count > 1 else { return verdict }
         let half = item.steps.count / 2
         let restarted = verdict.add(item, ExecutionSettings(restartsAfter: half), "restarted: ", nil)
@@ -27,12 +35,23 @@ public struct TruthRun {
         return verdict
     }
 
+    /// Settings of lineage beside the first run's and `off`, which the driver's runner compares already.
+    private static let lineageSettings: [(name: String, settings: ExecutionSettings)] = [
+        ("context, sampled: ", ExecutionSettings(mode: .context, usesLMDB: false)),
+        ("context, unsampled: ", ExecutionSettings(mode: .context, isSampled: false, usesLMDB: false)),
+        ("cells, spans of all: ", ExecutionSettings(spans: .full, usesLMDB: false)),
+        ("cells, spans of the log: ", ExecutionSettings(spans: .log, usesLMDB: false)),
+        ("cells, half sampled: ", ExecutionSettings(sampler: .ratio(0.5), usesLMDB: false)),
+        ("cells, by key: ", ExecutionSettings(sampler: .byKey(ratio: 0.5), usesLMDB: false)),
+    ]
+
     /// Judges a case run as an application on an embedded log, whole and with a restart halfway.
     ///
     /// The results must be those of the test driver, unless they depend on all sub-topologies being one task, or on which of
     /// several tasks fills the thread's cache first.
     public static func judgeApplication(_ item: ConformanceCase) async -> LineageTruth.Outcome {
         var verdict = LineageTruth.Outcome(problems: [], checkedValues: 0)
+        if item.expected.failure == .build { return judge(item) }
         for (name, restart) in [("application: ", nil), ("application restarted: ", item.steps.count / 2)] {
             do {
                 let run = try await ApplicationExecution(item).run(restartsAfter: restart)
@@ -67,6 +86,7 @@ extension LineageTruth.Outcome {
         let outcome = LineageTruth.check(
             item, lineage: run.lineage, spans: isSampled ? run.spans : nil, isPartial: isPartial, cluster: run.cluster)
         problems += outcome.problems.map { name + $0 }
+        problems += run.inconsistencies.map { name + $0 }
         checkedValues += outcome.checkedValues
         if !isSampled && !run.spans.isEmpty { problems.append("\(name)spans though nothing is sampled") }
     }
@@ -81,9 +101,39 @@ extension LineageTruth.Outcome {
         }
         add(item, run, name, isSampled: settings.isSampled, isPartial: settings.isPartial)
         if let first {
-            problems += CaseComparison.differences(expected: first.result, actual: run.result).map { name + $0 }
+            compare(first, run, name)
             problems += LineageTruth.differences(first.lineage, run.lineage).map { name + $0 }
         }
         return run
+    }
+
+    /// Runs a case with other settings of lineage, which must not change what it does.
+    fileprivate mutating func addResult(
+        _ item: ConformanceCase, _ settings: ExecutionSettings, _ name: String, _ first: CaseRun
+    ) {
+        do { compare(first, try CaseExecution.run(item, settings), name) } catch {
+            problems.append("\(name)runner: \(error)")
+        }
+    }
+
+    private mutating func compare(_ first: CaseRun, _ run: CaseRun, _ name: String) {
+        problems += CaseComparison.differences(expected: first.result, actual: run.result).map { name + $0 }
+        problems += run.inconsistencies.map { name + $0 }
+        for (store, count) in first.evictions.sorted(by: { $0.key < $1.key }) where run.evictions[store] != count {
+            problems.append("\(name)\(run.evictions[store] ?? 0) evictions from \(store), \(count) at first")
+        }
+    }
+
+    /// Compares with the model, whose caches never run full.
+    fileprivate mutating func addModel(_ item: ConformanceCase, _ run: CaseRun) {
+        guard item.config.cacheBytes == 0 || item.config.cacheBytes >= 1 << 20 else { return }
+        do {
+            let model = try OperatorModel.run(item)
+            var actual = run.result
+            let topics = Set(model.stores.map { "\(CaseExecution.applicationID)-\($0)-changelog" })
+            actual.stores = actual.stores?.filter { model.stores.contains($0.key) }
+            actual.changelogs = actual.changelogs?.filter { topics.contains($0.key) }
+            problems += CaseComparison.differences(expected: model.result, actual: actual).map { "model: \($0)" }
+        } catch { problems.append("model: \(error)") }
     }
 }

@@ -254,6 +254,11 @@ public final class TopologyTestDriver {
     /// The names of the topology's stores.
     public var storeNames: [String] { topology.stores.keys.sorted() }
 
+    /// How many entries have left a store's cache for want of room since the task was started; 0 for a store without one.
+    public func evictions(ofStore name: String) throws -> Int64 {
+        try task.store(name).statistics.cache?.evictions ?? 0
+    }
+
     /// The rows of a store, in its own order: keys in the store's layout, values as bytes, each with its cell's bytes.
     public func rows(ofStore name: String) throws -> [DriverRow] {
         let store = try task.store(name)
