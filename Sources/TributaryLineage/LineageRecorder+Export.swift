@@ -28,7 +28,7 @@ extension LineageRecorder {
 
     /// Lets spans wait until it is known what becomes of what they did: from now on each transaction has to be settled.
     ///
-    /// They wait in memory, as many as ``mostHeld``; if a transaction has more, they are exported as ``SpanAttempt/open``.
+    /// They wait in memory, 32,768 at most; if a transaction has more, they are exported as ``SpanAttempt/open``.
     public func waitForOutcome() { state.value.waitsForOutcome = true }
 
     /// Hands what waits to the exporter: the transaction of all spans that were made so far has ended.

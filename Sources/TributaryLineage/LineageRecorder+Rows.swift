@@ -88,7 +88,7 @@ extension LineageRecorder {
 
     /// Begins a prepared span: it is its row's turn, right after the one before unless ``pause()`` was called.
     ///
-    /// What the row took before (``add(_:toPrepared:)``) counts as if it had been just now.
+    /// What the row took before (given by `add(_:toPrepared:)`) counts as if it had been just now.
     public func begin(prepared number: Int) -> SpanRecord {
         var span = state.value.prepared[number]
         if span.links > 0 {

@@ -76,7 +76,7 @@ public final class StreamTask {
     /// Nil where nobody measures.
     var times: RecordTimes?
 
-    /// Makes a task with its nodes and stores; processors are initialised by ``start(cluster:positions:)``.
+    /// Makes a task with its nodes and stores; processors are initialised by ``start(cluster:positions:descriptions:)``.
     public init(
         _ topology: Topology, _ subTopologies: [Topology.SubTopology], id: String, partition: Int32,
         configuration: RuntimeConfiguration, collector: RecordCollector, engines: any EngineFactory,
