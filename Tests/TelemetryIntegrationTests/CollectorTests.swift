@@ -119,7 +119,9 @@ struct CollectorTests {
                     .object([
                         "traceId": .string("00000000000000080000000000000009"),
                         "spanId": .string("000000000000000a"), "flags": .integer(0x100),
-                        "attributes": .object(["tributary.link": .string("previous")]),
+                        "attributes": .object([
+                            "tributary.link": .string("previous"), "tributary.link.sampled": .bool(false),
+                        ]),
                     ]),
                     .object([
                         "traceId": .string("00000000000000050000000000000006"),
