@@ -27,29 +27,29 @@ extension LineageRecorder {
     /// A record, row or punctuation begins that has a span; returns what was noted of the one that it is worked on within.
     public func startNotes() -> SpanNotes {
         var around = SpanNotes()
-        swap(&around, &notes)
+        swap(&around, &notes.value)
         return around
     }
 
     /// The record or row that is worked on failed, and it goes on without it.
-    public func noteFailure(_ error: any Error) { if isTracing { notes.error = error } }
+    public func noteFailure(_ error: any Error) { if isTracing { notes.value.error = error } }
 
     /// The record or row that is worked on was left out by a node.
     public func noteDropped(_ reason: String, node: String) {
-        guard isTracing, !notes.reasons.contains(reason) else { return }
-        notes.reasons.append(reason)
-        if notes.node == nil { notes.node = node }
+        guard isTracing, !notes.value.reasons.contains(reason) else { return }
+        notes.value.reasons.append(reason)
+        if notes.value.node == nil { notes.value.node = node }
     }
 
     /// Ends the span of a record or row with what was noted of it since ``startNotes()``, which gave `around`.
     public func end(_ span: SpanRecord, around: SpanNotes, error: (any Error)? = nil) {
-        end(span, error: error ?? notes.error)
-        if !notes.reasons.isEmpty {
-            var said = [AttributeNames.dropReason: AttributeValue.string(notes.reasons.joined(separator: ", "))]
-            if let node = notes.node { said[AttributeNames.processor] = .string(node) }
+        end(span, error: error ?? notes.value.error)
+        if !notes.value.reasons.isEmpty {
+            var said = [AttributeNames.dropReason: AttributeValue.string(notes.value.reasons.joined(separator: ", "))]
+            if let node = notes.value.node { said[AttributeNames.processor] = .string(node) }
             say(said, of: state.value.batch.spans.count - 1)
         }
-        notes = around
+        notes.value = around
     }
 
     // MARK: Rows of a flush

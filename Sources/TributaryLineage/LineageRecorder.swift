@@ -63,7 +63,7 @@ public final class LineageRecorder {
     /// The headers of the record being processed, where it has any and closures may ask for them.
     public var seenHeaders: [UInt8] = []
     /// What happened to the record or row being worked on.
-    var notes = SpanNotes()
+    let notes = Owned(SpanNotes())
     let tracestates: Owned<Tracestates>
     @usableFromInline let state: Owned<State>
 
