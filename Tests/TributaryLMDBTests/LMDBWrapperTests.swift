@@ -31,6 +31,32 @@ import TributaryLMDB
         #expect(at?.value.byte(at: 0) == 2)
     }
 
+    // A commit's meta page is seen before its number is, by readers whose writer waits for the disk, is stopped or was killed there.
+    @Test func `a reader sees the commit before one that is not yet known`() throws {
+        let folder = try TemporaryFolder()
+        let environment = try LMDBEnvironment(path: folder.path + "/a.mdb")
+        var table: LMDBDatabase?
+        for value: UInt8 in [1, 2, 3] {
+            var write = try environment.write()
+            let opened = try write.openDatabase("t")
+            unsafe try write.put(opened, [7].span.bytes, [value].span.bytes)
+            try write.commit()
+            table = opened
+        }
+        // LMDB's number of the newest commit lies behind its lock for readers.
+        let lock = unsafe open(folder.path + "/a.mdb-lock", O_RDWR)
+        defer { close(lock) }
+        var newest: UInt64 = 0
+        #expect(unsafe pread(lock, &newest, 8, 48) == 8 && newest == 3)
+        var before = newest - 1
+        #expect(unsafe pwrite(lock, &before, 8, 48) == 8)
+        let read = try environment.read()
+        #expect(unsafe try read.value(try #require(table), [7].span.bytes)?.byte(at: 0) == 2)
+        #expect(unsafe pwrite(lock, &newest, 8, 48) == 8)
+        let now = try environment.read()
+        #expect(unsafe try now.value(try #require(table), [7].span.bytes)?.byte(at: 0) == 3)
+    }
+
     @Test func `an aborted transaction leaves nothing and a kept one can be committed`() throws {
         let folder = try TemporaryFolder()
         let environment = try LMDBEnvironment(path: folder.path + "/a.mdb")

@@ -145,12 +145,17 @@ extension PageSnapshot {
 ) throws(LMDBError) -> PageSnapshot {
     // Again if commits went over this one's meta page in between.
     for _ in 0..<10_000 {
+        let number = UInt64(unsafe mdb_txn_id(transaction))
+        let early: PageSnapshot?
         do throws(PageFault) {
-            let number = UInt64(unsafe mdb_txn_id(transaction))
             if let file = try environment.pages.snapshot(transaction: number) { return file }
+            early = try environment.pages.snapshot(transaction: number, hasNext: true)
         } catch { throw environment.failure(error) }
         unsafe mdb_txn_reset(transaction)
         try environment.check("mdb_txn_renew", unsafe mdb_txn_renew(transaction))
+        // A commit's meta page is there before LMDB says so, which may take long: its writer waits for the disk, is stopped, or was
+        // killed. As long as LMDB doesn't say so the writer after it can't have begun, and what was read is good.
+        if let early, UInt64(unsafe mdb_txn_id(transaction)) == number { return early }
     }
     throw environment.failure(PageFault(page: 0, what: "no meta page is that of the newest commit"))
 }

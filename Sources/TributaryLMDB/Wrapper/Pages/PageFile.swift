@@ -69,8 +69,12 @@ struct TreeRoot: BitwiseCopyable {
         return unsafe UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: found.address), count: found.size)
     }
 
-    /// The pages of a commit, by the number of its transaction; nil if a later commit is overwriting its meta page.
-    func snapshot(transaction: UInt64) throws(PageFault) -> PageSnapshot? {
+    /// The pages of a commit, by the number of its transaction; nil if a later commit may be overwriting its meta page.
+    ///
+    /// - Parameters:
+    ///   - transaction: the commit's number.
+    ///   - hasNext: whether the next commit may be in the other meta page: for callers who see to it that none comes after it.
+    func snapshot(transaction: UInt64, hasNext: Bool = false) throws(PageFault) -> PageSnapshot? {
         guard let start = unsafe bytes(covering: 1 << 13), start.count >= 1 << 10 else {
             throw PageFault(page: 0, what: "the file can't be mapped, or is cut short")
         }
@@ -83,7 +87,9 @@ struct TreeRoot: BitwiseCopyable {
         atomicMemoryFence(ordering: .acquiring)
         // The writer after the next uses this meta page again, and begins when the next commit is in the other one.
         let other = transaction & 1 == 0 ? unsafe MetaPage(start, at: size) : unsafe MetaPage(start, at: 0)
-        guard own.transaction == transaction, other.transaction <= transaction else { return nil }
+        guard own.transaction == transaction, other.transaction <= (hasNext ? transaction &+ 1 : transaction) else {
+            return nil
+        }
         guard own.isSound, own.lastPage >= 1, own.lastPage < UInt64(Int.max / size) - 1 else {
             throw PageFault(page: transaction & 1, what: "a bad meta page")
         }
