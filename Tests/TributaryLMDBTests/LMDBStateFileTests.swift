@@ -23,15 +23,6 @@ import TributaryState
         return try LMDBStateEngine(directory: directory, options: options)
     }
 
-    private func put(_ table: any StateTable, _ key: [UInt8], _ value: [UInt8]) throws {
-        try table.put(unsafe key.span.bytes, unsafe value.span.bytes)
-    }
-
-    private func get(_ table: any StateTable, _ key: [UInt8]) throws -> [UInt8]? {
-        var value = ByteWriter()
-        return try table.get(unsafe key.span.bytes, into: &value) ? value.copy() : nil
-    }
-
     private func find(
         _ reader: LMDBStateReader, _ table: String, _ key: [UInt8], _ value: inout ByteWriter
     ) throws -> Bool {
