@@ -14,16 +14,7 @@ extension LineageGenerator {
             let isNull = tableTopics.contains(topic) && random.chance(20)
             let key = random.chance(5) ? nil : random.pick("a", "b", "c")
             steps.append(
-                .fields([
-                    (
-                        "pipe",
-                        .fields([
-                            ("topic", .string(topic)), ("key", JSONValue(key)),
-                            ("value", isNull ? .null : .string("\(letter)[\(topic):\(offset)]")),
-                            ("ts", .integer(max(0, time - late))),
-                        ])
-                    )
-                ]))
+                step(topic, key, isNull ? nil : "\(letter)[\(topic):\(offset)]", at: max(0, time - late)))
         }
         return steps
     }
@@ -45,17 +36,20 @@ extension LineageGenerator {
             let isNull = tableTopics.contains(topic) && random.chance(20)
             let key = random.chance(5) ? nil : keys.randomElement(using: &random)
             steps.append(
-                .fields([
-                    (
-                        "pipe",
-                        .fields([
-                            ("topic", .string(topic)), ("key", JSONValue(key)),
-                            ("value", isNull ? .null : .string("\(letter)[\(topic):\(offset)]")),
-                            ("ts", .integer(max(0, time - late))),
-                        ])
-                    )
-                ]))
+                step(topic, key, isNull ? nil : "\(letter)[\(topic):\(offset)]", at: max(0, time - late)))
         }
         return steps
+    }
+
+    private func step(_ topic: String, _ key: String?, _ value: String?, at time: Int64) -> JSONValue {
+        .fields([
+            (
+                "pipe",
+                .fields([
+                    ("topic", .string(topic)), ("key", JSONValue(key)), ("value", JSONValue(value)),
+                    ("ts", .integer(time)),
+                ])
+            )
+        ])
     }
 }
