@@ -79,10 +79,11 @@ public struct StreamsConfiguration: Sendable {
     ///
     /// 64 GiB by default.
     public var stateMapSize: Int
-    /// How large a task's state may be, in bytes, to be read and checked at each start: a second or two per GiB where the system
-    /// has it in memory.
+    /// How large a task's state may be, in bytes, to be read through and checked at each start: a second or two per GiB where
+    /// the system has it in memory, else what the disk takes.
     ///
-    /// 1 GiB by default. State that the last process with it did not close is checked whatever its size.
+    /// Without a limit by default. With one, a bit that a disk turned in larger state can hide rows or overwrite them, unseen,
+    /// until the next check. State that the last process with it did not close is checked whatever its size.
     public var stateCheckedBytes: Int
     /// Whether SIGTERM and SIGINT stop the application cleanly while ``StreamsApplication/run()`` runs.
     ///
@@ -109,7 +110,7 @@ public struct StreamsConfiguration: Sendable {
         runtime.lineage = lineage
         runtime.log = logs
         stateMapSize = 64 << 30
-        stateCheckedBytes = 1 << 30
+        stateCheckedBytes = .max
         self.handlesSignals = handlesSignals
     }
 

@@ -7,8 +7,8 @@ import TributaryLMDB
 
 private let isSoak = environment("TRIBUTARY_SOAK") != nil
 
-/// Bits of the bank app's state files are turned over while it is stopped: the next start, or the one after it, has every row
-/// right, whatever the bit was for.
+/// Bits of the bank app's state files are turned over while it is stopped: the next start has every row right, whatever the bit
+/// was for.
 @Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 10))) struct StateFlipTests {
     private let folder: TemporaryFolder
     private let log: EmbeddedLog
@@ -50,37 +50,52 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
         return stat(path, &status) == 0 ? UInt64(status.st_ino) : 0
     }
 
-    @Test(arguments: [true, false])
-    func `turned bits never change a result, and after a crash the state is built anew`(checksAtStart: Bool) throws {
-        let settings = checksAtStart ? [] : ["unchecked"]
+    /// Turns bits over, one after the other, and counts what came of each.
+    private func turnBits(_ settings: [String], _ title: String, failuresPerTask: Int) throws {
         try input.transfer(2000)
         #expect(try run(settings).status == 0)
-        var table = OutcomeTable(checksAtStart ? "state, checked at each start" : "state, checked after a death only")
-        let count = isSoak ? 40 : 1
+        let starts = 1 + failuresPerTask * judge.tasks.count
+        var table = OutcomeTable(title)
         for place in FlipPlace.allCases {
-            for number in 0..<count {
+            for number in 0..<(isSoak ? 40 : 1) {
                 let task = judge.tasks[number % judge.tasks.count]
                 let file = "\(judge.state)/\(task)/state.mdb"
+                // A bit of an earlier turn that nobody has met would lead the map astray.
+                if !StateCheck(directory: "\(judge.state)/\(task)").findings.isEmpty {
+                    #expect(try run([]).status == 0)
+                }
                 guard let flip = try LMDBFileMap(file).flips(place, count: 1, seed: UInt64(number)).first else {
                     continue
                 }
                 let before = inode(file)
                 try flip.apply(to: file)
                 var outcome = ""
-                for start in 1...2 {
+                var start = 1
+                while true {
                     let (status, said) = try run(settings)
                     if status == 0 { break }
                     outcome += status < 0 ? "signal, then " : "error, then "
                     #expect(
-                        start == 1, "\(place.rawValue) \(flip) \(task): start \(start) ended with \(status): \(said)")
+                        start < starts, "\(place.rawValue) \(flip) \(task): start \(start) ended with \(status): \(said)")
+                    if start >= starts { break }
+                    start += 1
                 }
                 outcome += inode(file) == before ? "went on" : "rebuilt"
                 table.add(place.rawValue, outcome)
             }
         }
         print(table)
-        // What nobody has met yet is found by a start that looks.
-        if !checksAtStart { #expect(try run([]).status == 0) }
+    }
+
+    @Test func `turned bits never change a result`() throws {
+        try turnBits([], "state, checked at each start", failuresPerTask: 0)
         _ = try judge.check()
+    }
+
+    /// Without the check at a start LMDB may serve what is damaged, so that results aren't judged; but each task fails at most
+    /// once, for this bit or for an earlier one that nobody had met, and a start that looks always gets on.
+    @Test func `unchecked state that ends a process is built anew by the next`() throws {
+        try turnBits(["unchecked"], "state, checked after a death only", failuresPerTask: 1)
+        #expect(try run([]).status == 0)
     }
 }

@@ -59,6 +59,10 @@ package struct LMDBFileMap: Sendable {
 
     /// Reads and walks over a file that nobody writes.
     package init(_ path: String) throws {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_size < 1 << 30 else {
+            throw TestFailure("\(path) is gone, or has \(status.st_size) bytes in \(status.st_blocks) blocks")
+        }
         file = try contents(path)
         size = file.count
         guard size >= 8192 else { throw TestFailure("\(path) is no LMDB file") }

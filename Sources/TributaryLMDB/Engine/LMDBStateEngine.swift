@@ -61,7 +61,7 @@ public final class LMDBStateEngine: StateEngine {
         }
         let environment: LMDBEnvironment
         do throws(StoreError) {
-            environment = try Self.open(path, options)
+            environment = try Self.open(path, options, marks)
         } catch {
             if isMarked { marks.closed() }
             throw error
@@ -90,7 +90,7 @@ public final class LMDBStateEngine: StateEngine {
         for suffix in ["", "-lock", "-unsynced"] + StateMarks.suffixes { try StateFiles.delete(path + suffix) }
     }
 
-    static func open(_ path: String, _ options: LMDBStateOptions) throws(StoreError) -> LMDBEnvironment {
+    static func open(_ path: String, _ options: LMDBStateOptions, _ marks: StateMarks) throws(StoreError) -> LMDBEnvironment {
         let unsynced = path + "-unsynced"
         if let boot = try StateFiles.read(unsynced, limit: 64), StateFiles.size(path) != nil,
             boot != StateFiles.bootID()
@@ -108,8 +108,7 @@ public final class LMDBStateEngine: StateEngine {
             var settings = LMDBOptions(
                 mapSize: options.mapSize, maximumDatabases: options.maximumTables + 1,
                 sync: options.durability.sync, faults: options.faults)
-            let marks = StateMarks(path)
-            settings.onDamage = { marks.noteDamage("\($0)") }
+            settings.onFailure = { marks.note($0) }
             environment = try LMDBEnvironment(path: path, options: settings)
             if options.durability != .fast { try environment.sync() }
         } catch {
@@ -264,7 +263,7 @@ public final class LMDBStateEngine: StateEngine {
         core.shared.replace(nil)
         core.close()
         // What made a write fail may be damage that LMDB has no word for: the next opening looks.
-        if isMarked && !hasFailed { marks.closed() } else if isMarked { marks.gotOn() }
+        if isMarked && !marks.isDoubtful { hasFailed ? marks.gotOn() : marks.closed() }
         if options.durability == .fast, (try? environment.sync()) != nil { try? StateFiles.delete(unsyncedPath) }
     }
 
@@ -292,7 +291,7 @@ public final class LMDBStateEngine: StateEngine {
         } catch {
             changed = error
         }
-        let environment = try Self.open(path, options)
+        let environment = try Self.open(path, options, marks)
         core.state.value.environment = environment
         core.shared.replace(environment)
         if let changed { throw changed }

@@ -21,11 +21,12 @@ public struct LMDBStateOptions: Sendable {
     /// How many bytes of disk space are to stay free: a commit that finds less throws `StoreError.Code.diskFull` before it
     /// writes; of a small file system a 64th; 0 for none.
     public var reserveBytes: Int64 = 64 << 20
-    /// How large a file may be, in bytes, to be read and checked each time that it is opened: a second or two per GiB in the
-    /// system's memory, else what the disk takes.
+    /// How large a file may be, in bytes, to be read through and checked each time that it is opened: a second or two per GiB in
+    /// the system's memory, else what the disk takes.
     ///
-    /// One that wasn't closed by the last process with it is checked whatever its size.
-    public var checkedBytes: Int = 1 << 30
+    /// With a limit, a bit that a disk turned in a larger file can hide rows or overwrite them, unseen. One that wasn't closed by
+    /// the last process with it is checked whatever its size.
+    public var checkedBytes: Int = .max
     /// How many starts in a row may die before they have got on; the next one is refused the file.
     package var maximumDeaths = 2
     /// Fails chosen writes, in tests.

@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import TributaryCore
 internal import TributaryState
 
@@ -6,9 +7,10 @@ internal import TributaryState
 /// `-damaged`: something in the file was not what was written; holds what. `-open`: there while a process has the file open for
 /// writing, so that it is found after a death; holds how many starts in a row have not got as far as to process and commit, and
 /// whether the file had been made.
-struct StateMarks: Sendable {
+final class StateMarks: Sendable {
     private let damagePath: String
     private let openPath: String
+    private let doubt = Atomic(false)
 
     static let suffixes = ["-damaged", "-open"]
 
@@ -30,6 +32,22 @@ struct StateMarks: Sendable {
         guard StateFiles.size(damagePath) == nil else { return }
         try? StateFiles.write(damagePath, Array(what.utf8.prefix(4096)))
     }
+
+    /// Notes what an error of LMDB tells about the file.
+    func note(_ error: LMDBError) {
+        switch error.kind {
+        case .corrupt: noteDamage("\(error)")
+        case .mapFull, .diskFull, .readersFull, .unknownFormat, .notFound: break
+        case .badKey: if !error.isOutOfOrder { doubt.store(true, ordering: .relaxed) }
+        case .badTransaction, .io: doubt.store(true, ordering: .relaxed)
+        }
+    }
+
+    /// Whether something failed that can't fail in a sound file on a sound disk, and that doesn't say what is wrong.
+    ///
+    /// The file then isn't said to be closed, so that the next opening looks at it, and one on which this happens again and
+    /// again is given up.
+    var isDoubtful: Bool { doubt.load(ordering: .relaxed) }
 
     func clearDamage() throws(StoreError) { try StateFiles.delete(damagePath) }
 

@@ -26,8 +26,8 @@ package struct LMDBOptions: Sendable {
     package var checksWrites = false
     /// Called once when the environment has been closed.
     package var onClose: (@Sendable () -> Void)?
-    /// Called with each error that says that the file is not what LMDB wrote, on the thread that found it.
-    package var onDamage: (@Sendable (LMDBError) -> Void)?
+    /// Called with each error of a call, on the thread that met it.
+    package var onFailure: (@Sendable (LMDBError) -> Void)?
     /// Where is said who keeps a write transaction waiting.
     package var logs = LogSink.none
     /// How long a write transaction waits before that is said, in milliseconds.
@@ -80,7 +80,7 @@ package struct LMDBOptions: Sendable {
     private let names = Guarded(DatabaseNames())
     private let transactions = Atomic<UInt64>(0)
     private let onClose: (@Sendable () -> Void)?
-    private let onDamage: (@Sendable (LMDBError) -> Void)?
+    private let onFailure: (@Sendable (LMDBError) -> Void)?
     private let logs: LogSink
     private let lockPatience: Int64
     // Open as long as LMDB has the file open: closing it would drop LMDB's own locks on it.
@@ -131,7 +131,7 @@ package struct LMDBOptions: Sendable {
         self.path = path
         faults = options.faults
         onClose = options.onClose
-        onDamage = options.onDamage
+        onFailure = options.onFailure
         logs = options.logs
         lockPatience = options.lockPatience
         lockFile = options.readOnly ? -1 : unsafe open(path + "-lock", O_RDONLY | O_CLOEXEC)
@@ -261,14 +261,14 @@ package struct LMDBOptions: Sendable {
     @inline(never)
     func failure(_ fault: PageFault) -> LMDBError {
         let error = LMDBError(code: MDB_CORRUPTED, call: fault.what, path: path, page: fault.page)
-        onDamage?(error)
+        onFailure?(error)
         return error
     }
 
     @inline(never)
     func failure(_ call: StaticString, _ status: Int32) -> LMDBError {
         let error = LMDBError(code: status == EIO ? spaceError() : status, call: call, path: path)
-        if error.kind == .corrupt { onDamage?(error) }
+        onFailure?(error)
         return error
     }
 

@@ -60,6 +60,9 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether a key to append isn't greater than the last.
+    package var isOutOfOrder: Bool { code == MDB_KEYEXIST }
+
     /// A row whose checksum is not the one it was written with: a code that LMDB has no use for.
     package static let badRow: Int32 = -30_000
 
