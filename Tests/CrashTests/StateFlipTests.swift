@@ -76,7 +76,8 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
                     if status == 0 { break }
                     outcome += status < 0 ? "signal, then " : "error, then "
                     #expect(
-                        start < starts, "\(place.rawValue) \(flip) \(task): start \(start) ended with \(status): \(said)")
+                        start < starts,
+                        "\(place.rawValue) \(flip) \(task): start \(start) ended with \(status): \(said)")
                     if start >= starts { break }
                     start += 1
                 }

@@ -90,7 +90,9 @@ public final class LMDBStateEngine: StateEngine {
         for suffix in ["", "-lock", "-unsynced"] + StateMarks.suffixes { try StateFiles.delete(path + suffix) }
     }
 
-    static func open(_ path: String, _ options: LMDBStateOptions, _ marks: StateMarks) throws(StoreError) -> LMDBEnvironment {
+    static func open(_ path: String, _ options: LMDBStateOptions, _ marks: StateMarks) throws(StoreError)
+        -> LMDBEnvironment
+    {
         let unsynced = path + "-unsynced"
         if let boot = try StateFiles.read(unsynced, limit: 64), StateFiles.size(path) != nil,
             boot != StateFiles.bootID()
