@@ -83,7 +83,8 @@ enum VerifyCommand {
                 console.line("the walk did not end within \(seconds) s: it was stopped")
                 return Status.unfinished
             case nil: continue
-            case .exited(let status)?: return status
+            case .exited(let status)?:
+                return status
             case .killed(let signal)?:
                 console.line(
                     "the walk crashed (signal \(signal)): the log's file is damaged, or the walk needs more than "
