@@ -29,7 +29,7 @@ struct NamedCase: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct ApplicationConformanceTests {
+@Suite(.timeLimit(.minutes(10))) struct ApplicationConformanceTests {
     private static let runner = ApplicationRunner()
 
     @Test(arguments: NamedCase.all("/designed").filter { runner.reasonToSkip($0.item) == nil })

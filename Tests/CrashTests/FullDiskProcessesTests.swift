@@ -5,7 +5,7 @@ import TributaryLMDB
 
 private let isSoak = environment("TRIBUTARY_SOAK") != nil
 
-@Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 5))) struct FullDiskProcessesTests {
+@Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 10))) struct FullDiskProcessesTests {
     /// What one process said of its commits.
     private struct Said {
         var rest = ""

@@ -6,7 +6,7 @@ import Testing
 import Tributary
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(5))) struct MalformedInputTests {
+@Suite(.timeLimit(.minutes(10))) struct MalformedInputTests {
     /// Turns one bit of the file wherever `bytes` stand; returns how often they did.
     private func flip(_ bytes: [UInt8], in path: String) throws -> Int {
         let file = open(path, O_RDWR)

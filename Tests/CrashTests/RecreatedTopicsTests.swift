@@ -5,7 +5,7 @@ import TributaryLMDB
 
 private let isSoak = environment("TRIBUTARY_SOAK") != nil
 
-@Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 5))) struct RecreatedTopicsTests {
+@Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 10))) struct RecreatedTopicsTests {
     private static let place = TopicPartition("in", 0)
 
     private func topology() throws -> Topology {

@@ -7,7 +7,7 @@ import TributaryLMDB
 import TributaryTelemetry
 
 /// One transaction of the bank app in Jaeger: one connected trace, before and after a kill and a restore.
-@Suite(.enabled(if: otelScript != nil, "needs TRIBUTARY_OTEL_SCRIPT"), .serialized, .timeLimit(.minutes(5)))
+@Suite(.enabled(if: otelScript != nil, "needs TRIBUTARY_OTEL_SCRIPT"), .serialized, .timeLimit(.minutes(10)))
 struct BankTraceTests {
     static let variables = [
         // Only what the test has sampled itself.

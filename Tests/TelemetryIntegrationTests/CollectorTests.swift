@@ -5,7 +5,7 @@ import Tributary
 
 /// What a real collector makes of what is sent.
 @Suite(
-    .enabled(if: otelScript != nil, "needs TRIBUTARY_OTEL_SCRIPT"), .serialized, .timeLimit(.minutes(5)))
+    .enabled(if: otelScript != nil, "needs TRIBUTARY_OTEL_SCRIPT"), .serialized, .timeLimit(.minutes(10)))
 struct CollectorTests {
     func batch() -> SpanBatch {
         var process = SpanRecord(

@@ -6,7 +6,7 @@ import Tributary
 @testable import TributaryTelemetry
 
 /// What becomes of spans when the server misbehaves.
-@Suite(.enabled(if: otelScript != nil, "needs TRIBUTARY_OTEL_SCRIPT"), .serialized, .timeLimit(.minutes(5)))
+@Suite(.enabled(if: otelScript != nil, "needs TRIBUTARY_OTEL_SCRIPT"), .serialized, .timeLimit(.minutes(10)))
 struct FaultTests {
     func batch(_ count: Int, seed: UInt64) -> SpanBatch {
         var random = FastRandom(seed: seed)

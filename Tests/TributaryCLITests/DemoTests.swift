@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// The demo starts itself as a child process, so it runs as the real program.
-@Suite(.timeLimit(.minutes(5))) struct DemoTests {
+@Suite(.timeLimit(.minutes(10))) struct DemoTests {
     /// Runs the program and returns its exit status and output.
     private func tributary(_ arguments: [String]) throws -> (status: Int32, output: String) {
         let program = try Program([Program.own("tributary")] + arguments, withErrors: true)

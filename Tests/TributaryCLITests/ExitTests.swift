@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// The exit status of the program itself: 0 done, 1 failed or something found, 2 not understood.
-@Suite(.timeLimit(.minutes(2))) struct ExitTests {
+@Suite(.timeLimit(.minutes(10))) struct ExitTests {
     let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
 

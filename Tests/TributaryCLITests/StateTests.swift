@@ -3,7 +3,7 @@ import Testing
 import Tributary
 
 /// The commands on what a real application left behind: its state, changelogs and traces.
-@Suite(.timeLimit(.minutes(5))) struct StateTests {
+@Suite(.timeLimit(.minutes(10))) struct StateTests {
     let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
     var state: String { "\(log)/state/counter" }

@@ -5,7 +5,7 @@ import TributaryLMDB
 import TributaryState
 
 /// `tributary store verify` on sound and damaged state.
-@Suite(.timeLimit(.minutes(2))) struct StoreVerifyTests {
+@Suite(.timeLimit(.minutes(10))) struct StoreVerifyTests {
     private let folder: TemporaryFolder
     private var file: String { folder.path + "/state/0_0/state.mdb" }
 

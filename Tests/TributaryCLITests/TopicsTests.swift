@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct TopicsTests {
+@Suite(.timeLimit(.minutes(10))) struct TopicsTests {
     let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
 

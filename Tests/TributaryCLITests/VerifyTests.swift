@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `topics verify` as people run it: a program, and the child that it has walk.
-@Suite(.timeLimit(.minutes(5))) struct VerifyTests {
+@Suite(.timeLimit(.minutes(10))) struct VerifyTests {
     let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
 

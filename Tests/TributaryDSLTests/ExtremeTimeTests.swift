@@ -18,7 +18,7 @@ import TributaryTesting
         return try TopologyTestDriver(builder.build(), configuration: configuration)
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: [0, 1 << 20])
+    @Test(.timeLimit(.minutes(10)), arguments: [0, 1 << 20])
     func `a record at the end of time has its window, and no other one`(_ cacheBytes: Int) throws {
         let driver = try driver(cacheBytes) { builder in
             builder.stream("in", key: .string, value: .string).groupByKey()
@@ -34,7 +34,7 @@ import TributaryTesting
         #expect(try driver.rows(ofStore: "counts").count == 1)
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: 0..<300 as Range<UInt64>)
+    @Test(.timeLimit(.minutes(10)), arguments: 0..<300 as Range<UInt64>)
     func `random windows at random times are those of a model in wider numbers`(_ seed: UInt64) throws {
         var random = FastRandom(seed: seed &* 77 &+ 5)
         func pick(_ choices: [Int64]) -> Int64 { choices[Int(random.next() % UInt64(choices.count))] }
@@ -151,7 +151,7 @@ import TributaryTesting
 
     // MARK: Punctuations
 
-    @Test(.timeLimit(.minutes(1)), arguments: [1, 7, 1000, Int64.max - 1, Int64.max] as [Int64])
+    @Test(.timeLimit(.minutes(10)), arguments: [1, 7, 1000, Int64.max - 1, Int64.max] as [Int64])
     func `punctuations by stream time end with time`(_ interval: Int64) throws {
         let driver = try driver { builder in
             builder.stream("in", key: .string, value: .string)
@@ -172,7 +172,7 @@ import TributaryTesting
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `a punctuation by wall clock that is never due does nothing`() throws {
         let driver = try driver { builder in
             builder.stream("in", key: .string, value: .string)

@@ -4,7 +4,7 @@ import TributaryKafka
 import TributaryTesting
 
 /// What every log must do, as far as Kafka and librdkafka's pretended brokers can.
-@Suite(.timeLimit(.minutes(5))) struct MockConformanceTests {
+@Suite(.timeLimit(.minutes(10))) struct MockConformanceTests {
     /// What pretended brokers can't do, and why; `RealConformanceTests` runs these on a real one.
     static let beyondTheMock = [
         "a topic is described as it was created": "they know no settings",

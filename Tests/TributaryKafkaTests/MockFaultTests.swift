@@ -10,7 +10,7 @@ import TributaryTesting
 #endif
 
 /// What brokers' and librdkafka's errors come to, on pretended brokers.
-@Suite(.timeLimit(.minutes(5))) struct MockFaultTests {
+@Suite(.timeLimit(.minutes(10))) struct MockFaultTests {
     /// Numbers of Kafka's requests.
     enum Request {
         static let produce: Int16 = 0

@@ -84,5 +84,5 @@ struct RealBrokerTrait: SuiteTrait, TestScoping {
 
 /// All tests that need a real broker, which they share.
 @Suite(
-    .serialized, .enabled(if: RealBroker.isThere, RealBroker.missing), RealBrokerTrait(), .timeLimit(.minutes(5)))
+    .serialized, .enabled(if: RealBroker.isThere, RealBroker.missing), RealBrokerTrait(), .timeLimit(.minutes(10)))
 struct RealBrokerTests {}

@@ -4,7 +4,7 @@ import TributaryCore
 import TributaryLMDB
 import TributaryLineage
 
-@Suite(.timeLimit(.minutes(5))) struct BatchFormatTests {
+@Suite(.timeLimit(.minutes(10))) struct BatchFormatTests {
     @Test func `the documented batch is what is written`() throws {
         let folder = try TemporaryFolder()
         let log = try openLog(folder)

@@ -12,7 +12,7 @@ private let seed = environment("TRIBUTARY_SEED").flatMap { UInt64($0) } ?? (isSo
 private let flips = environment("TRIBUTARY_FLIPS").flatMap { Int($0) } ?? 400
 
 /// Logs with one bit turned over: what is read is right, or the error says what is wrong; never less without a word.
-@Suite(.timeLimit(.minutes(isSoak ? 60 : 5))) struct BitFlipTests {
+@Suite(.timeLimit(.minutes(isSoak ? 60 : 10))) struct BitFlipTests {
     let subject: FlipSubject
 
     init() throws { subject = try FlipSubject() }

@@ -4,7 +4,7 @@ import Testing
 import TributaryCore
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(2)), .serialized) struct CommitOutcomeTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct CommitOutcomeTests {
     @Test func `a commit that failed stays failed though another process commits before anyone asks`() throws {
         let folder = try TemporaryFolder()
         let faults = LMDBFaults()

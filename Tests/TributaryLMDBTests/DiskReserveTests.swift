@@ -3,7 +3,7 @@ import Testing
 import TributaryCore
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(2))) struct DiskReserveTests {
+@Suite(.timeLimit(.minutes(10))) struct DiskReserveTests {
     @Test func `with less space than the reserve records are refused, while deleting and offsets go on`() throws {
         let disk = try smallDisk(8 << 20)
         var configuration = EmbeddedLogConfiguration()

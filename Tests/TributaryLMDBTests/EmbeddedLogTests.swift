@@ -3,7 +3,7 @@ import Testing
 import TributaryCore
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(5))) struct EmbeddedLogTests {
+@Suite(.timeLimit(.minutes(10))) struct EmbeddedLogTests {
     @Test func `every part of a record comes back as it was sent`() throws {
         let folder = try TemporaryFolder()
         let log = try openLog(folder)

@@ -5,7 +5,7 @@ import Testing
 import TributaryCore
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(5))) struct FaultTests {
+@Suite(.timeLimit(.minutes(10))) struct FaultTests {
     @Test func `a full disk at any write loses nothing that was committed and leaves nothing of what was not`() throws {
         let folder = try TemporaryFolder()
         let faults = LMDBFaults()

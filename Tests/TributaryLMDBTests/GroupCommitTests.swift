@@ -5,7 +5,7 @@ import Testing
 import TributaryCore
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(5))) struct GroupCommitTests {
+@Suite(.timeLimit(.minutes(10))) struct GroupCommitTests {
     /// Holds up the writer of `log`, has `bodies` run each on a thread of its own, and lets the writer go when all they commit
     /// waits: what waits is then written as one group.
     private func together(

@@ -6,7 +6,7 @@ import TributaryLMDB
 import TributaryTesting
 
 /// What isn't there that should be: batches, and the newest commit.
-@Suite(.timeLimit(.minutes(5))) struct HoleTests {
+@Suite(.timeLimit(.minutes(10))) struct HoleTests {
     let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }

@@ -27,7 +27,7 @@ final class LineCollector: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)), .serialized) struct LockHolderTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct LockHolderTests {
     @Test func `a stopped process that has the writer's lock is named, and the commit goes on when it is gone`() throws
     {
         let folder = try TemporaryFolder()

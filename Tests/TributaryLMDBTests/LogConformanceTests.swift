@@ -4,7 +4,7 @@ import TributaryCore
 import TributaryLMDB
 import TributaryTesting
 
-@Suite(.timeLimit(.minutes(5))) struct EmbeddedLogConformanceTests {
+@Suite(.timeLimit(.minutes(10))) struct EmbeddedLogConformanceTests {
     @Test(arguments: LogConformance.checks)
     func `the embedded log conforms`(check: LogConformance.Check) throws {
         let folder = try TemporaryFolder()

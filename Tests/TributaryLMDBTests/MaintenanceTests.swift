@@ -5,7 +5,7 @@ import TributaryCore
 import TributaryLMDB
 import TributaryTesting
 
-@Suite(.timeLimit(.minutes(5))) struct MaintenanceTests {
+@Suite(.timeLimit(.minutes(10))) struct MaintenanceTests {
     @Test func `retention by time takes whole batches from the front`() throws {
         let folder = try TemporaryFolder()
         let time = ManualClock()

@@ -18,7 +18,7 @@ private func now() -> Int64 {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
-@Suite(.timeLimit(.minutes(5)), .serialized) struct ProcessTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct ProcessTests {
     @Test func `a group held by another process is in use, and free when that is killed`() throws {
         let folder = try TemporaryFolder()
         let log = try openLog(folder)

@@ -3,7 +3,7 @@ import Testing
 import TributaryCore
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(2))) struct TopicLifeTests {
+@Suite(.timeLimit(.minutes(10))) struct TopicLifeTests {
     @Test func `lives of a topic survive its deletion and a restart, and so do the offsets of others`() throws {
         let folder = try TemporaryFolder()
         for life: UInt64 in 1...4 {

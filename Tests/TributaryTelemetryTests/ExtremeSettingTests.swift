@@ -8,7 +8,7 @@ import TributaryTelemetry
     import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1)), .serialized) struct ExtremeSettingTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct ExtremeSettingTests {
     private static let variables = [
         "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_METRIC_EXPORT_INTERVAL", "OTEL_BSP_EXPORT_TIMEOUT",
         "OTEL_BLRP_EXPORT_TIMEOUT", "OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT",

@@ -11,7 +11,7 @@ import TributaryLineage
     import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(5)), .serialized) struct OTLPExporterTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct OTLPExporterTests {
     typealias Answer = ScriptedServer.Answer
 
     func exporter(

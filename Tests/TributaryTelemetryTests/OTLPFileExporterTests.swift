@@ -11,7 +11,7 @@ import TributaryTelemetry
     import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(5))) struct OTLPFileExporterTests {
+@Suite(.timeLimit(.minutes(10))) struct OTLPFileExporterTests {
     func exporter(
         _ path: String, bytesPerFile: Int = 1 << 20, files: Int = 3, queueBytes: Int = 1 << 20, log: LogSink = .none
     ) throws -> OTLPFileExporter {

@@ -7,7 +7,7 @@ import TributaryLineage
 @testable import TributaryTelemetry
 
 @Suite(
-    .enabled(if: Certificate.isPossible, "openssl or python3 is not installed"), .timeLimit(.minutes(2)), .serialized)
+    .enabled(if: Certificate.isPossible, "openssl or python3 is not installed"), .timeLimit(.minutes(10)), .serialized)
 struct TLSTests {
     /// What came of five spans sent by what the environment says.
     struct Outcome {

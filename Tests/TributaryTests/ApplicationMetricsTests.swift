@@ -4,7 +4,7 @@ import Tributary
 import TributaryLMDB
 
 /// Known records through an application on files, and what its metrics then say.
-@Suite(.timeLimit(.minutes(1))) struct ApplicationMetricsTests {
+@Suite(.timeLimit(.minutes(10))) struct ApplicationMetricsTests {
     private let folder: TemporaryFolder
     private let records: Int64 = 1000
 

@@ -4,7 +4,7 @@ import Testing
 import Tributary
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(5))) struct ApplicationTests {
+@Suite(.timeLimit(.minutes(10))) struct ApplicationTests {
     func countTopology() throws -> Topology {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string)

@@ -3,7 +3,7 @@ import Testing
 import Tributary
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(5))) struct BackfillTests {
+@Suite(.timeLimit(.minutes(10))) struct BackfillTests {
     private let base = ApplicationTests()
 
     private func produce(_ log: any Log, at times: [Int64]) throws {

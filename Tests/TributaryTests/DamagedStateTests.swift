@@ -4,7 +4,7 @@ import Tributary
 import TributaryLMDB
 
 /// An application that finds its state damaged.
-@Suite(.timeLimit(.minutes(2))) struct DamagedStateTests {
+@Suite(.timeLimit(.minutes(10))) struct DamagedStateTests {
     private let folder: TemporaryFolder
     private let log: EmbeddedLog
     private let warnings = Guarded<[LogMessage]>([])

@@ -6,7 +6,7 @@ import TributaryFoundation
 import TributaryTesting
 
 /// A record that fails: who is asked, what is said, what is kept.
-@Suite(.timeLimit(.minutes(2))) struct FailureTests {
+@Suite(.timeLimit(.minutes(10))) struct FailureTests {
     struct Reading: Codable, Sendable {
         var value: Double
     }

@@ -4,7 +4,7 @@ import Tributary
 import TributaryTesting
 
 /// Settings that can't be are refused before anything is opened; the greatest numbers mean never.
-@Suite(.timeLimit(.minutes(2))) struct SettingTests {
+@Suite(.timeLimit(.minutes(10))) struct SettingTests {
     func topology() throws -> Topology {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream().to("out")

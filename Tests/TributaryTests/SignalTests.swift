@@ -7,7 +7,7 @@ import Testing
     import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1))) struct SignalTests {
+@Suite(.timeLimit(.minutes(10))) struct SignalTests {
     /// What a child with two applications says that is told to end after its first line.
     func lines(_ arguments: [String]) throws -> [String] {
         let child = try Program([Program.own("signal-test-process")] + arguments)

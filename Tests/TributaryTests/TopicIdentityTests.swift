@@ -4,7 +4,7 @@ import Testing
 import Tributary
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(5))) struct TopicIdentityTests {
+@Suite(.timeLimit(.minutes(10))) struct TopicIdentityTests {
     private let base = ApplicationTests()
 
     private func configuration(_ log: EmbeddedLog) -> StreamsConfiguration {

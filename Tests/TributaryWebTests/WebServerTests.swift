@@ -5,7 +5,7 @@ import TributaryCore
 import TributaryLMDB
 import TributaryWeb
 
-@Suite(.timeLimit(.minutes(5))) struct WebServerTests {
+@Suite(.timeLimit(.minutes(10))) struct WebServerTests {
     struct Part {
         let folder: TemporaryFolder
 

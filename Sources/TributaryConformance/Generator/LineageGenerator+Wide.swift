@@ -138,13 +138,24 @@ extension LineageGenerator {
         guard random.chance(4) else { return false }
         var named: [Int] = []
         var stored: [Int] = []
+        var aggregated: [Int] = []
         let withNames: Set<String> = [
             "mapValues", "filter", "filterNot", "peek", "selectKey", "map", "flatMap", "merge",
         ]
         for (index, statement) in statements.enumerated() {
             guard let object = statement.object else { continue }
             if let operation = object["op"]?.string, withNames.contains(operation) { named.append(index) }
-            if object["mat"]?.object?["name"] != nil { stored.append(index) }
+            guard object["mat"]?.object?["name"] != nil else { continue }
+            stored.append(index)
+            if let operation = object["op"]?.string, ["count", "reduce", "aggregate"].contains(operation) {
+                aggregated.append(index)
+            }
+        }
+        // Alike in all but what they are fed: nothing but the name tells that they are two.
+        if let original = aggregated.first, let object = statements[original].object, random.chance(50) {
+            let twin = object.setting("id", .string(nextID()))
+            statements.insert(twin.json, at: original + 1)
+            return true
         }
         if stored.count > 1, random.chance(60) {
             let name = statements[stored[0]].object?["mat"]?.object?["name"] ?? .null

@@ -191,7 +191,7 @@ extension TopologyGraph {
         writer.append(utf8: text)
         for name in stores.keys.sorted() {
             guard let store = stores[name] else { continue }
-            writer.append(utf8: "\n\(name) \(store.kind) \(store.serdes)")
+            writer.append(utf8: "\n\(name) \(store.identity)")
         }
         let low = UInt32(truncatingIfNeeded: checksum64(writer.bytes))
         return low == 0 ? 1 : low

@@ -87,7 +87,7 @@ public final class TaskStores {
 
     // A store of the same name that holds something else must not be read as if it were this one.
     private func check(_ description: StoreDescription, in engine: any StateEngine) throws(StoreError) {
-        let now = "\(description.kind) \(description.serdes)"
+        let now = description.identity
         let key = Self.descriptionKey(description.name)
         if let kept = try engine.metadata(key), kept != Array(now.utf8) {
             throw StoreError(

@@ -45,6 +45,20 @@ public struct StoreDescription: Sendable, Hashable {
         self.isLogged = isLogged
     }
 
+    /// What the store's rows are, as it is kept beside them and goes into a topology's fingerprint (layout: `Docs/Formats.md`, State).
+    ///
+    /// Stores with different identities can't read each other's rows.
+    public var identity: String {
+        let rows =
+            switch kind {
+            case .keyValue: "keyValue"
+            case .timestampedKeyValue: "timestampedKeyValue"
+            case .window(let retention, let size, let duplicates, let timestamped):
+                "window retention=\(retention) size=\(size) duplicates=\(duplicates ? 1 : 0) timestamped=\(timestamped ? 1 : 0)"
+            }
+        return "1 \(rows) \(serdes)"
+    }
+
     /// How long entries are kept, ms of stream time; nil for stores without retention.
     public var retention: Int64? {
         if case .window(let retention, _, _, _) = kind { retention } else { nil }
