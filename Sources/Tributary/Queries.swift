@@ -58,7 +58,7 @@ public struct StoreQueries<Key, Value>: Sendable {
         var size: Int64 = 0
         if case .window(_, let length, _, _)? = application.topology.stores[name]?.kind { size = length }
         return try await rows(.windows(key: bytes, from: start, through: end), mode).map { row in
-            let begin = row.key.span.bytes.integer(at: row.key.count - 12, as: Int64.self) ?? 0
+            let begin = KeySchema.window.time(of: row.key.span.bytes)
             return QueryResult(
                 key: Windowed(key: key, window: Window(start: begin, end: begin &+ size)),
                 value: try value.decode(row.value.span.bytes), timestamp: row.timestamp, context: row.context,
@@ -88,7 +88,7 @@ extension StreamsApplication {
     /// All rows of a store as the stream threads see them: keys in the store's layout, values as bytes.
     package func rows(ofStore name: String) async throws -> [QueriedRow] {
         var query = StoreQuery.range(nil, nil)
-        if case .window? = topology.stores[name]?.kind { query = .windows(key: nil, from: 0, through: Int64.max) }
+        if let keys = topology.stores[name]?.keys, keys != .plain { query = .windows(key: nil, from: 0, through: Int64.max) }
         var rows: [QueriedRow] = []
         for thread in try runningThreads(name) { rows += try await thread.query(name, query, .current) }
         return rows

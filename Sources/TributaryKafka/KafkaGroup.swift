@@ -133,6 +133,7 @@ final class KafkaGroup: LogGroup {
                 let failure = handle.commit(offsets)
                 guard let failure else { return membership.remember(offsets) }
                 last = failure
+                membership.attempted(offsets)
                 if failure.code == .fenced { membership.doubt() }
                 // librdkafka gives one partition's error to others, too.
                 if failure.code == .unknownTopic { for place in offsets.keys.sorted() { try core.checkExists(place) } }
@@ -145,15 +146,14 @@ final class KafkaGroup: LogGroup {
 
     private func checkNobodyElse(_ places: some Collection<TopicPartition>) throws(LogError) {
         guard membership.isDoubted else { return }
-        let known = membership.known
-        let all = Set(known.keys).union(places)
+        let all = Set(membership.known.keys).union(places)
         let now = try handle.committed(Array(all), within: core.configuration.requestTimeout)
-        for place in all where now[place] != known[place] {
+        for place in all where !membership.isOwn(now[place], of: place) {
             throw LogError(
                 .fenced, "another member committed while this one had lost its tasks", topic: place.topic,
                 partition: place.partition, offset: now[place]?.offset)
         }
-        membership.trust()
+        membership.trust(now)
     }
 
     func leave() {

@@ -40,8 +40,9 @@ struct RowText: Sendable {
     var hasWindows = false
 
     private func parts(_ key: [UInt8]) -> (key: [UInt8], start: Int64?) {
-        guard hasWindows, key.count >= 12 else { return (key, nil) }
-        return (Array(key.dropLast(12)), key.span.bytes.integer(at: key.count - 12, as: Int64.self))
+        let keys = KeySchema.window
+        guard hasWindows, key.count >= keys.suffixSize else { return (key, nil) }
+        return (Array(key.dropLast(keys.suffixSize)), keys.time(of: key.span.bytes))
     }
 
     /// One line for the row, and below it lines for its time, context and cell.

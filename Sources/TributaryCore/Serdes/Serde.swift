@@ -53,6 +53,8 @@ public struct Serde<Value>: Sendable {
     public let validate: (@Sendable (RawSpan) throws(SerdeError) -> Void)?
     /// What is known of the encoded length.
     public let size: EncodedSize<Value>
+    /// How the bytes are made of a record's key and a window; ``KeySchema/plain`` but for keys of windowed records.
+    public let keys: KeySchema
     /// How null is written in `Value`, if it has a null; ``decode`` and ``encode`` never see it.
     public let nullability: Nullability<Value>?
 
@@ -61,18 +63,20 @@ public struct Serde<Value>: Sendable {
     /// - Parameters:
     ///   - name: stands in messages and in the fingerprint; change it when the format changes.
     ///   - size: what is known of the encoded length.
+    ///   - keys: what a key's last bytes are, where they don't decide a record's partition.
     ///   - validate: refuses bytes that `decode` would refuse. Without it, such bytes surface where a value is first asked for
     ///     unless `decodes` always succeeds.
     ///   - decode: reads a value.
     ///   - encode: appends a value's bytes.
     public init(
-        name: String, size: EncodedSize<Value> = .unknown,
+        name: String, size: EncodedSize<Value> = .unknown, keys: KeySchema = .plain,
         validate: (@Sendable (RawSpan) throws(SerdeError) -> Void)? = nil,
         decode: @escaping @Sendable (RawSpan) throws(SerdeError) -> Value,
         encode: @escaping @Sendable (Value, inout ByteWriter) throws(SerdeError) -> Void
     ) {
         self.name = name
         self.size = size
+        self.keys = keys
         self.validate = validate
         self.decode = decode
         self.encode = encode
@@ -111,7 +115,7 @@ extension Serde {
             case .unknown: .unknown
             }
         return Serde<Value?>(
-            name: "\(inner.name)?", size: size, validate: inner.validate,
+            name: "\(inner.name)?", size: size, keys: inner.keys, validate: inner.validate,
             decode: { (bytes) throws(SerdeError) in .some(try inner.decode(bytes)) },
             encode: { (value, writer) throws(SerdeError) in
                 guard let value else { throw SerdeError(.unwritable, serde: inner.name, "null has no bytes") }

@@ -318,10 +318,10 @@ public final class WindowStore<Key, Value> {
         return StoreIterator(scan, core) { [core, keySerde, valueSerde, size] row in
             core.noteRead(row.lineage)
             let key = row.key.span.bytes
-            let start = key.integer(at: key.byteCount - 12, as: Int64.self) ?? 0
+            let start = KeySchema.window.time(of: key)
             return StoreEntry(
                 key: Windowed(
-                    key: try keySerde.decode(key.prefix(key.byteCount - 12)),
+                    key: try keySerde.decode(KeySchema.window.recordKey(of: key)),
                     window: Window(start: start, end: start.addingSaturated(size))),
                 value: try valueSerde.decode(row.value.span.bytes), timestamp: row.timestamp, lineage: row.lineage,
                 callback: core.callback)

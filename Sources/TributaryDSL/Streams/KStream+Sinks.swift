@@ -42,7 +42,7 @@ extension KStream {
         }
         attachSink(
             encoded(key: key, value: value).output, id, name, topic: topic, key: key, value: value,
-            partitionKeySuffix: key.windowSuffix)
+            partitionKeySuffix: key.keys.suffixSize)
     }
 
     /// Sends every record to the topic that `choose` names for it.

@@ -28,7 +28,7 @@ final class WindowedAggregate<Key, Aggregate> {
         let forward = FlushForwarder(next, windowedKey, value, store, name, context.services).closure()
         // The store's key has a sequence number behind the window's start; the topic's has not.
         store.onFlush = { key, content, meta in
-            let short = key.prefix(key.byteCount - 4)
+            let short = KeySchema.window.recordBytes(of: key)
             try forward(short, content, meta.with(key: short))
         }
     }
@@ -76,7 +76,7 @@ final class WindowedAggregate<Key, Aggregate> {
             }
             guard !aggregate.isCached else { continue }
             let lineage = CollectionOfOne(store.writtenLineage)
-            let short = key.bytes.prefix(key.bytes.byteCount - 4)
+            let short = KeySchema.window.recordBytes(of: key.bytes)
             try aggregate.forwardKeyless(next, result, meta.with(key: short, timestamp: written, lineage.span))
         }
     }

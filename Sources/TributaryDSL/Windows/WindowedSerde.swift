@@ -8,7 +8,7 @@ extension Serde {
     public static func timeWindowed<Key>(_ inner: Serde<Key>, size: Int64) -> Serde<Windowed<Key>>
     where Value == Windowed<Key> {
         Serde<Windowed<Key>>(
-            name: "\(windowedPrefix)\(inner.name),\(size)", size: inner.windowedSize,
+            name: "timeWindowed:\(inner.name),\(size)", size: inner.windowedSize, keys: .windowed,
             decode: { (bytes) throws(SerdeError) in
                 let count = bytes.byteCount - 8
                 guard count >= 0, let start = bytes.integer(at: count, as: Int64.self) else {
@@ -31,9 +31,4 @@ extension Serde {
         case .unknown: .unknown
         }
     }
-
-    /// How many of a key's last bytes say the window, and so don't decide the partition.
-    @usableFromInline var windowSuffix: Int { name.hasPrefix(windowedPrefix) ? 8 : 0 }
 }
-
-@usableFromInline let windowedPrefix = "timeWindowed:"

@@ -10,6 +10,8 @@ final class GroupMembership: Sendable {
         var isDoubted = false
         var changes: [PlacementChange] = []
         var known: [TopicPartition: CommittedOffset] = [:]
+        /// Commits whose answer never came, or said that they failed: any of them may be what the brokers have.
+        var attempts: [[TopicPartition: CommittedOffset]] = []
         var failure: LogError?
         var isLeaving = false
         var hasEnded = false
@@ -62,10 +64,37 @@ final class GroupMembership: Sendable {
     /// A broker judged a commit to come from a member that is none: the tasks may have been others' for a while.
     func doubt() { state.withLock { $0.isDoubted = true } }
 
-    func trust() { state.withLock { $0.isDoubted = false } }
+    /// What the brokers have is this member's own.
+    func trust(_ offsets: [TopicPartition: CommittedOffset]) {
+        state.withLock { state in
+            state.isDoubted = false
+            state.attempts = []
+            state.known.merge(offsets) { _, new in new }
+        }
+    }
 
+    /// A commit whose outcome isn't known.
+    func attempted(_ offsets: [TopicPartition: CommittedOffset]) {
+        state.withLock { if !$0.attempts.contains(offsets) { $0.attempts.append(offsets) } }
+    }
+
+    /// What was committed, or was found to be.
     func remember(_ offsets: [TopicPartition: CommittedOffset]) {
-        state.withLock { $0.known.merge(offsets) { _, new in new } }
+        state.withLock { state in
+            state.attempts = []
+            state.known.merge(offsets) { _, new in new }
+        }
+    }
+
+    /// Whether an offset that the brokers have is one that this member committed, as far as it can be.
+    func isOwn(_ found: CommittedOffset?, of place: TopicPartition) -> Bool {
+        state.withLock { state in
+            // A topic's identity isn't among what brokers keep.
+            func isSame(_ own: CommittedOffset?) -> Bool {
+                own?.offset == found?.offset && own?.metadata == found?.metadata
+            }
+            return isSame(state.known[place]) || state.attempts.contains { $0[place].map(isSame) ?? false }
+        }
     }
 
     // MARK: Asked

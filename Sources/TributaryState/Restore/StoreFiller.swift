@@ -7,7 +7,7 @@ internal import TributaryLineage
 public final class StoreFiller {
     private let store: StateStore
     private let sorter: ExternalSorter
-    private var latestStart: Int64 = -1
+    private var latest: Int64 = -1
 
     /// Makes a filler.
     ///
@@ -25,13 +25,11 @@ public final class StoreFiller {
     public func add(
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
     ) throws(StoreError) {
-        if store.inner is SegmentedStore {
-            guard key.byteCount >= SegmentedStore.suffixSize else {
-                throw StoreError(
-                    .corrupt, "a changelog key without window", store: store.name, key: key.hexadecimal)
-            }
-            latestStart = max(latestStart, SegmentedStore.start(ofKey: key))
+        let keys = store.layout.keys
+        guard key.byteCount >= keys.suffixSize else {
+            throw StoreError(.corrupt, "a changelog key without window", store: store.name, key: key.hexadecimal)
         }
+        latest = max(latest, keys.time(of: key))
         let envelope = store.restoredEnvelope(
             value, timestamp: timestamp, context: context, cell: cell, headers: headers)
         // A tombstone that was written without lineage leaves no grave.
@@ -47,25 +45,15 @@ public final class StoreFiller {
         func bury(_ key: RawSpan, _ grave: RawSpan) throws(StoreError) {
             if keepsLineage && !grave.isEmpty { try graves?.append(key, grave) }
         }
-        if let windows = store.inner as? SegmentedStore {
-            let target = try SegmentedStore(store.name, engine: engine, retention: windows.retention)
-            try target.advance(to: latestStart)
-            try sorter.finish(
-                tombstone: { (key, value) throws(StoreError) in if target.accepts(key) { try bury(key, value) } },
-                entry: { (key, value) throws(StoreError) in
-                    try target.append(key, value)
-                    if engine.dirtyBytes > limit { try engine.commit() }
-                })
-            try target.saveTime()
-        } else {
-            let table = try engine.table(store.name)
-            try sorter.finish(
-                tombstone: bury,
-                entry: { (key, value) throws(StoreError) in
-                    try table.append(key, value)
-                    if engine.dirtyBytes > limit { try engine.commit() }
-                })
-        }
+        let target = try store.layout.rebuilt(in: engine)
+        try target.advance(to: latest)
+        try sorter.finish(
+            tombstone: { (key, value) throws(StoreError) in if target.accepts(key) { try bury(key, value) } },
+            entry: { (key, value) throws(StoreError) in
+                try target.append(key, value)
+                if engine.dirtyBytes > limit { try engine.commit() }
+            })
+        try target.prepareCommit()
         try engine.commit()
     }
 }
@@ -73,16 +61,14 @@ public final class StoreFiller {
 extension StateStore {
     /// The engine's content was replaced: forgets what was known of it.
     public func reload() throws(StoreError) {
-        try (inner as? SegmentedStore)?.reload()
+        try layout.reload()
         state.value.hasGraves = try graves?.count() ?? 0 > 0
     }
 
     /// The names of the store's tables in an engine.
     public func tableNames(in engine: any StateEngine) throws(StoreError) -> [String] {
-        let own = name
-        return try engine.tableNames().filter {
-            $0 == own || $0 == own + ".graves" || SegmentedStore.segment(of: $0, store: own) != nil
-        }
+        let graves = name + ".graves"
+        return try engine.tableNames().filter { $0 == graves || layout.owns($0) }
     }
 
     /// The key of the store's stream time in the metadata beside its tables.

@@ -22,34 +22,19 @@ extension CommittedReader {
         let time = saved?.span.bytes.integer(at: 0, as: Int64.self) ?? -1
         let from = max(first, 0, SegmentedStore.earliestVisible(at: time, retention))
         guard from <= last else { return }
-        let bounds = key.map { SegmentedStore.bounds(ofKey: $0, from: from, through: last) }
+        let bounds = key.map { KeySchema.window.bounds(of: $0, from: from, through: last) }
         var goesOn = true
         for table in try tableNames() where goesOn && SegmentedStore.segment(of: table, store: description.name) != nil
         {
             try forEach(table, from: bounds?.low.span.bytes, through: bounds?.high.span.bytes) {
                 (found, envelope) throws(StoreError) in
-                let start = SegmentedStore.start(ofKey: found)
+                let start = KeySchema.window.time(of: found)
                 guard start >= from, start <= last else { return true }
                 // Longer keys can lie between the two bounds of a shorter one.
-                if let key, found.byteCount != key.count + SegmentedStore.suffixSize { return true }
+                if let key, found.byteCount != key.count + KeySchema.window.suffixSize { return true }
                 goesOn = try body(found, envelope)
                 return goesOn
             }
         }
-    }
-}
-
-extension SegmentedStore {
-    /// The least and the greatest logical key that a key's windows in a range of starts can have.
-    static func bounds(ofKey key: [UInt8], from first: Int64, through last: Int64) -> (low: [UInt8], high: [UInt8]) {
-        var low = ByteWriter()
-        low.append(key)
-        low.append(bigEndian: first)
-        low.append(bigEndian: UInt32(0))
-        var high = ByteWriter()
-        high.append(key)
-        high.append(bigEndian: last)
-        high.append(bigEndian: UInt32.max)
-        return (low.copy(), high.copy())
     }
 }

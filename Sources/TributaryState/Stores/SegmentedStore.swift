@@ -5,21 +5,19 @@ internal import TributaryCore
 /// Logical keys are Kafka Streams' (semantics 4.4): key, window start (8 bytes), sequence (4 bytes). Segment width and what is
 /// visible are Kafka Streams' too (semantics 4.2, 4.3): `max(retention / 2, 60 s)`; entries with
 /// `start >= stream time - retention + 1`.
-final class SegmentedStore: InnerStore {
+final class SegmentedStore: StoreLayout {
     let store: String
     let retention: Int64
-    let takesSortedWrites = true
     private let engine: any StateEngine
     private let width: Int64
     private let isPersistent: Bool
-    private(set) var segments: [Int64: any StateTable] = [:]
+    private var segments: [Int64: any StateTable] = [:]
     private var lastSegment: (id: Int64, table: any StateTable)?
     /// The greatest window start put so far; -1 before the first.
     private(set) var streamTime: Int64 = -1
     private var savedTime: Int64 = -1
 
-    /// The bytes behind the key in a logical key.
-    static let suffixSize = 12
+    var keys: KeySchema { .window }
 
     init(_ store: String, engine: any StateEngine, retention: Int64) throws(StoreError) {
         self.store = store
@@ -30,7 +28,7 @@ final class SegmentedStore: InnerStore {
         try reload()
     }
 
-    /// Reads anew which segments there are.
+    // Which segments there are, and the time that was kept.
     func reload() throws(StoreError) {
         segments = [:]
         lastSegment = nil
@@ -46,16 +44,14 @@ final class SegmentedStore: InnerStore {
         }
     }
 
-    /// Raises the stream time, before rows are appended in the order of keys.
     func advance(to time: Int64) throws(StoreError) {
         guard time > streamTime else { return }
         streamTime = time
         try expire()
     }
 
-    /// Appends a row whose key is greater than all before; one that is too old is left out.
     func append(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) {
-        guard let table = try table(forStart: SegmentedStore.start(ofKey: key)) else { return }
+        guard let table = try table(forStart: start(of: key)) else { return }
         try table.append(key, envelope)
     }
 
@@ -76,9 +72,7 @@ final class SegmentedStore: InnerStore {
     }
 
     @inline(__always)
-    static func start(ofKey key: RawSpan) -> Int64 {
-        key.integer(at: key.byteCount - suffixSize, as: Int64.self) ?? 0
-    }
+    private func start(of key: RawSpan) -> Int64 { KeySchema.window.time(of: key) }
 
     /// The earliest window start that reads still see.
     var earliestVisible: Int64 {
@@ -92,7 +86,7 @@ final class SegmentedStore: InnerStore {
     }
 
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
-        let start = SegmentedStore.start(ofKey: key)
+        let start = KeySchema.window.time(of: key)
         guard start >= earliestVisible, let table = existing(start / width) else {
             envelope.removeAll()
             return false
@@ -101,18 +95,18 @@ final class SegmentedStore: InnerStore {
     }
 
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool {
-        guard let table = try table(forStart: SegmentedStore.start(ofKey: key)) else { return false }
+        guard let table = try table(forStart: start(of: key)) else { return false }
         try table.put(key, envelope)
         return true
     }
 
     func delete(_ key: RawSpan) throws(StoreError) -> Bool {
-        guard let table = try table(forStart: SegmentedStore.start(ofKey: key)) else { return false }
+        guard let table = try table(forStart: start(of: key)) else { return false }
         return try table.delete(key)
     }
 
     func accepts(_ key: RawSpan) -> Bool {
-        let start = SegmentedStore.start(ofKey: key)
+        let start = KeySchema.window.time(of: key)
         return isPersistent ? start / width >= earliestSegment : start >= earliestVisible
     }
 
@@ -123,7 +117,13 @@ final class SegmentedStore: InnerStore {
         return table
     }
 
-    func segment(ofStart start: Int64) -> Int64 { start / width }
+    func rank(ofTime time: Int64) -> Int64 { time / width }
+
+    func owns(_ table: String) -> Bool { Self.segment(of: table, store: store) != nil }
+
+    func rebuilt(in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
+        try SegmentedStore(store, engine: engine, retention: retention)
+    }
 
     /// The table that takes a window; nil if it is too old.
     private func table(forStart start: Int64) throws(StoreError) -> (any StateTable)? {
@@ -146,8 +146,8 @@ final class SegmentedStore: InnerStore {
 
     private var earliestSegment: Int64 { earliestSegment(at: streamTime) }
 
-    /// Whether a window would be refused at a stream time.
-    func isExpired(_ start: Int64, at time: Int64) -> Bool {
+    func isExpired(_ key: RawSpan, at time: Int64) -> Bool {
+        let start = KeySchema.window.time(of: key)
         if isPersistent { return start / width < earliestSegment(at: time) }
         return time >= 0 && start < time.subtractingSaturated(retention).addingSaturated(1)
     }
@@ -175,8 +175,8 @@ final class SegmentedStore: InnerStore {
         streamTime = -1
     }
 
-    /// Keeps the stream time beside the tables; called before each commit of the engine.
-    func saveTime() throws(StoreError) {
+    /// Keeps the stream time beside the tables.
+    func prepareCommit() throws(StoreError) {
         guard streamTime != savedTime else { return }
         var writer = ByteWriter(capacity: 16)
         writer.append(bigEndian: streamTime)
@@ -184,7 +184,6 @@ final class SegmentedStore: InnerStore {
         savedTime = streamTime
     }
 
-    /// The tables that can hold windows starting in a range, ascending.
     func tables(from first: Int64, through last: Int64) -> [any StateTable] {
         segments.keys.sorted().filter { id in
             let start = id.multipliedSaturated(by: width)

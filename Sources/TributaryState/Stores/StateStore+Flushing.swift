@@ -127,7 +127,7 @@ extension StateStore {
             if cache.hasValue(index) { return true }
             key.writer.removeAll()
             cache.copyKey(index, into: &key.writer)
-            if try inner.get(key.bytes, into: &found.writer) { return true }
+            if try layout.get(key.bytes, into: &found.writer) { return true }
             cache.flushed(index)
             return false
         }
@@ -135,7 +135,7 @@ extension StateStore {
 
     private func writeSorted(_ key: ByteBuffer, _ value: ByteBuffer) throws {
         let mark = arena.mark
-        let time = (inner as? SegmentedStore)?.streamTime ?? -1
+        let time = layout.streamTime
         var hasRefused = false
         recorder.pause()
         sorter.value.removeAll()
@@ -143,11 +143,9 @@ extension StateStore {
             let index = cache.taken(place)
             sorter.value.append(word: cache.entry(index).first, index: UInt32(index))
         }
-        if inner.takesSortedWrites {
-            sorter.value.sort(
-                word: { cache.keyWord(Int32($0), at: $1) },
-                isBefore: { cache.compareKeys(Int32($0), Int32($1)) < 0 })
-        }
+        sorter.value.sort(
+            word: { cache.keyWord(Int32($0), at: $1) },
+            isBefore: { cache.compareKeys(Int32($0), Int32($1)) < 0 })
         for place in 0..<sorter.value.count {
             let index = Int32(sorter.value[place])
             let entry = cache.entry(index)
@@ -172,15 +170,13 @@ extension StateStore {
     /// Counts the writes that came too late when they were made: in the order of keys newer windows may be written first, so that the engine
     /// refuses what was in time, and what the newer ones then made old.
     private func countExpired(since streamTime: Int64, _ key: ByteBuffer) {
-        guard let inner = inner as? SegmentedStore else { return }
         var time = streamTime
         for place in 0..<cache.takenCount {
             let index = cache.taken(place)
             key.writer.removeAll()
             cache.copyKey(index, into: &key.writer)
-            let start = SegmentedStore.start(ofKey: key.bytes)
-            time = max(time, start)
-            if !cache.entry(index).isDelete && inner.isExpired(start, at: time) { onExpired?() }
+            time = max(time, layout.keys.time(of: key.bytes))
+            if !cache.entry(index).isDelete && layout.isExpired(key.bytes, at: time) { onExpired?() }
         }
     }
 }

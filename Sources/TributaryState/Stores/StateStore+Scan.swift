@@ -68,15 +68,18 @@ public final class StoreScan {
 extension StateStore {
     /// Walks over the keys from `lower` through `upper` (nil: open-ended) of a key-value store, in byte order.
     public func scan(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> StoreScan {
-        guard let inner = inner as? TableStore else {
+        guard layout.keys == .plain else {
             throw StoreError(.invalidRequest, "a range of keys of a window store needs times", store: name)
         }
         state.value.ranges &+= 1
         if let lower, let upper, lower.compare(to: upper) > 0 { return StoreScan(self, cursors: []) }
-        let cursor = try inner.table.cursor(from: lower, through: upper, reverse: reverse)
-        guard isCached else { return StoreScan(self, cursors: [cursor]) }
+        var cursors: [any StateCursor] = []
+        for table in layout.tables(from: Int64.min, through: Int64.max) {
+            cursors.append(try table.cursor(from: lower, through: upper, reverse: reverse))
+        }
+        guard isCached else { return StoreScan(self, cursors: cursors) }
         let rows = try merged(
-            cache.indices(from: lower, through: upper), [cursor], { _ in true }, cached: { _ in true })
+            cache.indices(from: lower, through: upper), cursors, { _ in true }, cached: { _ in true })
         let sorted = rows.sorted { $0.key.span.bytes.compare(to: $1.key.span.bytes) < 0 }
         return StoreScan(self, cursors: [], rows: reverse ? sorted.reversed() : sorted)
     }
@@ -95,27 +98,28 @@ extension StateStore {
         key: [UInt8]?, from lower: [UInt8]? = nil, through upper: [UInt8]? = nil, start first: Int64, end last: Int64,
         reverse: Bool
     ) throws(StoreError) -> StoreScan {
-        guard let inner = inner as? SegmentedStore else {
+        let keys = layout.keys
+        guard keys != .plain else {
             throw StoreError(.invalidRequest, "a key-value store has no windows", store: name)
         }
         state.value.ranges &+= 1
-        let earliest = inner.earliestVisible
+        let earliest = layout.earliestVisible
         let from = max(first, 0)
         func inside(_ full: RawSpan, isCached: Bool) -> Bool {
-            let start = SegmentedStore.start(ofKey: full)
+            let start = keys.time(of: full)
             guard start >= from, start <= last, isCached || start >= earliest else { return false }
-            let plain = full.prefix(full.byteCount - SegmentedStore.suffixSize)
+            let plain = keys.recordKey(of: full)
             if let key { return plain.isEqual(to: key.span.bytes) }
             if let lower, plain.compare(to: lower.span.bytes) < 0 { return false }
             if let upper, plain.compare(to: upper.span.bytes) > 0 { return false }
             return true
         }
-        var tables = inner.tables(from: from, through: last)
+        var tables = layout.tables(from: from, through: last)
         if reverse { tables.reverse() }
         var cursors: [any StateCursor] = []
         for table in tables {
             if let key {
-                let (low, high) = SegmentedStore.bounds(ofKey: key, from: from, through: last)
+                let (low, high) = keys.bounds(of: key, from: from, through: last)
                 cursors.append(try table.cursor(from: low.span.bytes, through: high.span.bytes, reverse: reverse))
             } else {
                 cursors.append(try table.cursor(from: lower?.span.bytes, through: nil, reverse: reverse))
@@ -129,11 +133,11 @@ extension StateStore {
             cached: { inside($0, isCached: true) })
         let isPersistent = description.isPersistent
         rows.sort { one, other in
-            let left = SegmentedStore.start(ofKey: one.key.span.bytes)
-            let right = SegmentedStore.start(ofKey: other.key.span.bytes)
+            let left = keys.time(of: one.key.span.bytes)
+            let right = keys.time(of: other.key.span.bytes)
             if !isPersistent || key != nil {
                 if left != right { return left < right }
-            } else if inner.segment(ofStart: left) != inner.segment(ofStart: right) {
+            } else if layout.rank(ofTime: left) != layout.rank(ofTime: right) {
                 return left < right
             }
             return one.key.span.bytes.compare(to: other.key.span.bytes) < 0
@@ -197,13 +201,7 @@ extension StateStore {
         return total
     }
 
-    private var tables: [any StateTable] {
-        switch inner {
-        case let table as TableStore: [table.table]
-        case let segments as SegmentedStore: Array(segments.segments.values)
-        default: []
-        }
-    }
+    private var tables: [any StateTable] { layout.tables(from: Int64.min, through: Int64.max) }
 
     /// The tombstone that a delete left, while it is kept: its time and lineage.
     ///
@@ -222,17 +220,13 @@ extension StateStore {
 
     /// Deletes every row, with the graves: the store is to be rebuilt.
     public func removeAll() throws(StoreError) {
-        switch inner {
-        case let table as TableStore: try table.clear()
-        case let segments as SegmentedStore: try segments.clear()
-        default: break
-        }
-        if let graves { try TableStore(graves).clear() }
+        try layout.clear()
+        try graves?.deleteAll()
         state.value.hasGraves = false
     }
 
     /// Keeps what the store knows beside its rows; called before each commit of the engine.
     public func prepareCommit() throws(StoreError) {
-        try (inner as? SegmentedStore)?.saveTime()
+        try layout.prepareCommit()
     }
 }

@@ -213,8 +213,8 @@ extension StateStore {
     ) throws(StoreError) -> Bool {
         envelope.writer.removeAll()
         guard let value else {
-            _ = try inner.delete(key)
-            guard let graves, inner.accepts(key) else { return true }
+            _ = try layout.delete(key)
+            guard let graves, layout.accepts(key) else { return true }
             guard keepsLineage else {
                 try clearGrave(key)
                 return true
@@ -232,7 +232,7 @@ extension StateStore {
             timestamp: timestamp, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
             headers: storedHeaders(),
             cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
-        guard try inner.put(key, envelope.bytes) else { return false }
+        guard try layout.put(key, envelope.bytes) else { return false }
         if state.value.hasGraves { try clearGrave(key) }
         state.value.lineageBytes &+= Int64(envelope.count &- value.byteCount &- Envelope.plainSize)
         return true
@@ -261,8 +261,8 @@ extension StateStore {
     ) throws(StoreError) {
         if keepsHeaders { encodeHeaders(headers) }
         guard let value else {
-            _ = try inner.delete(key)
-            guard let graves, inner.accepts(key) else { return }
+            _ = try layout.delete(key)
+            guard let graves, layout.accepts(key) else { return }
             guard keepsLineage, hasLineage(context, cell) else { return try clearGrave(key) }
             encodeRestored(nil, timestamp: timestamp, context: context, cell: cell)
             try graves.put(key, envelope.bytes)
@@ -270,7 +270,7 @@ extension StateStore {
             return
         }
         encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
-        if try inner.put(key, envelope.bytes), state.value.hasGraves { try clearGrave(key) }
+        if try layout.put(key, envelope.bytes), state.value.hasGraves { try clearGrave(key) }
     }
 
     /// Whether a changelog record was written with lineage: a tombstone that was not leaves no grave.

@@ -35,7 +35,7 @@ public final class StateStore {
     /// Whoever called may have swallowed it; what the store holds must not be committed any more.
     public private(set) var failure: (any Error)?
 
-    let inner: any InnerStore
+    let layout: any StoreLayout
     let recorder: LineageRecorder
     /// The recorder's arena, held here so that no record pays for its reference count.
     let arena: CellArena
@@ -52,7 +52,8 @@ public final class StateStore {
     let keepsCells: Bool
     let keepsLineage: Bool
     let keepsHeaders: Bool
-    let isWindowed: Bool
+    /// Whether what was read stays in the cache (semantics 4.6).
+    let keepsReads: Bool
     let state: Owned<State>
 
     struct Operations {
@@ -130,11 +131,7 @@ public final class StateStore {
         self.changelog = changelog
         self.topics = topics
         self.flushes = flushes
-        if case .window(let retention, _, _, _) = description.kind {
-            inner = try SegmentedStore(description.name, engine: engine, retention: retention)
-        } else {
-            inner = TableStore(try engine.table(description.name))
-        }
+        layout = try description.layout(in: engine)
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
         let gravesName = description.name + ".graves"
         var keepsGraves = !description.retainsDuplicates
@@ -146,7 +143,7 @@ public final class StateStore {
         keepsCells = recorder.mode == .cells
         keepsLineage = recorder.mode != .off
         keepsHeaders = recorder.propagatesHeaders
-        isWindowed = if case .window = description.kind { true } else { false }
+        keepsReads = layout.keys == .plain
         cache = StoreCache(
             budget: budget ?? CacheBudget(limit: 0), recorder: recorder, timestampSize: timestampSize)
         func operation(_ name: String) -> Int32 {
@@ -203,12 +200,12 @@ public final class StateStore {
         return true
     }
 
-    // Key-value stores keep what they read as a clean entry; window stores don't (semantics 4.6).
+    // What is kept becomes a clean entry.
     @inline(never)
     func readThrough(_ key: RawSpan, _ probe: StoreCache.Probe) throws -> Bool {
         state.value.misses &+= 1
         guard try readInner(key) else { return false }
-        if isWindowed { return true }
+        if !keepsReads { return true }
         if keepsHeaders { copyRowHeaders() }
         var index = cache.insert(key, probe)
         cache.set(
@@ -236,7 +233,7 @@ public final class StateStore {
                 return keepsLineage ? cache.context(index) : TraceContext.none
             }
         }
-        guard try inner.get(key, into: &peeked.writer) else { return nil }
+        guard try layout.get(key, into: &peeked.writer) else { return nil }
         do throws(EnvelopeError) {
             let view = try EnvelopeView(peeked.bytes)
             var context = view.context
@@ -248,7 +245,7 @@ public final class StateStore {
     }
 
     func readInner(_ key: RawSpan) throws(StoreError) -> Bool {
-        guard recorder.isTracing ? try timedGet(key) : try inner.get(key, into: &found.writer) else { return false }
+        guard recorder.isTracing ? try timedGet(key) : try layout.get(key, into: &found.writer) else { return false }
         try decode(key)
         return true
     }
@@ -256,7 +253,7 @@ public final class StateStore {
     @inline(never)
     private func timedGet(_ key: RawSpan) throws(StoreError) -> Bool {
         let start = recorder.time.wall.nanoseconds()
-        let exists = try inner.get(key, into: &found.writer)
+        let exists = try layout.get(key, into: &found.writer)
         state.value.readTimes = (start, recorder.time.wall.nanoseconds())
         return exists
     }

@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 
 /// What a store is: what the topology says about it, before there is one.
 public struct StoreDescription: Sendable, Hashable {
@@ -63,6 +63,9 @@ public struct StoreDescription: Sendable, Hashable {
     public var retention: Int64? {
         if case .window(let retention, _, _, _) = kind { retention } else { nil }
     }
+
+    /// How the keys of its rows are made.
+    public var keys: KeySchema { if case .window = kind { .window } else { .plain } }
 
     /// Whether entries of one key and window are kept side by side, each under a number of its own.
     public var retainsDuplicates: Bool {

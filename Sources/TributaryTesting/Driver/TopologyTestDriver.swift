@@ -263,7 +263,7 @@ public final class TopologyTestDriver {
     public func rows(ofStore name: String) throws -> [DriverRow] {
         let store = try task.store(name)
         let scan: StoreScan
-        if case .window = store.description.kind {
+        if store.description.keys != .plain {
             scan = try store.scanWindows(key: nil, start: 0, end: Int64.max, reverse: false)
         } else {
             scan = try store.scan(from: nil, through: nil, reverse: false)

@@ -1,0 +1,107 @@
+internal import TributaryCore
+
+/// How a store's rows lie in an engine: which tables there are, which of them has a key, and what goes when time goes on.
+///
+/// A kind of store has one type that conforms, named in ``StoreDescription/layout(in:)``.
+protocol StoreLayout: AnyObject {
+    /// How keys of rows are made.
+    var keys: KeySchema { get }
+    /// The greatest time of a row put so far, ms; -1 before the first, and where rows stay.
+    var streamTime: Int64 { get }
+    /// The earliest time of a row that reads still see, ms.
+    var earliestVisible: Int64 { get }
+
+    func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
+    /// Returns false if the row is too old for the store and was refused.
+    func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
+    func delete(_ key: RawSpan) throws(StoreError) -> Bool
+    /// Whether a row isn't too old for the store.
+    func accepts(_ key: RawSpan) -> Bool
+    /// Whether a row would be too old for the store at a stream time.
+    func isExpired(_ key: RawSpan, at streamTime: Int64) -> Bool
+
+    /// The tables that can hold rows of a range of times, ascending.
+    func tables(from first: Int64, through last: Int64) -> [any StateTable]
+    /// Rows come in the order of this number first, and by key where it is the same.
+    func rank(ofTime time: Int64) -> Int64
+    /// Whether a table of the engine belongs to the store.
+    func owns(_ table: String) -> Bool
+
+    /// The same layout in another engine, for rows to be appended.
+    func rebuilt(in engine: any StateEngine) throws(StoreError) -> any StoreLayout
+    /// Raises the stream time, before rows are appended.
+    func advance(to time: Int64) throws(StoreError)
+    /// Adds a row whose key is greater than all before; one that is too old is left out.
+    func append(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError)
+    /// Deletes all rows.
+    func clear() throws(StoreError)
+    /// The engine's content was replaced: forgets what was known of it.
+    func reload() throws(StoreError)
+    /// Keeps what is known beside the rows; called before each commit of the engine.
+    func prepareCommit() throws(StoreError)
+}
+
+extension StoreDescription {
+    /// Lays the store's rows out in an engine.
+    func layout(in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
+        switch kind {
+        case .keyValue, .timestampedKeyValue: TableStore(name, try engine.table(name))
+        case .window(let retention, _, _, _): try SegmentedStore(name, engine: engine, retention: retention)
+        }
+    }
+}
+
+/// One table of the engine: rows stay until they are deleted.
+final class TableStore: StoreLayout {
+    private let name: String
+    private let table: any StateTable
+
+    init(_ name: String, _ table: any StateTable) {
+        self.name = name
+        self.table = table
+    }
+
+    var keys: KeySchema { .plain }
+    var streamTime: Int64 { -1 }
+    var earliestVisible: Int64 { Int64.min }
+
+    func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        try table.get(key, into: &envelope)
+    }
+    func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool {
+        try table.put(key, envelope)
+        return true
+    }
+    func delete(_ key: RawSpan) throws(StoreError) -> Bool { try table.delete(key) }
+    func accepts(_ key: RawSpan) -> Bool { true }
+    func isExpired(_ key: RawSpan, at streamTime: Int64) -> Bool { false }
+
+    func tables(from first: Int64, through last: Int64) -> [any StateTable] { [table] }
+    func rank(ofTime time: Int64) -> Int64 { 0 }
+    func owns(_ table: String) -> Bool { table == name }
+
+    func rebuilt(in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
+        TableStore(name, try engine.table(name))
+    }
+    func advance(to time: Int64) {}
+    func append(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) { try table.append(key, envelope) }
+    func clear() throws(StoreError) { try table.deleteAll() }
+    func reload() {}
+    func prepareCommit() {}
+}
+
+extension StateTable {
+    /// Deletes all entries, some at a time.
+    func deleteAll() throws(StoreError) {
+        var key = ByteWriter()
+        var value = ByteWriter()
+        var keys: [[UInt8]] = []
+        repeat {
+            keys = []
+            let cursor = try cursor(from: nil, through: nil, reverse: false)
+            while keys.count < 10_000, try cursor.next(key: &key, value: &value) { keys.append(key.copy()) }
+            cursor.close()
+            for key in keys { try delete(key.span.bytes) }
+        } while !keys.isEmpty
+    }
+}
