@@ -88,7 +88,9 @@ extension StreamsApplication {
     /// All rows of a store as the stream threads see them: keys in the store's layout, values as bytes.
     package func rows(ofStore name: String) async throws -> [QueriedRow] {
         var query = StoreQuery.range(nil, nil)
-        if let keys = topology.stores[name]?.keys, keys != .plain { query = .windows(key: nil, from: 0, through: Int64.max) }
+        if let keys = topology.stores[name]?.keys, keys != .plain {
+            query = .windows(key: nil, from: 0, through: Int64.max)
+        }
         var rows: [QueriedRow] = []
         for thread in try runningThreads(name) { rows += try await thread.query(name, query, .current) }
         return rows
