@@ -1,3 +1,4 @@
+import CLMDB
 import Glibc
 import TestSupport
 import Testing
@@ -136,6 +137,21 @@ import TributaryState
         try open { $0.checkedBytes = 0 }.close()
         try StateMarks(file).opened(StateMarks.Run(deaths: 0, isMade: true))
         #expect(code { _ = try open { $0.checkedBytes = 0 } } == .corrupt)
+    }
+
+    @Test func `an error that nothing explains keeps the file from being taken for closed`() throws {
+        for (code, isDoubtful) in [(MDB_BAD_TXN, true), (ENOSPC, false), (EIO, true), (MDB_MAP_FULL, false)] {
+            let engine = try open()
+            engine.marks.note(LMDBError(code: code, call: "mdb_get", path: file))
+            engine.close()
+            #expect((StateMarks(file).unclosed != nil) == isDoubtful, "\(code)")
+        }
+        for _ in 0..<2 {
+            let engine = try open()
+            engine.marks.note(LMDBError(code: MDB_BAD_TXN, call: "mdb_get", path: file))
+            engine.close()
+        }
+        #expect(code { _ = try open() } == .corrupt)
     }
 
     @Test func `the checksum of a row is the one that the formats' page says`() {

@@ -9,9 +9,7 @@ final class GroupMembership: Sendable {
         /// Others may have had the tasks since the last commit.
         var isDoubted = false
         var changes: [PlacementChange] = []
-        var known: [TopicPartition: CommittedOffset] = [:]
-        /// Commits whose answer never came, or said that they failed: any of them may be what the brokers have.
-        var attempts: [[TopicPartition: CommittedOffset]] = []
+        var commits = OwnCommits()
         var failure: LogError?
         var isLeaving = false
         var hasEnded = false
@@ -68,33 +66,21 @@ final class GroupMembership: Sendable {
     func trust(_ offsets: [TopicPartition: CommittedOffset]) {
         state.withLock { state in
             state.isDoubted = false
-            state.attempts = []
-            state.known.merge(offsets) { _, new in new }
+            state.commits.remember(offsets)
         }
     }
 
     /// A commit whose outcome isn't known.
     func attempted(_ offsets: [TopicPartition: CommittedOffset]) {
-        state.withLock { if !$0.attempts.contains(offsets) { $0.attempts.append(offsets) } }
+        state.withLock { $0.commits.attempted(offsets) }
     }
 
     /// What was committed, or was found to be.
-    func remember(_ offsets: [TopicPartition: CommittedOffset]) {
-        state.withLock { state in
-            state.attempts = []
-            state.known.merge(offsets) { _, new in new }
-        }
-    }
+    func remember(_ offsets: [TopicPartition: CommittedOffset]) { state.withLock { $0.commits.remember(offsets) } }
 
     /// Whether an offset that the brokers have is one that this member committed, as far as it can be.
     func isOwn(_ found: CommittedOffset?, of place: TopicPartition) -> Bool {
-        state.withLock { state in
-            // A topic's identity isn't among what brokers keep.
-            func isSame(_ own: CommittedOffset?) -> Bool {
-                own?.offset == found?.offset && own?.metadata == found?.metadata
-            }
-            return isSame(state.known[place]) || state.attempts.contains { $0[place].map(isSame) ?? false }
-        }
+        state.withLock { $0.commits.isOwn(found, of: place) }
     }
 
     // MARK: Asked
@@ -102,7 +88,7 @@ final class GroupMembership: Sendable {
     var isLeaving: Bool { state.withLock { $0.isLeaving } }
     var hasEnded: Bool { state.withLock { $0.hasEnded } }
     var isDoubted: Bool { state.withLock { $0.isDoubted } }
-    var known: [TopicPartition: CommittedOffset] { state.withLock { $0.known } }
+    var known: [TopicPartition: CommittedOffset] { state.withLock { $0.commits.known } }
 
     /// Whether all tasks are this member's.
     var ownsAll: Bool { state.withLock { $0.wasAssigned && $0.owned.count == tasks } }
