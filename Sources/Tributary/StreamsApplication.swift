@@ -171,7 +171,11 @@ public final class StreamsApplication: Sendable {
         let group = try log.joinGroup(
             GroupConfiguration(
                 group: runtime.applicationID, clientID: runtime.applicationID, tasks: plan.tasks.count))
-        defer { group.leave() }
+        let placement = Placement(group)
+        defer {
+            group.leave()
+            placement.end()
+        }
         let lock = try StateDirectoryLock(directory: directory)
         defer { _ = lock }
         try plan.prepare(log)
@@ -192,7 +196,7 @@ public final class StreamsApplication: Sendable {
             killPoint: runtime.killPoint)
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                start(plan, runtime, log, group, engines, continuation)
+                start(plan, runtime, log, group, placement, engines, continuation)
             }
         } onCancel: {
             shutdown()
@@ -201,7 +205,7 @@ public final class StreamsApplication: Sendable {
 
     private func start(
         _ plan: TopicPlan, _ runtime: RuntimeConfiguration, _ log: any Log, _ group: any LogGroup,
-        _ engines: LMDBEngines, _ continuation: CheckedContinuation<Void, any Error>
+        _ placement: Placement, _ engines: LMDBEngines, _ continuation: CheckedContinuation<Void, any Error>
     ) {
         let context = ThreadContext(
             topology: topology, plan: plan, configuration: runtime, log: log, group: group, engines: engines,
@@ -210,7 +214,8 @@ public final class StreamsApplication: Sendable {
                 let listeners = self?.status.withLock { $0.restoreListeners } ?? []
                 for listener in listeners { listener(progress) }
             },
-            onRunning: { [weak self] in self?.threadRuns() }, onEnd: { [weak self] in self?.threadEnded($0) })
+            onRunning: { [weak self] in self?.threadRuns() }, onFailure: configuration.onThreadFailure,
+            onReplace: { [weak self] _ in self?.threadBeginsAgain() }, onEnd: { [weak self] in self?.threadEnded($0) })
         let count = max(min(runtime.threads, plan.tasks.count), 1)
         let threads = (0..<count).map { index in
             StreamThread(
@@ -225,6 +230,7 @@ public final class StreamsApplication: Sendable {
         for thread in threads where !thread.start() {
             threadEnded(LogError(.io, "the system gave no thread"))
         }
+        do { try placement.begin(threads) } catch { for thread in threads { thread.fail(error) } }
         if stopRequested.load(ordering: .acquiring) { shutdown() }
     }
 
@@ -234,6 +240,14 @@ public final class StreamsApplication: Sendable {
             return status.notYetRunning == 0 && status.state == .rebalancing
         }
         if all { change(to: .running) }
+    }
+
+    private func threadBeginsAgain() {
+        let wasRunning = status.withLock { status in
+            status.notYetRunning += 1
+            return status.state == .running
+        }
+        if wasRunning { change(to: .rebalancing) }
     }
 
     // One thread that fails stops the others: they commit and end.

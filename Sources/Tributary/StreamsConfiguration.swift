@@ -90,6 +90,12 @@ public struct StreamsConfiguration: Sendable {
     /// All applications of a process that run are stopped. A handler that was there before is called, too, and is put back when the last
     /// has ended; a second SIGINT ends the process at once, with exit code 130.
     public var handlesSignals: Bool
+    /// Asked, from the thread, about each error that ends a stream thread's work: whether the thread begins again from the last commit
+    /// or the application stops.
+    ///
+    /// Stops by default. Errors that may go by themselves, as a broker that doesn't answer, are not asked about for
+    /// ``RuntimeConfiguration/retryTimeout``: the thread begins again.
+    public var onThreadFailure: @Sendable (any Error) -> ThreadFailureResponse
     /// Fails chosen writes of the state, in tests.
     package var stateFaults: LMDBFaults?
 
@@ -112,6 +118,7 @@ public struct StreamsConfiguration: Sendable {
         stateMapSize = 64 << 30
         stateCheckedBytes = .max
         self.handlesSignals = handlesSignals
+        onThreadFailure = { _ in .stop }
     }
 
     /// Refuses settings that can't be, before anything is opened.

@@ -22,6 +22,7 @@ extension RuntimeConfiguration {
         try SettingCheck.number("stateDirtyBytes", stateDirtyBytes, from: 1)
         try SettingCheck.number("transactionBytes", transactionBytes, from: 1)
         try SettingCheck.number("recordsPerRound", recordsPerRound, from: 1)
+        try SettingCheck.number("retryTimeout", retryTimeout, from: 0)
         if let deadLetterTopic { try SettingCheck.name("deadLetterTopic", deadLetterTopic) }
         try lineage.check()
     }

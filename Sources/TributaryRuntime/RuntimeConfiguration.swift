@@ -104,6 +104,9 @@ public struct RuntimeConfiguration: Sendable {
     public var transactionBytes: Int
     /// How many records a task may process before its thread looks at clocks, commits and queries.
     public var recordsPerRound: Int
+    /// For how long a stream thread begins again after errors that may go by (the log doesn't answer, nobody knows what became of a commit)
+    /// without a commit in between, ms; then the error counts as any other.
+    public var retryTimeout: Int64
     /// Lineage.
     public var lineage: LineageConfiguration
     /// For sources without a timestamp extractor of their own.
@@ -149,6 +152,7 @@ public struct RuntimeConfiguration: Sendable {
         graveRetention = 86_400_000
         transactionBytes = 64 << 20
         recordsPerRound = 1000
+        retryTimeout = 300_000
         lineage = LineageConfiguration()
         timestamps = .failOnInvalid
         deserializationHandler = { _ in .fail }

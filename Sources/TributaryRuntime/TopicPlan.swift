@@ -16,6 +16,9 @@ public struct TopicPlan: Sendable {
         public var id: String { "\(subTopology)_\(partition)" }
     }
 
+    /// The task of a number.
+    func task(_ number: Int) -> Task? { tasks.first { $0.number == number } }
+
     /// Partitions by topic, internal ones with the application's prefix.
     public let partitions: [String: Int32]
     /// The tasks, by number.

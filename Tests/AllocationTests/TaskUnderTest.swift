@@ -22,13 +22,13 @@ struct TaskUnderTest {
         configuration.lineage.mode = mode
         let collector = RecordCollector(
             producer, applicationID: "allocations", sendsCells: false, isTransactional: true)
+        let state = try TaskState(
+            topology, topology.subTopologies, task: "0_0", partition: 0, configuration: configuration,
+            engines: Engines())
         task = try StreamTask(
-            topology, topology.subTopologies, id: "0_0", partition: 0, configuration: configuration,
-            collector: collector, engines: Engines(), budget: CacheBudget(limit: 64 << 20),
-            recorder: LineageRecorder(mode: mode))
-        var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
-        for topic in topics { positions[TopicPartition(topic, 0)] = (0, -1) }
-        try task.start(cluster: "cluster", positions: positions)
+            topology, topology.subTopologies, state: state, configuration: configuration, collector: collector,
+            budget: CacheBudget(limit: 64 << 20), recorder: LineageRecorder(mode: mode))
+        try task.start(cluster: "cluster", at: TaskStart(beginning: topics.map { TopicPartition($0, 0) }))
     }
 
     /// Hands over records.

@@ -99,7 +99,7 @@ final class CrashRun {
             if waited % 4 == 0 { try input.transfer(50) }
             if waited % 8 == 0 { try input.openAccounts(Int64(waited % 100)..<Int64(waited % 100 + 5)) }
             // Comes at its end, and each half minute.
-            if point == .purged && waited == 60 { child.signal(SIGTERM) }
+            if point == .purged && waited == 300 { child.signal(SIGTERM) }
             usleep(5_000)
             waited += 1
         }

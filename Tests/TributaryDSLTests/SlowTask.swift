@@ -170,13 +170,15 @@ struct SlowTask {
         change(&configuration)
         let collector = RecordCollector(
             SlowProducer(clock, refusing: refusing), applicationID: "slow", sendsCells: false, isTransactional: true)
+        let state = try TaskState(
+            topology, topology.subTopologies, task: "0_0", partition: 0, configuration: configuration,
+            engines: Engines(clock: clock))
         task = try StreamTask(
-            topology, topology.subTopologies, id: "0_0", partition: 0, configuration: configuration,
-            collector: collector, engines: Engines(clock: clock),
+            topology, topology.subTopologies, state: state, configuration: configuration, collector: collector,
             budget: cacheBytes > 0 ? CacheBudget(limit: cacheBytes) : nil,
             recorder: LineageRecorder(
                 mode: .cells, level: level, exporter: spans, time: clock.time, random: FastRandom(seed: 1)))
-        try task.start(cluster: "cluster", positions: [TopicPartition("in", 0): (0, -1)])
+        try task.start(cluster: "cluster", at: TaskStart(beginning: [TopicPartition("in", 0)]))
     }
 
     /// Processes records with the given keys, flushes and exports.

@@ -77,12 +77,14 @@ struct GatedPath {
         let recorder = LineageRecorder(
             mode: mode, sampler: .parentBased(root: isSampled ? .alwaysOn : .alwaysOff), exporter: exporter,
             random: FastRandom(seed: 1))
+        let state = try TaskState(
+            topology, topology.subTopologies, task: "0_0", partition: 0, configuration: configuration,
+            engines: Engines(folder: folder))
         let task = try StreamTask(
-            topology, topology.subTopologies, id: "0_0", partition: 0, configuration: configuration,
-            collector: collector, engines: Engines(folder: folder),
+            topology, topology.subTopologies, state: state, configuration: configuration, collector: collector,
             budget: cacheBytes > 0 ? CacheBudget(limit: cacheBytes) : nil, recorder: recorder)
         defer { task.close() }
-        try task.start(cluster: "cluster", positions: [TopicPartition("in", 0): (0, -1)])
+        try task.start(cluster: "cluster", at: TaskStart(beginning: [TopicPartition("in", 0)]))
         return try Lineage.bound(to: task.box) {
             var offset = 0
             func add(_ count: Int) throws {

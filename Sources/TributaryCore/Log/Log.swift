@@ -113,7 +113,7 @@ public enum PlacementChange: Sendable, Hashable {
 
 /// A member of a group: tells which tasks are its own and keeps committed offsets.
 ///
-/// Used by one thread at a time.
+/// May be used from any thread, ``nextChange(timeout:)`` by one at a time.
 public protocol LogGroup: AnyObject, Sendable {
     /// Waits for the next change of placement, at most `milliseconds`; nil if there was none.
     func nextChange(timeout milliseconds: Int64) throws(LogError) -> PlacementChange?

@@ -56,6 +56,11 @@ public final class MetricsRegistry: Sendable {
         entries.withLock { $0.append(Entry(description: description, labels: labels, source: source)) }
     }
 
+    /// Takes out what has all of these labels.
+    public func remove(labelled labels: [MetricLabel]) {
+        entries.withLock { entries in entries.removeAll { entry in labels.allSatisfy { entry.labels.contains($0) } } }
+    }
+
     /// Says that metrics are going to be read: what costs time to measure well is measured well from now on.
     public func willBeRead() { lastRead.store(MonotonicClock.nanoseconds, ordering: .relaxed) }
 

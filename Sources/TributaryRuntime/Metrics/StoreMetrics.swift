@@ -12,7 +12,6 @@ final class StoreMetrics {
     private let bytes: Gauge
     private let flushTime: Histogram
     private let cache: CacheMetrics?
-    private let restore: RestoreMetrics?
     private var measuredWrites: Int64 = -1
     private var takenUses: Int64 = 0
 
@@ -38,7 +37,6 @@ final class StoreMetrics {
             help: "Time to flush a store's cache at a commit: rows, changelog, and what the flushed values cause.",
             labels: own, .durations())
         cache = store.isCached ? CacheMetrics(registry, labels, store.name) : nil
-        restore = store.description.isLogged ? RestoreMetrics(registry, own) : nil
     }
 
     /// Takes over what the store has counted.
@@ -74,12 +72,6 @@ final class StoreMetrics {
         try store.flush()
         flushTime.observe(clock.nanoseconds() - start)
     }
-
-    /// A batch of the changelog was restored, or all was.
-    func restored(_ progress: RestoreProgress, batch isBatch: Bool) { restore?.publish(progress, isBatch) }
-
-    /// Restoring took so long, ns.
-    func restoreTook(_ nanoseconds: Int64) { restore?.time.observe(nanoseconds) }
 }
 
 private final class CacheMetrics {
@@ -129,13 +121,15 @@ private final class CacheMetrics {
     }
 }
 
-private final class RestoreMetrics {
+/// What is measured of one store's restoring; written by the thread that restores it, read from any.
+final class RestoreMetrics {
     let time: Histogram
     private let records: Counter
     private let remaining: Gauge
     private let batches: Counter
 
-    init(_ registry: MetricsRegistry, _ labels: [MetricLabel]) {
+    init(_ registry: MetricsRegistry, _ labels: [MetricLabel], store: String) {
+        let labels = labels + [MetricLabel("state_id", store)]
         records = registry.counter(
             "kafka.streams.stream_task_metrics.restore", unit: "{record}",
             help: "Changelog records read to restore a store.", labels: labels)

@@ -9,7 +9,7 @@ public final class TaskMetrics {
     private let enforced: Counter
     let stores: [StoreMetrics]
     private let registry: MetricsRegistry
-    private let labels: [MetricLabel]
+    let labels: [MetricLabel]
     private var dropped: [String: Counter] = [:]
     private var lags: [TopicPartition: Gauge] = [:]
 
@@ -22,9 +22,7 @@ public final class TaskMetrics {
     ///   - thread: the number of its thread.
     public init(_ registry: MetricsRegistry, _ task: StreamTask, clientID: String, thread: Int) {
         self.registry = registry
-        labels = [
-            MetricLabel("thread_id", "\(clientID)-StreamThread-\(thread)"), MetricLabel("task_id", task.taskID),
-        ]
+        labels = TaskMetrics.labels(task.taskID, clientID: clientID, thread: thread)
         endToEnd = registry.histogram(
             "kafka.streams.stream_task_metrics.record_e2e_latency", unit: "s",
             help: "Age of records by their timestamps when their task takes them, the first of each run for all of it.",
@@ -40,6 +38,10 @@ public final class TaskMetrics {
         let labels = self.labels
         stores = task.stores.inOrder.map { StoreMetrics(registry, labels, $0) }
         task.metrics = self
+    }
+
+    static func labels(_ task: String, clientID: String, thread: Int) -> [MetricLabel] {
+        [MetricLabel("thread_id", "\(clientID)-StreamThread-\(thread)"), MetricLabel("task_id", task)]
     }
 
     /// Takes over what the task, its stores and their caches have counted.
@@ -65,8 +67,6 @@ public final class TaskMetrics {
 
     /// Asks the engines how large the stores are; before a commit.
     func measureStores() throws(StoreError) { for store in stores { try store.measure() } }
-
-    func store(_ name: String) -> StoreMetrics? { stores.first { $0.store.name == name } }
 
     private func set(dropped total: Int64, reason: String) {
         let counter =

@@ -1,5 +1,4 @@
 public import TributaryCore
-internal import TributaryDSL
 internal import TributaryLineage
 internal import TributaryState
 
@@ -23,7 +22,7 @@ public struct RestoreProgress: Sendable {
     public var isDone: Bool
 }
 
-/// Brings the stores of a task to where their changelogs end, before the task runs.
+/// Brings the stores of a task to where their changelogs end, before there is the task.
 ///
 /// Stores with trusted rows take the records behind their position. If a store is empty, or its rows cannot be trusted (design,
 /// section 8), the task's engine is built anew beside the old one: trusted stores are copied, the others come from their
@@ -34,22 +33,28 @@ public struct StateRestorer {
     private let configuration: RuntimeConfiguration
     private let onProgress: @Sendable (RestoreProgress) -> Void
     private let reader: ChangelogReader
+    private let metrics: MetricsRegistry?
+    private let thread: Int
 
     /// Makes a restorer.
     ///
     /// - Parameters:
     ///   - log: where the changelogs are.
     ///   - configuration: the application's settings.
+    ///   - metrics: where the stores' instruments are known, as those of thread `thread`; nil where nobody measures.
+    ///   - thread: the number of the thread whose tasks are restored.
     ///   - isStopping: whether the application is asked to stop, which ends a restore with an error.
     ///   - onProgress: told how far each store is.
     public init(
-        _ log: any Log, configuration: RuntimeConfiguration,
+        _ log: any Log, configuration: RuntimeConfiguration, metrics: MetricsRegistry? = nil, thread: Int = 1,
         isStopping: @escaping @Sendable () -> Bool = { false },
         onProgress: @escaping @Sendable (RestoreProgress) -> Void = { _ in }
     ) {
         self.log = log
         self.configuration = configuration
         self.onProgress = onProgress
+        self.metrics = metrics
+        self.thread = thread
         reader = ChangelogReader(log, configuration, isStopping: isStopping)
     }
 
@@ -69,15 +74,14 @@ public struct StateRestorer {
     /// Restores every logged store of a task.
     ///
     /// - Throws: `LogError` or `StoreError`; the state is then as it was at its last commit.
-    public func restore(_ task: StreamTask) throws {
+    public func restore(_ task: TaskState) throws {
         var work: [Work] = []
-        for store in task.stores.inOrder where store.description.isLogged {
-            guard let changelog = task.stores.changelog(store.name) else { continue }
-            work.append(try inspect(store, TopicPartition(changelog.topic, changelog.partition), task))
+        for store in task.stores where store.description.isLogged {
+            work.append(try inspect(store, task.changelog(store.name), task))
         }
         configuration.killPoint?(.restoreBegun)
         let empty = work.filter { $0.distrust != nil && $0.store.description.isPersistent }
-        if let engine = task.stores.persistent, let folder = engine.temporaryFolder,
+        if let engine = task.persistent, let folder = engine.temporaryFolder,
             empty.contains(where: { $0.ends.high > $0.ends.low || $0.distrust?.isEmpty == false })
         {
             try rebuild(empty, in: engine, folder, task)
@@ -90,14 +94,13 @@ public struct StateRestorer {
                 try replay(item, task)
             }
         }
-        try task.metrics?.measureStores()
-        try task.stores.restored()
+        try task.restored()
         configuration.killPoint?(.restored)
     }
 
     // MARK: Trust
 
-    private func inspect(_ store: StateStore, _ changelog: TopicPartition, _ task: StreamTask) throws -> Work {
+    private func inspect(_ store: StateStore, _ changelog: TopicPartition, _ task: TaskState) throws -> Work {
         let ends = try log.watermarks(changelog, committed: false)
         let topic = try log.topic(changelog.topic)
         func work(_ start: Int64, _ distrust: String?, _ position: StorePosition? = nil) -> Work {
@@ -105,7 +108,7 @@ public struct StateRestorer {
                 store: store, changelog: changelog, identity: topic?.identity ?? "", life: topic?.life ?? 1, ends: ends,
                 start: start, distrust: distrust, position: position)
         }
-        guard store.description.isPersistent, let engine = task.stores.persistent else { return work(ends.low, "") }
+        guard store.description.isPersistent, let engine = task.persistent else { return work(ends.low, "") }
         let kept: StorePosition?
         do throws(StoreError) {
             kept = try StorePosition(store: store.name, in: engine)
@@ -117,11 +120,11 @@ public struct StateRestorer {
             return work(ends.low, try store.approximateCount() == 0 ? "" : "its position is missing")
         }
         if let reason = try distrust(position, changelog, topic, ends) {
-            task.log(
-                .warning, "a store is rebuilt from its changelog",
+            tell(
+                task, .warning, "a store is rebuilt from its changelog",
                 [
                     ("store", store.name), ("changelog", "\(changelog)"), ("reason", reason),
-                ], source: "TributaryRuntime")
+                ])
             return work(ends.low, reason)
         }
         return work(position.next, nil, position)
@@ -174,14 +177,14 @@ public struct StateRestorer {
 
     // MARK: Building anew
 
-    private func rebuild(_ list: [Work], in engine: any StateEngine, _ folder: String, _ task: StreamTask) throws {
+    private func rebuild(_ list: [Work], in engine: any StateEngine, _ folder: String, _ task: TaskState) throws {
         let names = Set(list.map(\.store.name))
-        let kept = task.stores.inOrder.filter { $0.description.isPersistent && !names.contains($0.name) }
+        let kept = task.stores.filter { $0.description.isPersistent && !names.contains($0.name) }
         let tables = try kept.flatMap { try $0.tableNames(in: engine) }
         // Whole keys: the store `a` must not take what belongs to `ab`.
-        let all = task.stores.inOrder.filter(\.description.isPersistent)
+        let all = task.stores.filter(\.description.isPersistent)
         let keys =
-            all.map { TaskStores.descriptionKey($0.name) } + ["commit"]
+            all.map { TaskState.descriptionKey($0.name) } + ["commit"]
             + kept.flatMap { [StorePosition.metadataKey($0.name), $0.timeKey] }
         try engine.rebuild(keeping: tables, metadata: keys) { rebuilt in
             for item in list {
@@ -195,13 +198,13 @@ public struct StateRestorer {
                 end(read)
             }
         }
-        for store in task.stores.inOrder where store.description.isPersistent { try store.reload() }
+        for store in task.stores where store.description.isPersistent { try store.reload() }
     }
 
     // MARK: Going on
 
-    private func replay(_ item: Work, _ task: StreamTask) throws {
-        let engine = item.store.description.isPersistent ? task.stores.persistent : nil
+    private func replay(_ item: Work, _ task: TaskState) throws {
+        let engine = item.store.description.isPersistent ? task.persistent : nil
         let read = try read(item, task) { key, value, timestamp, context, cell, headers in
             try item.store.restore(
                 key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
@@ -231,7 +234,7 @@ public struct StateRestorer {
     /// What was read of a changelog: offset and hash of the last record, -1 and 0 if there was none.
     private struct Read {
         var progress: RestoreProgress
-        let metrics: StoreMetrics?
+        let metrics: RestoreMetrics?
         /// When it began, ns.
         let start: Int64
         var last: Int64 = -1
@@ -245,32 +248,43 @@ public struct StateRestorer {
         read.progress.position = read.progress.end
         read.progress.isDone = true
         report(read)
-        read.metrics?.restoreTook(configuration.time.monotonic.nanoseconds() - read.start)
+        read.metrics?.time.observe(configuration.time.monotonic.nanoseconds() - read.start)
     }
 
-    private func warn(_ item: Work, unreadable: Int64, _ task: StreamTask) {
+    private func warn(_ item: Work, unreadable: Int64, _ task: TaskState) {
         guard unreadable > 0 else { return }
-        task.log(
-            .warning, "cells of changelog records can't be read: their rows have a gap",
-            [("store", item.store.name), ("changelog", "\(item.changelog)"), ("records", "\(unreadable)")],
-            source: "TributaryRuntime")
+        tell(
+            task, .warning, "cells of changelog records can't be read: their rows have a gap",
+            [("store", item.store.name), ("changelog", "\(item.changelog)"), ("records", "\(unreadable)")])
+    }
+
+    private func instruments(_ store: String, _ task: TaskState) -> RestoreMetrics? {
+        guard let metrics else { return nil }
+        let labels = TaskMetrics.labels(task.task, clientID: configuration.applicationID, thread: thread)
+        return RestoreMetrics(metrics, labels, store: store)
+    }
+
+    private func tell(
+        _ task: TaskState, _ level: LogLevel, _ message: String, _ metadata: [(key: String, value: String)]
+    ) {
+        configuration.log.adding([("task", task.task)])(level, message, metadata, source: "TributaryRuntime")
     }
 
     private func report(_ read: Read, batch isBatch: Bool = false) {
-        read.metrics?.restored(read.progress, batch: isBatch)
+        read.metrics?.publish(read.progress, isBatch)
         onProgress(read.progress)
     }
 
     /// Reads a changelog from where the store stands to its end.
     private func read(
-        _ item: Work, _ task: StreamTask,
+        _ item: Work, _ task: TaskState,
         _ apply: (RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan) throws -> Void
     ) throws -> Read {
         var read = Read(
             progress: RestoreProgress(
-                store: item.store.name, task: task.taskID, changelog: item.changelog, start: item.start,
+                store: item.store.name, task: task.task, changelog: item.changelog, start: item.start,
                 end: item.ends.high, position: item.start, records: 0, isDone: item.start >= item.ends.high),
-            metrics: task.metrics?.store(item.store.name), start: configuration.time.monotonic.nanoseconds())
+            metrics: instruments(item.store.name, task), start: configuration.time.monotonic.nanoseconds())
         report(read)
         guard !read.progress.isDone else { return read }
         let foreign = ForeignCells(
@@ -343,14 +357,5 @@ private final class ForeignCells {
         bytes.writer.removeAll()
         CellHeader.append(cell.with(flags: Cell.gap), of: recorder.arena, to: &bytes.writer)
         return bytes.bytes
-    }
-}
-
-extension TaskStores {
-    /// All stores are where their changelogs end: makes that durable.
-    func restored() throws {
-        for store in inOrder { try store.prepareCommit() }
-        try persistent?.commit()
-        try memory?.commit()
     }
 }

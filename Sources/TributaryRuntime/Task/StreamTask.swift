@@ -76,14 +76,17 @@ public final class StreamTask {
     /// Nil where nobody measures.
     var times: RecordTimes?
 
-    /// Makes a task with its nodes and stores; processors are initialised by ``start(cluster:positions:descriptions:)``.
+    /// Makes a task with its stores; nodes are made and processors initialised by ``start(cluster:at:)``.
+    ///
+    /// - Parameters:
+    ///   - state: its state, restored; the task's from now on, also if this throws.
     public init(
-        _ topology: Topology, _ subTopologies: [Topology.SubTopology], id: String, partition: Int32,
-        configuration: RuntimeConfiguration, collector: RecordCollector, engines: any EngineFactory,
-        budget: CacheBudget?, recorder: LineageRecorder, box: LineageBox? = nil
+        _ topology: Topology, _ subTopologies: [Topology.SubTopology], state: TaskState,
+        configuration: RuntimeConfiguration, collector: RecordCollector, budget: CacheBudget?,
+        recorder: LineageRecorder, box: LineageBox? = nil
     ) throws {
-        taskID = id
-        self.partition = partition
+        taskID = state.task
+        partition = state.partition
         self.configuration = configuration
         self.topology = topology
         self.subTopologies = subTopologies
@@ -91,36 +94,32 @@ public final class StreamTask {
         self.recorder = recorder
         let box = box ?? LineageBox(recorder)
         self.box = box
-        log = configuration.log.adding([("task", id)])
+        log = configuration.log.adding([("task", state.task)])
         scope = box.addScope(log)
         hot.value.wallClock = configuration.time.wall.milliseconds
         hot.value.monotonic = configuration.time.monotonic.milliseconds
-        stores = try TaskStores(
-            topology, subTopologies, task: id, partition: partition, configuration: configuration,
-            collector: collector, engines: engines, budget: budget, recorder: recorder, topics: topics)
+        do {
+            stores = try TaskStores(
+                topology, state, configuration: configuration, collector: collector, budget: budget,
+                recorder: recorder, topics: topics)
+        } catch {
+            state.close()
+            throw error
+        }
         stores.onExpired = { [unowned self] store in self.count(.expired, node: store, coordinate: nil) }
         stores.onFlushFailure = { [unowned self] error in self.failure(.flush, node: nil, nil, error) }
     }
 
     /// Makes the nodes, initialises processors and prepares the queues.
     ///
-    /// Stores must be restored.
-    ///
     /// - Parameters:
     ///   - cluster: the log's cluster id, which cells name.
-    ///   - positions: where each source partition begins, and its partition time.
-    ///   - descriptions: the source topics as they were when the positions were asked for: offsets are committed for these,
-    ///     not for others that have their names by then, and cells name them.
-    public func start(
-        cluster: String, positions: [TopicPartition: (offset: Int64, partitionTime: Int64)],
-        descriptions: [String: TopicDescription] = [:]
-    ) throws {
+    ///   - start: where the source partitions begin.
+    public func start(cluster: String, at start: TaskStart) throws {
         self.cluster = cluster
+        try metrics?.measureStores()
         // Processors ask for it when they are initialised.
-        for name in subTopologies.flatMap(\.sourceTopics) {
-            let time = positions[TopicPartition(topicName(name), partition)]?.partitionTime
-            hot.value.streamTime = max(streamTime, time ?? -1)
-        }
+        for position in start.positions.values { hot.value.streamTime = max(streamTime, position.partitionTime) }
         let context = NodeContext(services: self, recorder: recorder)
         let entries = try topology.instantiate(subTopologies, in: context)
         closers = context.closers
@@ -131,9 +130,9 @@ public final class StreamTask {
                 }
                 let topic = topicName(name)
                 let place = TopicPartition(topic, partition)
-                guard let position = positions[place] else { continue }
+                guard let position = start.positions[place] else { continue }
                 let queue = PartitionQueue(
-                    place, topic: topics.number(topic), of: descriptions[topic], cluster: cluster,
+                    place, topic: topics.number(topic), of: start.descriptions[topic], cluster: cluster,
                     isInternal: source.isInternal,
                     takesContexts: source.isInternal || recorder.propagators.contains(.traceContext), entry: entry,
                     timestamps: source.isInternal ? .failOnInvalid : source.timestamps ?? configuration.timestamps,
@@ -172,25 +171,8 @@ public final class StreamTask {
     /// When the next wall-clock punctuation is due, by the monotonic clock, ms.
     var nextWallClockPunctuation: Int64 { wallPunctuations.earliest }
 
-    /// The source partitions that the task reads: those of its number that exist.
-    func sourcePartitions(_ counts: [String: Int32]) -> [TopicPartition] {
-        subTopologies.flatMap(\.sourceTopics).compactMap { name in
-            let topic = topicName(name)
-            return partition < counts[topic] ?? 0 ? TopicPartition(topic, partition) : nil
-        }
-    }
-
     /// The name in the log of a source topic of the topology.
-    private func topicName(_ source: String) -> String {
-        let isInternal = topology.sources.first { $0.topic == source }?.isInternal ?? false
-        return isInternal ? "\(applicationID)-\(source)" : source
-    }
-
-    /// Where a source partition begins: where the group left off, or at its first record.
-    public func startPosition(_ committed: CommittedOffset?) -> (offset: Int64, partitionTime: Int64) {
-        guard let committed else { return (0, -1) }
-        return (committed.offset, OffsetMetadata.partitionTime(committed.metadata))
-    }
+    private func topicName(_ source: String) -> String { topology.topicName(ofSource: source, applicationID) }
 
     /// Processes the record with the lowest timestamp among the heads of all queues; returns false if there is none.
     public func processNext() throws -> Bool { try processRun(limit: 1) > 0 }

@@ -43,34 +43,27 @@ public final class TaskStores {
     private var unsavedCommit: Int64?
 
     init(
-        _ topology: Topology, _ subTopologies: [Topology.SubTopology], task: String, partition: Int32,
-        configuration: RuntimeConfiguration, collector: RecordCollector, engines: any EngineFactory,
+        _ topology: Topology, _ restored: TaskState, configuration: RuntimeConfiguration, collector: RecordCollector,
         budget: CacheBudget?, recorder: LineageRecorder, topics: any TopicNames
     ) throws {
         self.configuration = configuration
         self.topology = topology
-        self.partition = partition
-        self.task = task
+        partition = restored.partition
+        task = restored.task
         self.recorder = recorder
         self.topics = topics
+        persistent = restored.persistent
+        memory = restored.memory
         lastStateCommit = configuration.time.monotonic.milliseconds
-        let names = subTopologies.flatMap(\.stores)
-        let descriptions = names.compactMap { topology.stores[$0] }
-        if descriptions.contains(where: \.isPersistent) {
-            let alone = descriptions.filter { $0.isPersistent && !$0.isLogged }.map(\.name)
-            persistent = try engines.persistentEngine(task: task, withoutChangelog: alone)
-        }
-        if descriptions.contains(where: { !$0.isPersistent }) { memory = try engines.memoryEngine(task: task) }
-        for description in descriptions {
-            guard let engine = description.isPersistent ? persistent : memory else { continue }
+        for description in restored.descriptions {
+            guard let engine = restored.engine(description) else { continue }
             var changelog: StoreChangelog?
             if description.isLogged {
-                let topic = "\(configuration.applicationID)-\(description.name)-changelog"
+                let topic = restored.changelog(description.name).topic
                 changelog = try StoreChangelog(
                     topic, partition, collector, recorder, identity: collector.identity(topic))
                 changelogs[description.name] = changelog
             }
-            try check(description, in: engine)
             let store = try StateStore(
                 description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics,
                 flushes: flushes,
@@ -84,23 +77,6 @@ public final class TaskStores {
             inOrder.append(store)
         }
     }
-
-    // A store of the same name that holds something else must not be read as if it were this one.
-    private func check(_ description: StoreDescription, in engine: any StateEngine) throws(StoreError) {
-        let now = description.identity
-        let key = Self.descriptionKey(description.name)
-        if let kept = try engine.metadata(key), kept != Array(now.utf8) {
-            throw StoreError(
-                .topologyMismatch,
-                "task \(task)'s state was written by another topology: it holds \(String(decoding: kept, as: UTF8.self)), "
-                    + "this topology needs \(now). Give the store another name, another application id, or delete the state",
-                store: description.name)
-        }
-        try engine.setMetadata(key, Array(now.utf8))
-    }
-
-    /// The key, in the metadata beside the rows, of what a store holds.
-    static func descriptionKey(_ store: String) -> String { "store/\(store)" }
 
     func store(_ name: String) throws -> StateStore {
         guard let store = byName[name] else {
@@ -150,8 +126,6 @@ public final class TaskStores {
 
     /// What left a store half written.
     var failure: (any Error)? { inOrder.lazy.compactMap(\.failure).first }
-
-    func changelog(_ store: String) -> StoreChangelog? { changelogs[store] }
 
     // MARK: Positions
 

@@ -22,8 +22,12 @@ public struct ThreadContext: Sendable {
     public var metrics: MetricsRegistry
     /// Called as stores are restored, from the thread.
     public var onRestore: @Sendable (RestoreProgress) -> Void
-    /// Called once when all tasks run, from the thread.
+    /// Called when all tasks run, from the thread; again after each ``onReplace``.
     public var onRunning: @Sendable () -> Void
+    /// Asked about an error that ends the thread's work and doesn't go by itself, from the thread.
+    public var onFailure: @Sendable (any Error) -> ThreadFailureResponse
+    /// Called when a thread that ran begins again after an error, from the thread.
+    public var onReplace: @Sendable (any Error) -> Void
     /// Called once when the thread has ended, with what ended it; from the thread.
     public var onEnd: @Sendable ((any Error)?) -> Void
 
@@ -31,8 +35,13 @@ public struct ThreadContext: Sendable {
     public init(
         topology: Topology, plan: TopicPlan, configuration: RuntimeConfiguration, log: any Log, group: any LogGroup,
         engines: any EngineFactory, metrics: MetricsRegistry, onRestore: @escaping @Sendable (RestoreProgress) -> Void,
-        onRunning: @escaping @Sendable () -> Void, onEnd: @escaping @Sendable ((any Error)?) -> Void
+        onRunning: @escaping @Sendable () -> Void,
+        onFailure: @escaping @Sendable (any Error) -> ThreadFailureResponse = { _ in .stop },
+        onReplace: @escaping @Sendable (any Error) -> Void = { _ in },
+        onEnd: @escaping @Sendable ((any Error)?) -> Void
     ) {
+        self.onFailure = onFailure
+        self.onReplace = onReplace
         self.topology = topology
         self.plan = plan
         self.configuration = configuration
@@ -59,6 +68,11 @@ public final class StreamThread: Sendable {
     private let hasRequests = Atomic(false)
     private let readerList = Guarded<[String: any CommittedReader]>([:])
     private let waker = Guarded<(any ConsumerWaker)?>(nil)
+    // What waits here is a thread that pauses before it begins again.
+    private let pauses = Monitor(())
+    private let revival: Guarded<ThreadRevival>
+    private let carriedRecords = Atomic<Int64>(0)
+    private let carriedDropped = Atomic<Int64>(0)
 
     private struct Requests: Sendable {
         var waiting: [@Sendable (ThreadLoop?) -> Void] = []
@@ -73,6 +87,7 @@ public final class StreamThread: Sendable {
             context.metrics, clientID: context.configuration.applicationID, thread: index,
             lineage: context.configuration.lineage.mode)
         self.context = context
+        revival = Guarded(ThreadRevival(patience: context.configuration.retryTimeout))
     }
 
     /// Starts the thread.
@@ -137,13 +152,95 @@ public final class StreamThread: Sendable {
 
     func storeDescription(_ name: String) -> StoreDescription? { context.topology.stores[name] }
 
-    private func wake() { waker.withLock { $0 }?.wake() }
+    private func wake() {
+        waker.withLock { $0 }?.wake()
+        pauses.wake()
+    }
+
+    // MARK: The thread's own
 
     private func run() throws {
-        let loop = try ThreadLoop(self, context, tasks)
-        waker.withLock { $0 = loop.waker }
-        defer { waker.withLock { $0 = nil } }
-        try loop.run()
+        var items = tasks
+        while true {
+            let error: any Error
+            var wasRunning = false
+            do {
+                let loop = try ThreadLoop(self, context)
+                waker.withLock { $0 = loop.waker }
+                defer {
+                    waker.withLock { $0 = nil }
+                    publish([:])
+                    loop.close()
+                }
+                do { return try loop.run(items) } catch let failure {
+                    items = loop.owned.compactMap(context.plan.task)
+                    wasRunning = loop.hasTold
+                    throw failure
+                }
+            } catch let failure { error = failure }
+            try pause(after: error, wasRunning)
+        }
+    }
+
+    // Throws the error if that's the thread's end.
+    private func pause(after error: any Error, _ wasRunning: Bool) throws {
+        if isStopping { throw error }
+        if let error = error as? LogError, error.code == .closed { throw error }
+        let now = context.configuration.time.monotonic.milliseconds
+        let pause = revival.withLock { [onFailure = context.onFailure] revival in
+            revival.pause(after: error, at: now, deciding: onFailure)
+        }
+        guard let pause else { throw error }
+        context.configuration.log(
+            .warning, "a stream thread begins again from the last commit",
+            [("thread", "\(index)"), ("pause", "\(pause) ms"), ("error", ErrorText.of(error))],
+            source: "TributaryRuntime")
+        if wasRunning { context.onReplace(error) }
+        _ = pauses.wait(milliseconds: pause) { _ in isStopping ? true : nil }
+    }
+
+    /// Something was committed.
+    func noteProgress() { revival.withLock { $0.noteProgress() } }
+
+    /// Counts what a task that is closed had counted.
+    func carry(records: Int64, dropped: Int64) {
+        carriedRecords.add(records, ordering: .relaxed)
+        carriedDropped.add(dropped, ordering: .relaxed)
+    }
+
+    /// Records processed and left out by tasks that are closed.
+    var carried: (records: Int64, dropped: Int64) {
+        (carriedRecords.load(ordering: .relaxed), carriedDropped.load(ordering: .relaxed))
+    }
+}
+
+// MARK: - Placement
+
+extension StreamThread {
+    /// Takes a change of which tasks are this thread's, between two records.
+    ///
+    /// - Parameters:
+    ///   - change: numbers of tasks, of which those count that are this thread's by `isOwn`.
+    ///   - done: called when the change has taken effect, or never will: the thread has ended.
+    public func place(_ change: PlacementChange, done: @escaping @Sendable () -> Void) {
+        perform { loop in
+            defer { done() }
+            guard let loop, loop.failure == nil else { return }
+            do {
+                switch change {
+                case .assigned(let numbers): try loop.assign(numbers.compactMap(loop.context.plan.task))
+                case .revoked(let numbers): try loop.revoke(Set(numbers))
+                case .lost(let numbers): try loop.lose(Set(numbers))
+                }
+            } catch {
+                loop.failure = error
+            }
+        }
+    }
+
+    /// Ends the thread's work with an error from elsewhere.
+    public func fail(_ error: any Error) {
+        perform { loop in if let loop, loop.failure == nil { loop.failure = error } }
     }
 }
 

@@ -8,61 +8,31 @@ extension ThreadLoop {
     func commit(force: Bool) throws {
         let dirty = tasks.filter(\.needsCommit)
         guard !dirty.isEmpty || force else { return }
-        let start = context.configuration.time.monotonic.nanoseconds()
         let began = batchSpans?.now ?? 0
-        do { try commit(dirty, force: force, start) } catch {
+        do {
+            let outcome = try committer.commit(dirty, of: tasks, force: force)
+            if let time = outcome.logTime {
+                thread.metrics.commits.add()
+                thread.metrics.commitTime.observe(time)
+            }
+            if let time = outcome.stateTime { thread.metrics.stateCommitTime.observe(time) }
+        } catch {
             batchSpans?.committed(dirty, since: began, error: error)
             throw error
         }
         batchSpans?.committed(dirty, since: began)
         recorder.settle(.committed)
+        thread.noteProgress()
         lastCommit = context.configuration.time.monotonic.milliseconds
         if lastCommit - lastPurge >= 30_000 || force { try purge() }
-    }
-
-    private func commit(_ dirty: [StreamTask], force: Bool, _ start: Int64) throws {
-        var offsets: [TopicPartition: CommittedOffset] = [:]
-        for task in dirty {
-            try task.flush()
-            offsets.merge(task.offsets()) { _, new in new }
-        }
-        var commitID: Int64 = 0
-        let killPoint = context.configuration.killPoint
-        killPoint?(.cachesFlushed)
-        if !dirty.isEmpty {
-            if isExactlyOnce {
-                commitID = try collector.commitTransaction(offsets, context.group)
-            } else {
-                try collector.flush()
-                killPoint?(.outputsWritten)
-                try context.group.commit(offsets)
-            }
-            killPoint?(.logCommitted)
-            recorder.settle(.committed)
-            thread.metrics.commits.add()
-            thread.metrics.commitTime.observe(context.configuration.time.monotonic.nanoseconds() - start)
-        }
-        let middle = context.configuration.time.monotonic.nanoseconds()
-        var madeDurable = false
-        for task in tasks {
-            if force || dirty.contains(where: { $0 === task }) {
-                if try task.committed(commitID, force: force) { madeDurable = true }
-            } else {
-                // Others' commits must not keep an idle task's state from becoming durable.
-                try task.stores.idle()
-            }
-        }
-        if madeDurable {
-            thread.metrics.stateCommitTime.observe(context.configuration.time.monotonic.nanoseconds() - middle)
-        }
     }
 
     // Records of repartition topics are done with once they are committed: right after a commit, all that were processed.
     private func purge() throws {
         lastPurge = lastCommit
         var before: [TopicPartition: Int64] = [:]
-        for task in tasks {
-            for queue in task.queues where queue.isInternal {
+        for item in measured {
+            for queue in item.task.queues where queue.isInternal {
                 before[queue.partition] = queue.nextOffset
             }
         }
@@ -80,8 +50,7 @@ extension ThreadLoop {
     }
 
     func publish() {
-        var records: Int64 = 0
-        var dropped: Int64 = 0
+        var (records, dropped) = thread.carried
         var lag: Int64 = 0
         for item in measured {
             let (task, metrics) = (item.task, item.metrics)

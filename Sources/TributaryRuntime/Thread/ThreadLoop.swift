@@ -4,13 +4,16 @@ internal import TributaryLineage
 internal import TributaryState
 
 /// The loop of a stream thread; lives on that thread.
+///
+/// After an abort there is another: nothing in memory outlives one.
 final class ThreadLoop {
-    private struct Assignment {
+    struct Assignment {
         let task: StreamTask
         let queue: PartitionQueue
     }
 
     struct Measured {
+        let number: Int
         let task: StreamTask
         let metrics: TaskMetrics
     }
@@ -22,18 +25,25 @@ final class ThreadLoop {
     }
 
     let waker: any ConsumerWaker
-    private(set) var tasks: [StreamTask] = []
     let thread: StreamThread
     let context: ThreadContext
     let consumer: any LogConsumer
     let producer: any LogProducer
-    let collector: RecordCollector
-    let recorder: LineageRecorder
-    private let box: LineageBox
+    let assembly: TaskAssembly
+    let committer: Committer
+    let restores: RestoreThread
+    var collector: RecordCollector { assembly.collector }
+    var recorder: LineageRecorder { assembly.recorder }
     let batchSpans: BatchSpans?
-    private let times: RecordTimes
-    private var assignments: [Assignment?] = []
+    let times: RecordTimes
+    var lives: [Int: TaskLife] = [:]
+    /// The tasks that run, by number.
     var measured: [Measured] = []
+    var tasks: [StreamTask] { measured.map(\.task) }
+    var assignments: [Assignment?] = []
+    var hasTold = false
+    /// What a change of placement failed with; ends the loop.
+    var failure: (any Error)?
     private var lastExemplar: UInt64 = 0
     var lastCommit: Int64 = 0
     var lastPurge: Int64 = 0
@@ -42,10 +52,10 @@ final class ThreadLoop {
     private var idleLeft = Int64.max
     let isExactlyOnce: Bool
 
-    init(_ thread: StreamThread, _ context: ThreadContext, _ planned: [TopicPlan.Task]) throws {
+    init(_ thread: StreamThread, _ context: ThreadContext) throws {
         self.thread = thread
         self.context = context
-        let configuration = context.configuration
+        var configuration = context.configuration
         isExactlyOnce = configuration.guarantee == .exactlyOnce
         let name = "\(configuration.applicationID)-StreamThread-\(thread.index)"
         consumer = try context.log.makeConsumer(ConsumerConfiguration(clientID: name))
@@ -53,99 +63,38 @@ final class ThreadLoop {
             ProducerConfiguration(
                 clientID: name,
                 transactionalID: isExactlyOnce ? "\(configuration.applicationID)-\(thread.index)" : nil))
-        waker = Waker(consumer: consumer)
-        collector = RecordCollector(
-            producer, applicationID: configuration.applicationID, sendsCells: configuration.lineage.sendsCells,
-            sendsContexts: configuration.lineage.propagators.contains(.traceContext),
-            isTransactional: isExactlyOnce, limit: configuration.transactionBytes,
-            identity: { [log = context.log] in (try? log.topic($0))?.identity ?? "" })
-        recorder = LineageRecorder(
-            mode: configuration.lineage.mode, level: configuration.lineage.spans,
-            sampler: configuration.lineage.sampler, exporter: configuration.lineage.exporter,
-            fingerprint: context.topology.fingerprint, time: configuration.time,
-            random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem(),
-            limits: configuration.lineage.limits, propagators: configuration.lineage.propagators,
-            headers: HeaderPolicy(
-                captured: configuration.lineage.capturedHeaders, propagated: configuration.lineage.propagatedHeaders,
-                propagatedBytes: configuration.lineage.propagatedHeaderBytes),
-            batchSpans: configuration.lineage.batchSpans)
-        batchSpans = BatchSpans(
-            recorder, applicationID: configuration.applicationID, cluster: context.log.clusterID)
-        times = RecordTimes(thread.metrics.processTime, context.metrics, configuration.time.monotonic)
-        // Under at-least-once nothing is taken back: what was sent stays, and spans are exported at once.
-        if isExactlyOnce { recorder.waitForOutcome() }
-        box = LineageBox(recorder)
-        try makeTasks(planned)
-    }
-
-    private func makeTasks(_ planned: [TopicPlan.Task]) throws {
-        var configuration = context.configuration
-        let threads = max(configuration.threads, 1)
-        let budget = configuration.cacheBytes > 0 ? CacheBudget(limit: configuration.cacheBytes / threads) : nil
+        let waker = Waker(consumer: consumer)
+        self.waker = waker
+        configuration.cacheBytes /= max(configuration.threads, 1)
         configuration.stateDirtyBytes = max(
             configuration.stateDirtyBytes / max(context.plan.tasks.count, 1), 1 << 20)
-        do {
-            for item in planned {
-                let parts = context.topology.subTopologies.filter { $0.id == item.subTopology }
-                let task = try StreamTask(
-                    context.topology, parts, id: item.id, partition: item.partition, configuration: configuration,
-                    collector: collector, engines: context.engines, budget: budget, recorder: recorder, box: box)
-                task.times = times
-                tasks.append(task)
-                measured.append(
-                    Measured(
-                        task: task,
-                        metrics: TaskMetrics(
-                            context.metrics, task, clientID: configuration.applicationID, thread: thread.index)))
-            }
-            let restorer = StateRestorer(
-                context.log, configuration: configuration, isStopping: { [thread] in thread.isStopping },
-                onProgress: context.onRestore)
-            for task in tasks where !thread.isStopping { try task.within(.restore) { try restorer.restore(task) } }
-            try Lineage.bound(to: box) { for task in tasks { try start(task) } }
-        } catch {
-            closeTasks()
-            throw error
+        assembly = TaskAssembly(
+            context.topology, configuration: configuration, log: context.log, producer: producer,
+            sendsCells: configuration.lineage.sendsCells,
+            random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem())
+        committer = Committer(assembly, context.group, configuration)
+        batchSpans = BatchSpans(
+            assembly.recorder, applicationID: configuration.applicationID, cluster: context.log.clusterID)
+        times = RecordTimes(thread.metrics.processTime, context.metrics, configuration.time.monotonic)
+        // Under at-least-once nothing is taken back: what was sent stays, and spans are exported at once.
+        if isExactlyOnce { assembly.recorder.waitForOutcome() }
+        let settings = configuration
+        restores = RestoreThread(name: "restore-\(thread.index)", wake: { waker.wake() }) {
+            [context, thread] item, isCancelled in
+            try context.restore(item, settings, thread: thread.index) { thread.isStopping || isCancelled() }
         }
-    }
-
-    private func start(_ task: StreamTask) throws {
-        let sources = task.sourcePartitions(context.plan.partitions)
-        // Before the offsets: should a topic be deleted and made again in between, they are refused at the commit.
-        var descriptions: [String: TopicDescription] = [:]
-        for source in sources { descriptions[source.topic] = try context.log.topic(source.topic) }
-        let committed = try context.group.committed(sources)
-        var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
-        for source in sources {
-            var position = task.startPosition(committed[source])
-            let low = try context.log.watermarks(source, committed: false).low
-            if position.offset < low {
-                // Retention has overtaken an application that was stopped: go on at the first record that is left.
-                if committed[source] != nil {
-                    task.log(
-                        .warning, "records were deleted before they were processed",
-                        [("partition", "\(source)"), ("from", "\(position.offset)"), ("to", "\(low)")],
-                        source: "TributaryRuntime")
-                }
-                position.offset = low
-            }
-            positions[source] = position
-        }
-        try task.start(cluster: context.log.clusterID, positions: positions, descriptions: descriptions)
-        for queue in task.queues {
-            let number = try consumer.assign(queue.partition, from: queue.nextOffset)
-            queue.assignment = number
-            while assignments.count <= number { assignments.append(nil) }
-            assignments[number] = Assignment(task: task, queue: queue)
-        }
+        lastCommit = configuration.time.monotonic.milliseconds
+        lastPurge = lastCommit
     }
 
     // MARK: The loop
 
-    func run() throws {
-        defer { close() }
-        begin()
+    /// Runs tasks until the thread is asked to stop.
+    ///
+    /// - Throws: what ended it; everything since the last commit never happened then.
+    func run(_ items: [TopicPlan.Task]) throws {
         do {
+            try begin(items)
             while !thread.isStopping { try round() }
             try end()
         } catch {
@@ -155,18 +104,14 @@ final class ThreadLoop {
     }
 
     /// Before the first round.
-    func begin() {
-        var readers: [String: any CommittedReader] = [:]
-        for task in tasks { readers[task.taskID] = task.stores.persistent?.makeCommittedReader() }
-        thread.publish(readers)
-        context.onRunning()
-        lastCommit = context.configuration.time.monotonic.milliseconds
-        lastPurge = lastCommit
+    func begin(_ items: [TopicPlan.Task]) throws {
+        try assign(items)
+        tellIfAllRun()
     }
 
     /// Commits what the rounds left, and makes the state durable.
     func end() throws {
-        try commit(force: true)
+        try Lineage.bound(to: assembly.box) { try commit(force: true) }
         publish()
         publishStores()
     }
@@ -180,7 +125,8 @@ final class ThreadLoop {
 
     /// Gives up what isn't committed.
     func close() {
-        closeTasks()
+        restores.end()
+        for item in measured { close(item.number) }
         recorder.settle(isExactlyOnce ? .aborted : .committed)
         consumer.close()
         producer.close()
@@ -189,12 +135,15 @@ final class ThreadLoop {
     /// Does what there is to do: processes, punctuates, commits, and polls.
     func round() throws {
         for request in thread.takeRequests() { request(self) }
-        let didWork = try Lineage.bound(to: box) {
+        if let failure { throw failure }
+        try takeRestored()
+        let didWork = try Lineage.bound(to: assembly.box) {
             let time = context.configuration.time
             let (wall, monotonic) = (time.wall.milliseconds, time.monotonic.milliseconds)
-            for task in tasks { task.update(wallClock: wall, monotonic: monotonic) }
+            for item in measured { item.task.update(wallClock: wall, monotonic: monotonic) }
             var didWork = try process()
-            for task in tasks {
+            for item in measured {
+                let task = item.task
                 // Also what the time from before a restart has made due, which waits for no record.
                 if try task.punctuateStreamTime() { didWork = true }
                 if try task.punctuateWallClock() { didWork = true }
@@ -203,14 +152,14 @@ final class ThreadLoop {
         }
         let now = context.configuration.time.monotonic.milliseconds
         let isDue = now - lastCommit >= context.configuration.commitInterval
-        if (isDue && tasks.contains { $0.needsCommit }) || tasks.contains(where: \.commitRequested)
+        if (isDue && measured.contains { $0.task.needsCommit }) || measured.contains(where: \.task.commitRequested)
             || collector.isFull
         {
-            try Lineage.bound(to: box) { try commit(force: false) }
+            try Lineage.bound(to: assembly.box) { try commit(force: false) }
             publishStores()
         } else if isDue {
             lastCommit = now
-            for task in tasks { try task.stores.idle() }
+            for item in measured { try item.task.stores.idle() }
         }
         publish()
         // Between commits that are far apart, too.
@@ -328,17 +277,10 @@ final class ThreadLoop {
 
     private func timeToWait(_ now: Int64) -> Int64 {
         var wait = min(100, idleLeft)
-        if tasks.contains(where: \.needsCommit) {
+        if measured.contains(where: \.task.needsCommit) {
             wait = min(wait, max(lastCommit.addingSaturated(context.configuration.commitInterval) - now, 0))
         }
-        for task in tasks { wait = min(wait, max(task.nextWallClockPunctuation - now, 0)) }
+        for item in measured { wait = min(wait, max(item.task.nextWallClockPunctuation - now, 0)) }
         return wait
-    }
-
-    private func closeTasks() {
-        for task in tasks { task.close() }
-        tasks = []
-        measured = []
-        assignments = []
     }
 }

@@ -16,11 +16,12 @@ final class DriverSpans: SpanExporter {
 
 /// The instruments of the driver's task, as a stream thread has them.
 struct DriverInstruments {
-    let registry = MetricsRegistry()
+    let registry: MetricsRegistry
     private let thread: ThreadMetrics
     private let metrics: TaskMetrics
 
-    init(_ task: StreamTask, _ configuration: RuntimeConfiguration) {
+    init(_ registry: MetricsRegistry, _ task: StreamTask, _ configuration: RuntimeConfiguration) {
+        self.registry = registry
         thread = ThreadMetrics(
             registry, clientID: configuration.applicationID, thread: 1, lineage: configuration.lineage.mode)
         metrics = TaskMetrics(registry, task, clientID: configuration.applicationID, thread: 1)

@@ -22,6 +22,7 @@ public final class TopologyTestDriver {
     private var task: StreamTask
     private var instruments: DriverInstruments
     private var collector: RecordCollector
+    private var committer: Committer
     private var producer: DriverProducer
     private var consumer: any LogConsumer
     private var group: any LogGroup
@@ -48,6 +49,7 @@ public final class TopologyTestDriver {
         instruments = parts.instruments
         metricsRegistry = parts.instruments.registry
         collector = parts.collector
+        committer = parts.committer
         producer = parts.producer
         consumer = parts.consumer
         group = parts.group
@@ -58,6 +60,7 @@ public final class TopologyTestDriver {
         let task: StreamTask
         let instruments: DriverInstruments
         let collector: RecordCollector
+        let committer: Committer
         let producer: DriverProducer
         let consumer: any LogConsumer
         let group: any LogGroup
@@ -89,45 +92,37 @@ public final class TopologyTestDriver {
             ProducerConfiguration(
                 clientID: "driver", transactionalID: isTransactional ? "\(runtime.applicationID)-0" : nil))
         let producer = DriverProducer(inner, log, partitions: configuration.partitions)
-        let collector = RecordCollector(
-            producer, applicationID: runtime.applicationID, sendsCells: true,
-            sendsContexts: runtime.lineage.propagators.contains(.traceContext), isTransactional: isTransactional,
-            identity: { (try? log.topic($0))?.identity ?? "" })
-        let recorder = LineageRecorder(
-            mode: runtime.lineage.mode, level: runtime.lineage.spans, sampler: runtime.lineage.sampler,
-            exporter: runtime.lineage.exporter, fingerprint: topology.fingerprint, time: runtime.time,
-            random: FastRandom(seed: runtime.seed ?? 1), limits: runtime.lineage.limits,
-            propagators: runtime.lineage.propagators,
-            headers: HeaderPolicy(
-                captured: runtime.lineage.capturedHeaders, propagated: runtime.lineage.propagatedHeaders,
-                propagatedBytes: runtime.lineage.propagatedHeaderBytes))
-        let task = try StreamTask(
-            topology, topology.subTopologies, id: "0_0", partition: 0, configuration: runtime, collector: collector,
-            engines: DriverEngines(make: configuration.persistentEngine),
-            budget: runtime.cacheBytes > 0 ? CacheBudget(limit: runtime.cacheBytes) : nil, recorder: recorder)
-        let instruments = DriverInstruments(task, runtime)
-        try StateRestorer(log, configuration: runtime).restore(task)
+        var whole = runtime
+        // Its records are few, and what a commit holds must not depend on their bytes.
+        whole.transactionBytes = .max
+        let assembly = TaskAssembly(
+            topology, configuration: whole, log: log, producer: producer, sendsCells: true,
+            random: FastRandom(seed: runtime.seed ?? 1))
+        let state = try TaskState(
+            topology, topology.subTopologies, task: "0_0", partition: 0, configuration: runtime,
+            engines: DriverEngines(make: configuration.persistentEngine))
+        let registry = MetricsRegistry()
+        do { try StateRestorer(log, configuration: runtime, metrics: registry).restore(state) } catch {
+            state.close()
+            throw error
+        }
+        let task = try assembly.makeTask(topology.subTopologies, state)
+        let instruments = DriverInstruments(registry, task, runtime)
         let group = try log.joinGroup(
             GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
         let sources = topology.sources.map {
             TopicPartition($0.isInternal ? "\(runtime.applicationID)-\($0.topic)" : $0.topic, 0)
         }
-        var descriptions: [String: TopicDescription] = [:]
-        for source in sources { descriptions[source.topic] = try log.topic(source.topic) }
-        let committed = try group.committed(sources)
-        var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
-        for source in sources { positions[source] = task.startPosition(committed[source]) }
-        try Lineage.bound(to: task.box) {
-            try task.start(cluster: log.clusterID, positions: positions, descriptions: descriptions)
-        }
+        let start = try TaskStart(sources, log: log, group: group, runtime.log)
+        try assembly.start(task, at: start)
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "driver"))
         var assignments: [Int: TopicPartition] = [:]
         for source in sources {
-            assignments[try consumer.assign(source, from: positions[source]?.offset ?? 0)] = source
+            assignments[try consumer.assign(source, from: start.positions[source]?.offset ?? 0)] = source
         }
         return Parts(
-            task: task, instruments: instruments, collector: collector, producer: producer, consumer: consumer,
-            group: group,
+            task: task, instruments: instruments, collector: assembly.collector,
+            committer: Committer(assembly, group, whole), producer: producer, consumer: consumer, group: group,
             assignments: assignments)
     }
 
@@ -201,16 +196,7 @@ public final class TopologyTestDriver {
     }
 
     private func commit() throws {
-        try task.flush()
-        let offsets = task.offsets()
-        var commitID: Int64 = 0
-        if configuration.runtime.guarantee == .exactlyOnce {
-            commitID = try collector.commitTransaction(offsets, group)
-        } else {
-            try collector.flush()
-            try group.commit(offsets)
-        }
-        try task.committed(commitID, force: true)
+        try committer.commit([task], of: [task], force: true)
         instruments.publish(task, collector)
     }
 
@@ -313,6 +299,7 @@ public final class TopologyTestDriver {
         instruments = parts.instruments
         metricsRegistry = parts.instruments.registry
         collector = parts.collector
+        committer = parts.committer
         producer = parts.producer
         consumer = parts.consumer
         group = parts.group

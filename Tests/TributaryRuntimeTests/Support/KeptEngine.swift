@@ -79,9 +79,11 @@ final class KeptEngine: StateEngine {
 
 /// Keeps the states of tasks from one start to the next.
 final class KeptEngines: EngineFactory, @unchecked Sendable {
-    // Used by the test's thread only.
+    // Used by the test's thread, and while that waits by the one that restores.
     private var states: [String: KeptState] = [:]
     private let folder: TemporaryFolder
+    /// Called before a task's engine is opened.
+    let beforeOpening = Guarded<(@Sendable (_ task: String) -> Void)?>(nil)
 
     init() throws { folder = try TemporaryFolder() }
 
@@ -92,8 +94,12 @@ final class KeptEngines: EngineFactory, @unchecked Sendable {
         return state
     }
 
+    /// Loses what a task has on disk.
+    func forget(_ task: String) { states[task] = nil }
+
     func persistentEngine(task: String, withoutChangelog stores: [String]) throws -> any StateEngine {
-        KeptEngine(state(task), folder: folder.path)
+        beforeOpening.withLock { $0 }?(task)
+        return KeptEngine(state(task), folder: folder.path)
     }
 
     func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }

@@ -26,7 +26,7 @@ final class TaskRig {
 
     private struct Running {
         var task: StreamTask
-        var collector: RecordCollector
+        var committer: Committer
         var producer: any LogProducer
         var consumer: any LogConsumer
     }
@@ -83,28 +83,30 @@ final class TaskRig {
     func start() throws -> [String: Int64] {
         let id = configuration.applicationID
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "rig", transactionalID: "\(id)-1"))
-        let collector = RecordCollector(
-            producer, applicationID: id, sendsCells: true, isTransactional: true,
-            identity: { [log] in (try? log.topic($0))?.identity ?? "" })
-        let recorder = LineageRecorder(
-            mode: configuration.lineage.mode, fingerprint: topology.fingerprint, time: clock.source)
-        let task = try StreamTask(
-            topology, topology.subTopologies, id: "0_0", partition: 0, configuration: configuration,
-            collector: collector, engines: engines,
-            budget: configuration.cacheBytes > 0 ? CacheBudget(limit: configuration.cacheBytes) : nil,
-            recorder: recorder)
+        let assembly = TaskAssembly(
+            topology, configuration: configuration, log: log, producer: producer, sendsCells: true,
+            random: FastRandom(seed: 1))
         let progress = Guarded<[String: Int64]>([:])
-        try StateRestorer(
-            log, configuration: configuration, onProgress: { one in progress.withLock { $0[one.store] = one.records } }
-        ).restore(task)
+        let state = try TaskState(
+            topology, topology.subTopologies, task: "0_0", partition: 0, configuration: configuration,
+            engines: engines)
+        do {
+            try StateRestorer(
+                log, configuration: configuration,
+                onProgress: { one in progress.withLock { $0[one.store] = one.records } }
+            ).restore(state)
+        } catch {
+            state.close()
+            throw error
+        }
+        let task = try assembly.makeTask(topology.subTopologies, state)
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "rig"))
         let sources = topology.sources.map { TopicPartition($0.isInternal ? "\(id)-\($0.topic)" : $0.topic, 0) }
-        let committed = try group.committed(sources)
-        var positions: [TopicPartition: (offset: Int64, partitionTime: Int64)] = [:]
-        for source in sources { positions[source] = task.startPosition(committed[source]) }
-        try Lineage.bound(to: task.box) { try task.start(cluster: log.clusterID, positions: positions) }
-        for source in sources { _ = try consumer.assign(source, from: positions[source]?.offset ?? 0) }
-        running = Running(task: task, collector: collector, producer: producer, consumer: consumer)
+        let start = try TaskStart(sources, log: log, group: group, configuration.log)
+        try assembly.start(task, at: start)
+        for source in sources { _ = try consumer.assign(source, from: start.positions[source]?.offset ?? 0) }
+        running = Running(
+            task: task, committer: Committer(assembly, group, configuration), producer: producer, consumer: consumer)
         return progress.withLock { $0 }
     }
 
@@ -131,10 +133,8 @@ final class TaskRig {
     /// Commits as a thread does: caches, the log, and the state if it is time or if told to.
     func commit(force: Bool = false) throws {
         guard let running else { throw TestFailure("the task is not started") }
-        try Lineage.bound(to: running.task.box) {
-            try running.task.flush()
-            let id = try running.collector.commitTransaction(running.task.offsets(), group)
-            try running.task.committed(id, force: force)
+        _ = try Lineage.bound(to: running.task.box) {
+            try running.committer.commit([running.task], of: [running.task], force: force)
         }
     }
 

@@ -1,4 +1,6 @@
+import Glibc
 import Synchronization
+import Testing
 import TributaryCore
 import TributaryDSL
 import TributaryTesting
@@ -65,7 +67,11 @@ final class ThreadUnderTest {
     private let group: any LogGroup
     private var isClosed = false
 
-    init(_ world: World, _ topology: Topology, _ configure: (inout RuntimeConfiguration) -> Void = { _ in }) throws {
+    /// Starts it, and waits until all tasks run unless told not to.
+    init(
+        _ world: World, _ topology: Topology, waits: Bool = true,
+        _ configure: (inout RuntimeConfiguration) -> Void = { _ in }
+    ) throws {
         self.world = world
         var configuration = RuntimeConfiguration(applicationID: Self.id)
         configuration.time = world.clock.source
@@ -80,13 +86,21 @@ final class ThreadUnderTest {
             topology: topology, plan: plan, configuration: configuration, log: world.refusing, group: group,
             engines: world.engines, metrics: registry, onRestore: { _ in }, onRunning: {}, onEnd: { _ in })
         thread = StreamThread(index: 1, tasks: plan.tasks, context: context)
-        do {
-            loop = try ThreadLoop(thread, context, plan.tasks)
-        } catch {
+        do { loop = try ThreadLoop(thread, context) } catch {
             group.leave()
             throw error
         }
-        loop.begin()
+        do {
+            try loop.begin(plan.tasks)
+            // Restored by a thread of its own.
+            while waits && !loop.runsAll {
+                try loop.takeRestored()
+                usleep(100)
+            }
+        } catch {
+            crash()
+            throw error
+        }
     }
 
     /// Makes rounds that wait for nothing.
@@ -95,6 +109,16 @@ final class ThreadUnderTest {
             loop.waker.wake()
             try loop.round()
         }
+    }
+
+    /// Makes rounds until something is so, and commits after each.
+    func rounds(until isDone: () -> Bool) throws {
+        for _ in 0..<100_000 where !isDone() {
+            world.clock.advance(milliseconds: 100)
+            try rounds(1)
+            usleep(100)
+        }
+        #expect(isDone())
     }
 
     /// Lets time pass in steps, with a round in each.
@@ -106,8 +130,15 @@ final class ThreadUnderTest {
     }
 
     /// Ends as an application that is stopped: with a commit.
-    func stop() throws {
+    ///
+    /// - Parameters:
+    ///   - change: made before, and waited for.
+    func stop(after change: () -> Void = {}) throws {
         defer { crash() }
+        change()
+        try rounds(1)
+        try rounds(until: { loop.runsAll })
+        try rounds()
         try loop.end()
     }
 

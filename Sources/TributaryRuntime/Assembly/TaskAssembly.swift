@@ -1,0 +1,65 @@
+public import TributaryCore
+public import TributaryDSL
+public import TributaryLineage
+internal import TributaryState
+
+/// What the tasks of one thread share, and how a task is put together from its state.
+///
+/// A stream thread has one, the test driver too. Used by one thread.
+public struct TaskAssembly {
+    /// Sends what the tasks produce.
+    public let collector: RecordCollector
+    /// The tasks' recorder.
+    public let recorder: LineageRecorder
+    /// What closures see of the record being processed.
+    public let box: LineageBox
+    private let topology: Topology
+    private let configuration: RuntimeConfiguration
+    private let budget: CacheBudget?
+    private let cluster: String
+
+    /// Makes what tasks share, over a producer.
+    ///
+    /// - Parameters:
+    ///   - configuration: the application's; `stateDirtyBytes` and `cacheBytes` are those of the tasks of this assembly.
+    ///   - sendsCells: whether records for topics that aren't the application's own carry their cell.
+    ///   - random: makes ids of traces and spans.
+    public init(
+        _ topology: Topology, configuration: RuntimeConfiguration, log: any Log, producer: any LogProducer,
+        sendsCells: Bool, random: FastRandom
+    ) {
+        self.topology = topology
+        self.configuration = configuration
+        cluster = log.clusterID
+        let lineage = configuration.lineage
+        let isTransactional = configuration.guarantee == .exactlyOnce
+        collector = RecordCollector(
+            producer, applicationID: configuration.applicationID, sendsCells: sendsCells,
+            sendsContexts: lineage.propagators.contains(.traceContext), isTransactional: isTransactional,
+            limit: configuration.transactionBytes, identity: { (try? log.topic($0))?.identity ?? "" })
+        recorder = LineageRecorder(
+            mode: lineage.mode, level: lineage.spans, sampler: lineage.sampler, exporter: lineage.exporter,
+            fingerprint: topology.fingerprint, time: configuration.time, random: random, limits: lineage.limits,
+            propagators: lineage.propagators,
+            headers: HeaderPolicy(
+                captured: lineage.capturedHeaders, propagated: lineage.propagatedHeaders,
+                propagatedBytes: lineage.propagatedHeaderBytes),
+            batchSpans: lineage.batchSpans)
+        box = LineageBox(recorder)
+        budget = configuration.cacheBytes > 0 ? CacheBudget(limit: configuration.cacheBytes) : nil
+    }
+
+    /// Makes a task of its restored state, which is the task's from now on, also if this throws.
+    ///
+    /// ``start(_:at:)`` gives it nodes and sources.
+    public func makeTask(_ subTopologies: [Topology.SubTopology], _ state: TaskState) throws -> StreamTask {
+        try StreamTask(
+            topology, subTopologies, state: state, configuration: configuration, collector: collector, budget: budget,
+            recorder: recorder, box: box)
+    }
+
+    /// Makes a task's nodes and initialises its processors, which may write and forward already.
+    public func start(_ task: StreamTask, at start: TaskStart) throws {
+        try Lineage.bound(to: box) { try task.start(cluster: cluster, at: start) }
+    }
+}

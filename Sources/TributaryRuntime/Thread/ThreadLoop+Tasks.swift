@@ -1,0 +1,125 @@
+internal import TributaryCore
+internal import TributaryDSL
+internal import TributaryLineage
+internal import TributaryState
+
+/// How tasks come to a thread and go from it.
+extension ThreadLoop {
+    /// These tasks are this thread's.
+    func assign(_ items: [TopicPlan.Task]) throws {
+        for item in items { try handle(.assigned, item.number) }
+    }
+
+    /// These tasks go to another member: commits them first.
+    func revoke(_ numbers: Set<Int>) throws {
+        try Lineage.bound(to: assembly.box) {
+            for number in owned where numbers.contains(number) { try handle(.revoked, number) }
+        }
+    }
+
+    /// These tasks are another's already: what they did since the last commit can't be committed.
+    func lose(_ numbers: Set<Int>) throws {
+        let lost = owned.filter { numbers.contains($0) }
+        guard !lost.isEmpty else { return }
+        for number in lost { try handle(.lost, number) }
+        // Tasks of a thread share its transaction.
+        if isExactlyOnce && collector.isOpen { throw TasksLost(numbers: lost) }
+    }
+
+    /// Runs the tasks whose state is restored by now.
+    func takeRestored() throws {
+        for outcome in restores.takeDone() {
+            let restored = try outcome.result.get()
+            if try !handle(.restored, outcome.number, restored) { outcome.discard() }
+        }
+    }
+
+    /// The numbers of the tasks that are this thread's, in order.
+    var owned: [Int] { lives.keys.filter { lives[$0]?.state != .closed }.sorted() }
+
+    /// Whether all tasks run.
+    var runsAll: Bool { lives.values.allSatisfy { $0.state == .running || $0.state == .closed } }
+
+    // Returns whether there was anything to do.
+    @discardableResult
+    private func handle(
+        _ event: TaskLife.Event, _ number: Int, _ restored: RestoreThread.Restored? = nil
+    ) throws -> Bool {
+        guard let item = context.plan.task(number) else { return false }
+        let actions = lives[number, default: TaskLife()].handle(event)
+        for action in actions {
+            switch action {
+            case .restore: try restores.add(item)
+            case .cancelRestore: restores.cancel(number)
+            case .run: if let restored { try run(item, restored) }
+            case .commit:
+                do { try commit(force: true) } catch {
+                    try handle(.aborted, number)
+                    throw error
+                }
+                try handle(.committed, number)
+            case .close:
+                let labels = measured.first { $0.number == number }?.metrics.labels
+                close(number)
+                if let labels { context.metrics.remove(labelled: labels) }
+            }
+        }
+        return !actions.isEmpty
+    }
+
+    private func run(_ item: TopicPlan.Task, _ restored: RestoreThread.Restored) throws {
+        let parts = context.topology.subTopologies.filter { $0.id == item.subTopology }
+        let task = try assembly.makeTask(parts, restored.state)
+        task.times = times
+        let metrics = TaskMetrics(
+            context.metrics, task, clientID: context.configuration.applicationID, thread: thread.index)
+        let place = measured.firstIndex { $0.number > item.number } ?? measured.count
+        measured.insert(Measured(number: item.number, task: task, metrics: metrics), at: place)
+        try task.within(.start) { try assembly.start(task, at: restored.start) }
+        for queue in task.queues {
+            let number = try consumer.assign(queue.partition, from: queue.nextOffset)
+            queue.assignment = number
+            while assignments.count <= number { assignments.append(nil) }
+            assignments[number] = Assignment(task: task, queue: queue)
+        }
+        publishReaders()
+        tellIfAllRun()
+    }
+
+    /// Takes a task out; what it hasn't committed is given up.
+    func close(_ number: Int) {
+        guard let place = measured.firstIndex(where: { $0.number == number }) else { return }
+        let item = measured.remove(at: place)
+        for queue in item.task.queues {
+            consumer.unassign(queue.assignment)
+            if queue.assignment < assignments.count { assignments[queue.assignment] = nil }
+        }
+        thread.carry(records: item.task.processedRecords, dropped: item.metrics.publishDropped(item.task))
+        item.task.close()
+        publishReaders()
+    }
+
+    func publishReaders() {
+        var readers: [String: any CommittedReader] = [:]
+        for item in measured {
+            readers[item.task.taskID] = item.task.stores.persistent?.makeCommittedReader()
+        }
+        thread.publish(readers)
+    }
+
+    /// Tells the application once that all tasks run.
+    func tellIfAllRun() {
+        guard !hasTold, runsAll else { return }
+        hasTold = true
+        context.onRunning()
+    }
+}
+
+/// Tasks went to another member before what they had done was committed, and with it what others had done in the same transaction.
+struct TasksLost: Error, CustomStringConvertible {
+    let numbers: [Int]
+
+    var description: String {
+        "tasks went to another member of the group: \(numbers.map(String.init).joined(separator: ", "))"
+    }
+}
