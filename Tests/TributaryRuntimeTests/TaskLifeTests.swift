@@ -26,7 +26,8 @@ import TributaryTesting
 
     @Test func `what is lost or aborted is closed without a commit`() {
         live([
-            (.assigned, .restoring, [.restore]), (.restored, .running, [.run]), (.aborted, .restoring, [.close, .restore]),
+            (.assigned, .restoring, [.restore]), (.restored, .running, [.run]),
+            (.aborted, .restoring, [.close, .restore]),
             (.restored, .running, [.run]), (.lost, .closed, [.close]),
         ])
         live([

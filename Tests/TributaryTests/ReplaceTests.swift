@@ -90,7 +90,9 @@ import TributaryTesting
         try await run(app, log, until: 4)
         #expect(try counts(log) == [1, 2, 3, 4])
         #expect(asked.withLock { $0.count } == 3)
-        #expect(asked.withLock { $0.allSatisfy { $0.contains("in-0@2") && $0.contains("Passing") } }, "\(asked.withLock { $0 })")
+        #expect(
+            asked.withLock { $0.allSatisfy { $0.contains("in-0@2") && $0.contains("Passing") } },
+            "\(asked.withLock { $0 })")
         #expect(
             states.withLock { $0 } == [.rebalancing, .running, .rebalancing, .running, .rebalancing, .running]
                 + [.rebalancing, .running, .pendingShutdown, .notRunning])

@@ -46,11 +46,19 @@ internal import TributaryCore
 
     func resume(_ assignment: Int) { state.value.change(assignment) { $0.isPaused = false } }
 
-    func seek(_ assignment: Int, to offset: Int64) { state.value.change(assignment) { $0.position = offset } }
+    func seek(_ assignment: Int, to offset: Int64) {
+        state.value.change(assignment) {
+            $0.position = offset
+            $0.seen = nil
+        }
+    }
 
     func position(_ assignment: Int) -> Int64 { state.value.assignment(assignment)?.position ?? -1 }
 
     func knownEnd(_ assignment: Int) -> Int64 { state.value.assignment(assignment)?.knownEnd ?? -1 }
+
+    /// How often a partition was looked at.
+    var looks: Int { state.value.looks }
 
     // MARK: Reading
 
@@ -91,14 +99,29 @@ internal import TributaryCore
 
     private func readNext() throws(LogError) -> RecordBatch? {
         guard state.value.count > 0 else { return nil }
+        let page = handle.core.wakePage
+        let now = MonotonicClock.nanoseconds
+        let all = page.count(0)
+        if state.value.seenByAll != all || now - state.value.lookedAtAll >= 1_000_000_000 {
+            state.value.seenByAll = all
+            state.value.lookedAtAll = now
+            state.value.forgetEnds()
+        }
         var progress = true
         while progress {
             // Again if a position went on over offsets without records: there may be some behind them.
             progress = false
             for _ in 0..<state.value.count {
                 let index = state.value.turn()
-                guard let assignment = state.value.assignment(index), !assignment.isPaused else { continue }
-                guard var gathered = try gatherShortly(index, assignment) else { continue }
+                guard state.value.mayHaveRecords(index, page), let assignment = state.value.assignment(index) else {
+                    continue
+                }
+                // The counter first: what is written after this line is seen the next time.
+                let seen = page.count(assignment.place)
+                guard var gathered = try gatherShortly(index, assignment) else {
+                    state.value.change(index) { $0.seen = seen }
+                    continue
+                }
                 // The bytes are copied and the read transaction is over: the file may move on while they are looked at.
                 if let batch = try decode(index, assignment, &gathered) { return batch }
                 progress = true
@@ -108,6 +131,7 @@ internal import TributaryCore
     }
 
     private func gatherShortly(_ index: Int, _ assignment: Assignment) throws(LogError) -> GatheredBatches? {
+        state.value.looks &+= 1
         try translating { () throws(LMDBError) in try state.value.reader.renew() }
         defer { state.value.reader.reset() }
         return try gather(index, assignment)

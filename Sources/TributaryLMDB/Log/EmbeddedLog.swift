@@ -165,6 +165,6 @@ final class LogHandle: Sendable {
     func close() {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         core.release()
-        core.wakePage.word.announce()  // those who wait find the log closed
+        core.wakePage.announceToAll()  // those who wait find the log closed
     }
 }

@@ -30,11 +30,10 @@ public struct Committer {
     ///
     /// - Parameters:
     ///   - dirty: the tasks that have something to commit.
-    ///   - tasks: all tasks.
-    ///   - force: makes the state of all tasks durable.
+    ///   - all: tasks whose state is made durable with it, whether they have something to commit or not.
     /// - Throws: what a node, a store or the log throws. Nothing is committed then, unless it was the state that failed.
     @discardableResult
-    public func commit(_ dirty: [StreamTask], of tasks: [StreamTask], force: Bool) throws -> Outcome {
+    public func commit(_ dirty: [StreamTask], andDurably all: [StreamTask] = []) throws -> Outcome {
         let clock = configuration.time.monotonic
         let start = clock.nanoseconds()
         var outcome = Outcome()
@@ -58,13 +57,8 @@ public struct Committer {
             outcome.logTime = clock.nanoseconds() - start
         }
         let middle = clock.nanoseconds()
-        for task in tasks {
-            if force || dirty.contains(where: { $0 === task }) {
-                if try task.committed(commitID, force: force) { outcome.stateTime = clock.nanoseconds() - middle }
-            } else {
-                // Others' commits must not keep an idle task's state from becoming durable.
-                try task.stores.idle()
-            }
+        for task in all.isEmpty ? dirty : all {
+            if try task.committed(commitID, force: !all.isEmpty) { outcome.stateTime = clock.nanoseconds() - middle }
         }
         return outcome
     }

@@ -11,7 +11,7 @@ public final class TaskMetrics {
     private let registry: MetricsRegistry
     let labels: [MetricLabel]
     private var dropped: [String: Counter] = [:]
-    private var lags: [TopicPartition: Gauge] = [:]
+    private var lags: [Gauge] = []
 
     /// Makes a task's instruments in a registry, and has the task write them.
     ///
@@ -78,16 +78,18 @@ public final class TaskMetrics {
         counter.set(total)
     }
 
-    func set(lag: Int64, of partition: TopicPartition) {
-        let gauge =
-            lags[partition]
-            ?? registry.gauge(
+    /// Makes the instruments of a task's queues.
+    func watch(_ queues: [PartitionQueue]) {
+        lags = queues.map { queue in
+            registry.gauge(
                 "kafka.consumer.consumer_fetch_manager_metrics.records_lag", unit: "{record}",
                 help: "Records in a source partition that are not yet processed.",
                 labels: labels + [
-                    MetricLabel("topic", partition.topic), MetricLabel("partition", "\(partition.partition)"),
+                    MetricLabel("topic", queue.partition.topic),
+                    MetricLabel("partition", "\(queue.partition.partition)"),
                 ])
-        lags[partition] = gauge
-        gauge.set(Double(lag))
+        }
     }
+
+    func set(lag: Int64, ofQueue index: Int) { lags[index].set(Double(lag)) }
 }

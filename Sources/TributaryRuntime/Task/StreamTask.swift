@@ -168,6 +168,9 @@ public final class StreamTask {
         queue.add(batch)
     }
 
+    /// Whether records wait to be processed.
+    var hasRecords: Bool { queues.contains { $0.count > 0 } }
+
     /// When the next wall-clock punctuation is due, by the monotonic clock, ms.
     var nextWallClockPunctuation: Int64 { wallPunctuations.earliest }
 

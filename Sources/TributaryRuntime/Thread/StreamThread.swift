@@ -71,8 +71,6 @@ public final class StreamThread: Sendable {
     // What waits here is a thread that pauses before it begins again.
     private let pauses = Monitor(())
     private let revival: Guarded<ThreadRevival>
-    private let carriedRecords = Atomic<Int64>(0)
-    private let carriedDropped = Atomic<Int64>(0)
 
     private struct Requests: Sendable {
         var waiting: [@Sendable (ThreadLoop?) -> Void] = []
@@ -201,17 +199,6 @@ public final class StreamThread: Sendable {
 
     /// Something was committed.
     func noteProgress() { revival.withLock { $0.noteProgress() } }
-
-    /// Counts what a task that is closed had counted.
-    func carry(records: Int64, dropped: Int64) {
-        carriedRecords.add(records, ordering: .relaxed)
-        carriedDropped.add(dropped, ordering: .relaxed)
-    }
-
-    /// Records processed and left out by tasks that are closed.
-    var carried: (records: Int64, dropped: Int64) {
-        (carriedRecords.load(ordering: .relaxed), carriedDropped.load(ordering: .relaxed))
-    }
 }
 
 // MARK: - Placement

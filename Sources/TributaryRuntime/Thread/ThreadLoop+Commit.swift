@@ -6,11 +6,11 @@ internal import TributaryLineage
 extension ThreadLoop {
     /// Design, section 10: caches, producer, log, and sometimes the state.
     func commit(force: Bool) throws {
-        let dirty = tasks.filter(\.needsCommit)
+        let dirty = dirty.map(\.task)
         guard !dirty.isEmpty || force else { return }
         let began = batchSpans?.now ?? 0
         do {
-            let outcome = try committer.commit(dirty, of: tasks, force: force)
+            let outcome = try committer.commit(dirty, andDurably: force ? tasks : [])
             if let time = outcome.logTime {
                 thread.metrics.commits.add()
                 thread.metrics.commitTime.observe(time)
@@ -22,6 +22,7 @@ extension ThreadLoop {
         }
         batchSpans?.committed(dirty, since: began)
         recorder.settle(.committed)
+        committed()
         thread.noteProgress()
         lastCommit = context.configuration.time.monotonic.milliseconds
         if lastCommit - lastPurge >= 30_000 || force { try purge() }
@@ -31,7 +32,7 @@ extension ThreadLoop {
     private func purge() throws {
         lastPurge = lastCommit
         var before: [TopicPartition: Int64] = [:]
-        for item in measured {
+        for item in running {
             for queue in item.task.queues where queue.isInternal {
                 before[queue.partition] = queue.nextOffset
             }
@@ -49,30 +50,25 @@ extension ThreadLoop {
         }
     }
 
-    func publish() {
-        var (records, dropped) = thread.carried
-        var lag: Int64 = 0
-        for item in measured {
-            let (task, metrics) = (item.task, item.metrics)
-            records += task.processedRecords
-            dropped += metrics.publishDropped(task)
+    /// Shows what some tasks have done.
+    func publish(_ items: [RunningTask]) {
+        for item in items {
+            var lag: Int64 = 0
             var buffered = 0
-            for queue in task.queues {
+            for (index, queue) in item.task.queues.enumerated() {
                 let left = max(consumer.knownEnd(queue.assignment) - queue.nextOffset, 0)
-                metrics.set(lag: left, of: queue.partition)
+                item.metrics.set(lag: left, ofQueue: index)
                 lag += left
                 buffered += queue.count
             }
-            metrics.buffered.set(Double(buffered))
+            item.lag = lag
+            item.metrics.buffered.set(Double(buffered))
+            item.publish(to: thread)
         }
-        thread.metrics.processed.set(records)
-        thread.metrics.dropped.set(dropped)
-        thread.metrics.lag.set(lag)
     }
 
     func publishStores() {
-        lastPublished = context.configuration.time.monotonic.milliseconds
-        for item in measured { item.metrics.publishStores() }
+        for item in running { item.metrics.publishStores() }
         thread.metrics.lineage.publish(recorder, collector, tasks)
     }
 }

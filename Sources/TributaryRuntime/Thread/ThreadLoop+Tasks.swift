@@ -28,10 +28,14 @@ extension ThreadLoop {
 
     /// Runs the tasks whose state is restored by now.
     func takeRestored() throws {
-        for outcome in restores.takeDone() {
+        let outcomes = restores.takeDone()
+        guard !outcomes.isEmpty else { return }
+        for outcome in outcomes {
             let restored = try outcome.result.get()
             if try !handle(.restored, outcome.number, restored) { outcome.discard() }
         }
+        thread.publish(readers)
+        tellIfAllRun()
     }
 
     /// The numbers of the tasks that are this thread's, in order.
@@ -59,9 +63,10 @@ extension ThreadLoop {
                 }
                 try handle(.committed, number)
             case .close:
-                let labels = measured.first { $0.number == number }?.metrics.labels
-                close(number)
-                if let labels { context.metrics.remove(labelled: labels) }
+                guard let item = running.first(where: { $0.number == number }) else { break }
+                close(item)
+                context.metrics.remove(labelled: item.metrics.labels)
+                thread.publish(readers)
             }
         }
         return !actions.isEmpty
@@ -73,38 +78,31 @@ extension ThreadLoop {
         task.times = times
         let metrics = TaskMetrics(
             context.metrics, task, clientID: context.configuration.applicationID, thread: thread.index)
-        let place = measured.firstIndex { $0.number > item.number } ?? measured.count
-        measured.insert(Measured(number: item.number, task: task, metrics: metrics), at: place)
+        let running = RunningTask(item.number, task, metrics)
+        self.running.insert(running, at: self.running.firstIndex { $0.number > item.number } ?? self.running.count)
         try task.within(.start) { try assembly.start(task, at: restored.start) }
+        metrics.watch(task.queues)
         for queue in task.queues {
             let number = try consumer.assign(queue.partition, from: queue.nextOffset)
             queue.assignment = number
             while assignments.count <= number { assignments.append(nil) }
-            assignments[number] = Assignment(task: task, queue: queue)
+            assignments[number] = Assignment(item: running, queue: queue)
         }
-        publishReaders()
-        tellIfAllRun()
+        readers[task.taskID] = task.stores.persistent?.makeCommittedReader()
+        // Processors may have written, forwarded or asked for punctuations, and time from before a restart may have made some due.
+        activate(running)
     }
 
     /// Takes a task out; what it hasn't committed is given up.
-    func close(_ number: Int) {
-        guard let place = measured.firstIndex(where: { $0.number == number }) else { return }
-        let item = measured.remove(at: place)
+    func close(_ item: RunningTask) {
+        forget(item)
         for queue in item.task.queues {
             consumer.unassign(queue.assignment)
             if queue.assignment < assignments.count { assignments[queue.assignment] = nil }
         }
-        thread.carry(records: item.task.processedRecords, dropped: item.metrics.publishDropped(item.task))
+        item.withdraw(from: thread)
+        readers[item.task.taskID] = nil
         item.task.close()
-        publishReaders()
-    }
-
-    func publishReaders() {
-        var readers: [String: any CommittedReader] = [:]
-        for item in measured {
-            readers[item.task.taskID] = item.task.stores.persistent?.makeCommittedReader()
-        }
-        thread.publish(readers)
     }
 
     /// Tells the application once that all tasks run.

@@ -8,14 +8,8 @@ internal import TributaryState
 /// After an abort there is another: nothing in memory outlives one.
 final class ThreadLoop {
     struct Assignment {
-        let task: StreamTask
+        let item: RunningTask
         let queue: PartitionQueue
-    }
-
-    struct Measured {
-        let number: Int
-        let task: StreamTask
-        let metrics: TaskMetrics
     }
 
     private struct Waker: ConsumerWaker, @unchecked Sendable {
@@ -38,16 +32,25 @@ final class ThreadLoop {
     let times: RecordTimes
     var lives: [Int: TaskLife] = [:]
     /// The tasks that run, by number.
-    var measured: [Measured] = []
-    var tasks: [StreamTask] { measured.map(\.task) }
+    var running: [RunningTask] = []
+    var tasks: [StreamTask] { running.map(\.task) }
+    /// Those that may have something to do: a round looks at no others.
+    private var active: [RunningTask] = []
+    /// Those that have something to commit.
+    private(set) var dirty: [RunningTask] = []
+    /// When the first punctuation by the wall clock is due, ms of the monotonic clock.
+    private var nextPunctuation = Int64.max
+    private var isCommitRequested = false
     var assignments: [Assignment?] = []
     var hasTold = false
+    /// Readers of the committed state of the tasks that run, by task.
+    var readers: [String: any CommittedReader] = [:]
     /// What a change of placement failed with; ends the loop.
     var failure: (any Error)?
     private var lastExemplar: UInt64 = 0
     var lastCommit: Int64 = 0
     var lastPurge: Int64 = 0
-    var lastPublished: Int64 = 0
+    private var lastLook: Int64 = 0
     // How long the first of the tasks that wait for a partition still does, ms.
     private var idleLeft = Int64.max
     let isExactlyOnce: Bool
@@ -85,6 +88,7 @@ final class ThreadLoop {
         }
         lastCommit = configuration.time.monotonic.milliseconds
         lastPurge = lastCommit
+        lastLook = lastCommit
     }
 
     // MARK: The loop
@@ -112,7 +116,7 @@ final class ThreadLoop {
     /// Commits what the rounds left, and makes the state durable.
     func end() throws {
         try Lineage.bound(to: assembly.box) { try commit(force: true) }
-        publish()
+        publish(running)
         publishStores()
     }
 
@@ -126,7 +130,7 @@ final class ThreadLoop {
     /// Gives up what isn't committed.
     func close() {
         restores.end()
-        for item in measured { close(item.number) }
+        for item in running { close(item) }
         recorder.settle(isExactlyOnce ? .aborted : .committed)
         consumer.close()
         producer.close()
@@ -137,35 +141,89 @@ final class ThreadLoop {
         for request in thread.takeRequests() { request(self) }
         if let failure { throw failure }
         try takeRestored()
-        let didWork = try Lineage.bound(to: assembly.box) {
-            let time = context.configuration.time
-            let (wall, monotonic) = (time.wall.milliseconds, time.monotonic.milliseconds)
-            for item in measured { item.task.update(wallClock: wall, monotonic: monotonic) }
-            var didWork = try process()
-            for item in measured {
-                let task = item.task
-                // Also what the time from before a restart has made due, which waits for no record.
-                if try task.punctuateStreamTime() { didWork = true }
-                if try task.punctuateWallClock() { didWork = true }
-            }
-            return didWork
-        }
+        let didWork = try Lineage.bound(to: assembly.box) { try work() }
         let now = context.configuration.time.monotonic.milliseconds
         let isDue = now - lastCommit >= context.configuration.commitInterval
-        if (isDue && measured.contains { $0.task.needsCommit }) || measured.contains(where: \.task.commitRequested)
-            || collector.isFull
-        {
+        if (isDue && !dirty.isEmpty) || isCommitRequested || collector.isFull {
             try Lineage.bound(to: assembly.box) { try commit(force: false) }
             publishStores()
         } else if isDue {
             lastCommit = now
-            for item in measured { try item.task.stores.idle() }
         }
-        publish()
-        // Between commits that are far apart, too.
-        if now - lastPublished >= 1000 { publishStores() }
+        if now - lastLook >= min(1000, context.configuration.stateFlushInterval) { try lookAtAll(now) }
         if !didWork { producer.push() }
         try poll(wait: didWork ? 0 : timeToWait(now))
+    }
+
+    /// A task may have something to do in the next round.
+    func activate(_ item: RunningTask) {
+        guard !item.isActive else { return }
+        item.isActive = true
+        active.append(item)
+    }
+
+    /// Notes what a task has left after it did something.
+    private func note(_ item: RunningTask) {
+        if item.task.needsCommit && !item.isDirty {
+            item.isDirty = true
+            dirty.append(item)
+        }
+        if item.task.commitRequested { isCommitRequested = true }
+        nextPunctuation = min(nextPunctuation, item.task.nextWallClockPunctuation)
+    }
+
+    /// What was dirty is committed.
+    func committed() {
+        isCommitRequested = false
+        let before = dirty
+        dirty = []
+        for item in before {
+            item.isDirty = false
+            // Nodes that a flush forwards to may ask for punctuations.
+            note(item)
+        }
+        publish(before)
+    }
+
+    /// A task is no more.
+    func forget(_ item: RunningTask) {
+        running.removeAll { $0 === item }
+        active.removeAll { $0 === item }
+        dirty.removeAll { $0 === item }
+    }
+
+    // Also at tasks that do nothing: their state becomes durable in time, and what others know of them is theirs.
+    private func lookAtAll(_ now: Int64) throws {
+        lastLook = now
+        for item in running where !item.isDirty { try item.task.stores.idle() }
+        publish(running)
+        publishStores()
+    }
+
+    // The clocks are looked at once a round, by the tasks that do something in it.
+    private func work() throws -> Bool {
+        let time = context.configuration.time
+        let (wall, monotonic) = (time.wall.milliseconds, time.monotonic.milliseconds)
+        let isPunctual = monotonic >= nextPunctuation
+        if isPunctual { for item in running where item.task.nextWallClockPunctuation <= monotonic { activate(item) } }
+        active.sort { $0.number < $1.number }
+        for item in active { item.task.update(wallClock: wall, monotonic: monotonic) }
+        for item in dirty where !item.isActive { item.task.update(wallClock: wall, monotonic: monotonic) }
+        var didWork = try process()
+        for item in active {
+            // Also what the time from before a restart has made due, which waits for no record.
+            if try item.task.punctuateStreamTime() { didWork = true }
+            if try item.task.punctuateWallClock() { didWork = true }
+            note(item)
+        }
+        if isPunctual { nextPunctuation = running.lazy.map(\.task.nextWallClockPunctuation).min() ?? Int64.max }
+        publish(active)
+        active.removeAll { item in
+            guard !item.task.hasRecords else { return false }
+            item.isActive = false
+            return true
+        }
+        return didWork
     }
 
     // So many records at most, so that clocks, commits and requests get their turn.
@@ -173,7 +231,12 @@ final class ThreadLoop {
         var didWork = false
         idleLeft = Int64.max
         times.start()
-        for item in measured {
+        let idle = context.configuration.maximumIdle
+        if idle > 0 {
+            // The wait for a partition begins when it is seen to have nothing, whatever others have.
+            for item in running where !item.isActive && item.task.queues.count > 1 { _ = isReady(item.task) }
+        }
+        for item in active {
             let task = item.task
             var left = context.configuration.recordsPerRound
             while left > 0, isReady(task) {
@@ -256,6 +319,7 @@ final class ThreadLoop {
             wait = 0
             guard batch.assignment < assignments.count, let assignment = assignments[batch.assignment] else { continue }
             assignment.queue.add(batch)
+            activate(assignment.item)
             if let batchSpans, let began { batchSpans.polled(batch, of: assignment.queue, since: began) }
             if assignment.queue.count > context.configuration.bufferedRecords {
                 assignment.queue.isPaused = true
@@ -271,16 +335,16 @@ final class ThreadLoop {
         }
         guard error.code == .corrupt, let number, let assignment = assignments[number], let resume = error.resumeOffset
         else { throw error }
-        try assignment.task.sourceUnreadable(assignment.queue, error, resume: resume)
+        activate(assignment.item)
+        try assignment.item.task.sourceUnreadable(assignment.queue, error, resume: resume)
         consumer.seek(number, to: resume)
     }
 
     private func timeToWait(_ now: Int64) -> Int64 {
         var wait = min(100, idleLeft)
-        if measured.contains(where: \.task.needsCommit) {
+        if !dirty.isEmpty {
             wait = min(wait, max(lastCommit.addingSaturated(context.configuration.commitInterval) - now, 0))
         }
-        for item in measured { wait = min(wait, max(item.task.nextWallClockPunctuation - now, 0)) }
-        return wait
+        return min(wait, max(nextPunctuation - now, 0))
     }
 }

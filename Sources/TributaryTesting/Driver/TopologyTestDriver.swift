@@ -196,7 +196,7 @@ public final class TopologyTestDriver {
     }
 
     private func commit() throws {
-        try committer.commit([task], of: [task], force: true)
+        try committer.commit([task], andDurably: [task])
         instruments.publish(task, collector)
     }
 

@@ -134,7 +134,7 @@ final class TaskRig {
     func commit(force: Bool = false) throws {
         guard let running else { throw TestFailure("the task is not started") }
         _ = try Lineage.bound(to: running.task.box) {
-            try running.committer.commit([running.task], of: [running.task], force: force)
+            try running.committer.commit([running.task], andDurably: force ? [running.task] : [])
         }
     }
 

@@ -10,6 +10,10 @@ struct Assignment {
     var knownEnd: Int64
     var isPaused = false
     var isActive = true
+    /// The partition's counter in the wake page.
+    let place: Int
+    /// What that showed before the partition was last seen to have no more; nil if it may have.
+    var seen: UInt32?
 
     init(name: TopicPartition, topic: UInt32, isWhole: Bool, position: Int64, knownEnd: Int64) {
         self.name = name
@@ -17,6 +21,7 @@ struct Assignment {
         self.isWhole = isWhole
         self.position = position
         self.knownEnd = knownEnd
+        place = WakePage.place(topic, name.partition)
     }
 }
 
@@ -26,6 +31,11 @@ struct ConsumerState: ~Copyable {
     private var assignments: [Assignment] = []
     private var next = 0
     private(set) var isClosed = false
+    /// What the counter of everybody showed when all partitions were last looked at.
+    var seenByAll: UInt32?
+    /// When that was, ns of the monotonic clock.
+    var lookedAtAll: Int64 = 0
+    var looks = 0
 
     init(_ reader: consuming ReadTransaction) { self.reader = reader }
 
@@ -43,6 +53,18 @@ struct ConsumerState: ~Copyable {
     func assignment(_ index: Int) -> Assignment? {
         assignments.indices.contains(index) && assignments[index].isActive ? assignments[index] : nil
     }
+
+    /// Whether a partition may have something to read; `page` has its counter.
+    func mayHaveRecords(_ index: Int, _ page: WakePage) -> Bool {
+        guard assignments.indices.contains(index), assignments[index].isActive, !assignments[index].isPaused else {
+            return false
+        }
+        guard let seen = assignments[index].seen else { return true }
+        return page.count(assignments[index].place) != seen
+    }
+
+    /// Has all partitions looked at again.
+    mutating func forgetEnds() { for index in assignments.indices { assignments[index].seen = nil } }
 
     mutating func change(_ index: Int, _ body: (inout Assignment) -> Void) {
         if assignments.indices.contains(index) { body(&assignments[index]) }

@@ -33,9 +33,14 @@ struct GroupWriter: ~Copyable {
             if last != before { store.configuration.killPoint?(.groupWritten) }
             try transaction.commit()
             if last != before { store.configuration.killPoint?(.groupCommitted) }
-            if last != before { store.wake.word.announce() }
+            if last != before {
+                note(sets)
+                store.wake.word.announce()
+            }
             for set in sets { set.finish() }
         } catch {
+            // It may have happened.
+            if error.isOutcomeUnknown { note(sets) }
             // Nothing of this transaction exists, unless the error says that this is not known. If one of several sets was
             // too much, the others must not fail with it.
             if sets.count > 1 && !error.isOutcomeUnknown {
@@ -46,6 +51,12 @@ struct GroupWriter: ~Copyable {
                     set.finish()
                 }
             }
+        }
+    }
+
+    private func note(_ sets: [WriteSet]) {
+        for set in sets where set.failure == nil {
+            for batch in set.batches { store.wake.note(WakePage.place(batch.topic, batch.partition)) }
         }
     }
 

@@ -108,7 +108,7 @@ extension LogStore {
     func deleteTopic(_ name: String) throws(LogError) {
         let found = try translating { () throws(LMDBError) in try removeTopic(name) }
         guard found else { throw LogError(.unknownTopic, "no such topic", topic: name) }
-        wake.word.announce()
+        wake.announceToAll()
         try translating { () throws(LMDBError) in try finishDeletions() }
     }
 

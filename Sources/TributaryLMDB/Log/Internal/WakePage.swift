@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import TributaryCore
 
 #if canImport(Glibc)
@@ -6,11 +7,41 @@ internal import TributaryCore
     internal import Darwin
 #endif
 
-/// The page that all processes of a log map, with the word that readers wait on.
+/// The page that all processes of a log map: the word that readers wait on, and what tells them where to look.
+///
+/// From byte 64 on it has counters of four bytes. The first changes with each change that any reader may have to see, each other one
+/// with each commit that writes to one of the partitions that share it. All change before the word does. A process that dies between its
+/// commit and this leaves them as they were: readers look everywhere once a second.
 @safe final class WakePage: Sendable {
+    private static let counters = (4096 - 64) / 4
     nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
+    nonisolated(unsafe) private let changes: UnsafeMutablePointer<Atomic<UInt32>>
     /// Changes with each commit of any process.
     let word: FutexWord
+
+    /// The counter of a partition.
+    static func place(_ topic: UInt32, _ partition: Int32) -> Int {
+        let mixed = (UInt64(topic) << 32 | UInt64(UInt32(bitPattern: partition))) &* 0x9e37_79b9_7f4a_7c15
+        return 1 + Int((mixed >> 32) % UInt64(counters - 1))
+    }
+
+    /// What the counter at a place shows; that at 0 is everybody's.
+    func count(_ place: Int) -> UInt32 {
+        guard (0..<Self.counters).contains(place) else { return 0 }
+        return unsafe changes[place].load(ordering: .sequentiallyConsistent)
+    }
+
+    /// Notes that something was written that readers of partitions with this counter are to see.
+    func note(_ place: Int) {
+        guard (0..<Self.counters).contains(place) else { return }
+        _ = unsafe changes[place].wrappingAdd(1, ordering: .sequentiallyConsistent)
+    }
+
+    /// Notes that all readers have to look, and wakes them.
+    func announceToAll() {
+        note(0)
+        word.announce()
+    }
 
     /// Maps `<directory>/wake`, making the file if it isn't there.
     init(directory: String) throws(LogError) {
@@ -28,6 +59,7 @@ internal import TributaryCore
             unsafe mapped != MAP_FAILED
         else { throw systemError("mmap", path) }
         unsafe memory = mapped
+        unsafe changes = (mapped + 64).assumingMemoryBound(to: Atomic<UInt32>.self)
         unsafe word = FutexWord(shared: mapped)
     }
 
