@@ -13,6 +13,7 @@ let benchmarks: [(name: String, make: @Sendable (Options) throws -> Benchmark)] 
     ("compaction-10k", { compactionBenchmark(name: "compaction-10k", keys: 10_000, $0) }),
     ("compaction-1m", { compactionBenchmark(name: "compaction-1m", keys: 1_000_000, $0) }),
     ("deletion", { deletionBenchmark($0) }),
+    ("partitions", { partitionsBenchmark($0) }),
     ("restore-1m", { try restoreBenchmark(name: "restore-1m", records: 1_000_000, $0) }),
     ("restore-5m", { try restoreBenchmark(name: "restore-5m", records: 5_000_000, $0) }),
 ]
