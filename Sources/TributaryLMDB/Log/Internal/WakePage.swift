@@ -8,7 +8,7 @@ internal import TributaryCore
 
 /// The page that all processes of a log map, with the word that readers wait on.
 @safe final class WakePage: Sendable {
-    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
+    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer?
     /// Changes with each commit of any process.
     let word: FutexWord
 
@@ -31,7 +31,13 @@ internal import TributaryCore
         unsafe word = FutexWord(shared: mapped)
     }
 
-    deinit { unsafe munmap(memory, 4096) }
+    /// A word of this process only, for those who may not write to the page: nobody tells them of a commit.
+    init() {
+        unsafe memory = nil
+        word = FutexWord()
+    }
+
+    deinit { if let memory = unsafe memory { unsafe munmap(memory, 4096) } }
 }
 
 /// The error of the call that just failed.
