@@ -63,4 +63,4 @@ docs:
 	@.ci/docs
 
 clean:
-	rm -rf .build Examples/*/.build Benchmarks/.build
+	rm -rf .build Examples/.build Examples/*/.build Benchmarks/.build

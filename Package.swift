@@ -121,7 +121,14 @@ let testTargets: [Target] = [
     tests("TributaryTestingTests", ["TributaryTesting", "TributaryCore"]),
     // Two applications in one process, which gets signals.
     program("signal-test-process", ["TestSupport", "Tributary", "TributaryTesting"], path: "Tests/SignalChild"),
-    tests("TributaryTests", ["TestSupport", "Tributary", "TributaryLMDB", "TributaryTesting", "signal-test-process"]),
+    // An application with the entry point that users take.
+    program("program-test-process", ["Tributary"], path: "Tests/ProgramChild"),
+    tests(
+        "TributaryTests",
+        [
+            "TestSupport", "Tributary", "TributaryLMDB", "TributaryTesting", "signal-test-process",
+            "program-test-process",
+        ]),
     tests("TributaryWebTests", ["TestSupport", "TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
     tests("TributaryCLITests", ["TestSupport", "TributaryCLI", "Tributary", "tributary-tool"]),
     tests("TributaryConformanceTests", ["TestSupport", "TributaryConformance", "TributaryCore"]),

@@ -7,7 +7,7 @@ let app = try StreamsApplication(
     builder.build(), configuration: .init(applicationID: "counter", log: .embedded(at: "./counter-data")))
 
 // snippet.query
-let counts = app.store("counts", key: .string, value: .int64)
+let counts = try app.store("counts", key: .string, value: .int64)
 
 if let row = try await counts.get("swift") {
     print(row.value, row.timestamp)

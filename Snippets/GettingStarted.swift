@@ -47,7 +47,6 @@ builder.stream("transactions", key: .string, value: .json(Transaction.self))
     .toStream()
     .to("balance-updates")
 
-let app = try StreamsApplication(
-    builder.build(), configuration: .init(applicationID: "bank", log: .embedded(at: "./bank-data")))
-try await app.run()  // until SIGTERM, SIGINT or shutdown()
+// Until SIGTERM or SIGINT; an error is one line.
+await StreamsProgram.run(builder, .init(applicationID: "bank", log: .embedded(at: "./bank-data")))
 // snippet.end

@@ -1,8 +1,8 @@
 public import TributaryCore
-public import TributaryDSL
+internal import TributaryDSL
 public import TributaryLineage
 public import TributaryRuntime
-internal import TributaryState
+public import TributaryState
 
 /// What a query found: a value, and where it came from.
 public struct QueryResult<Key, Value> {
@@ -50,30 +50,18 @@ public struct StoreQueries<Key, Value>: Sendable {
         return try await rows(.range(low, high), mode).map { try result($0, key: try key.decode($0.key.span.bytes)) }
     }
 
-    /// A key's windows that start from one time through another (ms), by start.
-    public func fetch(
-        _ key: Key, from start: Int64, through end: Int64, _ mode: QueryMode = .current
-    ) async throws -> [QueryResult<Windowed<Key>, Value>] {
-        let bytes = try self.key.bytes(key) ?? []
-        var size: Int64 = 0
-        if case .window(_, let length, _, _)? = application.topology.stores[name]?.kind { size = length }
-        return try await rows(.windows(key: bytes, from: start, through: end), mode).map { row in
-            let begin = KeySchema.window.time(of: row.key.span.bytes)
-            return QueryResult(
-                key: Windowed(key: key, window: Window(start: begin, end: begin &+ size)),
-                value: try value.decode(row.value.span.bytes), timestamp: row.timestamp, context: row.context,
-                cell: try application.report(row.cell))
-        }
-    }
-
     private func rows(_ query: StoreQuery, _ mode: QueryMode) async throws -> [QueriedRow] {
-        var rows: [QueriedRow] = []
-        for thread in try application.runningThreads(name) { rows += try await thread.query(name, query, mode) }
-        return rows
+        try await application.rows(name, query, mode)
     }
 
     private func result(_ row: QueriedRow, key: Key) throws -> QueryResult<Key, Value> {
-        QueryResult(
+        try QueryResult(row, key: key, value, application)
+    }
+}
+
+extension QueryResult {
+    init(_ row: QueriedRow, key: Key, _ value: Serde<Value>, _ application: StreamsApplication) throws {
+        self.init(
             key: key, value: try value.decode(row.value.span.bytes), timestamp: row.timestamp, context: row.context,
             cell: try application.report(row.cell))
     }
@@ -81,8 +69,57 @@ public struct StoreQueries<Key, Value>: Sendable {
 
 extension StreamsApplication {
     /// Queries of a store by name, with the serdes that it was made with.
-    public func store<Key, Value>(_ name: String, key: Serde<Key>, value: Serde<Value>) -> StoreQueries<Key, Value> {
-        StoreQueries(name: name, application: self, key: key, value: value)
+    ///
+    /// - Throws: `StoreError` if there is no such store, if it keeps windows
+    ///   (``StreamsApplication/windowStore(_:key:value:)`` asks those), or if a serde isn't the store's.
+    public func store<Key, Value>(
+        _ name: String, key: Serde<Key>, value: Serde<Value>
+    ) throws(StoreError) -> StoreQueries<Key, Value> {
+        let store = try description(ofStore: name, key.name, value.name)
+        guard store.keys == .plain else {
+            throw StoreError(.invalidRequest, "its rows are of keys and windows: ask windowStore for it", store: name)
+        }
+        return StoreQueries(name: name, application: self, key: key, value: value)
+    }
+
+    /// Queries of a window store by name, with the serdes that it was made with.
+    ///
+    /// - Throws: `StoreError` if there is no such store, if it keeps no windows (``StreamsApplication/store(_:key:value:)`` asks those), or if
+    ///   a serde isn't the store's.
+    public func windowStore<Key, Value>(
+        _ name: String, key: Serde<Key>, value: Serde<Value>
+    ) throws(StoreError) -> WindowStoreQueries<Key, Value> {
+        let store = try description(ofStore: name, key.name, value.name)
+        guard case .window(_, let size, _, _) = store.kind else {
+            throw StoreError(.invalidRequest, "its rows are of keys alone: ask store for it", store: name)
+        }
+        return WindowStoreQueries(name: name, size: size, application: self, key: key, value: value)
+    }
+
+    /// The description of a store, if it is the topology's and has these serdes.
+    private func description(
+        ofStore name: String, _ key: String, _ value: String
+    ) throws(StoreError) -> StoreDescription {
+        guard let store = topology.stores[name] else {
+            let names = topology.stores.keys.sorted().joined(separator: ", ")
+            let known = names.isEmpty ? "none" : "only: \(names)"
+            throw StoreError(.unknownStore, "the topology has no such store, \(known)", store: name)
+        }
+        // Stores that processors were given need not say theirs.
+        let own = store.serdes.split(separator: " ", maxSplits: 1).map { String($0) }
+        guard own.count == 2 else { return store }
+        for (what, wanted, asked) in [("keys", own[0], key), ("values", own[1], value)]
+        where wanted != "?" && wanted != asked {
+            throw StoreError(
+                .invalidRequest, "its \(what) are of the serde '\(wanted)', not '\(asked)'", store: name)
+        }
+        return store
+    }
+
+    func rows(_ store: String, _ query: StoreQuery, _ mode: QueryMode) async throws -> [QueriedRow] {
+        var rows: [QueriedRow] = []
+        for thread in try runningThreads(store) { rows += try await thread.query(store, query, mode) }
+        return rows
     }
 
     /// All rows of a store as the stream threads see them: keys in the store's layout, values as bytes.
@@ -91,9 +128,7 @@ extension StreamsApplication {
         if let keys = topology.stores[name]?.keys, keys != .plain {
             query = .windows(key: nil, from: 0, through: Int64.max)
         }
-        var rows: [QueriedRow] = []
-        for thread in try runningThreads(name) { rows += try await thread.query(name, query, .current) }
-        return rows
+        return try await rows(name, query, .current)
     }
 
     /// Waits until each stream thread has made a whole round: a test's way to wait without a clock.

@@ -49,6 +49,7 @@ public final class StreamsApplication: Sendable {
     public let metricsRegistry = MetricsRegistry()
     private let status = Guarded(Status())
     private let stopRequested = Atomic(false)
+    private let isWatched = Atomic(false)
 
     /// Makes an application.
     ///
@@ -84,6 +85,9 @@ public final class StreamsApplication: Sendable {
     public func onRestore(_ listener: @escaping @Sendable (RestoreProgress) -> Void) {
         status.withLock { $0.restoreListeners.append(listener) }
     }
+
+    /// Says that whoever calls ``run()`` shows a person why it ended.
+    func watch() { isWatched.store(true, ordering: .relaxed) }
 
     /// The stream threads, for queries of a store.
     func runningThreads(_ store: String) throws(StoreError) -> [StreamThread] {
@@ -142,8 +146,12 @@ public final class StreamsApplication: Sendable {
             try await runThreads()
             change(to: .notRunning)
         } catch {
-            configuration.runtime.log(
-                .error, "the application stopped", [("error", ErrorText.of(error))], source: "Tributary")
+            let log = configuration.runtime.log
+            // Who watches shows the error, and nobody asked for it twice.
+            if !isWatched.load(ordering: .relaxed) || !log.isDefault {
+                log(
+                    .error, "the application stopped", [("error", ErrorText.of(error))], source: "Tributary")
+            }
             change(to: .error)
             throw error
         }
@@ -166,8 +174,8 @@ public final class StreamsApplication: Sendable {
             let directory = configuration.stateDirectory
                 ?? log.defaults.stateDirectory.map({ "\($0)/\(configuration.applicationID)" })
         else { throw TopologyError("this log has no place for state: give stateDirectory") }
+        try TopicPlan.checkTopics(topology, deadLetterTopic: runtime.deadLetterTopic, log: log)
         let plan = try TopicPlan(topology, applicationID: runtime.applicationID, log: log)
-        try TopicPlan.checkOutputs(topology, deadLetterTopic: runtime.deadLetterTopic, log: log)
         let group = try log.joinGroup(
             GroupConfiguration(
                 group: runtime.applicationID, clientID: runtime.applicationID, tasks: plan.tasks.count))

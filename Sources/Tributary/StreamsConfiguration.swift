@@ -3,6 +3,7 @@ public import TributaryKafka
 public import TributaryLMDB
 public import TributaryRuntime
 internal import TributaryState
+public import TributaryTelemetry
 
 /// Where an application's topics are.
 public struct LogLocation: Sendable {
@@ -100,11 +101,13 @@ public struct StreamsConfiguration: Sendable {
     package var stateFaults: LMDBFaults?
 
     /// Makes settings.
+    ///
+    /// - Parameter logs: where log lines go; warnings to the standard error unless said otherwise, nowhere with `.none`.
     public init(
         applicationID: String, log: LogLocation, stateDirectory: String? = nil,
         guarantee: ProcessingGuarantee? = nil, commitInterval: Duration? = nil, threads: Int = 1,
         cacheBytes: Int = 10 << 20, lineage: LineageConfiguration = LineageConfiguration(),
-        logs: LogSink = .none, handlesSignals: Bool = true
+        logs: LogSink = .warnings, handlesSignals: Bool = true
     ) {
         self.log = log
         self.stateDirectory = stateDirectory

@@ -79,8 +79,7 @@ public final class KafkaLog: Log {
         try core.check()
         for specification in specifications {
             guard TopicName.isValid(specification.name) else {
-                throw LogError(
-                    .invalidRequest, "a topic's name is 1-249 of A-Z a-z 0-9 . _ -", topic: specification.name)
+                throw LogError(.invalidRequest, TopicName.rule, topic: specification.name)
             }
             guard specification.partitions >= 1 else {
                 throw LogError(.invalidRequest, "1 partition or more expected", topic: specification.name)
@@ -128,6 +127,26 @@ public final class KafkaLog: Log {
     public func committedOffsets(group: String) throws(LogError) -> [TopicPartition: CommittedOffset] {
         try core.check()
         return try core.control.committedOffsets(group: group, within: limit)
+    }
+
+    /// The consumer groups with their members, by name.
+    public func groups() throws(LogError) -> [GroupDescription] {
+        try core.check()
+        return try core.control.groups(within: limit)
+    }
+
+    /// Sets what a group has committed, while nobody is in it.
+    public func setCommittedOffsets(
+        _ offsets: [TopicPartition: CommittedOffset], group: String
+    ) throws(LogError) {
+        try core.check()
+        guard !offsets.isEmpty else { return }
+        for place in offsets.keys.sorted() { try core.checkExists(place) }
+        let members = try core.control.members(ofGroup: group, within: limit)
+        guard members.isEmpty else {
+            throw LogError(.inUse, "the group '\(group)' has members: \(members.joined(separator: ", "))")
+        }
+        try core.control.setCommittedOffsets(offsets, group: group, within: limit)
     }
 
     // MARK: Readers, writers, groups

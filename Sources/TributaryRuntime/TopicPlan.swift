@@ -34,7 +34,7 @@ public struct TopicPlan: Sendable {
         var counts: [String: Int32] = [:]
         for source in topology.sources where !source.isInternal {
             guard let description = try log.topic(source.topic) else {
-                throw TopicPlan.missing("the source topic '\(source.topic)'", source.topic)
+                throw TopicPlan.missing([("the source topic '\(source.topic)'", source.topic)])
             }
             counts[source.topic] = description.partitions
         }
@@ -117,23 +117,34 @@ public struct TopicPlan: Sendable {
         return nil
     }
 
-    /// Checks that the topics which records are sent to exist, as far as they are known before the first record.
+    /// Checks that the topics which are read, and those which records are sent to as far as they are known before the first, exist.
     ///
-    /// - Throws: `TopologyError` that says which to create.
-    public static func checkOutputs(_ topology: Topology, deadLetterTopic: String?, log: any Log) throws {
+    /// - Throws: `TopologyError` that names all that don't.
+    public static func checkTopics(_ topology: Topology, deadLetterTopic: String?, log: any Log) throws {
+        var missing: [(what: String, topic: String)] = []
+        func add(_ what: String, _ topic: String) {
+            if !missing.contains(where: { $0.topic == topic }) { missing.append((what, topic)) }
+        }
+        for source in topology.sources where !source.isInternal {
+            if try log.topic(source.topic) == nil { add("the source topic '\(source.topic)'", source.topic) }
+        }
         let internalNames = Set(topology.internalTopics.map(\.name))
         for node in topology.nodes {
             guard case .sink(let name?) = node.kind, !internalNames.contains(name) else { continue }
-            if try log.topic(name) == nil { throw missing("the output topic '\(name)' of node '\(node.name)'", name) }
+            if try log.topic(name) == nil { add("the output topic '\(name)' of node '\(node.name)'", name) }
         }
         if let deadLetterTopic, try log.topic(deadLetterTopic) == nil {
-            throw missing("the dead-letter topic '\(deadLetterTopic)'", deadLetterTopic)
+            add("the dead-letter topic '\(deadLetterTopic)'", deadLetterTopic)
         }
+        if !missing.isEmpty { throw Self.missing(missing) }
     }
 
-    private static func missing(_ what: String, _ topic: String) -> TopologyError {
-        TopologyError(
-            "\(what) does not exist: create it (for example: tributary topics create \(topic) --partitions 1)")
+    private static func missing(_ topics: [(what: String, topic: String)]) -> TopologyError {
+        let names = topics.map(\.topic).joined(separator: " ")
+        let (verb, object) = topics.count == 1 ? ("does", "it") : ("do", "them")
+        return TopologyError(
+            "\(topics.map(\.what).joined(separator: ", ")) \(verb) not exist: create \(object) (for example: tributary topics "
+                + "create \(names) --partitions 1)")
     }
 
     /// Makes the internal topics that are missing and checks those that exist.

@@ -66,7 +66,7 @@ import Testing
         let lines = await consume()
         #expect(
             lines.output == [
-                #"t-0@0  1970-01-01T00:00:00.005Z  k = {"a":null,"b":[1,2.5,"x"]}"#, "    h: 1", "    h: null",
+                #"t-0@0  1970-01-01T00:00:00.005Z  k = {"b":[1,2.5,"x"],"a":null}"#, "    h: 1", "    h: null",
                 "t-0@1  1970-01-01T00:00:00.006Z  k = null", "    own: yes",
                 "t-0@2  1970-01-01T00:00:00.007Z  0x00ff = true",
                 "    traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
@@ -75,7 +75,7 @@ import Testing
         #expect(
             json.output == [
                 #"{"topic":"t","partition":0,"offset":0,"timestamp":5,"key":"k","#
-                    + #""value":{"a":null,"b":[1,2.5,"x"]},"headers":[["h","1"],["h",null]]}"#
+                    + #""value":{"b":[1,2.5,"x"],"a":null},"headers":[["h","1"],["h",null]]}"#
             ])
     }
 
@@ -112,18 +112,35 @@ import Testing
 
     @Test func `text lines are split at the first separator`() async throws {
         await create("t")
-        #expect(try await produce("a:1:2\nno key\n", "--format", "text").status == 0)
+        #expect(try await produce("a:1:2\n", "--format", "text").status == 0)
         #expect(try await produce("b=>3\r\n", "--format", "text", "--separator", "=>").status == 0)
         #expect(try await produce("{}", "--format", "value").status == 0)
+        #expect(try await produce("c:-\nd:null\n", "--format", "text", "--null", "-").status == 0)
         let shown = await consume().output.compactMap { $0.split(separator: "  ", maxSplits: 2).last.map(String.init) }
-        #expect(shown == ["a = 1:2", "null = no key", "b = 3", "null = {}"])
+        #expect(shown == ["a = 1:2", "b = 3", "null = {}", "c = null", #"d = "null""#])
+    }
+
+    @Test func `a text line without a separator is refused`() async throws {
+        await create("t")
+        let run = try await produce("a:1\nno key\n", "--format", "text")
+        #expect(run.status == 1)
+        #expect(run.complaint.contains("lines:2: there is no ':' between a key and a value"), "\(run.complaint)")
+        #expect(await consume().output.count == 1)
     }
 
     @Test(arguments: [
-        ("nope", "not JSON at byte 1"), ("[1]", "not a JSON object"), (#"{"timestamp":"soon"}"#, "whole milliseconds"),
-        (#"{"partition":-1}"#, "a number from 0"), (#"{"partition":7}"#, "there is no partition 7"),
-        (#"{"key":{"hex":"0"}}"#, "even number of hexadecimal digits"), (#"{"headers":[["a"]]}"#, "[name, value]"),
-        (#"{"traceparent":"00-0-0-0"}"#, "not a W3C trace context"),
+        ("nope", "not JSON at byte 1"), ("[1]", "not a JSON object"),
+        (#"{"value":1,"timestamp":"soon"}"#, "whole milliseconds"),
+        (#"{"value":1,"timestamp":1.5}"#, "whole milliseconds"),
+        (#"{"value":1,"partition":-1}"#, "a number from 0"), (#"{"value":1,"partition":7}"#, "there is no partition 7"),
+        (#"{"value":1,"key":{"hex":"0"}}"#, "even number of hexadecimal digits"),
+        (#"{"value":1,"headers":[["a"]]}"#, "[name, value]"),
+        (#"{"value":1,"traceparent":"00-0-0-0"}"#, "not a W3C trace context"),
+        (#"{"value":1,"traceparent":7}"#, "not a W3C trace context"),
+        (#"{"key":"k","vaule":1}"#, "a record has no 'vaule'; did you mean 'value'?"),
+        (#"{"key":"k","value":1,"colour":"red"}"#, "a record has no 'colour', only: key, value, headers"),
+        (#"{"key":"k"}"#, #"there is no 'value'; a tombstone says "value":null"#),
+        (#"{"value":1,"value":2}"#, "'value' is given twice"),
     ])
     func `a bad line is named, and those before it are written`(_ line: String, _ words: String) async throws {
         await create("t")
@@ -172,5 +189,69 @@ import Testing
         #expect(quiet.screen.isEmpty)
         let loud = await CommandRun(["topics", "produce", "t", file, "--log", log], isTerminal: true)
         #expect(loud.screen.contains("[####") && loud.screen.hasSuffix("\r\u{1b}[K"))
+    }
+
+    @Test func `values go through as they are written`() async throws {
+        await create("t")
+        let values = [
+            "12345678901234567890", "1.50", "1e400", "-0", "[1.0, 2]", #"{"b":1.10,"a":"x\u0041"}"#, "true",
+        ]
+        let lines = values.map { "{\"value\": \($0) ,\"key\":1.50}" }.joined(separator: "\n")
+        #expect(try await produce(lines).status == 0)
+        #expect(await consume("--value-format", "json").output.map { String($0.split(separator: " = ")[1]) } == values)
+        #expect(await consume().output.allSatisfy { $0.contains("  1.50 = ") })
+        let json = await consume("--json", "--value-format", "json", "--max", "2")
+        #expect(json.text.contains(#""value":12345678901234567890,"#) && json.text.contains(#""value":1.50,"#))
+    }
+
+    @Test func `null and the text null differ`() async throws {
+        await create("t")
+        _ = try await produce(
+            #"{"key":null,"value":"null"}"# + "\n" + #"{"key":"null","value":null}"# + "\n" + #"{"value":"\"null\""}"#)
+        let shown = await consume().output.compactMap { $0.split(separator: "  ", maxSplits: 2).last.map(String.init) }
+        #expect(shown == [#"null = "null""#, #""null" = null"#, #"null = "\"null\"""#])
+        let json = await consume("--json", "--value-format", "json").output
+        #expect(json[0].contains(#""key":null,"value":{"hex":"6e756c6c"}"#))
+        #expect(json[1].contains(#""key":"null","value":null"#))
+        #expect(json[2].contains(#""value":"null""#))
+    }
+
+    @Test func `only records with a key are shown`() async throws {
+        await create("t", "--partitions", "3")
+        _ = try await produce((0..<30).map { #"{"key":"k\#($0 % 5)","value":\#($0)}"# }.joined(separator: "\n"))
+        let shown = await consume("--key", "k3").output
+        #expect(shown.count == 6 && shown.allSatisfy { $0.contains("k3 = ") })
+        #expect(await consume("--key", "k3", "--max", "2").output.count == 2)
+        #expect(await consume("--key", "k").output.isEmpty)
+        _ = try await produce(#"{"key":7,"value":"seven"}"#, "--key-format", "int64")
+        #expect(await consume("--key", "7", "--key-format", "int64").text.contains("7 = seven"))
+        let wrong = await consume("--key", "x", "--key-format", "int64")
+        #expect(wrong.status == 2 && wrong.complaint.contains("'x' is not a 64-bit integer"))
+    }
+
+    @Test(arguments: [
+        "2026-02-30", "2026-13-01", "2025-02-29T12:00", "2026-01-31T24:00:00Z", "2026-01-31T12:00:60Z", "2026-1-31",
+        "2026-01-31T12:00:1e1", "2026-01-31T", "26-01-31", "2026-01-31T12:00.5", "2026-01-31T12:00:00.Z",
+    ])
+    func `a time that can't be is refused`(_ time: String) async throws {
+        await create("t")
+        let run = await consume("--from", "time:\(time)")
+        #expect(run.status == 2 && run.complaint.contains("'\(time)' is no time"), "\(run.complaint)")
+    }
+
+    @Test(arguments: ["2024-02-29", "2026-01-31T23:59:59.999999Z", "2026-01-31 12:00"])
+    func `a time that can be is taken`(_ time: String) async throws {
+        await create("t")
+        #expect(await consume("--from", "time:\(time)").status == 0)
+    }
+
+    @Test(arguments: ["a b", "..", "ä", ""])
+    func `what a topic's name may be is said`(_ name: String) async throws {
+        await create("t")
+        for command in [["topics", "create", name], ["topics", "consume", name]] {
+            let run = await CommandRun(command + ["--log", log])
+            #expect(run.status == 1)
+            #expect(run.complaint.contains("a topic's name is 1 to 249 of the characters A-Z a-z 0-9 . _ -"))
+        }
     }
 }

@@ -176,7 +176,7 @@ import TributaryLMDB
         let app = try StreamsApplication(
             countTopology(),
             configuration: StreamsConfiguration(applicationID: "count", log: .embedded(at: folder.path)))
-        await #expect { try await app.run() } throws: { error in "\(error)".contains("'in' does not exist") }
+        await #expect { try await app.run() } throws: { error in "\(error)".contains("the source topic 'in', the output topic 'out' of node") }
     }
 
     @Test func `a running application answers queries with the cell of the value`() async throws {
@@ -188,7 +188,7 @@ import TributaryLMDB
         configuration.handlesSignals = false
         configuration.runtime.stateFlushInterval = 10
         let app = try StreamsApplication(countTopology(), configuration: configuration)
-        let store = app.store("counts", key: .string, value: .int64)
+        let store = try app.store("counts", key: .string, value: .int64)
         await #expect { try await store.get("key-1") } throws: { error in (error as? StoreError)?.code == .closed }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await app.run() }

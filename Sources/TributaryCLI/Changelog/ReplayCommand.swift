@@ -20,8 +20,8 @@ enum ReplayCommand {
             .integer("window-retention", "MS", "it is a window store that keeps its windows so long"),
             .text("store", "NAME", "the store's name (taken from the topic's)"),
             .flag("graves", "print deleted keys, too, as far as their tombstones are there"),
-            .choice("key-format", BytesFormat.names, "how keys are shown"),
-            .choice("value-format", BytesFormat.names, "how values are shown"), TopicsCommands.json,
+            .format("key-format", windows: true, "how keys are shown: \(BytesFormat.keyHelp)"),
+            .format("value-format", "how values are shown: \(BytesFormat.valueHelp)"), TopicsCommands.json,
         ],
         examples: [
             "tributary changelog replay --log ./bank-data --topic bank-balances-changelog --to -",
@@ -32,7 +32,7 @@ enum ReplayCommand {
     private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let time = try arguments["until-time"].map { text throws(UsageError) in try TimeText.milliseconds(text) }
         let target = try arguments.required("to")
-        let log = try LogAccess.open(arguments)
+        let log = try LogAccess.open(arguments, for: .reading)
         defer { log.close() }
         let topic = try LogAccess.topic(arguments.required("topic"), of: log)
         let places = try LogAccess.partitions(arguments, of: topic)
@@ -45,8 +45,8 @@ enum ReplayCommand {
         }
         let store = arguments["store"] ?? storeName(topic.name, log: arguments["log"])
         let text = RowText(
-            key: BytesFormat(arguments["key-format"]), value: BytesFormat(arguments["value-format"]),
-            hasWindows: arguments.has("window-retention"))
+            key: BytesFormat(arguments["key-format"]).inStore(arguments.has("window-retention") ? .window : .plain),
+            value: BytesFormat(arguments["value-format"]))
         let names = try LogAccess.sourceNames(log)
         var rows = 0
         var records: Int64 = 0

@@ -96,6 +96,13 @@ struct CommandParser: Sendable {
             guard let number = Double(value), number.isFinite else {
                 throw fault("--\(option.name) needs a number, not '\(value)'", command)
             }
+        case .format(let windows):
+            guard BytesFormat(named: value, windows: windows) != nil else {
+                let kinds = BytesFormat.names.joined(separator: ", ")
+                let prefixes = BytesFormat.prefixes.map { "\($0.name):" }.joined(separator: ", ")
+                let more = windows ? "; before one of them may stand \(prefixes)" : ""
+                throw fault("--\(option.name) is one of \(kinds), not '\(value)'\(more)", command)
+            }
         case .choice(let choices):
             guard choices.contains(value) else {
                 throw fault("--\(option.name) is one of \(choices.joined(separator: ", ")), not '\(value)'", command)

@@ -7,6 +7,8 @@ struct OptionSpec: Sendable {
         case integer
         case number
         case choice([String])
+        /// How bytes are shown or typed; of keys, windowed ones, too.
+        case format(windows: Bool)
     }
 
     var name: String
@@ -37,6 +39,10 @@ struct OptionSpec: Sendable {
 
     static func number(_ name: String, _ placeholder: String, _ summary: String) -> OptionSpec {
         OptionSpec(name: name, kind: .number, placeholder: placeholder, summary: summary)
+    }
+
+    static func format(_ name: String, windows: Bool = false, _ summary: String) -> OptionSpec {
+        OptionSpec(name: name, kind: .format(windows: windows), placeholder: "FORMAT", summary: summary)
     }
 
     static func choice(_ name: String, _ choices: [String], _ summary: String) -> OptionSpec {

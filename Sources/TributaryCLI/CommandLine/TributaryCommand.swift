@@ -5,6 +5,8 @@ public struct TributaryCommand: Sendable {
     static let groups = [
         CommandGroup(
             word: "topics", summary: "Topics of a log, embedded or Kafka's: make them, write into them, read them."),
+        CommandGroup(
+            word: "groups", summary: "Groups, each of them an application: who is in them, and how far they have read."),
         CommandGroup(word: "changelog", summary: "Changelogs: what a store was rebuilt from."),
         CommandGroup(
             word: "store",
@@ -13,7 +15,9 @@ public struct TributaryCommand: Sendable {
 
     static let commands: [CommandSpec] =
         DemoCommand.specs + TopicsCommands.specs + [ProduceCommand.spec, ConsumeCommand.spec, VerifyCommand.spec]
-        + [ReplayCommand.spec] + StoreCommands.specs + [StoreVerify.spec, TraceCommand.spec]
+        + GroupsCommands.specs + [ResetCommand.spec, ReplayCommand.spec] + StoreCommands.specs + [
+            StoreVerify.spec, TraceCommand.spec,
+        ]
 
     private let console: Console
 

@@ -11,8 +11,10 @@ enum StoreCommands {
     private static let store = OptionSpec.text("store", "NAME", "the store", required: true)
     private static let log = OptionSpec.text(
         "log", "DIR", "the log whose topics the cells name (found by itself if the state lies in it)")
-    private static let keyFormat = OptionSpec.choice("key-format", BytesFormat.names, "how keys are typed and shown")
-    private static let valueFormat = OptionSpec.choice("value-format", BytesFormat.names, "how values are shown")
+    private static let keyFormat = OptionSpec.format(
+        "key-format", windows: true,
+        "how keys are typed and shown: \(BytesFormat.keyHelp). A store's own windows show without it")
+    private static let valueFormat = OptionSpec.format("value-format", "how values are shown: \(BytesFormat.valueHelp)")
     private static let readOnly =
         "Reads what is committed, without a lock: the application may run meanwhile. Its state is made durable every ten "
         + "seconds or so; 'tributary store stats' says how old it is."
@@ -53,10 +55,10 @@ enum StoreCommands {
     static func names(_ arguments: Arguments, _ folder: StateFolder) throws -> SourceNames {
         let log: any Log
         if arguments.has("log") || arguments.has("kafka") {
-            log = try LogAccess.open(arguments)
+            log = try LogAccess.open(arguments, for: .reading)
         } else {
             guard let path = folder.surroundingLog else { return SourceNames() }
-            log = try LogAccess.open(path)
+            log = try LogAccess.open(path, for: .reading)
         }
         defer { log.close() }
         return try LogAccess.sourceNames(log)
@@ -83,8 +85,8 @@ enum StoreCommands {
 
     private static func text(_ arguments: Arguments, _ scan: StoreScan) -> RowText {
         RowText(
-            key: BytesFormat(arguments["key-format"]), value: BytesFormat(arguments["value-format"]),
-            hasWindows: scan.tables.hasWindows)
+            key: BytesFormat(arguments["key-format"]).inStore(scan.tables.hasWindows ? .window : .plain),
+            value: BytesFormat(arguments["value-format"]))
     }
 
     private static func show(_ row: StoredRow, _ scan: StoreScan, _ arguments: Arguments, _ console: Console) throws {
@@ -98,15 +100,22 @@ enum StoreCommands {
 
     /// The row of the key that the arguments name, its grave if it was deleted, in whichever task has it.
     static func find(_ keyText: String, _ arguments: Arguments) throws -> (StoredRow, StoreScan)? {
-        var key = try BytesFormat(arguments["key-format"]).bytes(keyText)
+        let format = BytesFormat(arguments["key-format"])
+        let key: [UInt8]
         if let window = arguments["window"] {
             var writer = ByteWriter()
-            writer.append(key)
-            writer.append(bigEndian: try TimeText.milliseconds(window))
-            writer.append(bigEndian: UInt32(0))
+            writer.append(try format.plainBytes(keyText))
+            WindowSuffix(start: try TimeText.milliseconds(window)).append(.window, to: &writer)
             key = writer.copy()
+        } else {
+            key = try format.bytes(keyText)
         }
         let scans = try scans(arguments)
+        if format.keys == .plain, !arguments.has("window"), scans.contains(where: \.tables.hasWindows) {
+            throw UsageError(
+                "'\(try arguments.required("store"))' keeps windows: name one with --window TIME, or see those that are there "
+                    + "with 'tributary store scan'")
+        }
         for grave in [false, true] {
             for scan in scans { if let row = try scan.row(key, grave: grave) { return (row, scan) } }
         }

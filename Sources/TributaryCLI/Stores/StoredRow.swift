@@ -36,20 +36,12 @@ struct StoredRow: Sendable {
 struct RowText: Sendable {
     var key = BytesFormat.auto
     var value = BytesFormat.auto
-    /// Keys of a window store: a key, 8 bytes of window start, 4 of sequence.
-    var hasWindows = false
-
-    private func parts(_ key: [UInt8]) -> (key: [UInt8], start: Int64?) {
-        let keys = KeySchema.window
-        guard hasWindows, key.count >= keys.suffixSize else { return (key, nil) }
-        return (Array(key.dropLast(keys.suffixSize)), keys.time(of: key.span.bytes))
-    }
-
     /// One line for the row, and below it lines for its time, context and cell.
     func lines(_ row: StoredRow) -> [String] {
-        let (bytes, start) = parts(row.key)
-        var title = key.text(bytes)
-        if let start { title += " @ window \(TimeText.text(start))" }
+        var title = key.keyText(row.key)
+        if let suffix = WindowSuffix(row.key, key.keys) {
+            title += " @ \(suffix.end == nil ? "window" : "session") \(suffix.text.dropFirst())"
+        }
         var lines = ["\(title) = \(row.value == nil ? "(deleted)" : value.text(row.value))"]
         if let timestamp = row.timestamp { lines.append("    time     \(TimeText.text(timestamp))  (\(timestamp))") }
         if row.context.isValid {
@@ -61,13 +53,15 @@ struct RowText: Sendable {
 
     /// The row as one JSON object.
     func json(_ row: StoredRow, place: [(String, String)] = []) -> String {
-        let (bytes, start) = parts(row.key)
         var writer = ByteWriter()
         writer.appendObject { writer, members in
             for (name, text) in place { members.string(name, text, &writer) }
             members.name("key", &writer)
-            key.appendJSON(bytes, to: &writer)
-            if let start { members.integer("windowStart", start, &writer) }
+            key.appendKey(row.key, to: &writer)
+            if let suffix = WindowSuffix(row.key, key.keys) {
+                members.integer("windowStart", suffix.start, &writer)
+                if let end = suffix.end { members.integer("windowEnd", end, &writer) }
+            }
             members.name("value", &writer)
             value.appendJSON(row.value, to: &writer)
             if let timestamp = row.timestamp { members.integer("timestamp", timestamp, &writer) }

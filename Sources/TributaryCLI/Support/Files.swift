@@ -8,6 +8,9 @@
 enum Files {
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// Whether all of the files and folders may be written to.
+    static func isWritable(_ paths: String...) -> Bool { paths.allSatisfy { access($0, W_OK) == 0 } }
+
     static func isFolder(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR

@@ -1,10 +1,5 @@
 internal import TributaryCore
 internal import TributaryLineage
-internal import TributaryTelemetry
-
-extension BytesFormat {
-    static func isJSON(_ bytes: [UInt8]) -> Bool { (try? JSONReader.read(bytes.span.bytes)) != nil }
-}
 
 extension ByteWriter {
     /// Appends a JSON object of members that write their own values.
@@ -35,32 +30,5 @@ struct MemberSeparator {
     mutating func integer(_ name: String, _ value: Int64, _ writer: inout ByteWriter) {
         self.name(name, &writer)
         writer.append(decimal: value)
-    }
-}
-
-extension JSONValue {
-    /// The value as JSON text: members by name, numbers as Swift writes them.
-    func append(to writer: inout ByteWriter) {
-        switch self {
-        case .null: writer.append(utf8: "null")
-        case .bool(let value): writer.append(utf8: value ? "true" : "false")
-        case .integer(let number): writer.append(decimal: number)
-        case .number(let number): writer.append(utf8: "\(number)")
-        case .string(let text): writer.append(json: text)
-        case .array(let elements):
-            writer.append(0x5b)
-            for (index, element) in elements.enumerated() {
-                if index > 0 { writer.append(0x2c) }
-                element.append(to: &writer)
-            }
-            writer.append(0x5d)
-        case .object(let members):
-            writer.appendObject { writer, separator in
-                for (name, value) in members.sorted(by: { $0.key < $1.key }) {
-                    separator.name(name, &writer)
-                    value.append(to: &writer)
-                }
-            }
-        }
     }
 }

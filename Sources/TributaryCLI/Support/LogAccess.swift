@@ -20,12 +20,18 @@ enum LogAccess {
         "with --kafka: a property of librdkafka, such as security.protocol; may be given several "
             + "times", repeated: true)
 
-    /// Opens the log that the arguments name, which must be there, unless `creating` one was asked for.
-    static func open(_ arguments: Arguments, creating: Bool = false) throws -> any Log {
-        guard let brokers = arguments["kafka"] else {
-            let path = try arguments.required("log")
-            return creating ? try EmbeddedLog.open(at: path, configuration: embeddedConfiguration) : try open(path)
-        }
+    /// What a log is opened for.
+    enum Purpose {
+        /// Nothing is written: a folder that is for reading only will do.
+        case reading
+        case writing
+        /// A log that isn't there is made.
+        case creating
+    }
+
+    /// Opens the log that the arguments name.
+    static func open(_ arguments: Arguments, for purpose: Purpose = .writing) throws -> any Log {
+        guard let brokers = arguments["kafka"] else { return try open(arguments.required("log"), for: purpose) }
         let configuration = KafkaConfiguration(bootstrap: brokers, properties: try pairs(arguments, "property"))
         return try KafkaLog.connect(to: configuration)
     }
@@ -41,13 +47,15 @@ enum LogAccess {
         return pairs
     }
 
-    /// Opens a log that is there: a mistyped name must not make a new one.
-    static func open(_ path: String) throws -> EmbeddedLog {
-        guard Files.exists("\(path)/log.mdb") else {
+    /// Opens an embedded log, which must be there unless it is to be made: a mistyped name must not make a new one.
+    static func open(_ path: String, for purpose: Purpose = .writing) throws -> EmbeddedLog {
+        guard purpose == .creating || Files.exists("\(path)/log.mdb") else {
             throw CommandError(
                 "there is no embedded log in '\(path)'; 'tributary topics create NAME --log \(path)' makes one")
         }
-        return try EmbeddedLog.open(at: path, configuration: embeddedConfiguration)
+        var configuration = embeddedConfiguration
+        configuration.isReadOnly = purpose == .reading && !Files.isWritable(path, "\(path)/log.mdb")
+        return try EmbeddedLog.open(at: path, configuration: configuration)
     }
 
     /// The defaults, with warnings on the standard error: who keeps a lock, records that are too old to be kept.
@@ -59,6 +67,9 @@ enum LogAccess {
 
     static func topic(_ name: String, of log: any Log) throws -> TopicDescription {
         if let topic = try log.topic(name) { return topic }
+        guard TopicName.isValid(name) else {
+            throw CommandError("there is no topic '\(Printable.line(name))': \(TopicName.rule)")
+        }
         let names = try log.topics().map(\.name)
         if let near = names.min(by: { distance($0, name) < distance($1, name) }), distance(near, name) <= 3 {
             throw CommandError("there is no topic '\(name)'; did you mean '\(near)'?")

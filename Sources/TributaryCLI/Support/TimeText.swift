@@ -10,29 +10,44 @@ enum TimeText {
             + "\(two(rest / 1000 % 60)).\(String(repeating: "0", count: 3 - millis.count))\(millis)Z"
     }
 
-    /// Milliseconds of a number of milliseconds or of `YYYY-MM-DD[THH:MM[:SS[.mmm]]][Z]`.
+    /// Milliseconds of a number of milliseconds or of `YYYY-MM-DD[THH:MM[:SS[.mmm]]][Z]`; of days that the calendar has.
     static func milliseconds(_ text: String) throws(UsageError) -> Int64 {
         if let number = Int64(text) { return number }
         let refused = UsageError("'\(text)' is no time: give milliseconds since 1970, or 2026-01-31T13:00:00Z")
-        let halves = text.split(whereSeparator: { $0 == "T" || $0 == " " })
-        let date = (halves.first ?? "").split(separator: "-").compactMap { Int64($0) }
-        guard halves.count <= 2, date.count == 3, (1...12).contains(date[1]), (1...31).contains(date[2]),
-            (0...9999).contains(date[0])
-        else { throw refused }
-        var result = days(date[0], date[1], date[2]) * 86_400_000
-        guard halves.count == 2 else { return result }
+        let halves = text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "T" || $0 == " " })
+        guard halves.count <= 2, let date = numbers(halves[0], "-", digits: [4, 2, 2]) else { throw refused }
+        let day = days(date[0], date[1], date[2])
+        // What the calendar doesn't have comes back as another day.
+        guard (1...12).contains(date[1]), civil(day) == (date[0], date[1], date[2]) else {
+            throw UsageError("'\(text)' is no time: there is no such day")
+        }
+        guard halves.count == 2 else { return day * 86_400_000 }
         var clock = halves[1]
         if clock.hasSuffix("Z") { clock.removeLast() }
-        let parts = clock.split(separator: ":", omittingEmptySubsequences: false)
-        guard (2...3).contains(parts.count), let hour = Int64(parts[0]), let minute = Int64(parts[1]),
-            (0..<24).contains(hour), (0..<60).contains(minute)
-        else { throw refused }
-        result += hour * 3_600_000 + minute * 60_000
-        if parts.count == 3 {
-            guard let seconds = Double(parts[2]), (0..<61).contains(seconds) else { throw refused }
-            result += Int64((seconds * 1000).rounded())
+        let parts = clock.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let time = numbers(parts[0], ":", digits: [2, 2, 2]) ?? numbers(parts[0], ":", digits: [2, 2]) else {
+            throw refused
         }
-        return result
+        guard time[0] < 24, time[1] < 60, time.count == 2 || time[2] < 60 else {
+            throw UsageError("'\(text)' is no time: a day ends at 23:59:59.999")
+        }
+        var result = day * 86_400_000 + time[0] * 3_600_000 + time[1] * 60_000
+        if time.count == 3 { result += time[2] * 1000 }
+        guard parts.count == 2 else { return result }
+        let fraction = parts[1].prefix(3)
+        guard time.count == 3, (1...9).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ 0x30...0x39 ~= $0 }),
+            let number = Int64(fraction + String(repeating: "0", count: 3 - fraction.count))
+        else { throw refused }
+        return result + number
+    }
+
+    /// Numbers of as many digits each.
+    private static func numbers(_ text: Substring, _ separator: Character, digits: [Int]) -> [Int64]? {
+        let parts = text.split(separator: separator, omittingEmptySubsequences: false)
+        guard parts.map(\.utf8.count) == digits, parts.allSatisfy({ $0.utf8.allSatisfy { 0x30...0x39 ~= $0 } }) else {
+            return nil
+        }
+        return parts.compactMap { Int64($0) }
     }
 
     /// A length of time in words.

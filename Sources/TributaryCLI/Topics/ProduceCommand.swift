@@ -5,9 +5,10 @@ enum ProduceCommand {
     static let spec = CommandSpec(
         words: ["topics", "produce"], summary: "Writes records into a topic, one for each line of files or of a pipe.",
         details:
-            "JSON lines have the members key, value, headers, timestamp (ms), partition and traceparent, all optional: a "
-            + "string is its text, null is null (a null value is a tombstone), {\"hex\": \"00ff\"} is bytes, any other value is "
-            + "written as JSON. Without a partition the key decides, as Java's producer would.\n"
+            "JSON lines have the member value, and may have key, headers, timestamp (ms), partition and traceparent; others are "
+            + "refused, but for those that 'topics consume' prints. A string is its text, null is null (a null value is a "
+            + "tombstone), {\"hex\": \"00ff\"} is bytes, any other value is the JSON as it is written, unless --key-format or "
+            + "--value-format says what is to be made of it. Without a partition the key decides, as Java's producer would.\n"
             + "The first line that can't be read stops it with its number; the lines before it are written.",
         operands: [
             OperandSpec(name: "TOPIC", summary: "the topic's name"),
@@ -15,20 +16,29 @@ enum ProduceCommand {
         ],
         options: LogAccess.options + [
             .choice(
-                "format", RecordInput.Format.allCases.map(\.rawValue),
+                "format", LineFormat.Kind.allCases.map(\.rawValue),
                 "lines of JSON (json, the default), of KEY:VALUE (text), or whole lines as values (value)"),
+            .format("key-format", windows: true, "what keys are written as: \(BytesFormat.keyHelp)"),
+            .format("value-format", "what values are written as: \(BytesFormat.valueHelp)"),
             .text("separator", "TEXT", "what stands between key and value of text lines (:)"),
+            .text("null", "TEXT", "keys and values of text lines, and whole lines, that are null"),
             .integer("partition", "P", "write everything into this partition"),
             .flag("by-key", "let the keys decide, whatever partitions the lines name"),
         ],
         examples: [
             "echo '{\"key\":\"DE1\",\"value\":{\"cents\":500}}' | tributary topics produce transactions --log ./bank-data",
             "tributary topics produce words --format text --log ./log words.txt",
+            "echo '42=1.5' | tributary topics produce prices --format text --separator = --key-format int64 "
+                + "--value-format double --log ./log",
         ], run: { try run($0, $1) })
 
     private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {
-        let format = arguments["format"].flatMap { RecordInput.Format(rawValue: $0) } ?? .json
-        let separator = Array((arguments["separator"] ?? ":").utf8)
+        var format = LineFormat(
+            key: BytesFormat(arguments["key-format"]), value: BytesFormat(arguments["value-format"]))
+        format.kind = arguments["format"].flatMap { LineFormat.Kind(rawValue: $0) } ?? .json
+        format.separator = Array((arguments["separator"] ?? ":").utf8)
+        format.null = arguments["null"].map { Array($0.utf8) }
+        guard !format.separator.isEmpty else { throw UsageError("--separator must not be empty") }
         let log = try LogAccess.open(arguments)
         defer { log.close() }
         let topic = try LogAccess.topic(arguments.operand(0), of: log)
@@ -41,14 +51,8 @@ enum ProduceCommand {
             let reader = try LineReader(path)
             var bar = ProgressBar(console, path, total: path == "-" ? 1 : Files.size(path) ?? 1)
             while let line = try reader.next() {
-                if line.isEmpty && format != .value { continue }
-                do {
-                    switch format {
-                    case .json: try writer.write(RecordInput(json: line))
-                    case .text: try writer.write(RecordInput(text: line, separator: separator))
-                    case .value: try writer.write(RecordInput(key: nil, value: line))
-                    }
-                } catch {
+                if line.isEmpty && format.kind != .value { continue }
+                do { try writer.write(try format.record(line)) } catch {
                     try writer.flush()
                     throw CommandError("\(reader.place): \(error); \(writer.count) records before it are written")
                 }

@@ -12,7 +12,7 @@ enum TopicsCommands {
             options: LogAccess.options + [json],
             examples: ["tributary topics list --log ./bank-data", "tributary topics list --kafka localhost:9092"],
             run: { arguments, console in
-                let log = try LogAccess.open(arguments)
+                let log = try LogAccess.open(arguments, for: .reading)
                 defer { log.close() }
                 let topics = try log.topics().map { try TopicReport($0, log) }
                 if arguments.has("json") {
@@ -35,7 +35,7 @@ enum TopicsCommands {
             options: LogAccess.options + [.text("group", "ID", "show this group's offsets and lag"), json],
             examples: ["tributary topics describe transactions --log ./bank-data --group bank"],
             run: { arguments, console in
-                let log = try LogAccess.open(arguments)
+                let log = try LogAccess.open(arguments, for: .reading)
                 defer { log.close() }
                 let topic = try LogAccess.topic(arguments.operand(0), of: log)
                 let report = try TopicReport(topic, log, group: arguments["group"])
@@ -45,7 +45,8 @@ enum TopicsCommands {
         CommandSpec(
             words: ["topics", "create"], summary: "Creates topics; makes an embedded log if it isn't there.",
             details: "Settings have Kafka's names and defaults: cleanup.policy (delete, compact), retention.ms, "
-                + "retention.bytes, delete.retention.ms, min.compaction.lag.ms, max.message.bytes and so on.",
+                + "retention.bytes, delete.retention.ms, min.compaction.lag.ms, max.message.bytes and so on.\n"
+                + "A name is said like this: \(TopicName.rule).",
             operands: [OperandSpec(name: "TOPIC", summary: "the names of the topics", arity: .some)],
             options: LogAccess.options + [
                 .integer("partitions", "N", "how many partitions each has (1)"),
@@ -81,7 +82,7 @@ enum TopicsCommands {
         guard let partitions = Int32(exactly: arguments.integer("partitions") ?? 1), partitions > 0 else {
             throw UsageError("--partitions must be 1 or more")
         }
-        let log = try LogAccess.open(arguments, creating: true)
+        let log = try LogAccess.open(arguments, for: .creating)
         defer { log.close() }
         for name in arguments.operands {
             if arguments.has("if-missing"), let topic = try log.topic(name) {

@@ -43,7 +43,7 @@ enum VerifyCommand {
             ChildProcess.endWithStandardInput()
         }
         let log: EmbeddedLog
-        do { log = try LogAccess.open(path) } catch let error as LogError {
+        do { log = try LogAccess.open(path, for: .reading) } catch let error as LogError {
             console.line("\(error)")
             return [.corrupt, .unknownFormat].contains(error.code) ? Status.finding : Status.unfinished
         }

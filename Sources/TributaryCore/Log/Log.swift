@@ -44,6 +44,16 @@ public protocol Log: AnyObject, Sendable {
     /// What a group has committed, without joining it.
     func committedOffsets(group: String) throws(LogError) -> [TopicPartition: CommittedOffset]
 
+    /// The groups that have committed offsets or members, by name.
+    ///
+    /// Throws ``LogError/Code/unsupported`` where the log can't tell.
+    func groups() throws(LogError) -> [GroupDescription]
+
+    /// Sets what a group has committed for some partitions, while nobody is in it.
+    ///
+    /// Throws ``LogError/Code/inUse`` while somebody is, ``LogError/Code/unsupported`` where the log can't do it.
+    func setCommittedOffsets(_ offsets: [TopicPartition: CommittedOffset], group: String) throws(LogError)
+
     /// The id of the log's last commit, as ``LogProducer/commitTransaction(offsets:group:)`` gives them; nil where it isn't known.
     ///
     /// State that belongs to a later one was made on a log that is lost.
@@ -228,6 +238,18 @@ public protocol LogProducer: AnyObject {
 extension Log {
     /// Unknown.
     public func newestCommit() throws(LogError) -> Int64? { nil }
+
+    /// For logs that can't tell.
+    public func groups() throws(LogError) -> [GroupDescription] {
+        throw LogError(.unsupported, "this log can't list its groups")
+    }
+
+    /// For logs that can't do it.
+    public func setCommittedOffsets(
+        _ offsets: [TopicPartition: CommittedOffset], group: String
+    ) throws(LogError) {
+        throw LogError(.unsupported, "this log can't change the offsets of a group from outside")
+    }
 }
 
 extension LogProducer {

@@ -75,6 +75,20 @@ public struct CommittedOffset: Sendable, Hashable {
     }
 }
 
+/// A group as the log knows it.
+public struct GroupDescription: Sendable, Hashable {
+    /// The name.
+    public var name: String
+    /// Who is in it, in words: processes, or clients and their hosts.
+    public var members: [String]
+
+    /// Describes a group.
+    public init(name: String, members: [String] = []) {
+        self.name = name
+        self.members = members
+    }
+}
+
 /// Whether an application's results may be doubled by a failure.
 public enum ProcessingGuarantee: String, Sendable, Hashable {
     /// Nothing is lost; after a failure records may be processed again.

@@ -64,6 +64,8 @@ public struct LogSink: Sendable {
     /// Lines below this level are not made.
     public let level: LogLevel
     private let handler: @Sendable (LogMessage) -> Void
+    /// Whether nobody chose it.
+    package var isDefault = false
 
     /// Makes a sink of a closure.
     public init(level: LogLevel = .info, _ handler: @escaping @Sendable (LogMessage) -> Void) {
@@ -84,12 +86,14 @@ public struct LogSink: Sendable {
 
     /// A sink that adds data to each line, after its own; a key that the line has is the line's.
     public func adding(_ metadata: [(key: String, value: String)]) -> LogSink {
-        LogSink(level: level) { [self] message in
+        var sink = LogSink(level: level) { [self] message in
             var message = message
             let own = message.metadata
             message.metadata += metadata.filter { pair in !own.contains { $0.key == pair.key } }
             handler(message)
         }
+        sink.isDefault = isDefault
+        return sink
     }
 
     /// Hands over a line if its level is high enough.

@@ -45,6 +45,10 @@ package enum TopicName {
     /// How many characters a name may have.
     package static let maximumLength = 249
 
+    /// What a name may be, as a sentence without its full stop.
+    package static let rule =
+        "a topic's name is 1 to \(maximumLength) of the characters A-Z a-z 0-9 . _ -, and neither '.' nor '..'"
+
     /// Whether a name is 1 to 249 of `A-Z a-z 0-9 . _ -`, and neither `.` nor `..`.
     package static func isValid(_ name: String) -> Bool {
         guard (1...maximumLength).contains(name.utf8.count), name != ".", name != ".." else { return false }

@@ -27,7 +27,9 @@ public final class EmbeddedLog: Log {
     ) throws(LogError) -> EmbeddedLog {
         guard !path.isEmpty else { throw LogError(.configuration, "the log's folder has no name") }
         try configuration.check()
-        try makeFolders(path, sync: configuration.durability == .synced, configuration.faults)
+        if !configuration.isReadOnly {
+            try makeFolders(path, sync: configuration.durability == .synced, configuration.faults)
+        }
         let core = try LogRegistry.shared.core(try resolvedPath(path), configuration)
         return EmbeddedLog(try LogHandle(core))
     }
@@ -57,19 +59,19 @@ public final class EmbeddedLog: Log {
 
     /// Creates topics, those before the first that can't be made.
     public func createTopics(_ specifications: [TopicSpecification]) throws(LogError) {
-        try handle.check()
+        try handle.checkWritable()
         try handle.core.store.createTopics(specifications)
     }
 
     /// Deletes topics with their records and the offsets committed for them.
     public func deleteTopics(_ names: [String]) throws(LogError) {
-        try handle.check()
+        try handle.checkWritable()
         for name in names { try handle.core.store.deleteTopic(name) }
     }
 
     /// Deletes all records before an offset in each partition; -1 stands for the end.
     public func deleteRecords(before offsets: [TopicPartition: Int64]) throws(LogError) {
-        try handle.check()
+        try handle.checkWritable()
         for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) {
             try handle.core.store.deleteRecords(partition, before: offset)
         }
@@ -99,13 +101,13 @@ public final class EmbeddedLog: Log {
 
     /// Makes a writer; one with a transactional id fences those that had it before.
     public func makeProducer(_ configuration: ProducerConfiguration) throws(LogError) -> any LogProducer {
-        try handle.check()
+        try handle.checkWritable()
         return try EmbeddedProducer(handle, configuration)
     }
 
     /// Joins a group as its only member; throws `inUse` with the process id of another.
     public func joinGroup(_ configuration: GroupConfiguration) throws(LogError) -> any LogGroup {
-        try handle.check()
+        try handle.checkWritable()
         return try EmbeddedGroup(handle, configuration)
     }
 
@@ -113,6 +115,21 @@ public final class EmbeddedLog: Log {
     public func committedOffsets(group: String) throws(LogError) -> [TopicPartition: CommittedOffset] {
         try handle.check()
         return try handle.core.store.committed(group)
+    }
+
+    /// The groups that have committed offsets, or whose application runs, by name.
+    public func groups() throws(LogError) -> [GroupDescription] {
+        try handle.check()
+        return try handle.core.groups()
+    }
+
+    /// Sets what a group has committed; throws `inUse` with the process of its member, if it has one.
+    public func setCommittedOffsets(
+        _ offsets: [TopicPartition: CommittedOffset], group: String
+    ) throws(LogError) {
+        let member = try joinGroup(GroupConfiguration(group: group, clientID: "offsets", tasks: 0))
+        defer { member.leave() }
+        try member.commit(offsets)
     }
 
     /// The id of the last commit under a transactional id, 0 if there was none: what became of a commit whose outcome is
@@ -135,7 +152,7 @@ public final class EmbeddedLog: Log {
 
     /// Runs retention and compaction now, on the calling thread, however little there is to do.
     public func performMaintenance() throws(LogError) {
-        try handle.check()
+        try handle.checkWritable()
         try handle.core.maintenance.runNow()
     }
 
@@ -160,6 +177,12 @@ final class LogHandle: Sendable {
 
     func check() throws(LogError) {
         if isClosed.load(ordering: .relaxed) { throw LogError(.closed, "the log is closed") }
+    }
+
+    /// Throws if the log is closed, or was opened for reading only.
+    func checkWritable() throws(LogError) {
+        try check()
+        if core.configuration.isReadOnly { throw LogError(.denied, "the log is open for reading only") }
     }
 
     func close() {

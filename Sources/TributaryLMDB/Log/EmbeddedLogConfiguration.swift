@@ -15,6 +15,12 @@ public struct EmbeddedLogConfiguration: Sendable {
         case relaxed
     }
 
+    /// Whether the log is only read: nothing in its folder is written or locked, so that a folder without the right to write
+    /// will do.
+    ///
+    /// What would write throws `denied`. Readers look for new records once a second. Where the process may not write LMDB's lock file,
+    /// a log that others write into meanwhile can take away what is being read: a read then throws `corrupt`, and may be tried again.
+    public var isReadOnly = false
     /// What a commit waits for.
     public var durability: Durability = .synced
     /// The most bytes the log's file can grow to, a reservation of addresses only.

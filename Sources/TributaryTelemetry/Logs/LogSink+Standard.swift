@@ -11,6 +11,13 @@ extension LogSink {
         }
     }
 
+    /// Warnings and what is worse, for people: what an application says unless it is told otherwise.
+    public static var warnings: LogSink {
+        var sink = text(level: .warning)
+        sink.isDefault = true
+        return sink
+    }
+
     /// Lines for programs: one JSON object each, with `trace_id`, `span_id` and `trace_flags` as fields of their own.
     public static func json(level: LogLevel = .info) -> LogSink {
         LogSink(level: level) { message in
@@ -25,6 +32,7 @@ package enum LogLine {
     /// Hands one line to the system in one call, so that lines of several threads don't mix.
     static func write(_ line: (inout ByteWriter) -> Void) {
         var writer = ByteWriter()
+        StandardErrorLine.shared.clear(before: &writer)
         line(&writer)
         _ = SystemFile.writeSome(2, writer.bytes)
     }

@@ -73,7 +73,7 @@ public final class MemoryLog: Log {
             for specification in specifications {
                 let name = specification.name
                 guard TopicName.isValid(name) else {
-                    throw LogError(.invalidRequest, "a topic's name is 1-249 of A-Z a-z 0-9 . _ -", topic: name)
+                    throw LogError(.invalidRequest, TopicName.rule, topic: name)
                 }
                 guard specification.partitions >= 1, specification.partitions <= 100_000 else {
                     throw LogError(.invalidRequest, "1 to 100000 partitions expected", topic: name)
@@ -190,6 +190,25 @@ public final class MemoryLog: Log {
             try state.checkOpen()
             return state.groups[group]?.committed ?? [:]
         }
+    }
+
+    /// The groups that have committed offsets or a member, by name.
+    public func groups() throws(LogError) -> [GroupDescription] {
+        try monitor.withLock { (state) throws(LogError) in
+            try state.checkOpen()
+            return state.groups.filter { $0.value.member != nil || !$0.value.committed.isEmpty }
+                .map { GroupDescription(name: $0.key, members: $0.value.member.map { ["member \($0)"] } ?? []) }
+                .sorted { $0.name < $1.name }
+        }
+    }
+
+    /// Sets what a group has committed, while nobody is in it.
+    public func setCommittedOffsets(
+        _ offsets: [TopicPartition: CommittedOffset], group: String
+    ) throws(LogError) {
+        let member = try joinGroup(GroupConfiguration(group: group, clientID: "offsets", tasks: 0))
+        defer { member.leave() }
+        try member.commit(offsets)
     }
 
     /// The id of the last commit of a transaction; 0 before the first.

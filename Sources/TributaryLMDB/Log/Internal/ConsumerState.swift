@@ -59,8 +59,8 @@ struct ConsumerState: ~Copyable {
         guard assignments.indices.contains(index), assignments[index].isActive, !assignments[index].isPaused else {
             return false
         }
-        guard let seen = assignments[index].seen else { return true }
-        return page.count(assignments[index].place) != seen
+        guard let seen = assignments[index].seen, let now = page.count(assignments[index].place) else { return true }
+        return now != seen
     }
 
     /// Has all partitions looked at again.

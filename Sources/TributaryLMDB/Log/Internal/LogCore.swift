@@ -27,12 +27,14 @@ final class LogCore: Sendable {
         let configuration = configuration.limited()
         self.configuration = configuration
         let syncs = configuration.durability == .synced
-        try makeFolders(directory + "/groups", sync: syncs, configuration.faults)
-        let opened = try Self.openFiles(directory, configuration, onClose)
+        if !configuration.isReadOnly { try makeFolders(directory + "/groups", sync: syncs, configuration.faults) }
+        let opened =
+            try configuration.isReadOnly
+            ? Self.openToRead(directory, configuration, onClose) : Self.openFiles(directory, configuration, onClose)
         environment = opened.0
         databases = opened.1
         clusterID = opened.2
-        wakePage = try WakePage(directory: directory)
+        wakePage = configuration.isReadOnly ? WakePage() : try WakePage(directory: directory)
         let store = LogStore(
             environment: environment, databases: databases, wake: wakePage, configuration: configuration,
             format: opened.3)
@@ -44,12 +46,14 @@ final class LogCore: Sendable {
 
     /// Counts one more user; the log's threads run as long as there are any.
     func retain() throws(LogError) {
+        if configuration.isReadOnly { return }
         try writer.retain()
         maintenance.retain()
     }
 
     /// Counts one user less.
     func release() {
+        if configuration.isReadOnly { return }
         maintenance.release()
         writer.release()
     }
@@ -248,10 +252,12 @@ final class LogRegistry: Sendable {
             if let core = found.core {
                 guard
                     core.configuration.mapSize == configuration.mapSize,
-                    core.configuration.durability == configuration.durability
+                    core.configuration.durability == configuration.durability,
+                    !core.configuration.isReadOnly || configuration.isReadOnly
                 else {
                     throw LogError(
-                        .configuration, "\(directory) is open in this process with another map size or durability")
+                        .configuration,
+                        "\(directory) is open in this process with another map size or durability, or for reading only")
                 }
                 return core
             }

@@ -49,6 +49,32 @@ struct LogDatabases: Sendable {
         times = try open("times", &transaction, isYounger: true)
         deaths = try open("deaths", &transaction, isYounger: true)
     }
+
+    /// Those of a log that is only read.
+    init(_ transaction: borrowing ReadTransaction, format: UInt32) throws(LMDBError) {
+        func open(
+            _ name: String, _ transaction: borrowing ReadTransaction, sealed: Bool = true
+        ) throws(LMDBError) -> LMDBDatabase {
+            do throws(LMDBError) {
+                var database = try transaction.openDatabase(name)
+                database.isSealed = sealed && format > 1
+                return database
+            } catch {
+                throw error.kind == .notFound
+                    ? transaction.environment.malformed("a table of the log is missing") : error
+            }
+        }
+        meta = try open("meta", transaction)
+        topics = try open("topics", transaction)
+        partitions = try open("partitions", transaction)
+        records = try open("records", transaction, sealed: false)
+        groups = try open("groups", transaction)
+        commits = try open("commits", transaction)
+        deletions = try open("deletions", transaction)
+        // No reader asks for these two, which older logs don't have.
+        times = deletions
+        deaths = deletions
+    }
 }
 
 /// Where keys of the log are built; made once and reused.

@@ -53,6 +53,25 @@ extension LogStore {
         }
     }
 
+    /// The names of all groups that have committed something.
+    func groupNames() throws(LogError) -> [String] {
+        try translating { () throws(LMDBError) in
+            let transaction = try environment.read()
+            try transaction.checkRows(databases.groups)
+            let cursor = try transaction.cursor(databases.groups)
+            var names: [String] = []
+            var entry = try cursor.move(.first)
+            while let found = entry {
+                guard let size = found.key.integer(at: 0, as: UInt16.self),
+                    let name = String(strictUTF8: found.key.dropping(2).prefix(Int(size)))
+                else { throw environment.malformed("a committed offset") }
+                if names.last != name { names.append(name) }
+                entry = try cursor.move(.next)
+            }
+            return names
+        }
+    }
+
     /// Makes whoever used a transactional id before a stranger; returns the epoch that counts from now on.
     func beginEpoch(_ id: String) throws(LogError) -> UInt64 {
         guard (1...500).contains(id.utf8.count) else {

@@ -67,7 +67,7 @@ extension LogStore {
     func createTopics(_ specifications: [TopicSpecification]) throws(LogError) {
         for specification in specifications {
             guard TopicName.isValid(specification.name) else {
-                throw LogError(.invalidRequest, "not a topic's name", topic: specification.name)
+                throw LogError(.invalidRequest, TopicName.rule, topic: specification.name)
             }
             guard specification.partitions > 0, specification.partitions <= 100_000 else {
                 throw LogError(.invalidRequest, "a topic has 1 to 100,000 partitions", topic: specification.name)

@@ -14,8 +14,8 @@ internal import TributaryCore
 /// commit and this leaves them as they were: readers look everywhere once a second.
 @safe final class WakePage: Sendable {
     private static let counters = (4096 - 64) / 4
-    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
-    nonisolated(unsafe) private let changes: UnsafeMutablePointer<Atomic<UInt32>>
+    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer?
+    nonisolated(unsafe) private let changes: UnsafeMutablePointer<Atomic<UInt32>>?
     /// Changes with each commit of any process.
     let word: FutexWord
 
@@ -25,15 +25,15 @@ internal import TributaryCore
         return 1 + Int((mixed >> 32) % UInt64(counters - 1))
     }
 
-    /// What the counter at a place shows; that at 0 is everybody's.
-    func count(_ place: Int) -> UInt32 {
-        guard (0..<Self.counters).contains(place) else { return 0 }
+    /// What the counter at a place shows; that at 0 is everybody's. Nil where nobody tells this process.
+    func count(_ place: Int) -> UInt32? {
+        guard let changes = unsafe changes, (0..<Self.counters).contains(place) else { return nil }
         return unsafe changes[place].load(ordering: .sequentiallyConsistent)
     }
 
     /// Notes that something was written that readers of partitions with this counter are to see.
     func note(_ place: Int) {
-        guard (0..<Self.counters).contains(place) else { return }
+        guard let changes = unsafe changes, (0..<Self.counters).contains(place) else { return }
         _ = unsafe changes[place].wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
 
@@ -63,7 +63,14 @@ internal import TributaryCore
         unsafe word = FutexWord(shared: mapped)
     }
 
-    deinit { unsafe munmap(memory, 4096) }
+    /// A word of this process only, for those who may not write to the page: nobody tells them of a commit.
+    init() {
+        unsafe memory = nil
+        unsafe changes = nil
+        word = FutexWord()
+    }
+
+    deinit { if let memory = unsafe memory { unsafe munmap(memory, 4096) } }
 }
 
 /// The error of the call that just failed.

@@ -1,0 +1,43 @@
+// Each event once: `events` in, `unique-events` out, without those whose id was seen in the ten minutes before.
+//
+//     Deduplication LOG
+import Tributary
+
+@main struct Deduplication: TributaryApp {
+    let configuration = StreamsConfiguration(
+        applicationID: "deduplication", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"))
+
+    func build(_ builder: StreamsBuilder) throws {
+        let span = Seen.span.milliseconds
+        builder.addStateStore(
+            StoreDescription(
+                name: "seen",
+                kind: .window(retention: 2 * span, size: span, retainsDuplicates: false, timestamped: false)))
+        builder.stream("events", key: .string, value: .string)
+            .processValues(stores: ["seen"], value: .string) { Seen() }
+            .to("unique-events")
+    }
+}
+
+/// Forwards an event whose id, the key, was not forwarded in the time before.
+final class Seen: FixedKeyProcessor {
+    static let span = Duration.seconds(600)
+
+    private var context: FixedKeyProcessorContext<String, String>?
+    private var seen: WindowStore<String, Int64>?
+
+    func initialize(_ context: FixedKeyProcessorContext<String, String>) throws {
+        self.context = context
+        seen = try context.windowStore("seen", key: .string, value: .int64)
+    }
+
+    func process(_ record: Record<String, String>) throws {
+        guard let seen, let context else { return }
+        let earlier = try seen.fetch(
+            record.key, from: record.timestamp - Self.span.milliseconds, through: record.timestamp)
+        defer { earlier.close() }
+        guard earlier.next() == nil else { return }
+        try seen.put(record.key, record.timestamp, windowStart: record.timestamp)
+        try context.forward(record)
+    }
+}

@@ -1,0 +1,64 @@
+// Cards that pay more than a limit within one minute: `payments` (card: amount) in, `alerts` out.
+//
+// A minute is judged when it is over, by a punctuation in the time of the payments: an alert has the whole sum.
+//
+//     FraudAlerts LOG
+import Tributary
+
+@main struct FraudAlerts: TributaryApp {
+    let configuration = StreamsConfiguration(
+        applicationID: "fraud-alerts", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"))
+
+    func build(_ builder: StreamsBuilder) throws {
+        builder.addStateStore(StoreDescription(name: "sums", kind: .keyValue))
+        builder.stream("payments", key: .string, value: .json(Payment.self))
+            .process(stores: ["sums"], key: .string, value: .json(Alert.self)) { Watch() }
+            .to("alerts")
+    }
+}
+
+struct Payment: Codable {
+    var cents: Int64
+}
+
+struct Alert: Codable {
+    /// When the minute began, ms.
+    var minute: Int64
+    var cents: Int64
+}
+
+final class Watch: Processor {
+    static let limit: Int64 = 100_000
+    static let minute: Int64 = 60_000
+
+    private var context: ProcessorContext<String, Alert>?
+    /// Cents by minute and card: `0000001769864400000 card`, so that what is over comes first.
+    private var sums: KeyValueStore<String, Int64>?
+
+    func initialize(_ context: ProcessorContext<String, Alert>) throws {
+        self.context = context
+        sums = try context.keyValueStore("sums", key: .string, value: .int64)
+        context.schedule(every: .milliseconds(Self.minute), .streamTime) { [unowned self] time in try judge(time) }
+    }
+
+    func process(_ record: Record<String, Payment>) throws {
+        guard let sums else { return }
+        let digits = String(record.timestamp / Self.minute * Self.minute)
+        let key = String(repeating: "0", count: max(19 - digits.count, 0)) + digits + " " + record.key
+        try sums.put(key, (try sums.get(key)?.value ?? 0) + record.value.cents)
+    }
+
+    private func judge(_ time: Int64) throws {
+        guard let sums, let context else { return }
+        for entry in try sums.all() {
+            let parts = entry.key.split(separator: " ", maxSplits: 1)
+            guard parts.count == 2, let minute = Int64(parts[0]), minute + Self.minute <= time else { break }
+            if entry.value > Self.limit {
+                let alert = Alert(minute: minute, cents: entry.value)
+                try context.forward(
+                    Record(key: String(parts[1]), value: alert, timestamp: minute + Self.minute), from: entry)
+            }
+            try sums.delete(entry.key)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// Revenue by customer: `orders` in, as lines of a format of their own, `revenue` out; what can't be read goes to `dead-orders`.
+//
+//     Orders LOG
+import Tributary
+
+@main struct Orders: TributaryApp {
+    var configuration: StreamsConfiguration {
+        var configuration = StreamsConfiguration(
+            applicationID: "orders", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"),
+            // Each order that is left out is a warning; here they are expected.
+            logs: .none)
+        configuration.runtime.deadLetterTopic = "dead-orders"
+        configuration.runtime.deserializationHandler = { _ in .continue }
+        configuration.runtime.processingHandler = { _ in .continue }
+        return configuration
+    }
+
+    func build(_ builder: StreamsBuilder) throws {
+        builder.stream("orders", key: .string, value: .order)
+            .filter { _, order in
+                guard order.quantity > 0 else { throw OrderError.nothingOrdered }
+                return true
+            }
+            .groupBy(key: .string, value: .order) { _, order in order.customer }
+            .aggregate(as: "revenue", value: .int64, initial: 0) { _, order, cents in
+                cents += order.quantity * order.cents
+            }
+            .toStream()
+            .to("revenue")
+    }
+}
+
+/// `customer|quantity|cents`, the cents of one piece.
+struct Order {
+    var customer: String
+    var quantity: Int64
+    var cents: Int64
+}
+
+enum OrderError: Error, CustomStringConvertible {
+    case nothingOrdered
+
+    var description: String { "an order of nothing" }
+}
+
+extension Serde where Value == Order {
+    /// The format of the orders.
+    static var order: Serde<Order> {
+        Serde(
+            name: "order",
+            decode: { (bytes) throws(SerdeError) in
+                let fields = (String(strictUTF8: bytes) ?? "").split(separator: "|", omittingEmptySubsequences: false)
+                guard fields.count == 3, !fields[0].isEmpty, let quantity = Int64(fields[1]),
+                    let cents = Int64(fields[2])
+                else { throw SerdeError(.malformed, serde: "order", "customer|quantity|cents expected") }
+                return Order(customer: String(fields[0]), quantity: quantity, cents: cents)
+            },
+            encode: { (order, writer) throws(SerdeError) in
+                writer.append(utf8: "\(order.customer)|\(order.quantity)|\(order.cents)")
+            })
+    }
+}

@@ -1,0 +1,30 @@
+// Page views by region and minute: `views` (user: page) joined with `users` (user: region), out to `views-by-region`.
+//
+//     PageViews LOG
+import Tributary
+
+@main struct PageViews: TributaryApp {
+    let configuration = StreamsConfiguration(
+        applicationID: "page-views", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"))
+
+    func build(_ builder: StreamsBuilder) throws {
+        let users = builder.table("users", key: .string, value: .json(User.self), as: "users")
+        let minute = Duration.seconds(60)
+        builder.stream("views", key: .string, value: .json(View.self))
+            .join(users) { _, user in user.region }
+            .groupBy(key: .string, value: .string) { _, region in region }
+            // Each partition of the views is read at its own pace, so that one may be behind another by hours.
+            .windowedBy(.tumbling(size: minute, grace: .seconds(86_400)))
+            .count(as: "views-by-minute")
+            .toStream()
+            .to("views-by-region", key: .timeWindowed(.string, size: minute.milliseconds))
+    }
+}
+
+struct User: Codable {
+    var region: String
+}
+
+struct View: Codable {
+    var page: String
+}

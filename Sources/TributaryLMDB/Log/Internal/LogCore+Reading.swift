@@ -1,0 +1,71 @@
+internal import TributaryCore
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+extension LogCore {
+    /// Opens the files of a log that is there, without a lock and without writing anything into its folder.
+    static func openToRead(
+        _ directory: String, _ configuration: EmbeddedLogConfiguration, _ onClose: @escaping @Sendable () -> Void
+    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String, UInt32) {
+        let path = directory + "/log.mdb"
+        guard !isMissingOrEmpty(path) else {
+            throw LogError(.configuration, "there is no log in \(directory), and a reader makes none")
+        }
+        try LogFileCheck.run(path)
+        var options = LMDBOptions(maximumDatabases: 16, maximumReaders: readers, readOnly: true)
+        options.onClose = onClose
+        options.logs = configuration.logs
+        // With the lock file of the writers, where it may be written to, they keep what is being read.
+        let lock = path + "-lock"
+        guard unsafe access(lock, R_OK | W_OK) != 0 else { return try readStart(path, path, options) }
+        // LMDB makes its lock file beside the name that it opens: a link elsewhere has one of its own.
+        let folder = try makeTemporaryFolder()
+        let link = folder + "/log.mdb"
+        defer {
+            removeFile(link)
+            removeFile(link + "-lock")
+            _ = unsafe rmdir(folder)
+        }
+        guard unsafe symlink(path, link) == 0 else { throw systemError("symlink", link) }
+        return try readStart(path, link, options)
+    }
+
+    private static func readStart(
+        _ path: String, _ name: String, _ options: LMDBOptions
+    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String, UInt32) {
+        let format: UInt32
+        do throws(LMDBError) {
+            let environment = try LMDBEnvironment(path: name, options: options)
+            let reader = try environment.read()
+            let meta = try reader.openDatabase("meta")
+            var key = LogKey()
+            key.text("format")
+            guard let found = try reader.value(meta, key.bytes)?.integer(at: 0, as: UInt32.self) else {
+                throw environment.malformed("the format is missing")
+            }
+            format = found
+            if formats.contains(format) {
+                let databases = try LogDatabases(reader, format: format)
+                key.text("cluster")
+                guard let cluster = try reader.value(databases.meta, key.bytes) else {
+                    throw environment.malformed("the cluster's id is missing")
+                }
+                let id = String(decoding: [UInt8](copying: cluster), as: UTF8.self)
+                return (environment, databases, id, format)
+            }
+        } catch { throw LogError(error) }
+        throw LogError(
+            .unknownFormat, "\(path) has format \(format), this library knows \(Self.format): use a newer library")
+    }
+
+    private static func makeTemporaryFolder() throws(LogError) -> String {
+        let parent = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
+        var template = Array("\(parent)/tributary-reader-XXXXXX".utf8CString)
+        guard let made = unsafe mkdtemp(&template) else { throw systemError("mkdtemp", parent) }
+        return unsafe String(cString: made)
+    }
+}
