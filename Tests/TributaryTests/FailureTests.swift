@@ -181,7 +181,7 @@ import TributaryTesting
     func counted() throws -> Topology {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream()
-            .mapValues(named: "check", value: .int64) { (key: String, count: Int64) -> Int64 in
+            .mapValuesWithKey(named: "check", value: .int64) { key, count in
                 if key.hasPrefix("bad") { throw Refused.negative }
                 return count
             }

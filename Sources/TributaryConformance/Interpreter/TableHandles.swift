@@ -13,7 +13,7 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
             return StreamHandle(stream: table.toStream(named: named), key: key, keyFormat: keyFormat)
         }
         let function = try statement.keyFunction()
-        let stream = table.toStream(named: named, key: .caseKey) { function($0, $1.caseValue) }
+        let stream = table.toStream(named: named).selectKey(key: .caseKey) { function($0, $1.caseValue) }
         return StreamHandle(stream: stream, key: .caseKey, keyFormat: .text)
     }
 }

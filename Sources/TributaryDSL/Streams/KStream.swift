@@ -6,6 +6,9 @@ public import TributaryLineage
 /// A value that describes: nothing runs until the topology does. Keys and values are typed; a type with a null of its own
 /// (`Serde.optional`) sees nulls as data, any other gets tombstones passed by (`NullableValue`). Closures are `@Sendable`,
 /// run on stream threads one record at a time per task, and may throw: the processing handler then decides.
+///
+/// A name stands for closures of one number of parameters: what also sees the key is called so (``mapValuesWithKey(named:value:_:)``).
+/// Overloads that differ in that alone make a chain of six operators too much for the compiler.
 public struct KStream<Key, Value> {
     @usableFromInline let graph: TopologyGraph
     @usableFromInline let node: Int
@@ -111,7 +114,7 @@ public struct KStream<Key, Value> {
 
     /// Replaces each value, seeing the key too.
     @inlinable
-    public func mapValues<Result>(
+    public func mapValuesWithKey<Result>(
         named: String? = nil, value serde: Serde<Result>? = nil,
         _ transform: @escaping @Sendable (Key, Value) throws -> Result
     ) -> KStream<Key, Result> {
@@ -128,6 +131,30 @@ public struct KStream<Key, Value> {
     /// Replaces each value by any number of values, in order.
     @inlinable
     public func flatMapValues<Results: Sequence>(
+        named: String? = nil, value serde: Serde<Results.Element>? = nil,
+        _ transform: @escaping @Sendable (Value) throws -> Results
+    ) -> KStream<Key, Results.Element> {
+        child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
+            var keyless: ((Value, borrowing RecordMeta) throws -> Void)?
+            if let following = next.keyless {
+                keyless = { value, meta in
+                    guard let results = try user.run(meta, { try transform(value) }) else { return }
+                    for result in results { try following(result, meta) }
+                }
+            }
+            return Sink(
+                call: { key, value, meta in
+                    guard let results = try user.run(meta, { try transform(value) }) else { return }
+                    for result in results { try next.call(key, result, meta) }
+                },
+                delete: { key, meta in try next.delete(key, meta) }, keyless: keyless,
+                keylessDelete: keyless == nil ? nil : next.keylessDelete)
+        }
+    }
+
+    /// Replaces each value by any number of values, in order, seeing the key too.
+    @inlinable
+    public func flatMapValuesWithKey<Results: Sequence>(
         named: String? = nil, value serde: Serde<Results.Element>? = nil,
         _ transform: @escaping @Sendable (Key, Value) throws -> Results
     ) -> KStream<Key, Results.Element> {

@@ -47,7 +47,7 @@ extension KStream {
 
     /// Joins each record with the table's row of the same key, the key given to the closure too.
     @inlinable
-    public func join<Other, Result>(
+    public func joinWithKey<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
         result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
@@ -69,7 +69,7 @@ extension KStream {
 
     /// Joins each record with the table's row of the same key, or with nil; the key given to the closure too.
     @inlinable
-    public func leftJoin<Other, Result>(
+    public func leftJoinWithKey<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
         result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {

@@ -50,15 +50,6 @@ public struct KTable<Key, Value> {
             graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: valueSerde,
             needsRepartition: false, sources: sources)
     }
-
-    /// A stream of the table's changes under new keys.
-    @inlinable
-    public func toStream<NewKey>(
-        named: String? = nil, key: Serde<NewKey>? = nil,
-        _ select: @escaping @Sendable (Key, Value) throws -> NewKey
-    ) -> KStream<NewKey, Value> {
-        toStream(named: named).selectKey(key: key, select)
-    }
 }
 
 /// The store of a table while a topology is built: made only if something needs it.
