@@ -41,7 +41,7 @@ let accounts = builder.table("accounts", key: .string, value: .json(Account.self
 builder.stream("transactions", key: .string, value: .json(Transaction.self))
     .join(accounts) { transaction, account in Posting(transaction, account) }
     .groupByKey()
-    .aggregate(as: "balances", value: .json(Balance.self), initial: .zero) { _, posting, balance in
+    .aggregate(into: Balance.zero, as: "balances", value: .json(Balance.self)) { balance, posting in
         balance.apply(posting)
     }
     .toStream()

@@ -21,7 +21,7 @@ let accounts = builder.table("accounts", key: .string, value: .json(Account.self
 builder.stream("transactions", key: .string, value: .json(Transaction.self))
     .join(accounts) { Balance(owner: $1.owner, cents: $0.cents - $1.feeCents) }
     .groupByKey()
-    .aggregate(as: "balances", value: .json(Balance.self), initial: Balance()) { _, posting, balance in
+    .aggregate(into: Balance(), as: "balances", value: .json(Balance.self)) { balance, posting in
         balance = Balance(owner: posting.owner, cents: balance.cents + posting.cents)
     }
     .toStream()

@@ -18,8 +18,7 @@ import TributaryTesting
                 return value
             }
             .groupByKey()
-            .aggregate(as: "counts", value: .int64, initial: 0) {
-                (_: String, _: String, count: inout Int64) in
+            .aggregate(into: 0, as: "counts", value: .int64) { count, _ in
                 clock.work(closure)
                 count += 1
             }

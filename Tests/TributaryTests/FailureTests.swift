@@ -55,7 +55,7 @@ import TributaryTesting
     func sums() throws -> Topology {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .double).groupByKey()
-            .aggregate(as: "sums", value: .json(Reading.self), initial: Reading(value: 0)) { _, value, sum in
+            .aggregate(into: Reading(value: 0), as: "sums", value: .json(Reading.self)) { sum, value in
                 sum.value += value
             }
             .toStream().to("out")
@@ -72,7 +72,7 @@ import TributaryTesting
     func windowed() throws -> Topology {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .double).groupByKey().windowedBy(.tumbling(size: .seconds(10)))
-            .aggregate(as: "sums", value: .json(Reading.self), initial: Reading(value: 0)) { _, value, sum in
+            .aggregate(into: Reading(value: 0), as: "sums", value: .json(Reading.self)) { sum, value in
                 sum.value += value
             }
             .toStream().to("out")

@@ -51,30 +51,6 @@ public struct KGroupedStream<Key, Value> {
             })
     }
 
-    /// Aggregates the values of each key.
-    ///
-    /// - Parameters:
-    ///   - name: the store's name, which makes the table queryable.
-    ///   - value: the aggregate's serde.
-    ///   - materialized: the store's settings, if more than its name is to be said.
-    ///   - named: the node's name.
-    ///   - initial: the aggregate before the first record.
-    ///   - aggregator: changes the aggregate; one that is null afterwards is deleted.
-    @inlinable
-    public func aggregate<Aggregate>(
-        as name: String? = nil, value: Serde<Aggregate>? = nil,
-        materialized: Materialized<Key, Aggregate>? = nil, named: String? = nil,
-        initial: @autoclosure @escaping @Sendable () -> Aggregate,
-        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
-    ) -> KTable<Key, Aggregate> {
-        let settings = materialized ?? Materialized(as: name)
-        return aggregation(
-            "KSTREAM-AGGREGATE-", settings, settings.value ?? value, named,
-            step: { context, store, next, name, services, aggregate in
-                AggregateSinks.aggregate(aggregate, next, services, name, initial, aggregator)
-            })
-    }
-
     /// Groups the records of each key by windows of time.
     public func windowedBy(_ windows: TimeWindows) -> TimeWindowedKStream<Key, Value> {
         TimeWindowedKStream(grouped: self, windows: windows)

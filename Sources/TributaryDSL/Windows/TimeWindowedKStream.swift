@@ -37,28 +37,6 @@ public struct TimeWindowedKStream<Key, Value> {
         }
     }
 
-    /// Aggregates the values of each key in each window.
-    ///
-    /// - Parameters:
-    ///   - name: the store's name, which makes the table queryable.
-    ///   - value: the aggregate's serde.
-    ///   - materialized: the store's settings, if more than its name is to be said.
-    ///   - named: the node's name.
-    ///   - initial: the aggregate before the first record.
-    ///   - aggregator: changes the aggregate; one that is null afterwards is deleted.
-    @inlinable
-    public func aggregate<Aggregate>(
-        as name: String? = nil, value: Serde<Aggregate>? = nil,
-        materialized: Materialized<Key, Aggregate>? = nil, named: String? = nil,
-        initial: @autoclosure @escaping @Sendable () -> Aggregate,
-        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
-    ) -> KTable<Windowed<Key>, Aggregate> {
-        let settings = materialized ?? Materialized(as: name)
-        return aggregation("KSTREAM-AGGREGATE-", settings, settings.value ?? value, named) {
-            $0.aggregate(initial, aggregator)
-        }
-    }
-
     @inlinable
     func aggregation<Aggregate>(
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
