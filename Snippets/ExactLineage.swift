@@ -42,8 +42,8 @@ final class Best: Processor {
 
 let builder = StreamsBuilder()
 builder.addStateStore(StoreDescription(name: "best", kind: .timestampedKeyValue))
-builder.stream("texts", key: .string, value: .string)
+builder.stream("texts", of: String.self)
     .mapValues { text in try score(text) }
-    .process(stores: ["best"], key: .string, value: .double) { Best() }
+    .process(stores: ["best"]) { Best() }
     .to("scores")
 print(try builder.build().describe())

@@ -85,6 +85,11 @@ extension StreamsApplication {
         StoreQueries(name: name, application: self, key: key, value: value)
     }
 
+    /// Queries of a store by name, with the serdes that its types name.
+    public func store<Key: Recordable, Value: Recordable>(
+        _ name: String, keyedBy key: Key.Type = String.self, of value: Value.Type
+    ) -> StoreQueries<Key, Value> { store(name, key: Key.serde, value: Value.serde) }
+
     /// All rows of a store as the stream threads see them: keys in the store's layout, values as bytes.
     package func rows(ofStore name: String) async throws -> [QueriedRow] {
         var query = StoreQuery.range(nil, nil)

@@ -30,6 +30,22 @@ public final class StreamsBuilder {
         stream([topic], key: key, value: value, named: named, timestamps: timestamps)
     }
 
+    /// A stream of a topic's records, whose types name their serdes (``/TributaryCore/Recordable``).
+    ///
+    /// - Parameters:
+    ///   - topic: its name.
+    ///   - key: the key's type; an optional if null keys are data.
+    ///   - value: the value's type; an optional if null values are data.
+    ///   - named: the source node's name.
+    ///   - timestamps: says when a record happened, if not at its own timestamp.
+    @inlinable
+    public func stream<Key: Recordable, Value: Recordable>(
+        _ topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type, named: String? = nil,
+        timestamps: TimestampExtractor? = nil
+    ) -> KStream<Key, Value> {
+        stream([topic], key: Key.serde, value: Value.serde, named: named, timestamps: timestamps)
+    }
+
     /// A stream of the records of several topics.
     @inlinable
     public func stream<Key, Value>(
@@ -88,6 +104,24 @@ public final class StreamsBuilder {
         return KTable(
             graph: graph, node: node, output: output, keySerde: records.keySerde, valueSerde: records.valueSerde,
             store: state, sources: [source])
+    }
+
+    /// A table of a topic whose types name their serdes (``/TributaryCore/Recordable``).
+    ///
+    /// - Parameters:
+    ///   - topic: its name.
+    ///   - key: the key's type.
+    ///   - value: the value's type; an optional if a null is to be a value and not a deletion.
+    ///   - name: the store's name, which makes the table queryable.
+    ///   - named: begins the names of the source and of the table's node.
+    ///   - timestamps: says when a record happened, if not at its own timestamp.
+    @inlinable
+    public func table<Key: Recordable, Value: Recordable>(
+        _ topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type, as name: String? = nil,
+        named: String? = nil, timestamps: TimestampExtractor? = nil
+    ) -> KTable<Key, Value> {
+        table(
+            topic, key: Key.serde, value: Value.serde, as: name, named: named, timestamps: timestamps)
     }
 
     /// Adds a store for processors, which name it when they are connected; several may share it.

@@ -156,13 +156,13 @@ import TributaryTesting
         let text = Serde<String>.string
         return Serde(
             name: "text\(open)",
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 let all = try text.decode(bytes)
                 guard all.first == open, all.last == close else {
                     throw SerdeError(.malformed, serde: "text\(open)", "no brackets")
                 }
                 return String(all.dropFirst().dropLast())
-            }, encode: { (value, writer) throws(SerdeError) in try text.encode("\(open)\(value)\(close)", &writer) })
+            }, encode: { value, writer in try text.encode("\(open)\(value)\(close)", &writer) })
     }
 
     private static let square = bracketed("[", "]")

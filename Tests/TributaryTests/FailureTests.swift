@@ -160,11 +160,11 @@ import TributaryTesting
     @Test func `a stored value that its serde refuses asks the handler for bytes`() throws {
         let picky = Serde<String>(
             name: "picky",
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 let text = String(decoding: [UInt8](copying: bytes), as: UTF8.self)
                 guard text != "bad" else { throw SerdeError(.malformed, serde: "picky", "not this one") }
                 return text
-            }, encode: { (value, writer) throws(SerdeError) in writer.append(utf8: value) })
+            }, encode: { value, writer in writer.append(utf8: value) })
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).mapValues(value: picky) { $0 }
             .groupByKey().reduce(as: "last") { _, new in new }.toStream().to("out")

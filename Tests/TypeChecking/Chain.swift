@@ -4,7 +4,7 @@ import Tributary
 func chain(_ builder: StreamsBuilder) throws -> Topology {
     let names = builder.table("names", key: .string, value: .string)
     let rates = builder.table("rates", key: .string, value: .double)
-    builder.stream("in", key: .string, value: .string)
+    builder.stream("in", of: String.self)
         .filter { key, value in !key.isEmpty && value.count > 1 }
         .mapValues { $0.lowercased() }
         .mapValues { $0.utf8.count }
@@ -18,22 +18,22 @@ func chain(_ builder: StreamsBuilder) throws -> Topology {
         .peek { key, value in print(key, value) }
         .flatMapValues { $0.split(separator: "-").map(String.init) }
         .flatMapValuesWithKey { key, value in [key, value] }
-        .selectKey(key: .string) { _, word in word }
-        .map(key: .string, value: .int64) { key, value in (key + value, Int64(value.count)) }
+        .selectKey { _, word in word }
+        .map { key, value in (key + value, Int64(value.count)) }
         .join(rates) { count, rate in Double(count) * rate }
-        .joinWithKey(rates, value: .double) { key, value, rate in key.count > 3 ? value * rate : value / rate }
-        .leftJoinWithKey(names, result: .string) { key, value, name in "\(key) \(value) \(name ?? "")" }
-        .repartition(named: "again", value: .string)
+        .joinWithKey(rates) { key, value, rate in key.count > 3 ? value * rate : value / rate }
+        .leftJoinWithKey(names) { key, value, name in "\(key) \(value) \(name ?? "")" }
+        .repartition(named: "again")
         .mapValues { $0.uppercased() }
-        .mapValues(value: .int64) { Int64($0.count) &+ 1 }
+        .mapValues { Int64($0.count) &+ 1 }
         .groupByKey()
         .reduce { $0 + $1 }
         .toStream()
         .mapValues { $0 / 2 }
         .mapValues { $0 > 10 ? $0 : -$0 }
-        .flatMap(key: .string, value: .int64) { key, value in [(key, value), (key + "!", value * 2)] }
+        .flatMap { key, value in [(key, value), (key + "!", value * 2)] }
         .filter { $1 != 0 }
-        .groupBy(key: .string) { key, value in key + String(value) }
+        .groupBy { key, value in key + String(value) }
         .count(as: "counts")
         .toStream()
         .to("out")

@@ -122,9 +122,7 @@ extension KStream {
     ) -> KStream<Key, Value> {
         let names = graph.repartitionNames(prefix)
         guard let keySerde, let valueSerde else {
-            graph.fail(
-                "the repartition topic '\(names.topic)' needs serdes for key and value, and an operator before it "
-                    + "changed the type: give key: and value: where the stream is grouped, joined or repartitioned")
+            graph.failWithoutSerde("the repartition topic '\(names.topic)'", keySerde, valueSerde)
             return self
         }
         graph.addRepartition(names.topic, partitions: partitions, hasGeneratedName: hasGeneratedName)

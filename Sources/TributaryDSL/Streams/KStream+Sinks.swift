@@ -38,7 +38,7 @@ extension KStream {
         let name = graph.name("KSTREAM-SINK-", named)
         let id = graph.add(name, .sink(topic: topic), parents: [node])
         guard let key = key ?? keySerde, let value = value ?? valueSerde else {
-            return graph.fail("the sink to '\(topic)' needs serdes for key and value: give key: and value:")
+            return graph.failWithoutSerde("the sink to '\(topic)'", key ?? keySerde, value ?? valueSerde)
         }
         attachSink(
             encoded(key: key, value: value).output, id, name, topic: topic, key: key, value: value,
@@ -56,7 +56,7 @@ extension KStream {
         let name = graph.name("KSTREAM-SINK-", named)
         let id = graph.add(name, .sink(topic: nil), parents: [node])
         guard let key = key ?? keySerde, let value = value ?? valueSerde else {
-            return graph.fail("the sink '\(name)' needs serdes for key and value: give key: and value:")
+            return graph.failWithoutSerde("the sink '\(name)'", key ?? keySerde, value ?? valueSerde)
         }
         let nulls = Nullability<Value>.of()
         encoded(key: key, value: value).output.attach(id, name) { context in

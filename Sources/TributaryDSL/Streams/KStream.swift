@@ -26,8 +26,8 @@ public struct KStream<Key, Value> {
         self.graph = graph
         self.node = node
         self.output = output
-        self.keySerde = keySerde
-        self.valueSerde = valueSerde
+        self.keySerde = keySerde ?? Serde<Key>.standard
+        self.valueSerde = valueSerde ?? Serde<Value>.standard
         self.needsRepartition = needsRepartition
         self.sources = sources
     }

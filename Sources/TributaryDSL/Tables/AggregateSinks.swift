@@ -88,7 +88,7 @@ final class AggregateStore<Key, Aggregate> {
                 "a node below an aggregation needs the key's serde: give key: where the stream is grouped")
         }
         let record: Key
-        do throws(SerdeError) { record = try key.decode(meta.key) } catch {
+        do { record = try key.decode(meta.key) } catch {
             return try services.deserializationFailed(node: node, error, meta)
         }
         if isNull { try next.delete(record, meta) } else { try next.call(record, aggregate, meta) }

@@ -71,8 +71,8 @@ public struct KGroupedStream<Key, Value> {
         let id = graph.add(name, parents: [input.node])
         let output = Output<Key, Aggregate>()
         let key = settings.key ?? input.keySerde
-        guard let value else {
-            graph.fail("the aggregation '\(name)' needs a serde for its values: give value:")
+        guard let value = value ?? .standard, key != nil else {
+            graph.failWithoutSerde("the aggregation '\(name)'", key, value ?? .standard)
             return KTable(
                 graph: graph, node: id, output: output, keySerde: key, valueSerde: nil,
                 store: TableStoreState(

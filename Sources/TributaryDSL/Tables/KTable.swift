@@ -20,8 +20,8 @@ public struct KTable<Key, Value> {
         self.graph = graph
         self.node = node
         self.output = output
-        self.keySerde = keySerde
-        self.valueSerde = valueSerde
+        self.keySerde = keySerde ?? Serde<Key>.standard
+        self.valueSerde = valueSerde ?? Serde<Value>.standard
         self.store = store
         self.sources = sources
     }

@@ -51,6 +51,7 @@ public struct TimeWindowedKStream<Key, Value> {
         let id = graph.add(name, parents: [input.node])
         let output = Output<Windowed<Key>, Aggregate>()
         let key = settings.key ?? input.keySerde
+        let value = value ?? Serde<Aggregate>.standard
         let windowedKey = key.map { Serde<Windowed<Key>>.timeWindowed($0, size: windows.size) }
         let kind = StoreDescription.Kind.window(
             retention: retention, size: windows.size, retainsDuplicates: false, timestamped: true)
@@ -59,9 +60,7 @@ public struct TimeWindowedKStream<Key, Value> {
                 graph, storeName, kind, generated: settings.name == nil,
                 serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
             node: id, graph: graph, isMaterialized: true)
-        if value == nil {
-            graph.fail("the aggregation '\(name)' needs a serde for its values: give value:")
-        }
+        if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(name)'", key, value) }
         input.encoded(key: key, value: nil).output.attach(id, name) { context in
             guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
             let next = try output.sink(in: context)
