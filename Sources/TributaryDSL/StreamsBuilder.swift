@@ -178,8 +178,8 @@ public struct Materialized<Key, Value>: Sendable {
     public var logging: Bool
     /// Settings of the changelog topic.
     public var changelogSettings: [String: String]
-    /// How long windows are kept, ms of stream time; at least size and grace.
-    public var retention: Int64?
+    /// How long windows are kept, in stream time; at least size and grace.
+    public var retention: Duration?
 
     /// Makes settings.
     public init(
@@ -194,7 +194,7 @@ public struct Materialized<Key, Value>: Sendable {
         self.caching = caching
         self.logging = logging
         self.changelogSettings = changelogSettings
-        self.retention = retention?.milliseconds
+        self.retention = retention
     }
 
     @usableFromInline

@@ -48,8 +48,7 @@ import TributaryTesting
         (
             "branch",
             {
-                $0.selectKey(key: .string) { key, _ in key.uppercased() }.split(named: "s").defaultBranch("x")["sx"]
-                    ?? $0
+                $0.selectKey(key: .string) { key, _ in key.uppercased() }.split(named: "s").defaultBranch("x")["x"]
             }
         ),
         ("repartition", { $0.selectKey(key: .string) { key, _ in key.uppercased() }.repartition() }),

@@ -187,9 +187,9 @@ extension StreamHandle {
         let streams: [String: KStream<Key, Value>]
         if let last = branches.last, last.predicate == nil {
             suffixes.append(last.name ?? "0")
-            streams = split.defaultBranch(last.name)
+            streams = split.defaultBranch(last.name).byFullName
         } else {
-            streams = split.noDefaultBranch()
+            streams = split.noDefaultBranch().byFullName
         }
         // The splitter's own name may be generated: it is what all names begin with.
         let first = suffixes.first ?? ""

@@ -27,52 +27,52 @@ extension Recordable {
 }
 
 extension String: Recordable {
-    /// ``Serde/string``
+    /// As ``Serde/string`` writes it.
     public static var serde: Serde<String> { .string }
 }
 
 extension Substring: Recordable {
-    /// ``Serde/substring``
+    /// As ``Serde/substring`` writes it.
     public static var serde: Serde<Substring> { .substring }
 }
 
 extension Array: Recordable where Element == UInt8 {
-    /// ``Serde/bytes``
+    /// As ``Serde/bytes`` writes it.
     public static var serde: Serde<[UInt8]> { .bytes }
 }
 
 extension Bool: Recordable {
-    /// ``Serde/bool``
+    /// As ``Serde/bool`` writes it.
     public static var serde: Serde<Bool> { .bool }
 }
 
 extension Int16: Recordable {
-    /// ``Serde/int16``
+    /// As ``Serde/int16`` writes it.
     public static var serde: Serde<Int16> { .int16 }
 }
 
 extension Int32: Recordable {
-    /// ``Serde/int32``
+    /// As ``Serde/int32`` writes it.
     public static var serde: Serde<Int32> { .int32 }
 }
 
 extension Int64: Recordable {
-    /// ``Serde/int64``
+    /// As ``Serde/int64`` writes it.
     public static var serde: Serde<Int64> { .int64 }
 }
 
 extension Int: Recordable {
-    /// ``Serde/int``
+    /// As ``Serde/int`` writes it.
     public static var serde: Serde<Int> { .int }
 }
 
 extension Float: Recordable {
-    /// ``Serde/float``
+    /// As ``Serde/float`` writes it.
     public static var serde: Serde<Float> { .float }
 }
 
 extension Double: Recordable {
-    /// ``Serde/double``
+    /// As ``Serde/double`` writes it.
     public static var serde: Serde<Double> { .double }
 }
 

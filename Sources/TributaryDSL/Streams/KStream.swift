@@ -8,7 +8,6 @@ public import TributaryLineage
 /// run on stream threads one record at a time per task, and may throw: the processing handler then decides.
 ///
 /// A name stands for closures of one number of parameters: what also sees the key is called so (``mapValuesWithKey(named:value:_:)``).
-/// Overloads that differ in that alone make a chain of six operators too much for the compiler.
 public struct KStream<Key, Value> {
     @usableFromInline let graph: TopologyGraph
     @usableFromInline let node: Int
@@ -57,7 +56,7 @@ public struct KStream<Key, Value> {
     /// Tombstones of a type without null pass.
     @inlinable
     public func filter(
-        named: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
+        named: String? = nil, @Returning<Bool> _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
     ) -> KStream<Key, Value> {
         filter(named, keeps: true, predicate)
     }
@@ -67,7 +66,7 @@ public struct KStream<Key, Value> {
     /// Tombstones of a type without null pass.
     @inlinable
     public func filterNot(
-        named: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
+        named: String? = nil, @Returning<Bool> _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
     ) -> KStream<Key, Value> {
         filter(named, keeps: false, predicate)
     }
@@ -92,7 +91,7 @@ public struct KStream<Key, Value> {
     @inlinable
     public func mapValues<Result>(
         named: String? = nil, value serde: Serde<Result>? = nil,
-        _ transform: @escaping @Sendable (Value) throws -> Result
+        @Returning<Result> _ transform: @escaping @Sendable (Value) throws -> Result
     ) -> KStream<Key, Result> {
         child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
             var keyless: ((Value, borrowing RecordMeta) throws -> Void)?
@@ -116,7 +115,7 @@ public struct KStream<Key, Value> {
     @inlinable
     public func mapValuesWithKey<Result>(
         named: String? = nil, value serde: Serde<Result>? = nil,
-        _ transform: @escaping @Sendable (Key, Value) throws -> Result
+        @Returning<Result> _ transform: @escaping @Sendable (Key, Value) throws -> Result
     ) -> KStream<Key, Result> {
         child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
             Sink(
@@ -132,7 +131,7 @@ public struct KStream<Key, Value> {
     @inlinable
     public func flatMapValues<Results: Sequence>(
         named: String? = nil, value serde: Serde<Results.Element>? = nil,
-        _ transform: @escaping @Sendable (Value) throws -> Results
+        @Returning<Results> _ transform: @escaping @Sendable (Value) throws -> Results
     ) -> KStream<Key, Results.Element> {
         child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
             var keyless: ((Value, borrowing RecordMeta) throws -> Void)?
@@ -156,7 +155,7 @@ public struct KStream<Key, Value> {
     @inlinable
     public func flatMapValuesWithKey<Results: Sequence>(
         named: String? = nil, value serde: Serde<Results.Element>? = nil,
-        _ transform: @escaping @Sendable (Key, Value) throws -> Results
+        @Returning<Results> _ transform: @escaping @Sendable (Key, Value) throws -> Results
     ) -> KStream<Key, Results.Element> {
         child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
             Sink(

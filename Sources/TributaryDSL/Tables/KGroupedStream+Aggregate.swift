@@ -26,7 +26,7 @@ extension KGroupedStream {
     public func aggregate<Aggregate>(
         _ initial: @autoclosure @escaping @Sendable () -> Aggregate, as name: String? = nil,
         value: Serde<Aggregate>? = nil, materialized: Materialized<Key, Aggregate>? = nil, named: String? = nil,
-        _ next: @escaping @Sendable (_ aggregate: Aggregate, _ value: Value) throws -> Aggregate
+        @Returning<Aggregate> _ next: @escaping @Sendable (_ aggregate: Aggregate, _ value: Value) throws -> Aggregate
     ) -> KTable<Key, Aggregate> {
         aggregation(materialized ?? Materialized(as: name), value, named, initial) { $0 = try next($0, $1) }
     }
@@ -46,7 +46,8 @@ extension KGroupedStream {
     public func aggregateWithKey<Aggregate>(
         _ initial: @autoclosure @escaping @Sendable () -> Aggregate, as name: String? = nil,
         value: Serde<Aggregate>? = nil, materialized: Materialized<Key, Aggregate>? = nil, named: String? = nil,
-        _ next: @escaping @Sendable (_ aggregate: Aggregate, _ key: Key, _ value: Value) throws -> Aggregate
+        @Returning<Aggregate> _ next:
+            @escaping @Sendable (_ aggregate: Aggregate, _ key: Key, _ value: Value) throws -> Aggregate
     ) -> KTable<Key, Aggregate> {
         aggregationWithKey(materialized ?? Materialized(as: name), value, named, initial) { $0 = try next($0, $1, $2) }
     }

@@ -41,7 +41,7 @@ public struct KGroupedStream<Key, Value> {
     @inlinable
     public func reduce(
         as name: String? = nil, materialized: Materialized<Key, Value>? = nil, named: String? = nil,
-        _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
+        @Returning<Value> _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
     ) -> KTable<Key, Value> {
         let settings = materialized ?? Materialized(as: name)
         return aggregation(

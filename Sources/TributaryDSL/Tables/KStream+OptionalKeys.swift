@@ -7,10 +7,11 @@ extension KStream {
     @inlinable
     public func join<TableKey, Other, Result>(
         _ table: KTable<TableKey, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Value, Other) throws -> Result
+        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde?.optional, named, key, value, result, matched: { _, left, right in try joiner(left, right) },
+            "KSTREAM-JOIN-", table, table.keySerde?.optional, named, key, value, result,
+            matched: { _, left, right in try joiner(left, right) },
             missed: nil)
     }
 
@@ -18,7 +19,8 @@ extension KStream {
     @inlinable
     public func joinWithKey<TableKey, Other, Result>(
         _ table: KTable<TableKey, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
+        result: Serde<Result>? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
             "KSTREAM-JOIN-", table, table.keySerde?.optional, named, key, value, result, matched: joiner,
@@ -29,10 +31,11 @@ extension KStream {
     @inlinable
     public func leftJoin<TableKey, Other, Result>(
         _ table: KTable<TableKey, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
+        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, named, key, value, result, matched: { _, left, right in try joiner(left, right) },
+            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, named, key, value, result,
+            matched: { _, left, right in try joiner(left, right) },
             missed: { _, left in try joiner(left, nil) })
     }
 
@@ -40,10 +43,12 @@ extension KStream {
     @inlinable
     public func leftJoinWithKey<TableKey, Other, Result>(
         _ table: KTable<TableKey, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
+        result: Serde<Result>? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, named, key, value, result, matched: { try joiner($0, $1, $2) },
+            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, named, key, value, result,
+            matched: { try joiner($0, $1, $2) },
             missed: { try joiner($0, $1, nil) })
     }
 }

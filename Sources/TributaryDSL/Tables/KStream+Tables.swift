@@ -38,7 +38,7 @@ extension KStream {
     @inlinable
     public func join<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Value, Other) throws -> Result
+        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
             "KSTREAM-JOIN-", table, table.keySerde, named, key, value, result,
@@ -50,7 +50,8 @@ extension KStream {
     @inlinable
     public func joinWithKey<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
+        result: Serde<Result>? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
             "KSTREAM-JOIN-", table, table.keySerde, named, key, value, result, matched: joiner, missed: nil)
@@ -62,7 +63,7 @@ extension KStream {
     @inlinable
     public func leftJoin<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
+        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
             "KSTREAM-LEFTJOIN-", table, table.keySerde, named, key, value, result,
@@ -73,7 +74,8 @@ extension KStream {
     @inlinable
     public func leftJoinWithKey<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
+        result: Serde<Result>? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
             "KSTREAM-LEFTJOIN-", table, table.keySerde, named, key, value, result, matched: { try joiner($0, $1, $2) },

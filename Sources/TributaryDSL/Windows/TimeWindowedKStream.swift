@@ -29,7 +29,7 @@ public struct TimeWindowedKStream<Key, Value> {
     @inlinable
     public func reduce(
         as name: String? = nil, materialized: Materialized<Key, Value>? = nil, named: String? = nil,
-        _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
+        @Returning<Value> _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
     ) -> KTable<Windowed<Key>, Value> {
         let settings = materialized ?? Materialized(as: name)
         return aggregation("KSTREAM-REDUCE-", settings, settings.value ?? grouped.stream.valueSerde, named) {
@@ -44,7 +44,7 @@ public struct TimeWindowedKStream<Key, Value> {
     ) -> KTable<Windowed<Key>, Aggregate> {
         let graph = grouped.stream.graph
         let windows = self.windows
-        let retention = graph.checkWindows(windows, retention: settings.retention)
+        let retention = graph.checkWindows(windows, retention: settings.retention?.milliseconds)
         let storeName = graph.storeName(prefix, settings.name)
         let name = graph.name(prefix, named)
         let input = grouped.repartitioned(storeName, generated: settings.name == nil)
