@@ -10,7 +10,7 @@ public import TributaryCore
 public protocol JSONRecordable: Recordable, Codable {}
 
 extension JSONRecordable {
-    /// JSON, as ``/TributaryCore/Serde/json(_:)`` writes it.
+    /// JSON, as `Serde.json` writes it.
     public static var serde: Serde<Self> { .json() }
 }
 
@@ -27,4 +27,9 @@ extension Date: Recordable {
 extension Data: Recordable {
     /// The bytes themselves.
     public static var serde: Serde<Data> { .data }
+}
+
+extension Date: RecordTime {
+    /// Milliseconds since 1970, rounded.
+    public var millisecondsSinceEpoch: Int64 { Int64(exactly: (timeIntervalSince1970 * 1000).rounded()) ?? -1 }
 }

@@ -115,7 +115,10 @@ import TributaryTesting
 
     @Test func `an error without words of its own is named with its type`() throws {
         let builder = StreamsBuilder()
-        builder.stream("in", key: .string, value: .string).filter { _, _ in throw Refused.negative }.to("out")
+        builder.stream("in", key: .string, value: .string).filter { _, value in
+            guard value.isEmpty else { throw Refused.negative }
+            return true
+        }.to("out")
         let driver = try driver(builder.build(), .fail, Seen())
         let failure = try failure { try driver.pipe("in", "a", "b", timestamp: 0, .string, .string) }
         #expect("\(failure)".hasSuffix(": Refused.negative"))

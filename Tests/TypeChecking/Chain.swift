@@ -27,7 +27,7 @@ func chain(_ builder: StreamsBuilder) throws -> Topology {
         .mapValues { $0.uppercased() }
         .mapValues { Int64($0.count) &+ 1 }
         .groupByKey()
-        .reduce { $0 + $1 }
+        .aggregate(into: Int64(0)) { sum, value in sum += value }
         .toStream()
         .mapValues { $0 / 2 }
         .mapValues { $0 > 10 ? $0 : -$0 }

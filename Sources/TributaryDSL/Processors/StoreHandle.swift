@@ -12,8 +12,7 @@ extension String: StoreReference {
     public var storeName: String { self }
 }
 
-/// A store as ``StreamsBuilder/store(_:key:value:inMemory:caching:logging:changelogSettings:)`` makes it: its name, its serdes and
-/// its kind, said once.
+/// A store as `StreamsBuilder.store` makes it: its name, its serdes and its kind, said once.
 ///
 /// A processor is connected to it by `stores:`, and takes the store itself in `initialize(_:)`.
 ///

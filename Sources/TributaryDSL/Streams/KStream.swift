@@ -172,7 +172,7 @@ public struct KStream<Key, Value> {
     /// Calls `action` with each record and passes it on.
     @inlinable
     public func peek(
-        named: String? = nil, _ action: @escaping @Sendable (Key, Value) throws -> Void
+        named: String? = nil, @Doing _ action: @escaping @Sendable (Key, Value) throws -> Void
     ) -> KStream<Key, Value> {
         child(graph.name("KSTREAM-PEEK-", named), key: keySerde, value: valueSerde) { next, user in
             Sink(
@@ -186,7 +186,7 @@ public struct KStream<Key, Value> {
 
     /// Calls `action` with each record; nothing follows.
     @inlinable
-    public func forEach(named: String? = nil, _ action: @escaping @Sendable (Key, Value) throws -> Void) {
+    public func forEach(named: String? = nil, @Doing _ action: @escaping @Sendable (Key, Value) throws -> Void) {
         let name = graph.name("KSTREAM-FOREACH-", named)
         let id = graph.add(name, parents: [node])
         output.attach(id, name) { context in
