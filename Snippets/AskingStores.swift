@@ -2,12 +2,12 @@
 import Tributary
 
 let builder = StreamsBuilder()
-_ = builder.stream("words", key: .string, value: .string).groupByKey().count(as: "counts")
+_ = builder.stream("words", of: String.self).groupByKey().count(as: "counts")
 let app = try StreamsApplication(
     builder.build(), configuration: .init(applicationID: "counter", log: .embedded(at: "./counter-data")))
 
 // snippet.query
-let counts = try app.store("counts", key: .string, value: .int64)
+let counts = try app.store("counts", of: Int64.self)
 
 if let row = try await counts.get("swift") {
     print(row.value, row.timestamp)

@@ -18,12 +18,15 @@ struct EmptyText: Error {}
 // snippet.processor
 /// Keeps the highest score of each key, and says what it was made from.
 final class Best: Processor {
+    private let handle: StoreHandle<KeyValueStore<String, Double>>
     private var context: ProcessorContext<String, Double>?
     private var store: KeyValueStore<String, Double>?
 
+    init(_ handle: StoreHandle<KeyValueStore<String, Double>>) { self.handle = handle }
+
     func initialize(_ context: ProcessorContext<String, Double>) throws {
         self.context = context
-        store = try context.keyValueStore("best", key: .string, value: .double)
+        store = try context.store(handle)
     }
 
     func process(_ record: Record<String, Double>) throws {
@@ -31,8 +34,7 @@ final class Best: Processor {
         let best = try store.get(record.key)
         if let best, best.value >= record.value {
             // Made from the row, and from nothing else that was read here.
-            return try context.forward(
-                Record(key: record.key, value: best.value, timestamp: record.timestamp), from: best)
+            return try context.forward(record.with(value: best.value), from: best)
         }
         try store.put(record.key, record.value, from: [])  // from the record alone: the old row is history
         try context.forward(record, from: [])
@@ -41,9 +43,9 @@ final class Best: Processor {
 // snippet.end
 
 let builder = StreamsBuilder()
-builder.addStateStore(StoreDescription(name: "best", kind: .timestampedKeyValue))
-builder.stream("texts", key: .string, value: .string)
+let best = builder.store(.keyValue("best", timestamped: true), of: Double.self)
+builder.stream("texts", of: String.self)
     .mapValues { text in try score(text) }
-    .process(stores: ["best"], key: .string, value: .double) { Best() }
+    .process(stores: [best]) { Best(best) }
     .to("scores")
 print(try builder.build().describe())

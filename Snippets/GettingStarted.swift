@@ -3,16 +3,16 @@
 // snippet.model
 import Tributary
 
-struct Account: Codable {
+struct Account: JSONRecordable {
     var owner: String
     var feeCents: Int64
 }
 
-struct Transaction: Codable {
+struct Transaction: JSONRecordable {
     var cents: Int64
 }
 
-struct Posting: Codable {
+struct Posting: JSONRecordable {
     var owner: String
     var cents: Int64
 
@@ -22,7 +22,7 @@ struct Posting: Codable {
     }
 }
 
-struct Balance: Codable {
+struct Balance: JSONRecordable {
     var owner: String
     var cents: Int64
 
@@ -37,13 +37,11 @@ struct Balance: Codable {
 
 // snippet.application
 let builder = StreamsBuilder()
-let accounts = builder.table("accounts", key: .string, value: .json(Account.self), as: "accounts")
-builder.stream("transactions", key: .string, value: .json(Transaction.self))
+let accounts = builder.table("accounts", of: Account.self, as: "accounts")
+builder.stream("transactions", of: Transaction.self)
     .join(accounts) { transaction, account in Posting(transaction, account) }
     .groupByKey()
-    .aggregate(as: "balances", value: .json(Balance.self), initial: .zero) { _, posting, balance in
-        balance.apply(posting)
-    }
+    .aggregate(into: Balance.zero, as: "balances") { balance, posting in balance.apply(posting) }
     .toStream()
     .to("balance-updates")
 

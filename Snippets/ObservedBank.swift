@@ -2,26 +2,26 @@
 import Tributary
 import TributaryWeb
 
-struct Account: Codable {
+struct Account: JSONRecordable {
     var owner: String
     var feeCents: Int64
 }
 
-struct Transaction: Codable {
+struct Transaction: JSONRecordable {
     var cents: Int64
 }
 
-struct Balance: Codable {
+struct Balance: JSONRecordable {
     var owner = ""
     var cents: Int64 = 0
 }
 
 let builder = StreamsBuilder()
-let accounts = builder.table("accounts", key: .string, value: .json(Account.self), as: "accounts")
-builder.stream("transactions", key: .string, value: .json(Transaction.self))
+let accounts = builder.table("accounts", of: Account.self, as: "accounts")
+builder.stream("transactions", of: Transaction.self)
     .join(accounts) { Balance(owner: $1.owner, cents: $0.cents - $1.feeCents) }
     .groupByKey()
-    .aggregate(as: "balances", value: .json(Balance.self), initial: Balance()) { _, posting, balance in
+    .aggregate(into: Balance(), as: "balances") { balance, posting in
         balance = Balance(owner: posting.owner, cents: balance.cents + posting.cents)
     }
     .toStream()

@@ -122,6 +122,13 @@ extension StreamsApplication {
         return rows
     }
 
+    /// Queries of a store by name, with the serdes that its types name.
+    ///
+    /// - Throws: `StoreError` as ``StreamsApplication/store(_:key:value:)`` does.
+    public func store<Key: Recordable, Value: Recordable>(
+        _ name: String, keyedBy key: Key.Type = String.self, of value: Value.Type
+    ) throws(StoreError) -> StoreQueries<Key, Value> { try store(name, key: Key.serde, value: Value.serde) }
+
     /// All rows of a store as the stream threads see them: keys in the store's layout, values as bytes.
     package func rows(ofStore name: String) async throws -> [QueriedRow] {
         var query = StoreQuery.range(nil, nil)

@@ -22,26 +22,48 @@ public final class StreamsBuilder {
     ///   - value: the value's serde; `.optional` if null values are data.
     ///   - named: the source node's name.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
+    ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
     @inlinable
     public func stream<Key, Value>(
         _ topic: String, key: Serde<Key>, value: Serde<Value>, named: String? = nil,
-        timestamps: TimestampExtractor? = nil
+        timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
     ) -> KStream<Key, Value> {
-        stream([topic], key: key, value: value, named: named, timestamps: timestamps)
+        stream([topic], key: key, value: value, named: named, timestamps: timestamps, timestamp: timestamp)
+    }
+
+    /// A stream of a topic's records, whose types name their serdes (``/TributaryCore/Recordable``).
+    ///
+    /// - Parameters:
+    ///   - topic: its name.
+    ///   - key: the key's type; an optional if null keys are data.
+    ///   - value: the value's type; an optional if null values are data.
+    ///   - named: the source node's name.
+    ///   - timestamps: says when a record happened, if not at its own timestamp.
+    ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    @inlinable
+    public func stream<Key: Recordable, Value: Recordable>(
+        _ topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type, named: String? = nil,
+        timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+    ) -> KStream<Key, Value> {
+        stream([topic], key: Key.serde, value: Value.serde, named: named, timestamps: timestamps, timestamp: timestamp)
     }
 
     /// A stream of the records of several topics.
     @inlinable
     public func stream<Key, Value>(
         _ topics: [String], key: Serde<Key>, value: Serde<Value>, named: String? = nil,
-        timestamps: TimestampExtractor? = nil
+        timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
     ) -> KStream<Key, Value> {
         let name = graph.name("KSTREAM-SOURCE-", named)
         let topics = graph.distinct(topics, for: name)
         let node = graph.add(name, .source(topics: topics))
         let output = Output<Key, Value>()
         addSourceNode(
-            graph, node, topics: topics, name: name, isTable: false, timestamps: timestamps, output: output, key: key,
+            graph, node, topics: topics, name: name, isTable: false,
+            timestamps: timestamp.map { .value(named: name, value, $0) } ?? timestamps, output: output, key: key,
             value: value)
         return KStream(
             graph: graph, node: node, output: output, keySerde: key, valueSerde: value, needsRepartition: false,
@@ -58,10 +80,12 @@ public final class StreamsBuilder {
     ///   - materialized: the store's settings, if more than its name is to be said.
     ///   - named: begins the names of the source and of the table's node.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
+    ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
     @inlinable
     public func table<Key, Value>(
         _ topic: String, key: Serde<Key>, value: Serde<Value>, as name: String? = nil,
-        materialized: Materialized<Key, Value>? = nil, named: String? = nil, timestamps: TimestampExtractor? = nil
+        materialized: Materialized<Key, Value>? = nil, named: String? = nil, timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
     ) -> KTable<Key, Value> {
         let settings = materialized ?? Materialized(as: name)
         let store = graph.storeName("\(topic)-", settings.name)
@@ -71,7 +95,8 @@ public final class StreamsBuilder {
         let output = Output<Key, Value>()
         let sourceOutput = Output<Key, Value>()
         addSourceNode(
-            graph, source, topics: [topic], name: sourceName, isTable: true, timestamps: timestamps,
+            graph, source, topics: [topic], name: sourceName, isTable: true,
+            timestamps: timestamp.map { .value(named: sourceName, value, $0) } ?? timestamps,
             output: sourceOutput, key: key, value: value)
         let node = graph.add(tableName, parents: [source])
         let state = TableStoreState(
@@ -88,6 +113,27 @@ public final class StreamsBuilder {
         return KTable(
             graph: graph, node: node, output: output, keySerde: records.keySerde, valueSerde: records.valueSerde,
             store: state, sources: [source])
+    }
+
+    /// A table of a topic whose types name their serdes (``/TributaryCore/Recordable``).
+    ///
+    /// - Parameters:
+    ///   - topic: its name.
+    ///   - key: the key's type.
+    ///   - value: the value's type; an optional if a null is to be a value and not a deletion.
+    ///   - name: the store's name, which makes the table queryable.
+    ///   - named: begins the names of the source and of the table's node.
+    ///   - timestamps: says when a record happened, if not at its own timestamp.
+    ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    @inlinable
+    public func table<Key: Recordable, Value: Recordable>(
+        _ topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type, as name: String? = nil,
+        named: String? = nil, timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+    ) -> KTable<Key, Value> {
+        table(
+            topic, key: Key.serde, value: Value.serde, as: name, named: named, timestamps: timestamps,
+            timestamp: timestamp)
     }
 
     /// Adds a store for processors, which name it when they are connected; several may share it.
@@ -144,8 +190,8 @@ public struct Materialized<Key, Value>: Sendable {
     public var logging: Bool
     /// Settings of the changelog topic.
     public var changelogSettings: [String: String]
-    /// How long windows are kept, ms of stream time; at least size and grace.
-    public var retention: Int64?
+    /// How long windows are kept, in stream time; at least size and grace.
+    public var retention: Duration?
 
     /// Makes settings.
     public init(
@@ -160,7 +206,7 @@ public struct Materialized<Key, Value>: Sendable {
         self.caching = caching
         self.logging = logging
         self.changelogSettings = changelogSettings
-        self.retention = retention?.milliseconds
+        self.retention = retention
     }
 
     @usableFromInline

@@ -14,12 +14,12 @@ extension Serde where Value: Codable & SendableMetatype {
         let name = "json(\(type))"
         return Serde(
             name: name,
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 do { return try JSONDecoder().decode(Value.self, from: Data([UInt8](copying: bytes))) } catch {
                     throw SerdeError(.malformed, serde: name, "not JSON of \(Value.self): \(ErrorText.of(error))")
                 }
             },
-            encode: { (value, writer) throws(SerdeError) in
+            encode: { value, writer in
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.sortedKeys]
                 do { writer.append([UInt8](try encoder.encode(value))) } catch {
@@ -34,13 +34,13 @@ extension Serde where Value == UUID {
     public static var uuid: Serde<UUID> {
         Serde(
             name: "uuid", size: .fixed(36),
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 guard let text = String(strictUTF8: bytes), let value = UUID(uuidString: text) else {
                     throw SerdeError(.malformed, serde: "uuid", "36 characters of a UUID expected")
                 }
                 return value
             },
-            encode: { (value, writer) throws(SerdeError) in writer.append(utf8: value.uuidString.lowercased()) })
+            encode: { value, writer in writer.append(utf8: value.uuidString.lowercased()) })
     }
 }
 
@@ -49,18 +49,27 @@ extension Serde where Value == Date {
     public static var date: Serde<Date> {
         Serde(
             name: "date", size: .fixed(8),
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 guard bytes.byteCount == 8, let milliseconds = bytes.integer(at: 0, as: Int64.self) else {
                     throw SerdeError(.malformed, serde: "date", "8 bytes expected, \(bytes.byteCount) found")
                 }
                 return Date(timeIntervalSince1970: Double(milliseconds) / 1000)
             },
-            encode: { (value, writer) throws(SerdeError) in
+            encode: { value, writer in
                 let milliseconds = (value.timeIntervalSince1970 * 1000).rounded()
                 guard let whole = Int64(exactly: milliseconds) else {
                     throw SerdeError(.unwritable, serde: "date", "a date outside of 64-bit milliseconds")
                 }
                 writer.append(bigEndian: whole)
             })
+    }
+}
+
+extension Serde where Value == Data {
+    /// The bytes themselves.
+    public static var data: Serde<Data> {
+        Serde(
+            name: "bytes", size: .computed { $0.count }, decode: { bytes in Data([UInt8](copying: bytes)) },
+            encode: { data, writer in writer.append([UInt8](data)) })
     }
 }

@@ -43,7 +43,7 @@ struct AllocationTests {
         builder.stream("in", key: .int64, value: .int64)
             .join(table) { value, rate in value &* rate }
             .groupByKey(key: .int64, value: .int64)
-            .aggregate(as: "sums", value: .int64, initial: 0) { _, value, sum in sum &+= value }
+            .aggregate(into: 0, as: "sums", value: .int64) { sum, value in sum &+= value }
             .toStream().to("out")
         let task = try TaskUnderTest(builder, mode, topics: ["in", "rates"])
         let rates = (0..<100).map { index in

@@ -35,7 +35,7 @@ package enum BankApplication {
                 return posting
             }
             .groupByKey(key: .int64, value: .balance)
-            .aggregate(as: "balances", value: .balance, initial: Balance()) { _, posting, balance in
+            .aggregate(into: Balance(), as: "balances", value: .balance) { balance, posting in
                 balance.count += posting.count
                 balance.amount += posting.amount
                 balance.contributions += posting.contributions
@@ -45,7 +45,7 @@ package enum BankApplication {
         let grouped = transfers.groupByKey(key: .int64, value: .transfer)
         grouped.count(materialized: Materialized(as: "counts", type: .inMemory)).toStream().to(counts)
         _ = grouped.windowedBy(.tumbling(size: .milliseconds(windowSize), grace: .seconds(3600)))
-            .aggregate(as: "windows", value: .balance, initial: Balance()) { _, transfer, balance in
+            .aggregate(into: Balance(), as: "windows", value: .balance) { balance, transfer in
                 balance.count += 1
                 balance.amount += transfer.amount
                 balance.contributions += 1

@@ -38,14 +38,14 @@ extension Serde where Value == Transfer {
     package static var transfer: Serde<Transfer> {
         Serde(
             name: "transfer", size: .fixed(32),
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 guard bytes.byteCount == 32, let account = bytes.integer(at: 0, as: Int64.self),
                     let amount = bytes.integer(at: 8, as: Int64.self),
                     let token = bytes.integer(at: 16, as: UInt128.self)
                 else { throw SerdeError(.malformed, serde: "transfer", "32 bytes were expected") }
                 return Transfer(account: account, amount: amount, token: token)
             },
-            encode: { (value, writer) throws(SerdeError) in
+            encode: { value, writer in
                 writer.append(bigEndian: value.account)
                 writer.append(bigEndian: value.amount)
                 writer.append(bigEndian: value.token)
@@ -57,13 +57,13 @@ extension Serde where Value == Account {
     package static var account: Serde<Account> {
         Serde(
             name: "account", size: .fixed(24),
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 guard bytes.byteCount == 24, let revision = bytes.integer(at: 0, as: Int64.self),
                     let token = bytes.integer(at: 8, as: UInt128.self)
                 else { throw SerdeError(.malformed, serde: "account", "24 bytes were expected") }
                 return Account(revision: revision, token: token)
             },
-            encode: { (value, writer) throws(SerdeError) in
+            encode: { value, writer in
                 writer.append(bigEndian: value.revision)
                 writer.append(bigEndian: value.token)
             })
@@ -74,7 +74,7 @@ extension Serde where Value == Balance {
     package static var balance: Serde<Balance> {
         Serde(
             name: "balance", size: .fixed(40),
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 guard bytes.byteCount == 40, let count = bytes.integer(at: 0, as: Int64.self),
                     let amount = bytes.integer(at: 8, as: Int64.self),
                     let contributions = bytes.integer(at: 16, as: Int64.self),
@@ -87,7 +87,7 @@ extension Serde where Value == Balance {
                 balance.token = token
                 return balance
             },
-            encode: { (value, writer) throws(SerdeError) in
+            encode: { value, writer in
                 writer.append(bigEndian: value.count)
                 writer.append(bigEndian: value.amount)
                 writer.append(bigEndian: value.contributions)

@@ -5,6 +5,10 @@ import TributaryCore
     @Test func `numbers are big-endian, as in Kafka's Serdes`() throws {
         #expect(try Serde<Int64>.int64.bytes(-2) == [255, 255, 255, 255, 255, 255, 255, 254])
         #expect(try Serde<Int32>.int32.bytes(258) == [0, 0, 1, 2])
+        #expect(try Serde<Int16>.int16.bytes(-2) == [255, 254])
+        #expect(try Serde<Int>.int.bytes(258) == [0, 0, 0, 0, 0, 0, 1, 2])
+        #expect(try Serde<Float>.float.bytes(1) == [0x3f, 0x80, 0, 0])
+        #expect(try Serde<Substring>.substring.bytes("ü") == [0xc3, 0xbc])
         #expect(try Serde<Double>.double.bytes(1) == [0x3f, 0xf0, 0, 0, 0, 0, 0, 0])
         #expect(try Serde<Bool>.bool.bytes(true) == [1])
         #expect(try Serde<String>.string.bytes("aü") == [0x61, 0xc3, 0xbc])
@@ -28,6 +32,10 @@ import TributaryCore
     @Test func `values come back, and sizes are told before`() throws {
         try expectRound(.int64, [0, 1, -1, .min, .max])
         try expectRound(.int32, [0, .min, .max])
+        try expectRound(.int16, [0, .min, .max])
+        try expectRound(.int, [0, .min, .max])
+        try expectRound(.float, [0, -0.5, .infinity, .leastNonzeroMagnitude])
+        try expectRound(.substring, ["", "a", "ü😀"])
         try expectRound(.double, [0, -0.5, .infinity, .leastNonzeroMagnitude])
         try expectRound(.bool, [true, false])
         try expectRound(.string, ["", "a", "ü😀", String(repeating: "x", count: 1_000)])
@@ -36,11 +44,11 @@ import TributaryCore
     }
 
     private func code<Value>(_ serde: Serde<Value>, _ bytes: [UInt8]?) -> SerdeError.Code? {
-        do throws(SerdeError) {
+        do {
             _ = try serde.value(bytes)
             return nil
         } catch {
-            return error.code
+            return (error as? SerdeError)?.code
         }
     }
 
@@ -49,6 +57,10 @@ import TributaryCore
         #expect(code(.int64, []) == .malformed)
         #expect(code(.int32, [UInt8](repeating: 0, count: 8)) == .malformed)
         #expect(code(.double, [1]) == .malformed)
+        #expect(code(.int16, [1]) == .malformed)
+        #expect(code(.int, [1, 2, 3, 4]) == .malformed)
+        #expect(code(.float, [1]) == .malformed)
+        #expect(code(.substring, [0xff]) == .malformed)
         #expect(code(.bool, [2]) == .malformed)
         #expect(code(.bool, []) == .malformed)
         #expect(code(.string, [0xff]) == .malformed)
@@ -65,6 +77,37 @@ import TributaryCore
         #expect(try optional.bytes(nil) == nil)
         #expect(try optional.bytes("") == [])
         #expect(optional.name == "string?")
+    }
+}
+
+@Suite struct RecordableTests {
+    private struct Unnamed {}
+
+    @Test func `standard types name their serdes`() {
+        #expect(Serde<String>.standard?.name == "string")
+        #expect(Serde<Substring>.standard?.name == "string")
+        #expect(Serde<[UInt8]>.standard?.name == "bytes")
+        #expect(Serde<Bool>.standard?.name == "bool")
+        #expect(Serde<Int16>.standard?.name == "int16")
+        #expect(Serde<Int32>.standard?.name == "int32")
+        #expect(Serde<Int64>.standard?.name == "int64")
+        #expect(Serde<Int>.standard?.name == "int64")
+        #expect(Serde<Float>.standard?.name == "float")
+        #expect(Serde<Double>.standard?.name == "double")
+        #expect(Serde<Int64?>.standard?.name == "int64?")
+    }
+
+    @Test func `other types name none`() {
+        #expect(Serde<Unnamed>.standard == nil)
+        #expect(Serde<[Int64]>.standard == nil)
+        #expect(Serde<Unnamed?>.standard == nil)
+    }
+
+    @Test func `an optional serde is found behind a dot`() throws {
+        let text: Serde<String?> = .optional(.string)
+        #expect(try text.bytes("a") == [0x61])
+        let number: Serde<Int32?> = .optional(.int32)
+        #expect(try number.bytes(nil) == nil)
     }
 }
 
@@ -95,8 +138,8 @@ import TributaryCore
         #expect(nullability?.null() == .missing)
         #expect(nullability?.isNull(.missing) == true && nullability?.isNull(.present(1)) == false)
         let serde = Serde<Word>(
-            name: "word", decode: { (bytes) throws(SerdeError) in .present(bytes.byteCount) },
-            encode: { (_, writer) throws(SerdeError) in writer.append(1) })
+            name: "word", decode: { bytes in .present(bytes.byteCount) },
+            encode: { _, writer in writer.append(1) })
         #expect(try serde.bytes(.missing) == nil)
         #expect(try serde.value(nil) == .missing)
         #expect(try serde.value([1, 1]) == .present(2))

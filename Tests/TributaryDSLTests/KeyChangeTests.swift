@@ -43,13 +43,12 @@ import TributaryTesting
             }
         ),
         ("process", { $0.process(key: .string, value: .string) { Uppercase() } }),
-        ("toStream", { $0.toTable().toStream(key: .string) { key, _ in key.uppercased() } }),
+        ("toStream", { $0.toTable().toStream().selectKey(key: .string) { key, _ in key.uppercased() } }),
         ("merge", { $0.filter { _, _ in false }.merge($0.selectKey(key: .string) { key, _ in key.uppercased() }) }),
         (
             "branch",
             {
-                $0.selectKey(key: .string) { key, _ in key.uppercased() }.split(named: "s").defaultBranch("x")["sx"]
-                    ?? $0
+                $0.selectKey(key: .string) { key, _ in key.uppercased() }.split(named: "s").defaultBranch("x")["x"]
             }
         ),
         ("repartition", { $0.selectKey(key: .string) { key, _ in key.uppercased() }.repartition() }),
@@ -61,8 +60,9 @@ import TributaryTesting
     private static let followers: [(name: String, follow: Follower)] = [
         ("none", { $1 }), ("peek", { $1.peek { _, _ in } }), ("filter", { $1.filter { _, _ in true } }),
         ("mapValues", { $1.mapValues(value: .string) { $0 } }),
-        ("mapValues with key", { $1.mapValues(value: .string) { _, value in value } }),
-        ("flatMapValues", { $1.flatMapValues(value: .string) { _, value in [value] } }),
+        ("mapValuesWithKey", { $1.mapValuesWithKey(value: .string) { _, value in value } }),
+        ("flatMapValues", { $1.flatMapValues(value: .string) { [$0] } }),
+        ("flatMapValuesWithKey", { $1.flatMapValuesWithKey(value: .string) { _, value in [value] } }),
         ("processValues", { $1.processValues(value: .string) { Pass(times: 1) } }),
         (
             "processValues twice",
@@ -155,13 +155,13 @@ import TributaryTesting
         let text = Serde<String>.string
         return Serde(
             name: "text\(open)",
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 let all = try text.decode(bytes)
                 guard all.first == open, all.last == close else {
                     throw SerdeError(.malformed, serde: "text\(open)", "no brackets")
                 }
                 return String(all.dropFirst().dropLast())
-            }, encode: { (value, writer) throws(SerdeError) in try text.encode("\(open)\(value)\(close)", &writer) })
+            }, encode: { value, writer in try text.encode("\(open)\(value)\(close)", &writer) })
     }
 
     private static let square = bracketed("[", "]")

@@ -100,7 +100,7 @@ import TributaryTesting
             { builder in
                 builder.stream("s", key: .string, value: .string).groupByKey()
                     .windowedBy(.hopping(size: .milliseconds(20), advance: .milliseconds(7), grace: .milliseconds(30)))
-                    .aggregate(as: "windows", value: .string, initial: "") { _, value, all in all += value }
+                    .aggregate(into: "", as: "windows", value: .string) { all, value in all += value }
                     .toStream().to("out")
                 builder.table("t", key: .string, value: .string, as: "rows").toStream().to("changes")
             }

@@ -23,7 +23,7 @@ import TributaryTesting
     private func words() -> StreamsBuilder {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string)
-            .flatMapValues { _, value in value.split(separator: " ").map(String.init) }
+            .flatMapValues { $0.split(separator: " ").map(String.init) }
             .groupByKey(value: .string).count(as: "counts").toStream().to("out")
         return builder
     }

@@ -196,9 +196,10 @@ import TributaryTesting
         let lines = Mutex<[LogMessage]>([])
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string)
-            .mapValues { value throws in
+            .mapValues { value in
                 Lineage.log(.notice, "looked", [("value", value)])
-                throw Refused()
+                guard value.isEmpty else { throw Refused() }
+                return value
             }
             .to("out", value: .string)
         let driver = try driver(builder.build()) {

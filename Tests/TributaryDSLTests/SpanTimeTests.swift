@@ -18,8 +18,7 @@ import TributaryTesting
                 return value
             }
             .groupByKey()
-            .aggregate(as: "counts", value: .int64, initial: 0) {
-                (_: String, _: String, count: inout Int64) in
+            .aggregate(into: 0, as: "counts", value: .int64) { count, _ in
                 clock.work(closure)
                 count += 1
             }
@@ -120,7 +119,11 @@ import TributaryTesting
     @Test func `a record with a dead letter has failed, and its letter is sent within it`() throws {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string)
-            .mapValues { (_: String) throws -> String in throw Refused() }.to("out", value: .string)
+            .mapValues { value in
+                guard value.isEmpty else { throw Refused() }
+                return value
+            }
+            .to("out", value: .string)
         let slow = try SlowTask(builder, clock) {
             $0.processingHandler = { _ in .continue }
             $0.deadLetterTopic = "dead"

@@ -46,7 +46,7 @@ extension RealBrokerTests {
                         return Balance(owner: account.owner, cents: cents - account.fee, postings: 1)
                     }
                     .groupByKey(key: .string, value: .json(Balance.self))
-                    .aggregate(as: "balances", value: .json(Balance.self), initial: Balance()) { _, posting, balance in
+                    .aggregate(into: Balance(), as: "balances", value: .json(Balance.self)) { balance, posting in
                         balance.owner = posting.owner
                         balance.cents += posting.cents
                         balance.postings += posting.postings

@@ -55,7 +55,7 @@ import TributaryTesting
     func sums() throws -> Topology {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .double).groupByKey()
-            .aggregate(as: "sums", value: .json(Reading.self), initial: Reading(value: 0)) { _, value, sum in
+            .aggregate(into: Reading(value: 0), as: "sums", value: .json(Reading.self)) { sum, value in
                 sum.value += value
             }
             .toStream().to("out")
@@ -72,7 +72,7 @@ import TributaryTesting
     func windowed() throws -> Topology {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .double).groupByKey().windowedBy(.tumbling(size: .seconds(10)))
-            .aggregate(as: "sums", value: .json(Reading.self), initial: Reading(value: 0)) { _, value, sum in
+            .aggregate(into: Reading(value: 0), as: "sums", value: .json(Reading.self)) { sum, value in
                 sum.value += value
             }
             .toStream().to("out")
@@ -115,7 +115,10 @@ import TributaryTesting
 
     @Test func `an error without words of its own is named with its type`() throws {
         let builder = StreamsBuilder()
-        builder.stream("in", key: .string, value: .string).filter { _, _ in throw Refused.negative }.to("out")
+        builder.stream("in", key: .string, value: .string).filter { _, value in
+            guard value.isEmpty else { throw Refused.negative }
+            return true
+        }.to("out")
         let driver = try driver(builder.build(), .fail, Seen())
         let failure = try failure { try driver.pipe("in", "a", "b", timestamp: 0, .string, .string) }
         #expect("\(failure)".hasSuffix(": Refused.negative"))
@@ -160,11 +163,11 @@ import TributaryTesting
     @Test func `a stored value that its serde refuses asks the handler for bytes`() throws {
         let picky = Serde<String>(
             name: "picky",
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 let text = String(decoding: [UInt8](copying: bytes), as: UTF8.self)
                 guard text != "bad" else { throw SerdeError(.malformed, serde: "picky", "not this one") }
                 return text
-            }, encode: { (value, writer) throws(SerdeError) in writer.append(utf8: value) })
+            }, encode: { value, writer in writer.append(utf8: value) })
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).mapValues(value: picky) { $0 }
             .groupByKey().reduce(as: "last") { _, new in new }.toStream().to("out")
@@ -181,7 +184,7 @@ import TributaryTesting
     func counted() throws -> Topology {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream()
-            .mapValues(named: "check", value: .int64) { (key: String, count: Int64) -> Int64 in
+            .mapValuesWithKey(named: "check", value: .int64) { key, count in
                 if key.hasPrefix("bad") { throw Refused.negative }
                 return count
             }

@@ -34,7 +34,7 @@ enum DemoBank {
                 (owner: account.owner, cents: transaction.cents - account.feeCents)
             }
             .groupByKey()
-            .aggregate(as: "balances", value: .json(Balance.self), initial: Balance()) { _, posting, balance in
+            .aggregate(into: Balance(), as: "balances", value: .json(Balance.self)) { balance, posting in
                 balance.owner = posting.owner
                 balance.cents += posting.cents
                 balance.postings += 1

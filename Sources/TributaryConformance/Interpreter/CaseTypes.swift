@@ -63,8 +63,8 @@ extension Serde where Value == CaseValue {
         let text = Serde<String>.string
         return Serde(
             name: "text", size: .computed { $0.text?.utf8.count ?? 0 }, validate: text.validate,
-            decode: { (bytes) throws(SerdeError) in .text(try text.decode(bytes)) },
-            encode: { (value, writer) throws(SerdeError) in
+            decode: { bytes in .text(try text.decode(bytes)) },
+            encode: { value, writer in
                 guard case .text(let string) = value else {
                     throw SerdeError(.unwritable, serde: "text", "a count where text is expected")
                 }
@@ -79,8 +79,8 @@ extension Serde where Value == CaseKey {
         let text = Serde<String>.string
         return Serde(
             name: "text", size: .computed { $0.innerKey?.utf8.count ?? 0 }, validate: text.validate,
-            decode: { (bytes) throws(SerdeError) in .text(try text.decode(bytes)) },
-            encode: { (key, writer) throws(SerdeError) in
+            decode: { bytes in .text(try text.decode(bytes)) },
+            encode: { key, writer in
                 guard case .text(let string) = key else {
                     throw SerdeError(.unwritable, serde: "text", "a windowed key where a plain one is expected")
                 }

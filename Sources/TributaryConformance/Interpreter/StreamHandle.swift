@@ -26,7 +26,7 @@ struct StreamHandle<Key: CaseKeyType, Value: CaseValueType>: StreamObject {
     func mapValues(_ statement: Statement) throws -> any StreamObject {
         let function = try statement.valueFunction
         return with(
-            stream.mapValues(named: try statement.named, value: .caseText) { (key: Key, value: Value) in
+            stream.mapValuesWithKey(named: try statement.named, value: .caseText) { key, value in
                 try function(key, value.caseValue)
             })
     }
@@ -57,7 +57,7 @@ struct StreamHandle<Key: CaseKeyType, Value: CaseValueType>: StreamObject {
     func flatMapValues(_ statement: Statement) throws -> any StreamObject {
         let splitter = try statement.splitter
         return with(
-            stream.flatMapValues(named: try statement.named, value: .caseText) { _, value in
+            stream.flatMapValues(named: try statement.named, value: .caseText) { value in
                 guard let parts = splitter(value.caseValue) else { throw FunctionFailure("no list") }
                 return parts
             })
@@ -126,13 +126,13 @@ struct StreamHandle<Key: CaseKeyType, Value: CaseValueType>: StreamObject {
         switch try statement.fields.requiredText("type") {
         case "inner":
             return with(
-                stream.join(table, named: name, key: key, value: value, result: .caseText) {
-                    (key: Key, left: Value, right: Other) in joiner(key, left.caseValue, right.caseValue)
+                stream.joinWithKey(table, named: name, key: key, value: value, result: .caseText) {
+                    key, left, right in joiner(key, left.caseValue, right.caseValue)
                 })
         case "left":
             return with(
-                stream.leftJoin(table, named: name, key: key, value: value, result: .caseText) {
-                    (key: Key, left: Value, right: Other?) in
+                stream.leftJoinWithKey(table, named: name, key: key, value: value, result: .caseText) {
+                    key, left, right in
                     joiner(key, left.caseValue, right?.caseValue ?? .null)
                 })
         case let other: throw CaseError("there is no join '\(other)' of a stream and a table").inside("type")
@@ -187,9 +187,9 @@ extension StreamHandle {
         let streams: [String: KStream<Key, Value>]
         if let last = branches.last, last.predicate == nil {
             suffixes.append(last.name ?? "0")
-            streams = split.defaultBranch(last.name)
+            streams = split.defaultBranch(last.name).byFullName
         } else {
-            streams = split.noDefaultBranch()
+            streams = split.noDefaultBranch().byFullName
         }
         // The splitter's own name may be generated: it is what all names begin with.
         let first = suffixes.first ?? ""

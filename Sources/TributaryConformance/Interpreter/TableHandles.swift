@@ -13,7 +13,7 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
             return StreamHandle(stream: table.toStream(named: named), key: key, keyFormat: keyFormat)
         }
         let function = try statement.keyFunction()
-        let stream = table.toStream(named: named, key: .caseKey) { function($0, $1.caseValue) }
+        let stream = table.toStream(named: named).selectKey(key: .caseKey) { function($0, $1.caseValue) }
         return StreamHandle(stream: stream, key: .caseKey, keyFormat: .text)
     }
 }
@@ -43,9 +43,9 @@ struct GroupedHandle<Key: CaseKeyType, Value: CaseValueType>: GroupedObject {
         let function = try statement.aggregator()
         let initial = CaseValue(try statement.fields.text("init"))
         let materialized = try statement.materialized?.materialized(key, .caseText)
-        let table = grouped.aggregate(
-            value: .caseText, materialized: materialized, named: try statement.named, initial: initial
-        ) { key, value, aggregate in aggregate = try function(key, value.caseValue, aggregate) }
+        let table = grouped.aggregateWithKey(
+            initial, value: .caseText, materialized: materialized, named: try statement.named
+        ) { aggregate, key, value in try function(key, value.caseValue, aggregate) }
         return TableHandle(table: table, key: key, keyFormat: keyFormat)
     }
 
@@ -97,8 +97,8 @@ struct WindowedHandle<Value: CaseValueType>: WindowedObject {
         let initial = CaseValue(try statement.fields.text("init"))
         let materialized = try statement.materialized?.materialized(.caseKey, .caseText)
         return handle(
-            windowed.aggregate(
-                value: .caseText, materialized: materialized, named: try statement.named, initial: initial
-            ) { key, value, aggregate in aggregate = try function(key, value.caseValue, aggregate) })
+            windowed.aggregateWithKey(
+                initial, value: .caseText, materialized: materialized, named: try statement.named
+            ) { aggregate, key, value in try function(key, value.caseValue, aggregate) })
     }
 }

@@ -41,16 +41,17 @@ public enum EncodedSize<Value>: Sendable {
 /// How values of one type become bytes and back, in a layout that Kafka clients of other languages share.
 ///
 /// A value of closures rather than a protocol: it is found by `.string`, `.int64`, `.json(Account.self)` at the call, is erased
-/// once, and any format can be made by two closures. The closures may be called on any thread, several at once.
+/// once, and any format can be made by two closures. The closures may be called on any thread, several at once, and may throw
+/// anything: the application's handler is asked. A type that names its own is ``Recordable``, and then none need be given.
 public struct Serde<Value>: Sendable {
     /// The name for messages and for the topology's fingerprint.
     public let name: String
     /// Reads a value; the view ends when the closure returns.
-    public let decode: @Sendable (RawSpan) throws(SerdeError) -> Value
+    public let decode: @Sendable (RawSpan) throws -> Value
     /// Appends a value's bytes to the writer.
-    public let encode: @Sendable (Value, inout ByteWriter) throws(SerdeError) -> Void
+    public let encode: @Sendable (Value, inout ByteWriter) throws -> Void
     /// Checks bytes without making a value, where that is cheaper than decoding; nil if every byte string is a value.
-    public let validate: (@Sendable (RawSpan) throws(SerdeError) -> Void)?
+    public let validate: (@Sendable (RawSpan) throws -> Void)?
     /// What is known of the encoded length.
     public let size: EncodedSize<Value>
     /// How the bytes are made of a record's key and a window; ``KeySchema/plain`` but for keys of windowed records.
@@ -70,9 +71,9 @@ public struct Serde<Value>: Sendable {
     ///   - encode: appends a value's bytes.
     public init(
         name: String, size: EncodedSize<Value> = .unknown, keys: KeySchema = .plain,
-        validate: (@Sendable (RawSpan) throws(SerdeError) -> Void)? = nil,
-        decode: @escaping @Sendable (RawSpan) throws(SerdeError) -> Value,
-        encode: @escaping @Sendable (Value, inout ByteWriter) throws(SerdeError) -> Void
+        validate: (@Sendable (RawSpan) throws -> Void)? = nil,
+        decode: @escaping @Sendable (RawSpan) throws -> Value,
+        encode: @escaping @Sendable (Value, inout ByteWriter) throws -> Void
     ) {
         self.name = name
         self.size = size
@@ -84,7 +85,7 @@ public struct Serde<Value>: Sendable {
     }
 
     /// The bytes of a value as an array; nil for null.
-    public func bytes(_ value: Value) throws(SerdeError) -> [UInt8]? {
+    public func bytes(_ value: Value) throws -> [UInt8]? {
         if let nullability, nullability.isNull(value) { return nil }
         var writer = ByteWriter(capacity: 64)
         try encode(value, &writer)
@@ -92,7 +93,7 @@ public struct Serde<Value>: Sendable {
     }
 
     /// The value of bytes, nil for null.
-    public func value(_ bytes: [UInt8]?) throws(SerdeError) -> Value {
+    public func value(_ bytes: [UInt8]?) throws -> Value {
         guard let bytes else {
             guard let nullability else {
                 throw SerdeError(.unexpectedNull, serde: name, "null where the type has none")
@@ -103,8 +104,13 @@ public struct Serde<Value>: Sendable {
     }
 }
 
-/// The serde of an optional: null bytes are `nil`, everything else is the wrapped serde's.
+// The serde of an optional: null bytes are `nil`, everything else is the wrapped serde's.
 extension Serde {
+    /// The same format for a type that includes null, where a serde of an optional is expected: `.optional(.string)`.
+    public static func optional<Wrapped>(_ inner: Serde<Wrapped>) -> Serde<Wrapped?> where Value == Wrapped? {
+        inner.optional
+    }
+
     /// The same format for a type that includes null.
     public var optional: Serde<Value?> {
         let inner = self
@@ -116,8 +122,8 @@ extension Serde {
             }
         return Serde<Value?>(
             name: "\(inner.name)?", size: size, keys: inner.keys, validate: inner.validate,
-            decode: { (bytes) throws(SerdeError) in .some(try inner.decode(bytes)) },
-            encode: { (value, writer) throws(SerdeError) in
+            decode: { bytes in .some(try inner.decode(bytes)) },
+            encode: { value, writer in
                 guard let value else { throw SerdeError(.unwritable, serde: inner.name, "null has no bytes") }
                 try inner.encode(value, &writer)
             })

@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 public import TributaryLineage
 public import TributaryState
 
@@ -175,6 +175,24 @@ public struct TimestampExtractor: Sendable {
     ) {
         self.name = name
         self.extract = extract
+    }
+
+    /// A time that the decoded value has; the record's own timestamp where the value is null.
+    ///
+    /// The value is decoded once more for it. A value that the serde refuses, and an error of the closure, ask the deserialization
+    /// handler.
+    ///
+    /// - Parameters:
+    ///   - name: for messages; streams of one topic must have extractors of one name.
+    ///   - serde: the values' serde.
+    ///   - time: gives the time, ms since the epoch or a `Date`; below 0 drops the record.
+    public static func value<Value>(
+        named name: String, _ serde: Serde<Value>, _ time: @escaping @Sendable (Value) throws -> any RecordTime
+    ) -> TimestampExtractor {
+        TimestampExtractor(name: name) { timestamp, value, _ in
+            guard let value else { return timestamp }
+            return try time(serde.decode(value)).millisecondsSinceEpoch
+        }
     }
 
     /// The record's own timestamp; one below 0 fails the task (Kafka Streams' default).

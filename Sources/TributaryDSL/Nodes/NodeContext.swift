@@ -40,6 +40,10 @@ public protocol TaskServices: AnyObject {
     func send(
         topic: Int, key: RawSpan?, partitionKeyCount: Int, value: RawSpan?, _ meta: borrowing RecordMeta
     ) throws
+    /// How many partitions an output topic has.
+    func partitions(ofTopic number: Int) -> Int32
+    /// Sends a record to a partition that was chosen for it.
+    func send(topic: Int, partition: Int32, key: RawSpan?, value: RawSpan?, _ meta: borrowing RecordMeta) throws
     /// A node's closure threw: counts and returns if the handler says continue, else throws what ends the task.
     func processingFailed(node: String, _ error: any Error, _ meta: borrowing RecordMeta) throws
     /// A serde could not write a record that a sink was to send.

@@ -6,17 +6,19 @@ extension KStream {
     ///
     /// - Parameters:
     ///   - named: the node's name.
-    ///   - stores: names of the stores that it uses, added by ``StreamsBuilder/addStateStore(_:)`` or made for tables.
+    ///   - stores: the stores that it uses: handles that ``StreamsBuilder`` gave, or the names of tables' stores.
     ///   - key: serde of the keys that it forwards, where something below needs one.
     ///   - value: serde of the values that it forwards.
     ///   - make: makes an instance; called once per task.
     @inlinable
     @discardableResult
     public func process<P: Processor>(
-        named: String? = nil, stores: [String] = [], key: Serde<P.KeyOut>? = nil, value: Serde<P.ValueOut>? = nil,
+        named: String? = nil, stores: [any StoreReference] = [], key: Serde<P.KeyOut>? = nil,
+        value: Serde<P.ValueOut>? = nil,
         _ make: @escaping @Sendable () throws -> P
     ) -> KStream<P.KeyOut, P.ValueOut> where P.KeyIn == Key, P.ValueIn == Value {
         let name = graph.processorName("KSTREAM-PROCESSOR-", named)
+        let stores = stores.map(\.storeName)
         let id = graph.addProcessor(name, parent: node, stores: stores)
         let output = Output<P.KeyOut, P.ValueOut>()
         self.output.attach(id, name) { context in
@@ -47,10 +49,11 @@ extension KStream {
     @inlinable
     @discardableResult
     public func processValues<P: FixedKeyProcessor>(
-        named: String? = nil, stores: [String] = [], value: Serde<P.ValueOut>? = nil,
+        named: String? = nil, stores: [any StoreReference] = [], value: Serde<P.ValueOut>? = nil,
         _ make: @escaping @Sendable () throws -> P
     ) -> KStream<Key, P.ValueOut> where P.Key == Key, P.ValueIn == Value {
         let name = graph.processorName("KSTREAM-PROCESSVALUES-", named)
+        let stores = stores.map(\.storeName)
         let id = graph.addProcessor(name, parent: node, stores: stores)
         let output = Output<Key, P.ValueOut>()
         self.output.attach(id, name) { context in

@@ -20,10 +20,28 @@ public struct Record<Key, Value> {
         self.headers = headers
     }
 
-    /// The same record with another value.
+    /// The same record with another value, and another timestamp where one is given.
     @inlinable
-    public func with<Other>(value: Other) -> Record<Key, Other> {
-        Record<Key, Other>(key: key, value: value, timestamp: timestamp, headers: headers)
+    public func with<Other>(value: Other, timestamp: Int64? = nil) -> Record<Key, Other> {
+        Record<Key, Other>(key: key, value: value, timestamp: timestamp ?? self.timestamp, headers: headers)
+    }
+
+    /// The same record with another key, and another timestamp where one is given.
+    @inlinable
+    public func with<NewKey>(key: NewKey, timestamp: Int64? = nil) -> Record<NewKey, Value> {
+        Record<NewKey, Value>(key: key, value: value, timestamp: timestamp ?? self.timestamp, headers: headers)
+    }
+
+    /// The same record with another key and value, and another timestamp where one is given.
+    @inlinable
+    public func with<NewKey, Other>(key: NewKey, value: Other, timestamp: Int64? = nil) -> Record<NewKey, Other> {
+        Record<NewKey, Other>(key: key, value: value, timestamp: timestamp ?? self.timestamp, headers: headers)
+    }
+
+    /// The same record with another timestamp, ms.
+    @inlinable
+    public func with(timestamp: Int64) -> Record<Key, Value> {
+        Record(key: key, value: value, timestamp: timestamp, headers: headers)
     }
 }
 

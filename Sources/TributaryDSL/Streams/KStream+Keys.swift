@@ -8,7 +8,7 @@ extension KStream {
     @inlinable
     public func selectKey<NewKey>(
         named: String? = nil, key serde: Serde<NewKey>? = nil,
-        _ select: @escaping @Sendable (Key, Value) throws -> NewKey
+        @Returning<NewKey> _ select: @escaping @Sendable (Key, Value) throws -> NewKey
     ) -> KStream<NewKey, Value> {
         selectKey(graph.name("KSTREAM-KEY-SELECT-", named), serde, select)
     }
@@ -38,7 +38,7 @@ extension KStream {
     @inlinable
     public func map<NewKey, NewValue>(
         named: String? = nil, key keySerde: Serde<NewKey>? = nil, value valueSerde: Serde<NewValue>? = nil,
-        _ transform: @escaping @Sendable (Key, Value) throws -> (NewKey, NewValue)
+        @Returning<(NewKey, NewValue)> _ transform: @escaping @Sendable (Key, Value) throws -> (NewKey, NewValue)
     ) -> KStream<NewKey, NewValue> {
         let nulls = Nullability<NewKey>.of()
         return child(graph.name("KSTREAM-MAP-", named), key: keySerde, value: valueSerde, changesKey: true) {
@@ -56,7 +56,7 @@ extension KStream {
     @inlinable
     public func flatMap<NewKey, NewValue, Results: Sequence>(
         named: String? = nil, key keySerde: Serde<NewKey>? = nil, value valueSerde: Serde<NewValue>? = nil,
-        _ transform: @escaping @Sendable (Key, Value) throws -> Results
+        @Returning<Results> _ transform: @escaping @Sendable (Key, Value) throws -> Results
     ) -> KStream<NewKey, NewValue> where Results.Element == (NewKey, NewValue) {
         let nulls = Nullability<NewKey>.of()
         return child(graph.name("KSTREAM-FLATMAP-", named), key: keySerde, value: valueSerde, changesKey: true) {
@@ -89,7 +89,7 @@ extension KStream {
     @inlinable
     public func groupBy<NewKey>(
         named: String? = nil, key: Serde<NewKey>? = nil, value: Serde<Value>? = nil,
-        _ select: @escaping @Sendable (Key, Value) throws -> NewKey
+        @Returning<NewKey> _ select: @escaping @Sendable (Key, Value) throws -> NewKey
     ) -> KGroupedStream<NewKey, Value> {
         let name = graph.name("KSTREAM-KEY-SELECT-", named)
         let keyed = selectKey(name, key, select)
@@ -103,28 +103,28 @@ extension KStream {
     ///   - partitions: how many; as many as the sources by default.
     ///   - key: replaces the key's serde; needed if the stream lost it.
     ///   - value: replaces the value's serde; needed if the stream lost it.
+    ///   - partitioner: chooses the partition of each record; by the key's bytes without.
     @inlinable
     public func repartition(
-        named: String? = nil, partitions: Int32? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil
+        named: String? = nil, partitions: Int32? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
+        partitioner: Partitioner<Key, Value>? = nil
     ) -> KStream<Key, Value> {
         if let named { graph.check(name: named) }
         let prefix = named ?? graph.newUniqueName("KSTREAM-REPARTITION-")
         return repartitioned(
             prefix, partitions: partitions, key: key ?? keySerde, value: value ?? valueSerde,
-            hasGeneratedName: named == nil)
+            hasGeneratedName: named == nil, partitioner: partitioner)
     }
 
     /// The stream behind a repartition topic called `<prefix>-repartition`.
     @inlinable
     func repartitioned(
         _ prefix: String, partitions: Int32? = nil, key keySerde: Serde<Key>?, value valueSerde: Serde<Value>?,
-        hasGeneratedName: Bool
+        hasGeneratedName: Bool, partitioner: Partitioner<Key, Value>? = nil
     ) -> KStream<Key, Value> {
         let names = graph.repartitionNames(prefix)
         guard let keySerde, let valueSerde else {
-            graph.fail(
-                "the repartition topic '\(names.topic)' needs serdes for key and value, and an operator before it "
-                    + "changed the type: give key: and value: where the stream is grouped, joined or repartitioned")
+            graph.failWithoutSerde("the repartition topic '\(names.topic)'", keySerde, valueSerde)
             return self
         }
         graph.addRepartition(names.topic, partitions: partitions, hasGeneratedName: hasGeneratedName)
@@ -141,7 +141,7 @@ extension KStream {
         }
         attachSink(
             filterOutput, sink, names.sink, topic: names.topic, key: keySerde, value: valueSerde,
-            partitionKeySuffix: 0)
+            partitionKeySuffix: 0, partitioner: partitioner)
         let source = graph.add(names.source, .source(topics: [names.topic]))
         graph.pair(source: source, filter: filter)
         let output = Output<Key, Value>()

@@ -33,16 +33,20 @@ extension KStream {
     ///   - named: the node's name.
     ///   - key: replaces the key's serde; needed if the stream lost it.
     ///   - value: replaces the value's serde; needed if the stream lost it.
+    ///   - partitioner: chooses the partition of each record; by the key's bytes without.
     @inlinable
-    public func to(_ topic: String, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil) {
+    public func to(
+        _ topic: String, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
+        partitioner: Partitioner<Key, Value>? = nil
+    ) {
         let name = graph.name("KSTREAM-SINK-", named)
         let id = graph.add(name, .sink(topic: topic), parents: [node])
         guard let key = key ?? keySerde, let value = value ?? valueSerde else {
-            return graph.fail("the sink to '\(topic)' needs serdes for key and value: give key: and value:")
+            return graph.failWithoutSerde("the sink to '\(topic)'", key ?? keySerde, value ?? valueSerde)
         }
         attachSink(
             encoded(key: key, value: value).output, id, name, topic: topic, key: key, value: value,
-            partitionKeySuffix: key.keys.suffixSize)
+            partitionKeySuffix: key.keys.suffixSize, partitioner: partitioner)
     }
 
     /// Sends every record to the topic that `choose` names for it.
@@ -51,12 +55,12 @@ extension KStream {
     @inlinable
     public func to(
         named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        topic choose: @escaping @Sendable (Key, Value, RecordMetadata) throws -> String
+        @Returning<String> topic choose: @escaping @Sendable (Key, Value, RecordMetadata) throws -> String
     ) {
         let name = graph.name("KSTREAM-SINK-", named)
         let id = graph.add(name, .sink(topic: nil), parents: [node])
         guard let key = key ?? keySerde, let value = value ?? valueSerde else {
-            return graph.fail("the sink '\(name)' needs serdes for key and value: give key: and value:")
+            return graph.failWithoutSerde("the sink '\(name)'", key ?? keySerde, value ?? valueSerde)
         }
         let nulls = Nullability<Value>.of()
         encoded(key: key, value: value).output.attach(id, name) { context in
@@ -86,8 +90,12 @@ extension KStream {
 @inlinable
 func attachSink<Key, Value>(
     _ output: Output<Key, Value>, _ id: Int, _ name: String, topic: String, key: Serde<Key>, value: Serde<Value>,
-    partitionKeySuffix: Int
+    partitionKeySuffix: Int, partitioner: Partitioner<Key, Value>?
 ) {
+    if let partitioner {
+        return attachSink(
+            output, id, name, topic: topic, key: key, value: value, partitionKeySuffix: partitionKeySuffix, partitioner)
+    }
     output.attach(id, name) { context in
         let services = context.services
         let encoder = RecordEncoder(name, key, value, partitionKeySuffix: partitionKeySuffix)

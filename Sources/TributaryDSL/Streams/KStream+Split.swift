@@ -42,7 +42,7 @@ public final class BranchedKStream<Key, Value> {
     ///   - predicate: whether a record belongs to the branch.
     @inlinable
     public func branch(
-        _ name: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
+        _ name: String? = nil, @Returning<Bool> _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
     ) -> BranchedKStream<Key, Value> {
         add(name ?? String(branches.count + 1), predicate)
         return self
@@ -50,18 +50,18 @@ public final class BranchedKStream<Key, Value> {
 
     /// Ends the split: records of no branch go to one more.
     ///
-    /// Returns the branches by name.
+    /// Returns the branches.
     @inlinable
-    public func defaultBranch(_ name: String? = nil) -> [String: KStream<Key, Value>] {
+    public func defaultBranch(_ name: String? = nil) -> Branches<Key, Value> {
         add(name ?? "0", nil)
         return noDefaultBranch()
     }
 
     /// Ends the split: records of no branch end here.
     ///
-    /// Returns the branches by name.
+    /// Returns the branches.
     @inlinable
-    public func noDefaultBranch() -> [String: KStream<Key, Value>] {
+    public func noDefaultBranch() -> Branches<Key, Value> {
         let branches = self.branches
         let name = self.name
         stream.output.attach(node, name) { context in
@@ -83,7 +83,8 @@ public final class BranchedKStream<Key, Value> {
                     for sink in sinks { try sink.delete(key, meta) }
                 })
         }
-        return Dictionary(branches.map { ($0.name, stream(below: $0)) }, uniquingKeysWith: { first, _ in first })
+        return Branches(
+            splitter: name, streams: branches.map { ($0.name, stream(below: $0)) }, graph: stream.graph, node: node)
     }
 
     @usableFromInline
@@ -101,5 +102,41 @@ public final class BranchedKStream<Key, Value> {
         graph.check(name: child)
         let id = graph.add(child, parents: [node])
         branches.append(Branch(name: child, predicate: predicate, output: Output<Key, Value>(), node: id))
+    }
+}
+
+/// The streams that a split stream has become, by the names of their branches.
+public struct Branches<Key, Value> {
+    private let splitter: String
+    private let streams: [(name: String, stream: KStream<Key, Value>)]
+    private let graph: TopologyGraph
+    private let node: Int
+
+    @usableFromInline
+    init(splitter: String, streams: [(name: String, stream: KStream<Key, Value>)], graph: TopologyGraph, node: Int) {
+        self.splitter = splitter
+        self.streams = streams
+        self.graph = graph
+        self.node = node
+    }
+
+    /// The stream of a branch; by its number if it was given no name, `0` being the default one.
+    ///
+    /// A name that no branch has is an error of ``StreamsBuilder/build(explicitNames:)``, which says what there is. With the splitter's
+    /// name in front, as in Kafka Streams, it is found, too.
+    public subscript(name: String) -> KStream<Key, Value> {
+        if let found = streams.first(where: { $0.name == splitter + name || $0.name == name }) { return found.stream }
+        graph.fail("'\(splitter)' has no branch '\(name)', only \(names.joined(separator: ", "))")
+        return KStream(
+            graph: graph, node: node, output: Output<Key, Value>(), keySerde: streams.first?.stream.keySerde,
+            valueSerde: streams.first?.stream.valueSerde, needsRepartition: false, sources: [])
+    }
+
+    /// The names of the branches, in the order in which they were added.
+    public var names: [String] { streams.map { String($0.name.dropFirst(splitter.count)) } }
+
+    /// The streams by the names that Kafka Streams gives: the splitter's name, then the branch's.
+    public var byFullName: [String: KStream<Key, Value>] {
+        Dictionary(streams.map { ($0.name, $0.stream) }, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -6,6 +6,8 @@ public import TributaryLineage
 /// A value that describes: nothing runs until the topology does. Keys and values are typed; a type with a null of its own
 /// (`Serde.optional`) sees nulls as data, any other gets tombstones passed by (`NullableValue`). Closures are `@Sendable`,
 /// run on stream threads one record at a time per task, and may throw: the processing handler then decides.
+///
+/// A name stands for closures of one number of parameters: what also sees the key is called so (``mapValuesWithKey(named:value:_:)``).
 public struct KStream<Key, Value> {
     @usableFromInline let graph: TopologyGraph
     @usableFromInline let node: Int
@@ -23,8 +25,8 @@ public struct KStream<Key, Value> {
         self.graph = graph
         self.node = node
         self.output = output
-        self.keySerde = keySerde
-        self.valueSerde = valueSerde
+        self.keySerde = keySerde ?? Serde<Key>.standard
+        self.valueSerde = valueSerde ?? Serde<Value>.standard
         self.needsRepartition = needsRepartition
         self.sources = sources
     }
@@ -54,7 +56,7 @@ public struct KStream<Key, Value> {
     /// Tombstones of a type without null pass.
     @inlinable
     public func filter(
-        named: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
+        named: String? = nil, @Returning<Bool> _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
     ) -> KStream<Key, Value> {
         filter(named, keeps: true, predicate)
     }
@@ -64,7 +66,7 @@ public struct KStream<Key, Value> {
     /// Tombstones of a type without null pass.
     @inlinable
     public func filterNot(
-        named: String? = nil, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
+        named: String? = nil, @Returning<Bool> _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
     ) -> KStream<Key, Value> {
         filter(named, keeps: false, predicate)
     }
@@ -89,7 +91,7 @@ public struct KStream<Key, Value> {
     @inlinable
     public func mapValues<Result>(
         named: String? = nil, value serde: Serde<Result>? = nil,
-        _ transform: @escaping @Sendable (Value) throws -> Result
+        @Returning<Result> _ transform: @escaping @Sendable (Value) throws -> Result
     ) -> KStream<Key, Result> {
         child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
             var keyless: ((Value, borrowing RecordMeta) throws -> Void)?
@@ -111,9 +113,9 @@ public struct KStream<Key, Value> {
 
     /// Replaces each value, seeing the key too.
     @inlinable
-    public func mapValues<Result>(
+    public func mapValuesWithKey<Result>(
         named: String? = nil, value serde: Serde<Result>? = nil,
-        _ transform: @escaping @Sendable (Key, Value) throws -> Result
+        @Returning<Result> _ transform: @escaping @Sendable (Key, Value) throws -> Result
     ) -> KStream<Key, Result> {
         child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
             Sink(
@@ -129,7 +131,31 @@ public struct KStream<Key, Value> {
     @inlinable
     public func flatMapValues<Results: Sequence>(
         named: String? = nil, value serde: Serde<Results.Element>? = nil,
-        _ transform: @escaping @Sendable (Key, Value) throws -> Results
+        @Returning<Results> _ transform: @escaping @Sendable (Value) throws -> Results
+    ) -> KStream<Key, Results.Element> {
+        child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
+            var keyless: ((Value, borrowing RecordMeta) throws -> Void)?
+            if let following = next.keyless {
+                keyless = { value, meta in
+                    guard let results = try user.run(meta, { try transform(value) }) else { return }
+                    for result in results { try following(result, meta) }
+                }
+            }
+            return Sink(
+                call: { key, value, meta in
+                    guard let results = try user.run(meta, { try transform(value) }) else { return }
+                    for result in results { try next.call(key, result, meta) }
+                },
+                delete: { key, meta in try next.delete(key, meta) }, keyless: keyless,
+                keylessDelete: keyless == nil ? nil : next.keylessDelete)
+        }
+    }
+
+    /// Replaces each value by any number of values, in order, seeing the key too.
+    @inlinable
+    public func flatMapValuesWithKey<Results: Sequence>(
+        named: String? = nil, value serde: Serde<Results.Element>? = nil,
+        @Returning<Results> _ transform: @escaping @Sendable (Key, Value) throws -> Results
     ) -> KStream<Key, Results.Element> {
         child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
             Sink(
@@ -146,7 +172,7 @@ public struct KStream<Key, Value> {
     /// Calls `action` with each record and passes it on.
     @inlinable
     public func peek(
-        named: String? = nil, _ action: @escaping @Sendable (Key, Value) throws -> Void
+        named: String? = nil, @Doing _ action: @escaping @Sendable (Key, Value) throws -> Void
     ) -> KStream<Key, Value> {
         child(graph.name("KSTREAM-PEEK-", named), key: keySerde, value: valueSerde) { next, user in
             Sink(
@@ -160,7 +186,7 @@ public struct KStream<Key, Value> {
 
     /// Calls `action` with each record; nothing follows.
     @inlinable
-    public func forEach(named: String? = nil, _ action: @escaping @Sendable (Key, Value) throws -> Void) {
+    public func forEach(named: String? = nil, @Doing _ action: @escaping @Sendable (Key, Value) throws -> Void) {
         let name = graph.name("KSTREAM-FOREACH-", named)
         let id = graph.add(name, parents: [node])
         output.attach(id, name) { context in

@@ -2,6 +2,8 @@ public import TributaryCore
 public import TributaryLineage
 
 /// Adds the typed top of a sub-topology: decodes what the nodes below ask for, and no more.
+///
+/// Null keys of a type that has no null are dropped and counted.
 @inlinable
 func addSourceNode<Key, Value>(
     _ graph: TopologyGraph, _ node: Int, topics: [String], name: String, isTable: Bool,
@@ -9,6 +11,8 @@ func addSourceNode<Key, Value>(
 ) {
     let nullKey = Nullability<Key>.of()
     let nullValue = Nullability<Value>.of()
+    // A table drops null keys itself, where it keeps what it takes.
+    let takesNull = nullKey != nil || isTable
     graph.addSource(node, topics: topics, isTable: isTable, timestamps: timestamps) { context in
         let next = try output.sink(in: context)
         let services = context.services
@@ -16,8 +20,9 @@ func addSourceNode<Key, Value>(
         let validateValue = value.validate
         if let bytes = next.bytes {
             return SourceEntry { content, meta in
-                do throws(SerdeError) {
-                    try checkKey(meta, validateKey, key.name, takesNull: nullKey != nil || isTable)
+                guard meta.hasKey || takesNull else { return services.dropped(.nullKey, node: name, meta) }
+                do {
+                    if meta.hasKey { try validateKey?(meta.key) }
                     if let content { try validateValue?(content) }
                 } catch {
                     return try services.deserializationFailed(node: name, error, meta)
@@ -28,8 +33,9 @@ func addSourceNode<Key, Value>(
         if let keyless = next.keyless, let keylessDelete = next.keylessDelete {
             return SourceEntry { content, meta in
                 let decoded: Value?
-                do throws(SerdeError) {
-                    try checkKey(meta, validateKey, key.name, takesNull: nullKey != nil || isTable)
+                guard meta.hasKey || takesNull else { return services.dropped(.nullKey, node: name, meta) }
+                do {
+                    if meta.hasKey { try validateKey?(meta.key) }
                     if let content {
                         decoded = try value.decode(content)
                     } else if let nullValue, !isTable {
@@ -46,13 +52,13 @@ func addSourceNode<Key, Value>(
         return SourceEntry { content, meta in
             let record: Key
             var decoded: Value?
-            do throws(SerdeError) {
+            do {
                 if meta.hasKey {
                     record = try key.decode(meta.key)
                 } else if let nullKey {
                     record = nullKey.null()
                 } else {
-                    throw .nullKey(key.name)
+                    return services.dropped(.nullKey, node: name, meta)
                 }
                 if let content {
                     decoded = try value.decode(content)
@@ -62,29 +68,10 @@ func addSourceNode<Key, Value>(
                     decoded = nil
                 }
             } catch {
-                if isTable && !meta.hasKey { return services.dropped(.nullKey, node: name, meta) }
                 return try services.deserializationFailed(node: name, error, meta)
             }
             if let decoded { try next.call(record, decoded, meta) } else { try next.delete(record, meta) }
         }
-    }
-}
-
-@inlinable
-@inline(__always)
-func checkKey(
-    _ meta: borrowing RecordMeta, _ validate: (@Sendable (RawSpan) throws(SerdeError) -> Void)?, _ serde: String,
-    takesNull: Bool
-) throws(SerdeError) {
-    if meta.hasKey { try validate?(meta.key) } else if !takesNull { throw .nullKey(serde) }
-}
-
-extension SerdeError {
-    @usableFromInline
-    static func nullKey(_ serde: String) -> SerdeError {
-        SerdeError(
-            .unexpectedNull, serde: serde,
-            "a null key where the key's type has no null: declare it as optional (key: .\(serde).optional)")
     }
 }
 

@@ -44,6 +44,27 @@ final class AggregateStore<Key, Aggregate> {
         return try store.writeAggregate(key, scratch.bytes, exists: exists, window: window, meta)
     }
 
+    /// Brings the aggregate of a record's key up to date.
+    ///
+    /// Returns the new aggregate and its timestamp; nil if something threw and the handler lets the record pass.
+    @inlinable
+    @inline(__always)
+    func update(
+        _ meta: borrowing RecordMeta, _ initial: () -> Aggregate, _ step: (inout Aggregate) throws -> Void
+    ) throws -> (Aggregate, Int64)? {
+        do {
+            let exists = try store.read(meta.key)
+            if exists { store.previousSpan(meta) }
+            var result = exists ? try store.decodedValue(value, key: meta.key) : initial()
+            try step(&result)
+            let time = try write(meta.key, result, exists: exists, meta)
+            return (result, time)
+        } catch {
+            try services.processingFailed(node: node, error, meta)
+            return nil
+        }
+    }
+
     /// Forwards a new aggregate that wasn't cached.
     @inlinable
     func forward(
@@ -67,7 +88,7 @@ final class AggregateStore<Key, Aggregate> {
                 "a node below an aggregation needs the key's serde: give key: where the stream is grouped")
         }
         let record: Key
-        do throws(SerdeError) { record = try key.decode(meta.key) } catch {
+        do { record = try key.decode(meta.key) } catch {
             return try services.deserializationFailed(node: node, error, meta)
         }
         if isNull { try next.delete(record, meta) } else { try next.call(record, aggregate, meta) }
@@ -161,33 +182,54 @@ enum AggregateSinks {
             keylessDelete: { meta in empty(meta) })
     }
 
+    /// An aggregation whose closure sees the value alone: it asks for no key.
     @inlinable
     static func aggregate<Key, Value, Aggregate>(
         _ aggregate: AggregateStore<Key, Aggregate>, _ next: Sink<Key, Aggregate>, _ services: any TaskServices,
         _ name: String, _ initial: @escaping @Sendable () -> Aggregate,
-        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
+        _ update: @escaping @Sendable (inout Aggregate, Value) throws -> Void
     ) -> Sink<Key, Value> {
         let nulls = Nullability<Value>.of()
-        let store = aggregate.store
+        let empty: (borrowing RecordMeta) -> Void = { meta in
+            services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
+        }
         return Sink(
             call: { key, value, meta in
                 guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
                 if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
-                var result: Aggregate
-                let time: Int64
-                do {
-                    let exists = try store.read(meta.key)
-                    if exists { store.previousSpan(meta) }
-                    result = exists ? try store.decodedValue(aggregate.value, key: meta.key) : initial()
-                    try aggregator(key, value, &result)
-                    time = try aggregate.write(meta.key, result, exists: exists, meta)
-                } catch {
-                    return try services.processingFailed(node: name, error, meta)
-                }
-                if !aggregate.isCached {
-                    let lineage = CollectionOfOne(store.writtenLineage)
-                    try aggregate.forward(next, key, result, meta.with(timestamp: time, lineage.span))
-                }
+                let updated = try aggregate.update(meta, initial) { try update(&$0, value) }
+                guard let (result, time) = updated, !aggregate.isCached else { return }
+                let lineage = CollectionOfOne(aggregate.store.writtenLineage)
+                try aggregate.forward(next, key, result, meta.with(timestamp: time, lineage.span))
+            },
+            delete: { _, meta in empty(meta) },
+            keyless: { value, meta in
+                guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
+                if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
+                let updated = try aggregate.update(meta, initial) { try update(&$0, value) }
+                guard let (result, time) = updated, !aggregate.isCached else { return }
+                let lineage = CollectionOfOne(aggregate.store.writtenLineage)
+                try aggregate.forwardKeyless(next, result, meta.with(timestamp: time, lineage.span))
+            },
+            keylessDelete: { meta in empty(meta) })
+    }
+
+    /// An aggregation whose closure sees the key too.
+    @inlinable
+    static func aggregateWithKey<Key, Value, Aggregate>(
+        _ aggregate: AggregateStore<Key, Aggregate>, _ next: Sink<Key, Aggregate>, _ services: any TaskServices,
+        _ name: String, _ initial: @escaping @Sendable () -> Aggregate,
+        _ update: @escaping @Sendable (inout Aggregate, Key, Value) throws -> Void
+    ) -> Sink<Key, Value> {
+        let nulls = Nullability<Value>.of()
+        return Sink(
+            call: { key, value, meta in
+                guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
+                if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
+                let updated = try aggregate.update(meta, initial) { try update(&$0, key, value) }
+                guard let (result, time) = updated, !aggregate.isCached else { return }
+                let lineage = CollectionOfOne(aggregate.store.writtenLineage)
+                try aggregate.forward(next, key, result, meta.with(timestamp: time, lineage.span))
             },
             delete: { _, meta in services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta) })
     }

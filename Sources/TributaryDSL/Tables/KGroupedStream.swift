@@ -41,37 +41,13 @@ public struct KGroupedStream<Key, Value> {
     @inlinable
     public func reduce(
         as name: String? = nil, materialized: Materialized<Key, Value>? = nil, named: String? = nil,
-        _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
+        @Returning<Value> _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
     ) -> KTable<Key, Value> {
         let settings = materialized ?? Materialized(as: name)
         return aggregation(
             "KSTREAM-REDUCE-", settings, settings.value ?? stream.valueSerde, named,
             step: { context, store, next, name, services, aggregate in
                 AggregateSinks.reduce(aggregate, next, services, name, reducer)
-            })
-    }
-
-    /// Aggregates the values of each key.
-    ///
-    /// - Parameters:
-    ///   - name: the store's name, which makes the table queryable.
-    ///   - value: the aggregate's serde.
-    ///   - materialized: the store's settings, if more than its name is to be said.
-    ///   - named: the node's name.
-    ///   - initial: the aggregate before the first record.
-    ///   - aggregator: changes the aggregate; one that is null afterwards is deleted.
-    @inlinable
-    public func aggregate<Aggregate>(
-        as name: String? = nil, value: Serde<Aggregate>? = nil,
-        materialized: Materialized<Key, Aggregate>? = nil, named: String? = nil,
-        initial: @autoclosure @escaping @Sendable () -> Aggregate,
-        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
-    ) -> KTable<Key, Aggregate> {
-        let settings = materialized ?? Materialized(as: name)
-        return aggregation(
-            "KSTREAM-AGGREGATE-", settings, settings.value ?? value, named,
-            step: { context, store, next, name, services, aggregate in
-                AggregateSinks.aggregate(aggregate, next, services, name, initial, aggregator)
             })
     }
 
@@ -95,8 +71,8 @@ public struct KGroupedStream<Key, Value> {
         let id = graph.add(name, parents: [input.node])
         let output = Output<Key, Aggregate>()
         let key = settings.key ?? input.keySerde
-        guard let value else {
-            graph.fail("the aggregation '\(name)' needs a serde for its values: give value:")
+        guard let value = value ?? .standard, key != nil else {
+            graph.failWithoutSerde("the aggregation '\(name)'", key, value ?? .standard)
             return KTable(
                 graph: graph, node: id, output: output, keySerde: key, valueSerde: nil,
                 store: TableStoreState(

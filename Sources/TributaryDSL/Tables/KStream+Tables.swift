@@ -22,8 +22,8 @@ extension KStream {
                 graph, storeName, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
                 serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
             node: id, graph: graph, isMaterialized: settings.name != nil)
-        if settings.name != nil && value == nil {
-            graph.fail("the table '\(storeName)' needs a serde for its values: give materialized: with value:")
+        if settings.name != nil && (key == nil || value == nil) {
+            graph.failWithoutSerde("the table '\(storeName)'", key, value)
         }
         attachTableSource(
             input.encoded(key: key, value: value).output, id, name, state, output, key: key, value: value)
@@ -38,20 +38,23 @@ extension KStream {
     @inlinable
     public func join<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Value, Other) throws -> Result
+        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-JOIN-", table, named, key, value, result, matched: { _, left, right in try joiner(left, right) },
+            "KSTREAM-JOIN-", table, table.keySerde, named, key, value, result,
+            matched: { _, left, right in try joiner(left, right) },
             missed: nil)
     }
 
     /// Joins each record with the table's row of the same key, the key given to the closure too.
     @inlinable
-    public func join<Other, Result>(
+    public func joinWithKey<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
+        result: Serde<Result>? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
-        joined("KSTREAM-JOIN-", table, named, key, value, result, matched: joiner, missed: nil)
+        joined(
+            "KSTREAM-JOIN-", table, table.keySerde, named, key, value, result, matched: joiner, missed: nil)
     }
 
     /// Joins each record with the table's row of the same key, or with nil if there is none.
@@ -60,21 +63,22 @@ extension KStream {
     @inlinable
     public func leftJoin<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
+        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-LEFTJOIN-", table, named, key, value, result,
+            "KSTREAM-LEFTJOIN-", table, table.keySerde, named, key, value, result,
             matched: { _, left, right in try joiner(left, right) }, missed: { _, left in try joiner(left, nil) })
     }
 
     /// Joins each record with the table's row of the same key, or with nil; the key given to the closure too.
     @inlinable
-    public func leftJoin<Other, Result>(
+    public func leftJoinWithKey<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
+        result: Serde<Result>? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-LEFTJOIN-", table, named, key, value, result, matched: { try joiner($0, $1, $2) },
+            "KSTREAM-LEFTJOIN-", table, table.keySerde, named, key, value, result, matched: { try joiner($0, $1, $2) },
             missed: { try joiner($0, $1, nil) })
     }
 
@@ -94,9 +98,10 @@ extension KStream {
     }
 
     @inlinable
-    func joined<Other, Result>(
-        _ prefix: String, _ table: KTable<Key, Other>, _ named: String?, _ key: Serde<Key>?, _ value: Serde<Value>?,
-        _ result: Serde<Result>?, matched: @escaping @Sendable (Key, Value, Other) throws -> Result,
+    func joined<TableKey, Other, Result>(
+        _ prefix: String, _ table: KTable<TableKey, Other>, _ tableKey: Serde<Key>?, _ named: String?,
+        _ key: Serde<Key>?, _ value: Serde<Value>?, _ result: Serde<Result>?,
+        matched: @escaping @Sendable (Key, Value, Other) throws -> Result,
         missed: (@Sendable (Key, Value) throws -> Result)?
     ) -> KStream<Key, Result> {
         var input = self
@@ -113,9 +118,8 @@ extension KStream {
         let output = Output<Key, Result>()
         let storeName = table.store.name
         let tableSerde = table.valueSerde
-        let tableKey = table.keySerde
         let nulls = Nullability<Value>.of()
-        if tableSerde == nil { graph.fail("the join '\(name)' needs the serde of the table's values") }
+        if tableSerde == nil { graph.failWithoutSerde("the table of the join '\(name)'", table.keySerde, tableSerde) }
         input.output.attach(id, name) { context in
             guard let tableSerde else { throw TopologyError("the join '\(name)' has no serde for the table's values") }
             let next = try output.sink(in: context)

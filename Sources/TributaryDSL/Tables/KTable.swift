@@ -20,8 +20,8 @@ public struct KTable<Key, Value> {
         self.graph = graph
         self.node = node
         self.output = output
-        self.keySerde = keySerde
-        self.valueSerde = valueSerde
+        self.keySerde = keySerde ?? Serde<Key>.standard
+        self.valueSerde = valueSerde ?? Serde<Value>.standard
         self.store = store
         self.sources = sources
     }
@@ -49,15 +49,6 @@ public struct KTable<Key, Value> {
         return KStream(
             graph: graph, node: id, output: output, keySerde: keySerde, valueSerde: valueSerde,
             needsRepartition: false, sources: sources)
-    }
-
-    /// A stream of the table's changes under new keys.
-    @inlinable
-    public func toStream<NewKey>(
-        named: String? = nil, key: Serde<NewKey>? = nil,
-        _ select: @escaping @Sendable (Key, Value) throws -> NewKey
-    ) -> KStream<NewKey, Value> {
-        toStream(named: named).selectKey(key: key, select)
     }
 }
 

@@ -8,8 +8,13 @@ extension StateStore {
     @inlinable
     @inline(__always)
     public func decodedValue<Value>(_ serde: Serde<Value>, key: RawSpan) throws(StoreError) -> Value {
-        do throws(SerdeError) { return try serde.decode(value) } catch { throw malformed("\(error)", key: key) }
+        do { return try serde.decode(value) } catch { throw refused(error, key: key) }
     }
+
+    /// The error for a stored value that a serde refused.
+    @inline(never)
+    @usableFromInline
+    func refused(_ error: any Error, key: RawSpan) -> StoreError { malformed(ErrorText.of(error), key: key) }
 
     /// The error for a stored value that isn't one.
     @inline(never)

@@ -77,7 +77,7 @@ final class FlushForwarder<Key, Value> {
         return { key, content, meta in
             guard let content else { return try keylessDelete(meta) }
             let decoded: Value
-            do throws(SerdeError) { decoded = try decode(content) } catch {
+            do { decoded = try decode(content) } catch {
                 return try self.refused(error, key, meta)
             }
             try keyless(decoded, meta)
@@ -90,7 +90,7 @@ final class FlushForwarder<Key, Value> {
         if let keyless = next.keyless, let keylessDelete = next.keylessDelete {
             guard let content else { return try keylessDelete(meta) }
             let decoded: Value
-            do throws(SerdeError) { decoded = try value.decode(content) } catch {
+            do { decoded = try value.decode(content) } catch {
                 return try refused(error, keyBytes, meta)
             }
             return try keyless(decoded, meta)
@@ -100,7 +100,7 @@ final class FlushForwarder<Key, Value> {
         }
         let record: Key
         var decoded: Value?
-        do throws(SerdeError) {
+        do {
             record = try key.decode(keyBytes)
             if let content { decoded = try value.decode(content) }
         } catch {
@@ -112,7 +112,7 @@ final class FlushForwarder<Key, Value> {
     // What the store holds was written by a serde that this one doesn't understand: the row stays, and isn't forwarded.
     @inline(never)
     @usableFromInline
-    func refused(_ error: SerdeError, _ key: RawSpan, _ meta: borrowing RecordMeta) throws {
-        try services.deserializationFailed(node: node, store.malformed("\(error)", key: key), meta)
+    func refused(_ error: any Error, _ key: RawSpan, _ meta: borrowing RecordMeta) throws {
+        try services.deserializationFailed(node: node, store.malformed(ErrorText.of(error), key: key), meta)
     }
 }

@@ -29,33 +29,11 @@ public struct TimeWindowedKStream<Key, Value> {
     @inlinable
     public func reduce(
         as name: String? = nil, materialized: Materialized<Key, Value>? = nil, named: String? = nil,
-        _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
+        @Returning<Value> _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
     ) -> KTable<Windowed<Key>, Value> {
         let settings = materialized ?? Materialized(as: name)
         return aggregation("KSTREAM-REDUCE-", settings, settings.value ?? grouped.stream.valueSerde, named) {
             $0.reduce(reducer)
-        }
-    }
-
-    /// Aggregates the values of each key in each window.
-    ///
-    /// - Parameters:
-    ///   - name: the store's name, which makes the table queryable.
-    ///   - value: the aggregate's serde.
-    ///   - materialized: the store's settings, if more than its name is to be said.
-    ///   - named: the node's name.
-    ///   - initial: the aggregate before the first record.
-    ///   - aggregator: changes the aggregate; one that is null afterwards is deleted.
-    @inlinable
-    public func aggregate<Aggregate>(
-        as name: String? = nil, value: Serde<Aggregate>? = nil,
-        materialized: Materialized<Key, Aggregate>? = nil, named: String? = nil,
-        initial: @autoclosure @escaping @Sendable () -> Aggregate,
-        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
-    ) -> KTable<Windowed<Key>, Aggregate> {
-        let settings = materialized ?? Materialized(as: name)
-        return aggregation("KSTREAM-AGGREGATE-", settings, settings.value ?? value, named) {
-            $0.aggregate(initial, aggregator)
         }
     }
 
@@ -66,13 +44,14 @@ public struct TimeWindowedKStream<Key, Value> {
     ) -> KTable<Windowed<Key>, Aggregate> {
         let graph = grouped.stream.graph
         let windows = self.windows
-        let retention = graph.checkWindows(windows, retention: settings.retention)
+        let retention = graph.checkWindows(windows, retention: settings.retention?.milliseconds)
         let storeName = graph.storeName(prefix, settings.name)
         let name = graph.name(prefix, named)
         let input = grouped.repartitioned(storeName, generated: settings.name == nil)
         let id = graph.add(name, parents: [input.node])
         let output = Output<Windowed<Key>, Aggregate>()
         let key = settings.key ?? input.keySerde
+        let value = value ?? Serde<Aggregate>.standard
         let windowedKey = key.map { Serde<Windowed<Key>>.timeWindowed($0, size: windows.size) }
         let kind = StoreDescription.Kind.window(
             retention: retention, size: windows.size, retainsDuplicates: false, timestamped: true)
@@ -81,9 +60,7 @@ public struct TimeWindowedKStream<Key, Value> {
                 graph, storeName, kind, generated: settings.name == nil,
                 serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
             node: id, graph: graph, isMaterialized: true)
-        if value == nil {
-            graph.fail("the aggregation '\(name)' needs a serde for its values: give value:")
-        }
+        if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(name)'", key, value) }
         input.encoded(key: key, value: nil).output.attach(id, name) { context in
             guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
             let next = try output.sink(in: context)

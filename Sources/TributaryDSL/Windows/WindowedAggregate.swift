@@ -123,16 +123,45 @@ extension WindowedAggregate {
             keyless: one, keylessDelete: null)
     }
 
+    /// An aggregation whose closure sees the value alone: it asks for no key.
     @inlinable
     func aggregate<Value>(
         _ initial: @escaping @Sendable () -> Aggregate,
-        _ aggregator: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
+        _ change: @escaping @Sendable (inout Aggregate, Value) throws -> Void
+    ) -> Sink<Key, Value> {
+        let nulls = Nullability<Value>.of()
+        let one: (Value, borrowing RecordMeta) throws -> Void = { [self] value, meta in
+            try update(meta) { exists, row in
+                var result = exists ? try old(row) : initial()
+                try change(&result, value)
+                return result
+            }
+        }
+        let null: (borrowing RecordMeta) throws -> Void = { [self] meta in
+            if let nulls { try one(nulls.null(), meta) } else { dropped(meta) }
+        }
+        return Sink(
+            call: { [self] _, value, meta in
+                try update(meta) { exists, row in
+                    var result = exists ? try old(row) : initial()
+                    try change(&result, value)
+                    return result
+                }
+            },
+            delete: { _, meta in try null(meta) }, keyless: one, keylessDelete: null)
+    }
+
+    /// An aggregation whose closure sees the key too.
+    @inlinable
+    func aggregateWithKey<Value>(
+        _ initial: @escaping @Sendable () -> Aggregate,
+        _ change: @escaping @Sendable (inout Aggregate, Key, Value) throws -> Void
     ) -> Sink<Key, Value> {
         let nulls = Nullability<Value>.of()
         let one: (Key, Value, borrowing RecordMeta) throws -> Void = { [self] key, value, meta in
             try update(meta) { exists, row in
                 var result = exists ? try old(row) : initial()
-                try aggregator(key, value, &result)
+                try change(&result, key, value)
                 return result
             }
         }

@@ -9,7 +9,7 @@ extension Serde {
     where Value == Windowed<Key> {
         Serde<Windowed<Key>>(
             name: "timeWindowed:\(inner.name),\(size)", size: inner.windowedSize, keys: .windowed,
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 let count = bytes.byteCount - 8
                 guard count >= 0, let start = bytes.integer(at: count, as: Int64.self) else {
                     throw SerdeError(.malformed, serde: inner.name, "a windowed key has at least 8 bytes")
@@ -18,7 +18,7 @@ extension Serde {
                     key: try inner.decode(bytes.prefix(count)),
                     window: Window(start: start, end: start.addingSaturated(size)))
             },
-            encode: { (windowed, writer) throws(SerdeError) in
+            encode: { windowed, writer in
                 try inner.encode(windowed.key, &writer)
                 writer.append(bigEndian: windowed.window.start)
             })

@@ -172,6 +172,27 @@ public final class RecordCollector {
                 to = (state.value.nextPartition & 0x7fff_ffff) % target.partitions
             }
         }
+        try deliver(target, to, key: key, value: value, meta, recorder, operation: operation)
+    }
+
+    /// How many partitions a topic has.
+    func partitions(_ topic: Int) -> Int32 { state.value.topics[topic].partitions }
+
+    /// Sends a record to a partition that was chosen for it.
+    func send(
+        _ topic: Int, partition: Int32, key: RawSpan?, value: RawSpan?, _ meta: borrowing RecordMeta,
+        _ recorder: LineageRecorder, operation: Int32
+    ) throws {
+        try open()
+        try deliver(
+            state.value.topics[topic], partition, key: key, value: value, meta, recorder, operation: operation)
+    }
+
+    @inline(__always)
+    private func deliver(
+        _ target: Topic, _ to: Int32, key: RawSpan?, value: RawSpan?, _ meta: borrowing RecordMeta,
+        _ recorder: LineageRecorder, operation: Int32
+    ) throws {
         guard recorder.makesSpan(meta.lineage.context, .log) else {
             return try send(target, to, key: key, value: value, meta, meta.lineage.context, recorder)
         }

@@ -43,6 +43,22 @@ extension StreamTask: TaskServices {
         }
     }
 
+    /// How many partitions an output topic has.
+    public func partitions(ofTopic number: Int) -> Int32 { collector.partitions(number) }
+
+    /// Sends a record to a partition that was chosen for it.
+    public func send(
+        topic: Int, partition: Int32, key: RawSpan?, value: RawSpan?, _ meta: borrowing RecordMeta
+    ) throws {
+        do {
+            try collector.send(
+                topic, partition: partition, key: key, value: value, meta, recorder,
+                operation: hot.value.sendOperations[topic])
+        } catch {
+            try serializationFailed(node: sink(to: topic), topic: collector.name(topic), error, meta)
+        }
+    }
+
     /// A record was left out.
     public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
         count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)

@@ -157,6 +157,13 @@ public final class TopologyTestDriver {
             headers: headers)
     }
 
+    /// Appends a record whose types name their serdes.
+    public func pipe<Key: Recordable, Value: Recordable>(
+        _ topic: String, _ key: Key, _ value: Value, timestamp: Int64, headers: Headers = Headers()
+    ) throws {
+        try pipe(topic, key, value, timestamp: timestamp, Key.serde, Value.serde, headers: headers)
+    }
+
     /// Lets time pass, on both clocks, runs each wall-clock punctuation that is due once, commits, and does what follows.
     public func advanceWallClock(milliseconds: Int64) throws {
         clock.advance(milliseconds: milliseconds)
@@ -217,7 +224,7 @@ public final class TopologyTestDriver {
 
     /// Takes what was written to one topic since the last call, decoded; records of other topics stay to be taken.
     ///
-    /// - Throws: `SerdeError` for bytes that the serdes refuse.
+    /// - Throws: what the serdes throw for bytes that they refuse.
     public func takeRecords<Key, Value>(
         from topic: String, _ key: Serde<Key>, _ value: Serde<Value>
     ) throws -> [Record<Key, Value>] {
@@ -229,6 +236,13 @@ public final class TopologyTestDriver {
                 key: try key.value(record.key), value: try value.value(record.value), timestamp: record.timestamp,
                 headers: record.headers)
         }
+    }
+
+    /// Takes what was written to one topic since the last call, decoded by the serdes that the types name.
+    public func takeRecords<Key: Recordable, Value: Recordable>(
+        from topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type
+    ) throws -> [Record<Key, Value>] {
+        try takeRecords(from: topic, Key.serde, Value.serde)
     }
 
     /// How many records were left out.

@@ -8,13 +8,11 @@ enum BankTopology {
 
     static func build() throws -> Topology {
         let builder = StreamsBuilder()
-        let accounts = builder.table(accounts, key: .string, value: .json(Account.self), as: "accounts")
-        builder.stream(transactions, key: .string, value: .json(Transaction.self))
+        let accounts = builder.table(accounts, of: Account.self, as: "accounts")
+        builder.stream(transactions, of: Transaction.self)
             .join(accounts) { transaction, account in Posting(transaction, account) }
             .groupByKey()
-            .aggregate(as: "balances", value: .json(Balance.self), initial: .zero) { _, posting, balance in
-                balance.apply(posting)
-            }
+            .aggregate(into: Balance.zero, as: "balances") { balance, posting in balance.apply(posting) }
             .toStream()
             .to(updates)
         return try builder.build()

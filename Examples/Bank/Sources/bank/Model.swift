@@ -1,19 +1,21 @@
+import Tributary
+
 /// Who owns an account; the topic `accounts` holds the latest of each, by account number.
-struct Account: Codable, Sendable {
+struct Account: JSONRecordable, Sendable {
     var owner: String
     /// What a posting costs, in cents.
     var feeCents: Int64
 }
 
 /// Money that came in or, negative, went out; the topic `transactions` holds all, by account number.
-struct Transaction: Codable, Sendable {
+struct Transaction: JSONRecordable, Sendable {
     var id: String
     var cents: Int64
     var memo: String
 }
 
 /// A transaction with what its account says.
-struct Posting: Codable, Sendable {
+struct Posting: JSONRecordable, Sendable {
     var owner: String
     var cents: Int64
 
@@ -24,7 +26,7 @@ struct Posting: Codable, Sendable {
 }
 
 /// What is on an account.
-struct Balance: Codable, Sendable, Equatable {
+struct Balance: JSONRecordable, Sendable, Equatable {
     var owner: String
     var cents: Int64
     var postings: Int64
