@@ -306,4 +306,11 @@ public struct ApplicationMetrics: Sendable {
     public var dropped: Int64
     /// Records known to be in the source partitions and not yet processed.
     public var lag: Int64
+
+    package init(records: Int64, commits: Int64, dropped: Int64, lag: Int64) {
+        self.records = records
+        self.commits = commits
+        self.dropped = dropped
+        self.lag = lag
+    }
 }

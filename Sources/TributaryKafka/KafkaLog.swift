@@ -28,8 +28,10 @@ public final class KafkaLog: Log {
 
     /// At least once with a commit each 30 s; state where the configuration says.
     public var defaults: LogDefaults {
-        LogDefaults(
+        var defaults = LogDefaults(
             guarantee: .atLeastOnce, guarantees: [.atLeastOnce], stateDirectory: core.configuration.stateDirectory)
+        defaults.commandOption = "--kafka \(core.configuration.bootstrap)"
+        return defaults
     }
 
     /// How many records went out with timestamp 1 because theirs was 0.

@@ -34,7 +34,7 @@ public struct TopicPlan: Sendable {
         var counts: [String: Int32] = [:]
         for source in topology.sources where !source.isInternal {
             guard let description = try log.topic(source.topic) else {
-                throw TopicPlan.missing([("the source topic '\(source.topic)'", source.topic)])
+                throw TopicPlan.missing([("the source topic '\(source.topic)'", source.topic)], log)
             }
             counts[source.topic] = description.partitions
         }
@@ -136,15 +136,16 @@ public struct TopicPlan: Sendable {
         if let deadLetterTopic, try log.topic(deadLetterTopic) == nil {
             add("the dead-letter topic '\(deadLetterTopic)'", deadLetterTopic)
         }
-        if !missing.isEmpty { throw Self.missing(missing) }
+        if !missing.isEmpty { throw Self.missing(missing, log) }
     }
 
-    private static func missing(_ topics: [(what: String, topic: String)]) -> TopologyError {
+    private static func missing(_ topics: [(what: String, topic: String)], _ log: any Log) -> TopologyError {
         let names = topics.map(\.topic).joined(separator: " ")
+        let option = log.defaults.commandOption
         let (verb, object) = topics.count == 1 ? ("does", "it") : ("do", "them")
         return TopologyError(
             "\(topics.map(\.what).joined(separator: ", ")) \(verb) not exist: create \(object) (for example: tributary topics "
-                + "create \(names) --partitions 1)")
+                + "create \(names) --partitions 1\(option.isEmpty ? "" : " \(option)"))")
     }
 
     /// Makes the internal topics that are missing and checks those that exist.

@@ -9,7 +9,8 @@ import Tributary
 
     init() async throws {
         folder = try TemporaryFolder()
-        let made = await CommandRun("topics", "create", "words", "counts", "--partitions", "2", "--log", log)
+        let made = await CommandRun(
+            "topics", "create", "words", "counts", "--partitions", "2", "--set", "retention.ms=-1", "--log", log)
         #expect(made.status == 0, "\(made.complaint)")
         let words = (0..<10).map {
             #"{"key":"w\#($0 % 2)","value":"x","timestamp":\#($0 * 1000),"partition":\#($0 % 2)}"#
@@ -98,8 +99,9 @@ import Tributary
         #expect(!(await tributary("topics", "list").text.contains("changelog")))
         try await run()
         // Not 10: neither offsets nor state are those of before.
-        #expect(Set(await counts()).isSubset(of: ["w0 = 5", "w1 = 5"]))
-        #expect(await counts().filter { $0 == "w0 = 5" }.count == 2)
+        let found = await counts()
+        #expect(found.filter { $0 == "w0 = 5" }.count == 2 && found.filter { $0 == "w1 = 5" }.count == 2, "\(found)")
+        #expect(found.allSatisfy { ($0.split(separator: " ").last.flatMap { Int($0) } ?? 10) <= 5 }, "\(found)")
     }
 
     @Test(arguments: [

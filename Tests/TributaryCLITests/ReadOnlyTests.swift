@@ -1,6 +1,7 @@
 import Glibc
 import TestSupport
 import Testing
+import Tributary
 
 /// Reading a log in a folder that can't be written to, as people do with a backup or another user's log.
 @Suite(.timeLimit(.minutes(5))) struct ReadOnlyTests {
@@ -43,6 +44,33 @@ import Testing
         #expect(try run("topics", "list").output.contains("t  1 partition"))
         #expect(try run("topics", "describe", "t").status == 0)
         #expect(try run("groups", "list").status == 0)
+        #expect(try names == before)
+    }
+
+    @Test(.enabled(if: getuid() != 0 || Program.exists("setpriv")))
+    func `state and changelogs for reading only are read`() async throws {
+        let builder = StreamsBuilder()
+        builder.stream("t", key: .string, value: .string).groupByKey().count(as: "counts").toStream().forEach { _, _ in
+        }
+        let app = try StreamsApplication(
+            builder.build(),
+            configuration: StreamsConfiguration(applicationID: "a", log: .embedded(at: log), handlesSignals: false))
+        async let running: Void = app.run()
+        while app.metrics.records < 1 && app.state != .error { try await Task.sleep(for: .milliseconds(2)) }
+        app.shutdown()
+        try await running
+        let task = "\(log)/state/a/0_0"
+        for name in try Program.run(["ls", task]).split(separator: "\n") { chmod("\(task)/\(name)", 0o444) }
+        for path in [task, "\(log)/state/a", "\(log)/state"] { chmod(path, 0o555) }
+        defer { for path in ["\(log)/state", "\(log)/state/a", task] { chmod(path, 0o755) } }
+        let before = try names
+        let row = try run(
+            "store", "get", "k", "--state", "\(log)/state/a", "--store", "counts", "--value-format", "int64")
+        #expect(row.status == 0 && row.output.contains("k = 1"), "\(row.output)")
+        let replay = try run("changelog", "replay", "--topic", "a-counts-changelog", "--to", "-")
+        #expect(replay.status == 0 && replay.output.contains("1 rows from 1"), "\(replay.output)")
+        let verified = try run("topics", "verify")
+        #expect(verified.status == 0 && verified.output.contains("all is well"), "\(verified.output)")
         #expect(try names == before)
     }
 

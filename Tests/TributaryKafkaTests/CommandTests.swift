@@ -41,6 +41,37 @@ extension RealBrokerTests {
             #expect(run.status == 1)
         }
 
+        @Test func `an application's group is shown, and begins anew`() async throws {
+            let bank = try BankTests.Bank()
+            let log = try RealBroker.log()
+            defer { log.close() }
+            try bank.makeTopics(log)
+            let truth = try bank.write(0..<300, to: log)
+            try await BankTests().run(bank, .open(log)) { $0.metrics.records >= 610 && $0.metrics.lag == 0 }
+            let list = await tributary("groups", "list")
+            #expect(list.lines.contains { $0.hasPrefix(bank.id) && $0.contains("lag 0  stopped") }, "\(list.lines)")
+            let offsets = await tributary("groups", "offsets", bank.id)
+            #expect(offsets.lines.contains { $0.hasPrefix("\(bank.transactions)-0 ") && $0.contains("lag 0") })
+            let dry = await tributary("reset", bank.id, "--dry-run")
+            #expect(dry.status == 0 && dry.lines.contains("delete the topic \(bank.id)-balances-changelog"))
+            let reset = await tributary("reset", bank.id, "--yes")
+            #expect(reset.status == 0, "\(reset.lines)")
+            #expect(try log.topic("\(bank.id)-balances-changelog") == nil)
+            #expect(try log.topic("\(bank.id)-tasks") == nil)
+            let anew = await tributary("groups", "offsets", bank.id)
+            let inputs = anew.lines.filter { $0.hasPrefix("\(bank.id)-in-") }
+            #expect(inputs.count == 6 && inputs.allSatisfy { $0.contains("committed 0 ") }, "\(anew.lines)")
+            // Its state on this machine is that of a changelog that is gone: everything is counted once.
+            try await BankTests().run(bank, .open(log)) { $0.metrics.records >= 610 && $0.metrics.lag == 0 }
+            let run = await tributary(
+                "changelog", "replay", "--topic", "\(bank.id)-balances-changelog", "--to", "-", "--json",
+                "--value-format", "json")
+            for (key, balance) in truth {
+                let row = try #require(run.lines.first { $0.contains(#""key":"\#(key)""#) })
+                #expect(row.contains(#""postings":\#(balance.postings)"#), "\(row)")
+            }
+        }
+
         @Test func `a changelog is replayed with its lineage`() async throws {
             let bank = try BankTests.Bank()
             let log = try RealBroker.log()

@@ -176,7 +176,9 @@ import TributaryLMDB
         let app = try StreamsApplication(
             countTopology(),
             configuration: StreamsConfiguration(applicationID: "count", log: .embedded(at: folder.path)))
-        await #expect { try await app.run() } throws: { error in "\(error)".contains("the source topic 'in', the output topic 'out' of node") }
+        await #expect { try await app.run() } throws: { error in
+            "\(error)".contains("the source topic 'in', the output topic 'out' of node")
+        }
     }
 
     @Test func `a running application answers queries with the cell of the value`() async throws {

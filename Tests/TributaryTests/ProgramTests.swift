@@ -52,7 +52,7 @@ import Tributary
                 == """
                 program-test-process: the source topic 'numbers', the source topic 'words', the output topic 'out' of node \
                 'KTABLE-TOSTREAM-SINK', the output topic 'counts' of node 'SINK' do not exist: create them (for example: \
-                tributary topics create numbers words out counts --partitions 1)
+                tributary topics create numbers words out counts --partitions 1 --log \(log))
 
                 """
                 .replacingNodes(in: output), "\(output)")
@@ -130,6 +130,43 @@ import Tributary
         second.signal(SIGTERM)
         #expect(second.wait() == 0)
         log.close()
+    }
+}
+
+/// The lines that a person sees.
+@Suite struct StatusTests {
+    private func progress(_ store: String, _ position: Int64, of end: Int64, isDone: Bool = false) -> RestoreProgress {
+        RestoreProgress(
+            store: store, task: "0_0", changelog: TopicPartition("c", 0), start: 100, end: end, position: position,
+            records: position - 100, isDone: isDone)
+    }
+
+    @Test func `restoring says how many stores, which part, and where the newest is`() {
+        var status = RestoreStatus()
+        #expect(status.line == nil && status.summary(milliseconds: 1) == nil)
+        status.note(progress("a", 100, of: 2100))
+        #expect(status.line == "restoring 1 of 1 stores, 0 %: a 0_0 at 100 of 2,100")
+        status.note(progress("b", 600, of: 1100))
+        status.note(progress("a", 2100, of: 2100, isDone: true))
+        #expect(status.line == "restoring 1 of 2 stores, 83 %: a 0_0 at 2,100 of 2,100")
+        #expect(status.summary(milliseconds: 1234) == "restored 2 stores from 2,500 changelog records in 1.2 s")
+    }
+
+    @Test func `a summary has the rate since the one before`() {
+        var report = StatusReport(application: "app", start: 1000)
+        func sample(_ time: Int64, _ records: Int64, lag: Int64 = 0, dropped: Int64 = 0) -> StatusReport.Sample {
+            let metrics = ApplicationMetrics(records: records, commits: 1, dropped: dropped, lag: lag)
+            return StatusReport.Sample(state: .running, metrics: metrics, time: time)
+        }
+        #expect(
+            report.line(sample(2000, 1500, lag: 12_000), RestoreStatus())
+                == "app  running  1,500 records/s  lag 12,000  1,500 records")
+        #expect(
+            report.line(sample(2500, 1600, dropped: 2), RestoreStatus())
+                == "app  running  200 records/s  lag 0  1,600 records  2 left out")
+        let starting = StatusReport.Sample(
+            state: .rebalancing, metrics: ApplicationMetrics(records: 0, commits: 0, dropped: 0, lag: 0), time: 3000)
+        #expect(report.line(starting, RestoreStatus()) == "app  starting")
     }
 }
 

@@ -1,28 +1,34 @@
 internal import TributaryCore
-internal import TributaryRuntime
+package import TributaryRuntime
 internal import TributaryTelemetry
 
 /// What a person is told while an application runs: how far its stores are restored, and a line of summary.
-struct StatusReport: Sendable {
+package struct StatusReport: Sendable {
     /// What is known of the application at one moment.
-    struct Sample: Sendable {
+    package struct Sample: Sendable {
         var state: StreamsApplication.State
         var metrics: ApplicationMetrics
         /// ms of a clock that only goes on.
         var time: Int64
+
+        package init(state: StreamsApplication.State, metrics: ApplicationMetrics, time: Int64) {
+            self.state = state
+            self.metrics = metrics
+            self.time = time
+        }
     }
 
     private let application: String
     private let start: Int64
     private var last: Sample?
 
-    init(application: String, start: Int64) {
+    package init(application: String, start: Int64) {
         self.application = application
         self.start = start
     }
 
     /// The line of a moment; records/s are those since the line before.
-    mutating func line(_ sample: Sample, _ restore: RestoreStatus) -> String {
+    package mutating func line(_ sample: Sample, _ restore: RestoreStatus) -> String {
         defer { last = sample }
         if sample.state == .rebalancing {
             return "\(application)  \(restore.line ?? "starting")"
@@ -49,18 +55,20 @@ struct StatusReport: Sendable {
 }
 
 /// How far the stores of an application are restored.
-struct RestoreStatus: Sendable {
+package struct RestoreStatus: Sendable {
     private var stores: [String: RestoreProgress] = [:]
     private var newest: String?
 
-    mutating func note(_ progress: RestoreProgress) {
+    package init() {}
+
+    package mutating func note(_ progress: RestoreProgress) {
         let name = "\(progress.store) \(progress.task)"
         stores[name] = progress
         newest = name
     }
 
     /// `restoring 1 of 4 stores, 45 %: balances 0_1 at 450 of 1,000`; nil before the first.
-    var line: String? {
+    package var line: String? {
         guard let newest, let progress = stores[newest] else { return nil }
         let open = stores.values.filter { !$0.isDone }
         let total = stores.values.reduce(0) { $0 + max($1.end - $1.start, 0) }
@@ -73,7 +81,7 @@ struct RestoreStatus: Sendable {
     }
 
     /// What was restored, once all of it is; nil if that was nothing.
-    func summary(milliseconds: Int64) -> String? {
+    package func summary(milliseconds: Int64) -> String? {
         let records = stores.values.reduce(0) { $0 + $1.records }
         guard records > 0 else { return nil }
         let seconds = "\(milliseconds / 1000).\(milliseconds % 1000 / 100)"

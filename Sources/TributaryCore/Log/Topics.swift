@@ -111,6 +111,8 @@ public struct LogDefaults: Sendable, Hashable {
     public var stateDirectory: String?
     /// Settings of this log that an application's own topics get besides those of Kafka Streams.
     public var internalTopicSettings: [String: String] = [:]
+    /// How the program `tributary` is told of this log, such as `--log ./data`; empty where it can't be.
+    public var commandOption = ""
 
     /// Makes a set of defaults.
     public init(

@@ -12,13 +12,13 @@ public final class LMDBStateReader: Sendable {
 
     init(_ shared: LMDBSharedEnvironment) { self.shared = shared }
 
-    /// Opens the state of a task for reading, in a process that has no engine on it.
+    /// Opens the state of a task for reading, in a process that has no engine on it; its folder may be one for reading only.
     public init(directory: String) throws(StoreError) {
         let path = directory + "/" + LMDBStateEngine.fileName
         try StateFileCheck.checkBesideWriter(path)
         do throws(LMDBError) {
             let options = LMDBOptions(maximumDatabases: 8, readOnly: true)
-            shared = LMDBSharedEnvironment(try LMDBEnvironment(path: path, options: options), hasEngine: false)
+            shared = LMDBSharedEnvironment(try LMDBEnvironment.toRead(path, options), hasEngine: false)
         } catch {
             throw StoreError(error)
         }

@@ -41,6 +41,7 @@ public final class EmbeddedLog: Log {
     /// by the time of their records, never by the wall clock.
     public var defaults: LogDefaults {
         var defaults = LogDefaults(guarantee: .exactlyOnce, stateDirectory: handle.core.directory + "/state")
+        defaults.commandOption = "--log \(handle.core.directory)"
         defaults.internalTopicSettings = [TopicSettings.retentionTime: TopicSettings.streamTime]
         return defaults
     }

@@ -20,6 +20,20 @@ public struct RestoreProgress: Sendable {
     public var records: Int64
     /// Whether it is done.
     public var isDone: Bool
+
+    package init(
+        store: String, task: String, changelog: TopicPartition, start: Int64, end: Int64, position: Int64,
+        records: Int64, isDone: Bool
+    ) {
+        self.store = store
+        self.task = task
+        self.changelog = changelog
+        self.start = start
+        self.end = end
+        self.position = position
+        self.records = records
+        self.isDone = isDone
+    }
 }
 
 /// Brings the stores of a task to where their changelogs end, before there is the task.

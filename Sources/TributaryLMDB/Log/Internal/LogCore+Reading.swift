@@ -1,11 +1,5 @@
 internal import TributaryCore
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
 extension LogCore {
     /// Opens the files of a log that is there, without a lock and without writing anything into its folder.
     static func openToRead(
@@ -19,27 +13,9 @@ extension LogCore {
         var options = LMDBOptions(maximumDatabases: 16, maximumReaders: readers, readOnly: true)
         options.onClose = onClose
         options.logs = configuration.logs
-        // With the lock file of the writers, where it may be written to, they keep what is being read.
-        let lock = path + "-lock"
-        guard unsafe access(lock, R_OK | W_OK) != 0 else { return try readStart(path, path, options) }
-        // LMDB makes its lock file beside the name that it opens: a link elsewhere has one of its own.
-        let folder = try makeTemporaryFolder()
-        let link = folder + "/log.mdb"
-        defer {
-            removeFile(link)
-            removeFile(link + "-lock")
-            _ = unsafe rmdir(folder)
-        }
-        guard unsafe symlink(path, link) == 0 else { throw systemError("symlink", link) }
-        return try readStart(path, link, options)
-    }
-
-    private static func readStart(
-        _ path: String, _ name: String, _ options: LMDBOptions
-    ) throws(LogError) -> (LMDBEnvironment, LogDatabases, String, UInt32) {
         let format: UInt32
         do throws(LMDBError) {
-            let environment = try LMDBEnvironment(path: name, options: options)
+            let environment = try LMDBEnvironment.toRead(path, options)
             let reader = try environment.read()
             let meta = try reader.openDatabase("meta")
             var key = LogKey()
@@ -60,12 +36,5 @@ extension LogCore {
         } catch { throw LogError(error) }
         throw LogError(
             .unknownFormat, "\(path) has format \(format), this library knows \(Self.format): use a newer library")
-    }
-
-    private static func makeTemporaryFolder() throws(LogError) -> String {
-        let parent = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/tributary-reader-XXXXXX".utf8CString)
-        guard let made = unsafe mkdtemp(&template) else { throw systemError("mkdtemp", parent) }
-        return unsafe String(cString: made)
     }
 }
