@@ -8,13 +8,9 @@ import Tributary
         applicationID: "deduplication", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"))
 
     func build(_ builder: StreamsBuilder) throws {
-        let span = Seen.span.milliseconds
-        builder.addStateStore(
-            StoreDescription(
-                name: "seen",
-                kind: .window(retention: 2 * span, size: span, retainsDuplicates: false, timestamped: false)))
-        builder.stream("events", key: .string, value: .string)
-            .processValues(stores: ["seen"], value: .string) { Seen() }
+        let seen = builder.store(.window("seen", retention: Seen.span * 2, size: Seen.span), of: Int64.self)
+        builder.stream("events", of: String.self)
+            .processValues(stores: [seen]) { Seen(seen) }
             .to("unique-events")
     }
 }
@@ -23,12 +19,15 @@ import Tributary
 final class Seen: FixedKeyProcessor {
     static let span = Duration.seconds(600)
 
+    private let handle: StoreHandle<WindowStore<String, Int64>>
     private var context: FixedKeyProcessorContext<String, String>?
     private var seen: WindowStore<String, Int64>?
 
+    init(_ handle: StoreHandle<WindowStore<String, Int64>>) { self.handle = handle }
+
     func initialize(_ context: FixedKeyProcessorContext<String, String>) throws {
         self.context = context
-        seen = try context.windowStore("seen", key: .string, value: .int64)
+        seen = try context.store(handle)
     }
 
     func process(_ record: Record<String, String>) throws {

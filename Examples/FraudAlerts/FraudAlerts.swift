@@ -10,18 +10,18 @@ import Tributary
         applicationID: "fraud-alerts", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"))
 
     func build(_ builder: StreamsBuilder) throws {
-        builder.addStateStore(StoreDescription(name: "sums", kind: .keyValue))
-        builder.stream("payments", key: .string, value: .json(Payment.self))
-            .process(stores: ["sums"], key: .string, value: .json(Alert.self)) { Watch() }
+        let sums = builder.store(.keyValue("sums"), of: Int64.self)
+        builder.stream("payments", of: Payment.self)
+            .process(stores: [sums]) { Watch(sums) }
             .to("alerts")
     }
 }
 
-struct Payment: Codable {
+struct Payment: JSONRecordable {
     var cents: Int64
 }
 
-struct Alert: Codable {
+struct Alert: JSONRecordable {
     /// When the minute began, ms.
     var minute: Int64
     var cents: Int64
@@ -31,13 +31,16 @@ final class Watch: Processor {
     static let limit: Int64 = 100_000
     static let minute: Int64 = 60_000
 
+    private let handle: StoreHandle<KeyValueStore<String, Int64>>
     private var context: ProcessorContext<String, Alert>?
     /// Cents by minute and card: `0000001769864400000 card`, so that what is over comes first.
     private var sums: KeyValueStore<String, Int64>?
 
+    init(_ handle: StoreHandle<KeyValueStore<String, Int64>>) { self.handle = handle }
+
     func initialize(_ context: ProcessorContext<String, Alert>) throws {
         self.context = context
-        sums = try context.keyValueStore("sums", key: .string, value: .int64)
+        sums = try context.store(handle)
         context.schedule(every: .milliseconds(Self.minute), .streamTime) { [unowned self] time in try judge(time) }
     }
 

@@ -16,15 +16,13 @@ import Tributary
     }
 
     func build(_ builder: StreamsBuilder) throws {
-        builder.stream("orders", key: .string, value: .order)
+        builder.stream("orders", of: Order.self)
             .filter { _, order in
                 guard order.quantity > 0 else { throw OrderError.nothingOrdered }
                 return true
             }
-            .groupBy(key: .string, value: .order) { _, order in order.customer }
-            .aggregate(as: "revenue", value: .int64, initial: 0) { _, order, cents in
-                cents += order.quantity * order.cents
-            }
+            .groupBy { _, order in order.customer }
+            .aggregate(into: Int64(0), as: "revenue") { cents, order in cents += order.quantity * order.cents }
             .toStream()
             .to("revenue")
     }
@@ -43,19 +41,19 @@ enum OrderError: Error, CustomStringConvertible {
     var description: String { "an order of nothing" }
 }
 
-extension Serde where Value == Order {
+extension Order: Recordable {
     /// The format of the orders.
-    static var order: Serde<Order> {
+    static var serde: Serde<Order> {
         Serde(
             name: "order",
-            decode: { (bytes) throws(SerdeError) in
+            decode: { bytes in
                 let fields = (String(strictUTF8: bytes) ?? "").split(separator: "|", omittingEmptySubsequences: false)
                 guard fields.count == 3, !fields[0].isEmpty, let quantity = Int64(fields[1]),
                     let cents = Int64(fields[2])
                 else { throw SerdeError(.malformed, serde: "order", "customer|quantity|cents expected") }
                 return Order(customer: String(fields[0]), quantity: quantity, cents: cents)
             },
-            encode: { (order, writer) throws(SerdeError) in
+            encode: { order, writer in
                 writer.append(utf8: "\(order.customer)|\(order.quantity)|\(order.cents)")
             })
     }

@@ -8,11 +8,11 @@ import Tributary
         applicationID: "page-views", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"))
 
     func build(_ builder: StreamsBuilder) throws {
-        let users = builder.table("users", key: .string, value: .json(User.self), as: "users")
+        let users = builder.table("users", of: User.self, as: "users")
         let minute = Duration.seconds(60)
-        builder.stream("views", key: .string, value: .json(View.self))
+        builder.stream("views", of: View.self)
             .join(users) { _, user in user.region }
-            .groupBy(key: .string, value: .string) { _, region in region }
+            .groupBy { _, region in region }
             // Each partition of the views is read at its own pace, so that one may be behind another by hours.
             .windowedBy(.tumbling(size: minute, grace: .seconds(86_400)))
             .count(as: "views-by-minute")
@@ -21,10 +21,10 @@ import Tributary
     }
 }
 
-struct User: Codable {
+struct User: JSONRecordable {
     var region: String
 }
 
-struct View: Codable {
+struct View: JSONRecordable {
     var page: String
 }

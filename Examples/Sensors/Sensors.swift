@@ -8,17 +8,17 @@ import Tributary
         applicationID: "sensors", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"))
 
     func build(_ builder: StreamsBuilder) throws {
-        let branches = builder.stream("readings", key: .string, value: .json(Reading.self))
+        let branches = builder.stream("readings", of: Reading.self)
             .split(named: "reading-")
             .branch("broken") { _, reading in !(-80...60).contains(reading.celsius) }
             .branch("hot") { _, reading in reading.celsius >= 35 }
             .defaultBranch("normal")
-        branches["reading-broken"]?.to("broken")
-        branches["reading-hot"]?.to("alarms")
-        branches["reading-normal"]?.mapValues(value: .double) { reading in reading.celsius }.to("temperatures")
+        branches["broken"].to("broken")
+        branches["hot"].to("alarms")
+        branches["normal"].mapValues { reading in reading.celsius }.to("temperatures")
     }
 }
 
-struct Reading: Codable {
+struct Reading: JSONRecordable {
     var celsius: Double
 }

@@ -8,11 +8,10 @@ import Tributary
         applicationID: "word-count", log: .embedded(at: CommandLine.arguments.dropFirst().first ?? "./data"))
 
     func build(_ builder: StreamsBuilder) throws {
-        builder.stream("lines", key: Serde<String>.string.optional, value: .string)
-            .flatMapValues(value: .string) { _, line in
-                line.lowercased().split { !$0.isLetter }.map { String($0) }
-            }
-            .groupBy(key: .string) { _, word in word }
+        // Lines have no key.
+        builder.stream("lines", keyedBy: String?.self, of: String.self)
+            .flatMapValues { line in line.lowercased().split { !$0.isLetter } }
+            .groupBy { _, word in word }
             .count(as: "counts")
             .toStream()
             .to("word-counts")
