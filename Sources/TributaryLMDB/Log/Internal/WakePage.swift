@@ -25,7 +25,9 @@ internal import TributaryCore
         return 1 + Int((mixed >> 32) % UInt64(counters - 1))
     }
 
-    /// What the counter at a place shows; that at 0 is everybody's. Nil where nobody tells this process.
+    /// What the counter at a place shows; nil where nobody tells this process.
+    ///
+    /// That at 0 is everybody's.
     func count(_ place: Int) -> UInt32? {
         guard let changes = unsafe changes, (0..<Self.counters).contains(place) else { return nil }
         return unsafe changes[place].load(ordering: .sequentiallyConsistent)
