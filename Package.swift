@@ -46,7 +46,8 @@ let libraries: [Target] = [
     library("CCurl", "libcurl", apt: "libcurl4-openssl-dev", brew: "curl"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     target("TributaryCore", ["CLinux"], isUnsafe: true),
-    target("TributaryFoundation", ["TributaryCore"]),
+    target("TributaryJSON", [], isUnsafe: true),
+    target("TributaryFoundation", ["TributaryCore", "TributaryJSON"]),
     target("TributaryLineage", ["TributaryCore", "CXXHash"], isUnsafe: true),
     target("TributaryTelemetry", ["TributaryCore", "TributaryLineage", "CZlib", "CCurl"], isUnsafe: true),
     target("TributaryState", ["TributaryCore", "TributaryLineage"]),
@@ -91,6 +92,7 @@ let testTargets: [Target] = [
     // Folders and child processes of tests.
     target("TestSupport", [], path: "Tests/TestSupport"),
     tests("TributaryCoreTests", ["TestSupport", "TributaryCore"], exclude: ["murmur2-vectors.json"]),
+    tests("TributaryJSONTests", ["TributaryJSON"], exclude: ["JSONTestSuite"]),
     tests("TributaryLineageTests", ["TestSupport", "TributaryCore", "TributaryLineage"], exclude: ["Vectors"]),
     tests("TributaryTelemetryTests", ["TestSupport", "TributaryCore", "TributaryLineage", "TributaryTelemetry"]),
     tests("TributaryStateTests", ["TributaryCore", "TributaryLineage", "TributaryState", "TributaryTesting"]),
@@ -163,7 +165,8 @@ let fuzzers: [Target] = [
     ("Batch", ["TributaryLMDB", "TributaryCore"]), ("Case", ["TributaryConformance"]),
     ("Cell", ["TributaryLineage", "TributaryCore"]), ("Envelope", ["TributaryLineage", "TributaryCore"]),
     ("Headers", ["TributaryRuntime", "TributaryLineage", "TributaryCore"]),
-    ("Positions", ["TributaryRuntime", "TributaryCore"]), ("Telemetry", ["TributaryTelemetry", "TributaryCore"]),
+    ("JSON", ["TributaryJSON"]), ("Positions", ["TributaryRuntime", "TributaryCore"]),
+    ("Telemetry", ["TributaryTelemetry", "TributaryCore"]),
 ].map { (name: String, dependencies: [Target.Dependency]) in
     program("Fuzz\(name)", dependencies, path: "Tests/Fuzz/\(name)", isUnsafe: true)
 }
@@ -172,6 +175,8 @@ let package = Package(
     name: "tributary",
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
+        // JSON for `Codable` and for types that read and write themselves; usable alone.
+        .library(name: "TributaryJSON", targets: ["TributaryJSON"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"]),
         .library(name: "TributaryWeb", targets: ["TributaryWeb"]),
         .executable(name: "tributary", targets: ["tributary-tool"]),

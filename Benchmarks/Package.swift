@@ -20,6 +20,10 @@ let package = Package(
         .executableTarget(
             name: "tributary-bench-peer", dependencies: [.product(name: "Tributary", package: "tributary")],
             swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+        // JSON against Foundation's coders.
+        .executableTarget(
+            name: "tributary-bench-json", dependencies: [.product(name: "TributaryJSON", package: "tributary")],
+            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
         // What a change may not make worse: run by `gate` under valgrind.
         .executableTarget(
             name: "tributary-bench-gate",
