@@ -56,8 +56,7 @@ public final class StreamsApplication: Sendable {
     /// - Throws: `SettingError` for a setting that can't be, `TopologyError` for settings that contradict each other.
     public init(_ topology: Topology, configuration: StreamsConfiguration) throws {
         try configuration.check()
-        for topic in topology.internalTopics {
-            let name = "\(configuration.applicationID)-\(topic.name)"
+        for name in ResolvedTopology(topology, applicationID: configuration.applicationID).internalTopics {
             guard TopicName.isValid(name) else {
                 throw TopologyError(
                     "the internal topic '\(name)' has more than \(TopicName.maximumLength) characters: "

@@ -26,11 +26,14 @@ public struct TopicPlan: Sendable {
     /// The internal topics to be made or checked.
     public let internalTopics: [TopicSpecification]
 
+    /// The names of the topics in the log.
+    public let names: ResolvedTopology
+
     /// Resolves counts against a log.
     ///
     /// - Throws: `TopologyError` for a missing source topic or counts that contradict each other; `LogError` from the log.
     public init(_ topology: Topology, applicationID: String, log: any Log) throws {
-        let prefix = "\(applicationID)-"
+        let resolved = ResolvedTopology(topology, applicationID: applicationID)
         var counts: [String: Int32] = [:]
         for source in topology.sources where !source.isInternal {
             guard let description = try log.topic(source.topic) else {
@@ -41,13 +44,13 @@ public struct TopicPlan: Sendable {
         let repartitions = topology.internalTopics.filter { $0.kind == .repartition }
         let names = Set(repartitions.map(\.name))
         for topic in repartitions { if let given = topic.partitions { counts[topic.name] = given } }
-        try TopicPlan.copartition(topology, names, prefix, &counts)
+        try TopicPlan.copartition(topology, names, &counts)
         // A repartition topic outside of a group has as many partitions as the sources that feed it.
         for _ in 0...repartitions.count {
             for topic in repartitions where counts[topic.name] == nil {
                 counts[topic.name] = TopicPlan.feeding(topic.name, topology, counts)
             }
-            try TopicPlan.copartition(topology, names, prefix, &counts)
+            try TopicPlan.copartition(topology, names, &counts)
         }
         var tasks: [Task] = []
         var byStore: [String: Int32] = [:]
@@ -60,20 +63,21 @@ public struct TopicPlan: Sendable {
         }
         var specifications: [TopicSpecification] = []
         var all: [String: Int32] = [:]
-        for (name, count) in counts { all[names.contains(name) ? prefix + name : name] = count }
+        for (name, count) in counts { all[resolved.topic(name)] = count }
         for topic in topology.internalTopics {
             let count = topic.store.flatMap { byStore[$0] } ?? counts[topic.name] ?? 1
             specifications.append(
-                TopicSpecification(prefix + topic.name, partitions: count, settings: topic.settings))
-            all[prefix + topic.name] = count
+                TopicSpecification(resolved.internalTopic(topic.name), partitions: count, settings: topic.settings))
+            all[resolved.internalTopic(topic.name)] = count
         }
+        self.names = resolved
         self.tasks = tasks
         partitions = all
         internalTopics = specifications
     }
 
     private static func copartition(
-        _ topology: Topology, _ internalNames: Set<String>, _ prefix: String, _ counts: inout [String: Int32]
+        _ topology: Topology, _ internalNames: Set<String>, _ counts: inout [String: Int32]
     ) throws {
         for group in topology.copartitionGroups {
             let outside = group.filter { !internalNames.contains($0) }

@@ -54,21 +54,3 @@ public struct TaskStart: Sendable {
         }
     }
 }
-
-extension Topology {
-    /// The name in the log of a source topic.
-    func topicName(ofSource source: String, _ applicationID: String) -> String {
-        let isInternal = sources.first { $0.topic == source }?.isInternal ?? false
-        return isInternal ? "\(applicationID)-\(source)" : source
-    }
-
-    /// The source partitions of a task: those of its number that there are.
-    func sourcePartitions(
-        _ subTopologies: [SubTopology], _ partition: Int32, _ applicationID: String, counts: [String: Int32]
-    ) -> [TopicPartition] {
-        subTopologies.flatMap(\.sourceTopics).compactMap { source in
-            let topic = topicName(ofSource: source, applicationID)
-            return partition < counts[topic] ?? 0 ? TopicPartition(topic, partition) : nil
-        }
-    }
-}

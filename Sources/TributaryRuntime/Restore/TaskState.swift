@@ -19,7 +19,7 @@ public final class TaskState {
     let stores: [StateStore]
     // Not the task's, which belongs to another thread; makes no spans.
     let recorder: LineageRecorder
-    private let applicationID: String
+    private let names: ResolvedTopology
 
     /// Opens the engines of a task, and makes those that aren't there.
     ///
@@ -30,7 +30,7 @@ public final class TaskState {
     ) throws {
         self.task = task
         self.partition = partition
-        applicationID = configuration.applicationID
+        names = ResolvedTopology(topology, applicationID: configuration.applicationID)
         descriptions = subTopologies.flatMap(\.stores).compactMap { topology.stores[$0] }
         let lineage = configuration.lineage
         recorder = LineageRecorder(
@@ -73,7 +73,7 @@ public final class TaskState {
 
     /// The changelog partition of a store.
     func changelog(_ store: String) -> TopicPartition {
-        TopicPartition(Topology.changelog(of: store, applicationID), partition)
+        TopicPartition(names.changelog(of: store), partition)
     }
 
     /// The engine of a store.
@@ -106,11 +106,6 @@ public final class TaskState {
 
     /// The key, in the metadata beside the rows, of what a store holds.
     static func descriptionKey(_ store: String) -> String { "store/\(store)" }
-}
-
-extension Topology {
-    /// The name in the log of a store's changelog.
-    static func changelog(of store: String, _ applicationID: String) -> String { "\(applicationID)-\(store)-changelog" }
 }
 
 /// Restored rows come from no topic that a cache would count.

@@ -10,8 +10,7 @@ extension ThreadContext {
         isStopping: @escaping @Sendable () -> Bool
     ) throws -> RestoreThread.Restored {
         let parts = topology.subTopologies.filter { $0.id == item.subTopology }
-        let sources = topology.sourcePartitions(
-            parts, item.partition, configuration.applicationID, counts: plan.partitions)
+        let sources = plan.names.sourcePartitions(parts, item.partition, counts: plan.partitions)
         let start = try TaskStart(
             sources, log: log, group: group, configuration.log.adding([("task", item.id)]))
         // Those of the task before an error, or of a restore that was given up.

@@ -47,9 +47,7 @@ extension StreamTask {
     }
 
     func node(of queue: PartitionQueue) -> String {
-        let topic = queue.partition.topic
-        let source = topology.sources.first { ($0.isInternal ? "\(applicationID)-\($0.topic)" : $0.topic) == topic }
-        return source?.node ?? topic
+        names.reader(of: queue.partition.topic) ?? queue.partition.topic
     }
 
     private func failed(
@@ -145,16 +143,7 @@ extension StreamTask {
     /// The node that sends to a topic, for messages.
     func sink(to number: Int) -> String {
         let topic = collector.name(number)
-        let prefix = "\(applicationID)-"
-        func sends(_ kind: NodeDescription.Kind, anywhere: Bool) -> Bool {
-            guard case .sink(let name) = kind else { return false }
-            guard let name else { return anywhere }
-            return name == topic || prefix + name == topic
-        }
-        let node =
-            topology.nodes.first { sends($0.kind, anywhere: false) }
-            ?? topology.nodes.first { sends($0.kind, anywhere: true) }
-        return node?.name ?? topic
+        return names.sender(to: topic) ?? topic
     }
 
     func words(_ coordinate: RecordCoordinate?, _ error: (any Error)?) -> [(key: String, value: String)] {

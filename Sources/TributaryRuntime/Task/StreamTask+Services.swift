@@ -9,8 +9,8 @@ extension StreamTask: TaskServices {
 
     /// The number of an output topic.
     public func outputTopic(_ name: String) throws -> Int {
-        let isInternal = topology.internalTopics.contains { $0.kind == .repartition && $0.name == name }
-        let topic = isInternal ? "\(applicationID)-\(name)" : name
+        let isInternal = names.isInternal(name)
+        let topic = names.topic(name)
         let number = try collector.topic(topic, isInternal: isInternal)
         if number >= hot.value.sendOperations.count {
             hot.value.sendOperations.grow(to: number * 2, filling: -1)

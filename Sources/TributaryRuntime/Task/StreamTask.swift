@@ -36,6 +36,7 @@ public final class StreamTask {
     let log: LogSink
     private let scope: Int
     let topology: Topology
+    let names: ResolvedTopology
     let subTopologies: [Topology.SubTopology]
     let collector: RecordCollector
     let topics = TopicRegistry()
@@ -89,6 +90,7 @@ public final class StreamTask {
         partition = state.partition
         self.configuration = configuration
         self.topology = topology
+        names = ResolvedTopology(topology, applicationID: configuration.applicationID)
         self.subTopologies = subTopologies
         self.collector = collector
         self.recorder = recorder
@@ -128,7 +130,7 @@ public final class StreamTask {
                 guard let entry = entries[name], let source = topology.sources.first(where: { $0.topic == name }) else {
                     continue
                 }
-                let topic = topicName(name)
+                let topic = names.topic(name)
                 let place = TopicPartition(topic, partition)
                 guard let position = start.positions[place] else { continue }
                 let queue = PartitionQueue(
@@ -173,9 +175,6 @@ public final class StreamTask {
 
     /// When the next wall-clock punctuation is due, by the monotonic clock, ms.
     var nextWallClockPunctuation: Int64 { wallPunctuations.earliest }
-
-    /// The name in the log of a source topic of the topology.
-    private func topicName(_ source: String) -> String { topology.topicName(ofSource: source, applicationID) }
 
     /// Processes the record with the lowest timestamp among the heads of all queues; returns false if there is none.
     public func processNext() throws -> Bool { try processRun(limit: 1) > 0 }

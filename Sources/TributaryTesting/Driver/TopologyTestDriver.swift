@@ -74,10 +74,11 @@ public final class TopologyTestDriver {
         for source in topology.sources where !source.isInternal {
             names.append(TopicSpecification(source.topic, partitions: configuration.partitions))
         }
+        let resolved = ResolvedTopology(topology, applicationID: configuration.runtime.applicationID)
         for topic in topology.internalTopics {
             names.append(
                 TopicSpecification(
-                    "\(configuration.runtime.applicationID)-\(topic.name)", partitions: configuration.partitions,
+                    resolved.internalTopic(topic.name), partitions: configuration.partitions,
                     settings: topic.settings))
         }
         for name in names where try log.topic(name.name) == nil { try log.createTopics([name]) }
@@ -110,9 +111,8 @@ public final class TopologyTestDriver {
         let instruments = DriverInstruments(registry, task, runtime)
         let group = try log.joinGroup(
             GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
-        let sources = topology.sources.map {
-            TopicPartition($0.isInternal ? "\(runtime.applicationID)-\($0.topic)" : $0.topic, 0)
-        }
+        let names = ResolvedTopology(topology, applicationID: runtime.applicationID)
+        let sources = topology.sources.map { TopicPartition(names.topic($0.topic), 0) }
         let start = try TaskStart(sources, log: log, group: group, runtime.log)
         try assembly.start(task, at: start)
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "driver"))
