@@ -11,7 +11,8 @@ import TributaryTesting
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
         defer { log.close() }
-        try log.createTopics(topics.map { TopicSpecification($0.0, partitions: $0.1) })
+        try log.createTopics(
+            topics.map { TopicSpecification($0.0, partitions: $0.1, settings: ["retention.ms": "-1"]) })
         try await body(log)
     }
 

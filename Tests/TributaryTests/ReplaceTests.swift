@@ -75,7 +75,7 @@ import TributaryTesting
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path + "/log")
         defer { log.close() }
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         try send(log, ["a", "b", "bad", "c"])
         var configuration = StreamsConfiguration(
             applicationID: "app", log: .open(log), stateDirectory: folder.path + "/state", cacheBytes: 0)
@@ -104,7 +104,7 @@ import TributaryTesting
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path + "/log")
         defer { log.close() }
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         try send(log, ["bad"])
         let configuration = StreamsConfiguration(
             applicationID: "app", log: .open(log), stateDirectory: folder.path + "/state")
@@ -122,7 +122,7 @@ import TributaryTesting
         settings.faults = faults
         let log = try EmbeddedLog.open(at: folder.path + "/log", configuration: settings)
         defer { log.close() }
-        try log.createTopics([TopicSpecification("in"), TopicSpecification("out")])
+        try log.createTopics([.kept("in"), .kept("out")])
         try send(log, (0..<100).map { "\($0)" })
         var configuration = StreamsConfiguration(
             applicationID: "app", log: .open(log), stateDirectory: folder.path + "/state", cacheBytes: 0)

@@ -128,7 +128,7 @@ public final class NodeContext {
 
 extension NodeContext {
     /// At the level `full` every operator has a span of its own; below it, the node as it is.
-    func spanned<Key, Value>(_ name: String, _ sink: Sink<Key, Value>) -> Sink<Key, Value> {
+    func spanned<Key, Value>(_ name: String, _ sink: NodeInput<Key, Value>) -> NodeInput<Key, Value> {
         guard recorder.isRecording, recorder.level >= .full else { return sink }
         let operation = recorder.operation(
             "operate \(name)", kind: .internal, attributes: [AttributeNames.processor: .string(name)])
@@ -145,7 +145,7 @@ extension NodeContext {
             }
             recorder.end(span)
         }
-        return Sink(
+        return NodeInput(
             call: { key, value, meta in try within(meta) { try sink.call(key, value, $0) } },
             delete: { key, meta in try within(meta) { try sink.delete(key, $0) } })
     }

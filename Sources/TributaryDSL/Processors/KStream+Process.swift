@@ -28,7 +28,7 @@ extension KStream {
             let processorContext = ProcessorContext(core, try output.named(in: context))
             context.onStart { try context.starting(name) { try processor.initialize(processorContext) } }
             context.onClose { processor.close() }
-            return Sink(
+            return NodeInput(
                 call: { key, value, meta in
                     let outer = core.begin(meta)
                     defer { core.end(outer) }
@@ -64,7 +64,7 @@ extension KStream {
             let next = try output.sink(in: context)
             context.onStart { try context.starting(name) { try processor.initialize(processorContext) } }
             context.onClose { processor.close() }
-            return Sink(
+            return NodeInput(
                 call: { key, value, meta in
                     let outer = core.begin(meta)
                     let outerKey = processorContext.key

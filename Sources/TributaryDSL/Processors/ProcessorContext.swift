@@ -5,11 +5,11 @@ internal import TributaryLineage
 ///
 /// Valid on the task's thread while the task runs.
 public final class ProcessorContext<Key, Value>: ProcessingContext {
-    private let children: [(name: String, sink: Sink<Key, Value>)]
+    private let children: [(name: String, sink: NodeInput<Key, Value>)]
     private let nullKeys = Nullability<Key>.of()
 
     @usableFromInline
-    init(_ core: ProcessorCore, _ children: [(name: String, sink: Sink<Key, Value>)]) {
+    init(_ core: ProcessorCore, _ children: [(name: String, sink: NodeInput<Key, Value>)]) {
         self.children = children
         super.init(core)
     }
@@ -47,7 +47,7 @@ public final class ProcessorContext<Key, Value>: ProcessingContext {
     }
 
     private func forward(
-        _ record: Record<Key, Value>, _ targets: [(name: String, sink: Sink<Key, Value>)], _ from: [EntryLineage]?
+        _ record: Record<Key, Value>, _ targets: [(name: String, sink: NodeInput<Key, Value>)], _ from: [EntryLineage]?
     ) throws {
         guard record.timestamp >= 0 else { throw InvalidTimestamp(timestamp: record.timestamp) }
         let isNull = nullKeys?.isNull(record.key) ?? false
@@ -65,12 +65,12 @@ public final class ProcessorContext<Key, Value>: ProcessingContext {
 
 /// What a processor that cannot change keys can ask and do.
 public final class FixedKeyProcessorContext<Key, Value>: ProcessingContext {
-    private let children: [(name: String, sink: Sink<Key, Value>)]
+    private let children: [(name: String, sink: NodeInput<Key, Value>)]
     /// The key of the record being processed; nil where there is none.
     @usableFromInline var key: Key?
 
     @usableFromInline
-    init(_ core: ProcessorCore, _ children: [(name: String, sink: Sink<Key, Value>)]) {
+    init(_ core: ProcessorCore, _ children: [(name: String, sink: NodeInput<Key, Value>)]) {
         self.children = children
         super.init(core)
     }

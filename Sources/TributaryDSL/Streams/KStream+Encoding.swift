@@ -16,7 +16,7 @@ extension KStream {
         if let newKey, let keySerde, keySerde.name != newKey.name {
             output = Output(output) { next, name, context in
                 let encoder = KeyEncoder(newKey, UserCode(name, context.services))
-                return Sink(
+                return NodeInput(
                     call: { key, value, meta in
                         try encoder.encode(key, meta) { try next.call(key, value, $0) }
                     },
@@ -24,7 +24,7 @@ extension KStream {
             }
         } else if let newValue, let valueSerde, valueSerde.name != newValue.name {
             output = Output(output) { next, _, _ in
-                Sink(
+                NodeInput(
                     call: next.call, delete: next.delete, keyless: next.keyless, keylessDelete: next.keylessDelete)
             }
         }

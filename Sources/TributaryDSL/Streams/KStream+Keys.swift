@@ -20,7 +20,7 @@ extension KStream {
         let nulls = Nullability<NewKey>.of()
         let nullValues = Nullability<Value>.of()
         return child(name, key: serde, value: valueSerde, changesKey: true) { next, user in
-            Sink(
+            NodeInput(
                 call: { key, value, meta in
                     guard let result = try user.run(meta, { try select(key, value) }) else { return }
                     try next.call(result, value, meta.withChangedKey(isNull: nulls?.isNull(result) ?? false))
@@ -43,7 +43,7 @@ extension KStream {
         let nulls = Nullability<NewKey>.of()
         return child(graph.name("KSTREAM-MAP-", named), key: keySerde, value: valueSerde, changesKey: true) {
             next, user in
-            Sink(
+            NodeInput(
                 call: { key, value, meta in
                     guard let result = try user.run(meta, { try transform(key, value) }) else { return }
                     try next.call(result.0, result.1, meta.withChangedKey(isNull: nulls?.isNull(result.0) ?? false))
@@ -61,7 +61,7 @@ extension KStream {
         let nulls = Nullability<NewKey>.of()
         return child(graph.name("KSTREAM-FLATMAP-", named), key: keySerde, value: valueSerde, changesKey: true) {
             next, user in
-            Sink(
+            NodeInput(
                 call: { key, value, meta in
                     guard let results = try user.run(meta, { try transform(key, value) }) else { return }
                     for (newKey, newValue) in results {
@@ -135,7 +135,7 @@ extension KStream {
         encoded(key: keySerde, value: valueSerde).output.attach(filter, names.filter) { context in
             let next = try filterOutput.sink(in: context)
             let passesNulls = lets.contains(filter)
-            return Sink(
+            return NodeInput(
                 call: { key, value, meta in if meta.hasKey || passesNulls { try next.call(key, value, meta) } },
                 delete: { key, meta in if meta.hasKey || passesNulls { try next.delete(key, meta) } })
         }

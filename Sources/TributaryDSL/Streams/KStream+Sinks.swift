@@ -68,7 +68,7 @@ extension KStream {
             let user = UserCode(name, services)
             let encoder = RecordEncoder(name, key, value)
             let topics = TopicNumbers(services)
-            return Sink(
+            return NodeInput(
                 call: { record, content, meta in
                     let choice = try user.run(meta) { try choose(record, content, RecordMetadata(services, meta)) }
                     guard let topic = choice else { return }
@@ -100,7 +100,7 @@ func attachSink<Key, Value>(
         let services = context.services
         let encoder = RecordEncoder(name, key, value, partitionKeySuffix: partitionKeySuffix)
         let number = try services.outputTopic(topic)
-        return Sink(
+        return NodeInput(
             call: { key, value, meta in try encoder.send(key, value, to: number, topic, services, meta) },
             delete: { key, meta in try encoder.sendTombstone(key, to: number, topic, services, meta) },
             keyless: { value, meta in try encoder.send(value, to: number, topic, services, meta) },

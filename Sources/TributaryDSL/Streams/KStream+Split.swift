@@ -68,7 +68,7 @@ public final class BranchedKStream<Key, Value> {
             let user = UserCode(name, context.services)
             let sinks = try branches.map { try $0.output.sink(in: context) }
             let predicates = branches.map(\.predicate)
-            return Sink(
+            return NodeInput(
                 call: { key, value, meta in
                     for index in predicates.indices {
                         if let predicate = predicates[index] {

@@ -37,7 +37,7 @@ public struct KStream<Key, Value> {
     @inlinable
     func child<NewKey, NewValue>(
         _ name: String, key: Serde<NewKey>?, value: Serde<NewValue>?, changesKey: Bool = false,
-        _ make: @escaping @Sendable (_ next: Sink<NewKey, NewValue>, _ user: UserCode) -> Sink<Key, Value>
+        _ make: @escaping @Sendable (_ next: NodeInput<NewKey, NewValue>, _ user: UserCode) -> NodeInput<Key, Value>
     ) -> KStream<NewKey, NewValue> {
         let id = graph.add(name, parents: [node])
         let output = Output<NewKey, NewValue>()
@@ -76,7 +76,7 @@ public struct KStream<Key, Value> {
         _ named: String?, keeps: Bool, _ predicate: @escaping @Sendable (Key, Value) throws -> Bool
     ) -> KStream<Key, Value> {
         child(graph.name("KSTREAM-FILTER-", named), key: keySerde, value: valueSerde) { next, user in
-            Sink(
+            NodeInput(
                 call: { key, value, meta in
                     let passes = try user.run(meta) { try predicate(key, value) }
                     if passes == keeps { try next.call(key, value, meta) }
@@ -101,7 +101,7 @@ public struct KStream<Key, Value> {
                     try following(result, meta)
                 }
             }
-            return Sink(
+            return NodeInput(
                 call: { key, value, meta in
                     guard let result = try user.run(meta, { try transform(value) }) else { return }
                     try next.call(key, result, meta)
@@ -118,7 +118,7 @@ public struct KStream<Key, Value> {
         @Returning<Result> _ transform: @escaping @Sendable (Key, Value) throws -> Result
     ) -> KStream<Key, Result> {
         child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
-            Sink(
+            NodeInput(
                 call: { key, value, meta in
                     guard let result = try user.run(meta, { try transform(key, value) }) else { return }
                     try next.call(key, result, meta)
@@ -141,7 +141,7 @@ public struct KStream<Key, Value> {
                     for result in results { try following(result, meta) }
                 }
             }
-            return Sink(
+            return NodeInput(
                 call: { key, value, meta in
                     guard let results = try user.run(meta, { try transform(value) }) else { return }
                     for result in results { try next.call(key, result, meta) }
@@ -158,7 +158,7 @@ public struct KStream<Key, Value> {
         @Returning<Results> _ transform: @escaping @Sendable (Key, Value) throws -> Results
     ) -> KStream<Key, Results.Element> {
         child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
-            Sink(
+            NodeInput(
                 call: { key, value, meta in
                     guard let results = try user.run(meta, { try transform(key, value) }) else { return }
                     for result in results { try next.call(key, result, meta) }
@@ -175,7 +175,7 @@ public struct KStream<Key, Value> {
         named: String? = nil, @Doing _ action: @escaping @Sendable (Key, Value) throws -> Void
     ) -> KStream<Key, Value> {
         child(graph.name("KSTREAM-PEEK-", named), key: keySerde, value: valueSerde) { next, user in
-            Sink(
+            NodeInput(
                 call: { key, value, meta in
                     guard try user.run(meta, { try action(key, value) }) != nil else { return }
                     try next.call(key, value, meta)
@@ -191,7 +191,7 @@ public struct KStream<Key, Value> {
         let id = graph.add(name, parents: [node])
         output.attach(id, name) { context in
             let user = UserCode(name, context.services)
-            return Sink(
+            return NodeInput(
                 call: { key, value, meta in _ = try user.run(meta) { try action(key, value) } }, delete: { _, _ in })
         }
     }

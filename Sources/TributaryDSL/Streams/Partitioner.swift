@@ -47,7 +47,7 @@ func attachSink<Key, Value>(
             guard partition >= 0, partition < count else { throw PartitionerError(partition, of: count, in: topic) }
             return partition
         }
-        return Sink(
+        return NodeInput(
             call: { record, content, meta in
                 guard let choice = try user.run(meta, { try chosen(record, content) }) else { return }
                 guard let choice else { return try encoder.send(record, content, to: number, topic, services, meta) }

@@ -61,7 +61,7 @@ extension KGroupedStream {
         aggregation(
             "KSTREAM-AGGREGATE-", settings, settings.value ?? value, named,
             step: { context, store, next, name, services, aggregate in
-                AggregateSinks.aggregate(aggregate, next, services, name, initial, update)
+                AggregateNodes.aggregate(aggregate, next, services, name, initial, update)
             })
     }
 
@@ -74,7 +74,7 @@ extension KGroupedStream {
         aggregation(
             "KSTREAM-AGGREGATE-", settings, settings.value ?? value, named,
             step: { context, store, next, name, services, aggregate in
-                AggregateSinks.aggregateWithKey(aggregate, next, services, name, initial, update)
+                AggregateNodes.aggregateWithKey(aggregate, next, services, name, initial, update)
             })
     }
 }

@@ -33,7 +33,7 @@ public struct KGroupedStream<Key, Value> {
         return aggregation(
             "KSTREAM-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named,
             step: { context, store, next, name, services, aggregate in
-                AggregateSinks.count(aggregate, next, services, name)
+                AggregateNodes.count(aggregate, next, services, name)
             })
     }
 
@@ -47,7 +47,7 @@ public struct KGroupedStream<Key, Value> {
         return aggregation(
             "KSTREAM-REDUCE-", settings, settings.value ?? stream.valueSerde, named,
             step: { context, store, next, name, services, aggregate in
-                AggregateSinks.reduce(aggregate, next, services, name, reducer)
+                AggregateNodes.reduce(aggregate, next, services, name, reducer)
             })
     }
 
@@ -61,8 +61,9 @@ public struct KGroupedStream<Key, Value> {
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
         step:
             @escaping @Sendable (
-                NodeContext, StateStore, Sink<Key, Aggregate>, String, any TaskServices, AggregateStore<Key, Aggregate>
-            ) -> Sink<Key, Value>
+                NodeContext, StateStore, NodeInput<Key, Aggregate>, String, any TaskServices,
+                AggregateStore<Key, Aggregate>
+            ) -> NodeInput<Key, Value>
     ) -> KTable<Key, Aggregate> {
         let graph = stream.graph
         let storeName = graph.storeName(prefix, settings.name)

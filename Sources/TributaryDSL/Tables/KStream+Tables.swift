@@ -133,7 +133,7 @@ extension KStream {
                 try encoder.encode(key, meta) { found = try store.read($0.key) }
                 return found
             }
-            return Sink(
+            return NodeInput(
                 call: { key, left, meta in
                     if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
                     let joined: Result?

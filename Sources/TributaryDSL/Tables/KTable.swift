@@ -42,7 +42,7 @@ public struct KTable<Key, Value> {
             // In a stream null is data.
             var keylessDelete: ((borrowing RecordMeta) throws -> Void)?
             if let keyless = next.keyless { keylessDelete = { meta in try keyless(nulls.null(), meta) } }
-            return Sink(
+            return NodeInput(
                 call: next.call, delete: { key, meta in try next.call(key, nulls.null(), meta) },
                 keyless: next.keyless, keylessDelete: keylessDelete, bytes: next.bytes)
         }
@@ -93,7 +93,7 @@ func attachTableSource<Key, Value>(
         let services = context.services
         guard state.isMaterialized, let value else {
             let nulls = Nullability<Value>.of()
-            return Sink(
+            return NodeInput(
                 call: { key, value, meta in
                     guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
                     if let nulls, nulls.isNull(value) { return try next.delete(key, meta) }
@@ -111,7 +111,7 @@ func attachTableSource<Key, Value>(
         store.onFlush = forward.closure()
         let nulls = Nullability<Value>.of()
         let scratch = ByteBuffer()
-        return Sink(
+        return NodeInput(
             call: { record, content, meta in
                 guard table.accepts(meta) else { return }
                 let isNull = nulls?.isNull(content) ?? false

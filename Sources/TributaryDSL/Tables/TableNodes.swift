@@ -46,7 +46,7 @@ final class LatestValueTable {
 /// Forwards what a store's flush gives, decoding only what the nodes below ask for.
 @usableFromInline
 final class FlushForwarder<Key, Value> {
-    @usableFromInline let next: Sink<Key, Value>
+    @usableFromInline let next: NodeInput<Key, Value>
     @usableFromInline let key: Serde<Key>?
     @usableFromInline let value: Serde<Value>
     @usableFromInline let store: StateStore
@@ -55,7 +55,7 @@ final class FlushForwarder<Key, Value> {
 
     @inlinable
     init(
-        _ next: Sink<Key, Value>, _ key: Serde<Key>?, _ value: Serde<Value>, _ store: StateStore, _ node: String,
+        _ next: NodeInput<Key, Value>, _ key: Serde<Key>?, _ value: Serde<Value>, _ store: StateStore, _ node: String,
         _ services: any TaskServices
     ) {
         self.next = next

@@ -40,7 +40,7 @@ public struct TimeWindowedKStream<Key, Value> {
     @inlinable
     func aggregation<Aggregate>(
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
-        _ sink: @escaping @Sendable (WindowedAggregate<Key, Aggregate>) -> Sink<Key, Value>
+        _ sink: @escaping @Sendable (WindowedAggregate<Key, Aggregate>) -> NodeInput<Key, Value>
     ) -> KTable<Windowed<Key>, Aggregate> {
         let graph = grouped.stream.graph
         let windows = self.windows

@@ -7,7 +7,7 @@ public import TributaryState
 final class WindowedAggregate<Key, Aggregate> {
     @usableFromInline let store: StateStore
     @usableFromInline let aggregate: AggregateStore<Windowed<Key>, Aggregate>
-    @usableFromInline let next: Sink<Windowed<Key>, Aggregate>
+    @usableFromInline let next: NodeInput<Windowed<Key>, Aggregate>
     @usableFromInline let windows: TimeWindows
     @usableFromInline let user: UserCode
     // The key in the store: the record's, the window's start, a sequence number.
@@ -18,7 +18,7 @@ final class WindowedAggregate<Key, Aggregate> {
     @inlinable
     init(
         _ store: StateStore, _ context: NodeContext, _ name: String, _ windows: TimeWindows,
-        _ next: Sink<Windowed<Key>, Aggregate>, _ windowedKey: Serde<Windowed<Key>>?, _ value: Serde<Aggregate>
+        _ next: NodeInput<Windowed<Key>, Aggregate>, _ windowedKey: Serde<Windowed<Key>>?, _ value: Serde<Aggregate>
     ) {
         self.store = store
         self.windows = windows
@@ -93,7 +93,7 @@ final class WindowedAggregate<Key, Aggregate> {
 extension WindowedAggregate where Aggregate == Int64 {
     // Counting asks neither for key nor for value. Null values count in windows (semantics 1.4), where the type has one.
     @inlinable
-    func count<Value>() -> Sink<Key, Value> {
+    func count<Value>() -> NodeInput<Key, Value> {
         let countsNull = Nullability<Value>.of() != nil
         let one: (borrowing RecordMeta) throws -> Void = { [self] meta in
             try update(meta) { exists, key in exists ? try old(key) &+ 1 : 1 }
@@ -101,7 +101,7 @@ extension WindowedAggregate where Aggregate == Int64 {
         let null: (borrowing RecordMeta) throws -> Void = { [self] meta in
             if countsNull { try one(meta) } else { dropped(meta) }
         }
-        return Sink(
+        return NodeInput(
             call: { _, _, meta in try one(meta) }, delete: { _, meta in try null(meta) },
             keyless: { _, meta in try one(meta) }, keylessDelete: null,
             bytes: { content, meta in if content == nil { try null(meta) } else { try one(meta) } })
@@ -110,7 +110,8 @@ extension WindowedAggregate where Aggregate == Int64 {
 
 extension WindowedAggregate {
     @inlinable
-    func reduce(_ reducer: @escaping @Sendable (Aggregate, Aggregate) throws -> Aggregate) -> Sink<Key, Aggregate> {
+    func reduce(_ reducer: @escaping @Sendable (Aggregate, Aggregate) throws -> Aggregate) -> NodeInput<Key, Aggregate>
+    {
         let nulls = Nullability<Aggregate>.of()
         let one: (Aggregate, borrowing RecordMeta) throws -> Void = { [self] value, meta in
             try update(meta) { exists, key in exists ? try reducer(try old(key), value) : value }
@@ -118,7 +119,7 @@ extension WindowedAggregate {
         let null: (borrowing RecordMeta) throws -> Void = { [self] meta in
             if let nulls { try one(nulls.null(), meta) } else { dropped(meta) }
         }
-        return Sink(
+        return NodeInput(
             call: { _, value, meta in try one(value, meta) }, delete: { _, meta in try null(meta) },
             keyless: one, keylessDelete: null)
     }
@@ -128,7 +129,7 @@ extension WindowedAggregate {
     func aggregate<Value>(
         _ initial: @escaping @Sendable () -> Aggregate,
         _ change: @escaping @Sendable (inout Aggregate, Value) throws -> Void
-    ) -> Sink<Key, Value> {
+    ) -> NodeInput<Key, Value> {
         let nulls = Nullability<Value>.of()
         let one: (Value, borrowing RecordMeta) throws -> Void = { [self] value, meta in
             try update(meta) { exists, row in
@@ -140,7 +141,7 @@ extension WindowedAggregate {
         let null: (borrowing RecordMeta) throws -> Void = { [self] meta in
             if let nulls { try one(nulls.null(), meta) } else { dropped(meta) }
         }
-        return Sink(
+        return NodeInput(
             call: { [self] _, value, meta in
                 try update(meta) { exists, row in
                     var result = exists ? try old(row) : initial()
@@ -156,7 +157,7 @@ extension WindowedAggregate {
     func aggregateWithKey<Value>(
         _ initial: @escaping @Sendable () -> Aggregate,
         _ change: @escaping @Sendable (inout Aggregate, Key, Value) throws -> Void
-    ) -> Sink<Key, Value> {
+    ) -> NodeInput<Key, Value> {
         let nulls = Nullability<Value>.of()
         let one: (Key, Value, borrowing RecordMeta) throws -> Void = { [self] key, value, meta in
             try update(meta) { exists, row in
@@ -165,7 +166,7 @@ extension WindowedAggregate {
                 return result
             }
         }
-        return Sink(
+        return NodeInput(
             call: one,
             delete: { [self] key, meta in
                 if let nulls { try one(key, nulls.null(), meta) } else { dropped(meta) }

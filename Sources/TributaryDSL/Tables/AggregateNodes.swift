@@ -68,7 +68,7 @@ final class AggregateStore<Key, Aggregate> {
     /// Forwards a new aggregate that wasn't cached.
     @inlinable
     func forward(
-        _ next: Sink<Key, Aggregate>, _ key: Key, _ aggregate: Aggregate, _ meta: borrowing RecordMeta
+        _ next: NodeInput<Key, Aggregate>, _ key: Key, _ aggregate: Aggregate, _ meta: borrowing RecordMeta
     ) throws {
         if let nulls, nulls.isNull(aggregate) { return try next.delete(key, meta) }
         try next.call(key, aggregate, meta)
@@ -77,7 +77,7 @@ final class AggregateStore<Key, Aggregate> {
     /// Forwards a new aggregate that wasn't cached, when the key has not been decoded.
     @inlinable
     func forwardKeyless(
-        _ next: Sink<Key, Aggregate>, _ aggregate: Aggregate, _ meta: borrowing RecordMeta
+        _ next: NodeInput<Key, Aggregate>, _ aggregate: Aggregate, _ meta: borrowing RecordMeta
     ) throws {
         let isNull = nulls?.isNull(aggregate) ?? false
         if let keyless = next.keyless, let keylessDelete = next.keylessDelete {
@@ -99,12 +99,13 @@ final class AggregateStore<Key, Aggregate> {
 ///
 /// Each is specialised where the DSL function is called.
 @usableFromInline
-enum AggregateSinks {
+enum AggregateNodes {
     // Counting asks neither for key nor for value: it works on bytes alone.
     @inlinable
     static func count<Key, Value>(
-        _ aggregate: AggregateStore<Key, Int64>, _ next: Sink<Key, Int64>, _ services: any TaskServices, _ name: String
-    ) -> Sink<Key, Value> {
+        _ aggregate: AggregateStore<Key, Int64>, _ next: NodeInput<Key, Int64>, _ services: any TaskServices,
+        _ name: String
+    ) -> NodeInput<Key, Value> {
         let nulls = Nullability<Value>.of()
         let store = aggregate.store
         let isCached = aggregate.isCached
@@ -134,7 +135,7 @@ enum AggregateSinks {
         let empty: (borrowing RecordMeta) -> Void = { meta in
             services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
         }
-        return Sink(
+        return NodeInput(
             call: { _, value, meta in
                 if let nulls, nulls.isNull(value) { return empty(meta) }
                 try bytes(RawSpan.empty, meta)
@@ -149,9 +150,9 @@ enum AggregateSinks {
 
     @inlinable
     static func reduce<Key, Value>(
-        _ aggregate: AggregateStore<Key, Value>, _ next: Sink<Key, Value>, _ services: any TaskServices,
+        _ aggregate: AggregateStore<Key, Value>, _ next: NodeInput<Key, Value>, _ services: any TaskServices,
         _ name: String, _ reducer: @escaping @Sendable (Value, Value) throws -> Value
-    ) -> Sink<Key, Value> {
+    ) -> NodeInput<Key, Value> {
         let nulls = Nullability<Value>.of()
         let store = aggregate.store
         let keyless: (Value, borrowing RecordMeta) throws -> Void = { value, meta in
@@ -177,7 +178,7 @@ enum AggregateSinks {
         let empty: (borrowing RecordMeta) -> Void = { meta in
             services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
         }
-        return Sink(
+        return NodeInput(
             call: { _, value, meta in try keyless(value, meta) }, delete: { _, meta in empty(meta) }, keyless: keyless,
             keylessDelete: { meta in empty(meta) })
     }
@@ -185,15 +186,15 @@ enum AggregateSinks {
     /// An aggregation whose closure sees the value alone: it asks for no key.
     @inlinable
     static func aggregate<Key, Value, Aggregate>(
-        _ aggregate: AggregateStore<Key, Aggregate>, _ next: Sink<Key, Aggregate>, _ services: any TaskServices,
+        _ aggregate: AggregateStore<Key, Aggregate>, _ next: NodeInput<Key, Aggregate>, _ services: any TaskServices,
         _ name: String, _ initial: @escaping @Sendable () -> Aggregate,
         _ update: @escaping @Sendable (inout Aggregate, Value) throws -> Void
-    ) -> Sink<Key, Value> {
+    ) -> NodeInput<Key, Value> {
         let nulls = Nullability<Value>.of()
         let empty: (borrowing RecordMeta) -> Void = { meta in
             services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta)
         }
-        return Sink(
+        return NodeInput(
             call: { key, value, meta in
                 guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
                 if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }
@@ -217,12 +218,12 @@ enum AggregateSinks {
     /// An aggregation whose closure sees the key too.
     @inlinable
     static func aggregateWithKey<Key, Value, Aggregate>(
-        _ aggregate: AggregateStore<Key, Aggregate>, _ next: Sink<Key, Aggregate>, _ services: any TaskServices,
+        _ aggregate: AggregateStore<Key, Aggregate>, _ next: NodeInput<Key, Aggregate>, _ services: any TaskServices,
         _ name: String, _ initial: @escaping @Sendable () -> Aggregate,
         _ update: @escaping @Sendable (inout Aggregate, Key, Value) throws -> Void
-    ) -> Sink<Key, Value> {
+    ) -> NodeInput<Key, Value> {
         let nulls = Nullability<Value>.of()
-        return Sink(
+        return NodeInput(
             call: { key, value, meta in
                 guard meta.hasKey else { return services.dropped(.nullKey, node: name, meta) }
                 if let nulls, nulls.isNull(value) { return services.dropped(.nullValue, node: name, meta) }

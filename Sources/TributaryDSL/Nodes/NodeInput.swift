@@ -6,7 +6,7 @@ public import TributaryLineage
 /// Closures that `@inlinable` DSL functions make, so that they are specialised in the module of the user; key and value are
 /// parameters of their own, because forming a type of them per record in unspecialised code would cost 25-140 ns a node.
 /// The first two are always there; the others say what a node can do without, so that the source need not decode it.
-public final class Sink<Key, Value> {
+public final class NodeInput<Key, Value> {
     /// Takes a record.
     public let call: (Key, Value, borrowing RecordMeta) throws -> Void
     /// Takes a tombstone of a type that has no null of its own.
@@ -41,7 +41,7 @@ public final class Sink<Key, Value> {
     }
 
     /// One receiving end that passes everything to several, in order.
-    static func all(_ sinks: [Sink<Key, Value>]) -> Sink<Key, Value> {
+    static func all(_ sinks: [NodeInput<Key, Value>]) -> NodeInput<Key, Value> {
         if sinks.count == 1, let only = sinks.first { return only }
         let calls = sinks.map(\.call)
         let deletes = sinks.map(\.delete)
@@ -58,7 +58,7 @@ public final class Sink<Key, Value> {
         let bytesAll: (RawSpan?, borrowing RecordMeta) throws -> Void = { value, meta in
             for call in bytes { try call(value, meta) }
         }
-        return Sink(
+        return NodeInput(
             call: { key, value, meta in for call in calls { try call(key, value, meta) } },
             delete: { key, meta in for delete in deletes { try delete(key, meta) } },
             keyless: canSkipKey ? keylessAll : nil, keylessDelete: canSkipKey ? keylessDeleteAll : nil,
@@ -68,14 +68,14 @@ public final class Sink<Key, Value> {
 
 /// The giving end of a node while a topology is built: collects how to make its children.
 public final class Output<Key, Value>: Sendable {
-    typealias Child = (name: String, make: @Sendable (NodeContext) throws -> Sink<Key, Value>)
+    typealias Child = (name: String, make: @Sendable (NodeContext) throws -> NodeInput<Key, Value>)
     private let children = BuildBox<[Child]>([])
     // Children are added to another output, behind something that stands between.
     private let behind: (output: Output<Key, Value>, wrap: Wrap)?
 
     /// Makes what stands between from a child, its name and the task.
     @usableFromInline
-    typealias Wrap = @Sendable (_ child: Sink<Key, Value>, _ name: String, NodeContext) -> Sink<Key, Value>
+    typealias Wrap = @Sendable (_ child: NodeInput<Key, Value>, _ name: String, NodeContext) -> NodeInput<Key, Value>
 
     @usableFromInline
     init() { behind = nil }
@@ -90,7 +90,8 @@ public final class Output<Key, Value>: Sendable {
     ///
     /// `make` is called once per task; the node that several parents share is made once.
     @usableFromInline
-    func attach(_ node: Int, _ name: String, _ make: @escaping @Sendable (NodeContext) throws -> Sink<Key, Value>) {
+    func attach(_ node: Int, _ name: String, _ make: @escaping @Sendable (NodeContext) throws -> NodeInput<Key, Value>)
+    {
         add((name, { context in try context.shared(node) { context.spanned(name, try make(context)) } }))
     }
 
@@ -101,13 +102,13 @@ public final class Output<Key, Value>: Sendable {
 
     /// Makes the children for a task, as one.
     @usableFromInline
-    func sink(in context: NodeContext) throws -> Sink<Key, Value> {
-        Sink.all(try named(in: context).map(\.sink))
+    func sink(in context: NodeContext) throws -> NodeInput<Key, Value> {
+        NodeInput.all(try named(in: context).map(\.sink))
     }
 
     /// Makes the children for a task, with their names.
     @usableFromInline
-    func named(in context: NodeContext) throws -> [(name: String, sink: Sink<Key, Value>)] {
+    func named(in context: NodeContext) throws -> [(name: String, sink: NodeInput<Key, Value>)] {
         try children.withValue { $0 }.map { ($0.name, try $0.make(context)) }
     }
 }
