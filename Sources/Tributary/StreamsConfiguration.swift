@@ -95,14 +95,14 @@ public struct StreamsConfiguration: Sendable {
     /// or the application stops.
     ///
     /// Stops by default. Errors that may go by themselves, as a broker that doesn't answer, are not asked about for
-    /// ``RuntimeConfiguration/retryTimeout``: the thread begins again.
+    /// ``/TributaryRuntime/RuntimeConfiguration/retryTimeout``: the thread begins again.
     public var onThreadFailure: @Sendable (any Error) -> ThreadFailureResponse
     /// Fails chosen writes of the state, in tests.
     package var stateFaults: LMDBFaults?
 
     /// Makes settings.
     ///
-    /// - Parameter logs: where log lines go; warnings to the standard error unless said otherwise, nowhere with `.none`.
+    /// Log lines go to `logs`: warnings to the standard error unless said otherwise, nowhere with `.none`.
     public init(
         applicationID: String, log: LogLocation, stateDirectory: String? = nil,
         guarantee: ProcessingGuarantee? = nil, commitInterval: Duration? = nil, threads: Int = 1,

@@ -1,6 +1,6 @@
 /// A value that reads itself from JSON in one pass, without `Codable`: three times as fast.
 ///
-/// Write `init(json:)` by hand, and decode with ``FastJSONDecoder/read(_:from:)``:
+/// Write `init(json:)` by hand, and decode with `FastJSONDecoder.read(_:from:)`:
 ///
 /// ```swift
 /// extension Account: JSONReadable {
@@ -22,7 +22,7 @@
 /// }
 /// ```
 ///
-/// The text is checked as strictly as ``FastJSONDecoder/decode(_:from:)`` checks it. Options have no effect, errors name a
+/// The text is checked as strictly as `FastJSONDecoder.decode(_:from:)` checks it. Options have no effect, errors name a
 /// byte but no coding path, and of members with one key such an initializer takes the last one.
 public protocol JSONReadable {
     /// Reads one value, all of it.

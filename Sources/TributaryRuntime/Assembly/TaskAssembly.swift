@@ -20,10 +20,8 @@ public struct TaskAssembly {
 
     /// Makes what tasks share, over a producer.
     ///
-    /// - Parameters:
-    ///   - configuration: the application's; `stateDirtyBytes` and `cacheBytes` are those of the tasks of this assembly.
-    ///   - sendsCells: whether records for topics that aren't the application's own carry their cell.
-    ///   - random: makes ids of traces and spans.
+    /// `cacheBytes` and `stateDirtyBytes` of `configuration` are those of the tasks of this assembly. `sendsCells` says whether records for topics
+    /// that aren't the application's own carry their cell; `random` makes the ids of traces and spans.
     public init(
         _ topology: Topology, configuration: RuntimeConfiguration, log: any Log, producer: any LogProducer,
         sendsCells: Bool, random: FastRandom

@@ -79,8 +79,7 @@ public final class StreamTask {
 
     /// Makes a task with its stores; nodes are made and processors initialised by ``start(cluster:at:)``.
     ///
-    /// - Parameters:
-    ///   - state: its state, restored; the task's from now on, also if this throws.
+    /// `state` must be restored; it is the task's from now on, also if this throws.
     public init(
         _ topology: Topology, _ subTopologies: [Topology.SubTopology], state: TaskState,
         configuration: RuntimeConfiguration, collector: RecordCollector, budget: CacheBudget?,
