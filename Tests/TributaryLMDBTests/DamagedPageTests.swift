@@ -8,6 +8,7 @@ import TributaryCore
 /// Files in which one number is not LMDB's: each check of their pages says so by itself.
 @Suite struct DamagedPageTests {
     private let folder: TemporaryFolder
+    private let pageSize = Int(getpagesize())
     private var path: String { folder.path + "/a.mdb" }
 
     init() throws { folder = try TemporaryFolder() }
@@ -82,18 +83,16 @@ import TributaryCore
         try #require(try nodes().first { $0.key == Array(key.utf8) })
     }
 
-    private let pageSize = Int(getpagesize())
-
     // MARK: Pages
 
-    @Test func `a node that is shorter than its place`() throws {
+    @Test func `a node that is shorter than its place is found`() throws {
         try write(["k1", "k2", "k3"])
         try overwrite(path, at: try node("k2").at, [8])
         #expect(findings() == "nodes are missing in it, or too many")
         #expect(try failure("k2") == .corrupt)
     }
 
-    @Test func `a page with another's number`() throws {
+    @Test func `a page with another's number is found`() throws {
         try write(["k1", "k2", "k3"])
         let page = try node("k2").page
         try overwrite(path, at: page, [UInt8(page / pageSize) + 1])
@@ -101,19 +100,20 @@ import TributaryCore
         #expect(try failure("k2") == .corrupt)
     }
 
-    @Test func `keys that are not in order`() throws {
+    @Test func `keys that are not in order are found`() throws {
         try write(["k1", "k2", "k3"])
         try overwrite(path, at: try node("k1").at + 8, Array("x".utf8))
         #expect(findings() == "keys are out of order")
         #expect(try failure("k2") == .corrupt)
     }
 
-    @Test(arguments: [false, true]) func `keys of another page than leads to them`(areAbove: Bool) throws {
+    @Test(arguments: [false, true])
+    func `keys that are not between those that lead to their page are found`(areAbove: Bool) throws {
         try write((1000..<3000).map { "k\($0)" })
-        let ends = try nodes().filter { $0.key.count == 5 && $0.isLast }
+        let all = try nodes()
+        let ends = all.filter { $0.key.count == 5 && $0.isLast }
         try #require(ends.count > 4)
         // The first key of a page in the middle becomes the least of all, or its last one the greatest.
-        let all = try nodes()
         let middle = ends[ends.count / 2]
         let first = try #require(all.first { $0.page == middle.page })
         let changed = areAbove ? middle : first
@@ -122,20 +122,20 @@ import TributaryCore
         #expect(try failure(String(decoding: changed.key, as: UTF8.self)) == .corrupt)
     }
 
-    @Test func `a value's pages that another value has`() throws {
+    @Test func `pages that two values have are found`() throws {
         try write(["k1", "k2"], valueSize: 10_000)
         let (one, other) = (try node("k1").value, try node("k2").value)
         try overwrite(path, at: other, Array(try contents(path)[one..<(one + 8)]))
         #expect(findings()?.contains("which is used elsewhere, too") == true)
     }
 
-    @Test func `a table with another number of entries`() throws {
+    @Test func `a table that has another number of entries is found`() throws {
         try write(["k1", "k2", "k3"])
         try overwrite(path, at: try node("table").value + 32, [4])
         #expect(findings()?.contains("has 3 entries in 1 leaves where its record says 4 in 1") == true)
     }
 
-    @Test func `a row that is not the one its checksum is of`() throws {
+    @Test func `a row that is not the one its checksum is of is an error`() throws {
         try write(["k1", "k2", "k3"], isSealed: true)
         #expect(try failure("k2", isSealed: true) == nil)
         try overwrite(path, at: try node("k2").value + 3, Array("w".utf8))
@@ -148,14 +148,14 @@ import TributaryCore
     /// Whether the file is refused before LMDB maps it.
     private var isRefused: Bool { code { try LogFileCheck.run(path) } == .corrupt }
 
-    @Test func `a last page that the file doesn't have`() throws {
+    @Test func `a file that lacks its last page is refused`() throws {
         try write(["k1"])
         #expect(!isRefused)
         try overwrite(path, at: pageSize + 136, [200])
         #expect(isRefused)
     }
 
-    @Test func `a root that leads to a page with another's number`() throws {
+    @Test func `a root that leads to a page with another's number is refused`() throws {
         try write(["k1"])
         #expect(!isRefused)
         let root = Int(word(try contents(path), pageSize + 128))
@@ -163,7 +163,7 @@ import TributaryCore
         #expect(isRefused)
     }
 
-    @Test func `meta pages with each other's numbers`() throws {
+    @Test func `meta pages with each other's numbers are refused`() throws {
         try write(["k1"])
         #expect(!isRefused)
         let bytes = try contents(path)
