@@ -1,8 +1,9 @@
 import TestSupport
 import Testing
 import TributaryCore
-import TributaryLMDB
 import TributaryLineage
+
+@testable import TributaryLMDB
 
 @Suite(.timeLimit(.minutes(10))) struct BatchFormatTests {
     @Test func `the documented batch is what is written`() throws {
@@ -81,6 +82,44 @@ import TributaryLineage
         }
         #expect(errors > 100)
         #expect(try log.verify().count >= errors)
+    }
+
+    /// What is wrong with a batch of base offset 7 in the log, whose checksum is right.
+    private func fault(
+        _ records: [UInt8], count: UInt32 = 1, lastDelta: UInt32 = 0, base: Int64 = 7
+    ) -> BatchHeader.Fault? {
+        var fields = ByteWriter()
+        fields.append(bigEndian: lastDelta)
+        fields.append(bigEndian: count)
+        for _ in ["base timestamp", "greatest timestamp", "horizon"] { fields.append(bigEndian: Int64(0)) }
+        fields.append(records)
+        var bytes = ByteWriter()
+        bytes.append(bigEndian: BatchFormat.magic)
+        bytes.append(BatchFormat.version)
+        bytes.append(0)
+        bytes.append(bigEndian: base)
+        bytes.append(bigEndian: checksum64(fields.bytes))
+        bytes.append(fields.bytes)
+        let batch = StoredBatch(copying: bytes.bytes, base: 7)
+        do throws(BatchHeader.Fault) {
+            try batch.forEach(try batch.header()) { _ in true }
+            return nil
+        } catch { return error }
+    }
+
+    @Test func `a batch that contradicts itself or its key is told by what is wrong`() {
+        let bare = BatchFormat.nullKey | BatchFormat.nullValue
+        #expect(fault([bare, 0]) == nil)
+        #expect(fault([bare, 0, bare, 0], count: 2, lastDelta: 1) == nil)
+        #expect(fault([bare, 0], base: 8) == .base)
+        #expect(fault([bare | BatchFormat.unknown, 0]) == .record)
+        // Bytes behind the last record.
+        #expect(fault([bare, 0, bare, 0], lastDelta: 1) == .record)
+        // More records than offsets.
+        #expect(fault([bare, 0, bare, 0], count: 2) == .fields)
+        // A gap up to the last offset, and one beyond it.
+        #expect(fault([bare | BatchFormat.gap, 4, 0], lastDelta: 4) == nil)
+        #expect(fault([bare | BatchFormat.gap, 5, 0], lastDelta: 4) == .record)
     }
 
     /// Replaces each stored batch by what `change` makes of it, the log being closed; returns the batches.

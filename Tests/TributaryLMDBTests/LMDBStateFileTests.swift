@@ -261,6 +261,18 @@ import TributaryState
         #expect(try get(try again.table("rebuilt"), [7]) == [7])
     }
 
+    @Test func `a rebuilt file gets a lock file of its own`() throws {
+        let engine = try open()
+        defer { engine.close() }
+        try put(try engine.table("store"), [1], [1])
+        try engine.commit()
+        // By its second name the old one can be told from another.
+        #expect(unsafe link(file + "-lock", file + "-old") == 0)
+        try engine.rebuild(keeping: ["store"], metadata: []) { _ in }
+        var status = stat()
+        #expect(unsafe stat(file + "-lock", &status) == 0 && status.st_nlink == 1)
+    }
+
     @Test func `a rebuild that fails changes nothing, and one that a crash left is deleted`() throws {
         let engine = try open()
         let table = try engine.table("store")

@@ -142,6 +142,17 @@ import TributaryTesting
         #expect(try log.verify().isEmpty)
     }
 
+    @Test func `compaction goes on behind records that were deleted before it came to them`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder)
+        try log.createTopics([TopicSpecification("t", settings: ["cleanup.policy": "compact"])])
+        for round in 0..<4 { try log.write((0..<5).map { TestRecord("k\($0)", "\(round)") }, to: "t") }
+        try log.deleteRecords(before: [TopicPartition("t", 0): 7])
+        try log.performMaintenance()
+        #expect(try log.read("t").map(\.offset) == Array(10..<20))
+        #expect(try log.verify().isEmpty)
+    }
+
     @Test func `reading on in a gap behind a large batch goes on at once`() throws {
         let folder = try TemporaryFolder()
         let log = try openLog(folder) { $0.batchBytes = 256 << 10 }

@@ -251,6 +251,19 @@ import TributaryState
         #expect(commit < sync && sync < replace && replace < entries)
     }
 
+    @Test func `a rebuilt file that can't be written to disk doesn't take the old one's place`() throws {
+        let faults = LMDBFaults()
+        let engine = try open { $0.faults = faults }
+        defer { engine.close() }
+        let table = try engine.table("store")
+        try put(table, [1], [1])
+        try engine.commit()
+        faults.failSync(1)
+        #expect(code { try engine.rebuild(keeping: [], metadata: []) { _ in } } == .io)
+        faults.clear()
+        #expect(try get(table, [1]) == [1])
+    }
+
     @Test func `new folders and a new file are on disk before anything counts on them`() throws {
         let faults = LMDBFaults()
         let deep = folder.path + "/a/b/c"

@@ -25,6 +25,19 @@ import TributaryLMDB
         }
     }
 
+    @Test func `all batches of a deleted topic go, also those that one transaction leaves`() throws {
+        let folder = try TemporaryFolder()
+        let log = try openLog(folder)
+        try log.createTopics([TopicSpecification("t")])
+        for index in 0..<300 { try log.write([TestRecord("k", "\(index)")], to: "t") }
+        try log.deleteTopics(["t"])
+        log.close()
+        let environment = try LMDBEnvironment(
+            path: folder.path + "/log/log.mdb", options: LMDBOptions(mapSize: 1 << 30))
+        let read = try environment.read()
+        #expect(try read.count(read.openDatabase("records")) == 0)
+    }
+
     @Test func `a refused transaction names the topic that is gone`() throws {
         let folder = try TemporaryFolder()
         let log = try openLog(folder)

@@ -162,7 +162,8 @@ package struct LMDBOptions: Sendable {
 
     /// Writes everything committed to disk, whatever the sync option.
     package func sync() throws(LMDBError) {
-        try check("mdb_env_sync", unsafe mdb_env_sync(handle, 1))
+        let planned = faults?.nextSync() ?? 0
+        try check("mdb_env_sync", planned != 0 ? planned : unsafe mdb_env_sync(handle, 1))
         faults?.note(.sync(path))
     }
 

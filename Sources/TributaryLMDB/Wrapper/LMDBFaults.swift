@@ -8,13 +8,14 @@ internal import TributaryCore
     internal import Darwin
 #endif
 
-/// Makes a chosen write or commit fail, so that tests can see what a full disk leaves behind, and notes what was asked of the
+/// Makes a chosen write, commit or sync fail, so that tests can see what a full disk leaves behind, and notes what was asked of the
 /// disk.
 ///
 /// A failed write spoils its transaction, and a failed commit ends it, as in LMDB itself.
 package final class LMDBFaults: Sendable {
     private let writesLeft = Atomic<Int>(Int.max)
     private let commitsLeft = Atomic<Int>(Int.max)
+    private let syncsLeft = Atomic<Int>(Int.max)
     private let code = Atomic<Int32>(0)
     private let answersLeft = Atomic<Int>(Int.max)
     private let meanwhile = Guarded<(@Sendable () -> Void)?>(nil)
@@ -57,6 +58,12 @@ package final class LMDBFaults: Sendable {
         commitsLeft.store(number, ordering: .releasing)
     }
 
+    /// Lets the `number`th time from now that a file is written to disk (1 is the next) and all after it fail with `code`.
+    package func failSync(_ number: Int, code: Int32 = EIO) {
+        self.code.store(code, ordering: .relaxed)
+        syncsLeft.store(number, ordering: .releasing)
+    }
+
     /// Lets the `number`th commit from now happen (1 is the next), and says that its outcome is unknown.
     package func loseAnswer(ofCommit number: Int) { answersLeft.store(number, ordering: .releasing) }
 
@@ -73,10 +80,12 @@ package final class LMDBFaults: Sendable {
         answersLeft.store(Int.max, ordering: .releasing)
         writesLeft.store(Int.max, ordering: .releasing)
         commitsLeft.store(Int.max, ordering: .releasing)
+        syncsLeft.store(Int.max, ordering: .releasing)
     }
 
     func nextWrite() -> Int32 { next(writesLeft) }
     func nextCommit() -> Int32 { next(commitsLeft) }
+    func nextSync() -> Int32 { next(syncsLeft) }
     func losesAnswer() -> Bool {
         answersLeft.load(ordering: .acquiring) != Int.max
             && answersLeft.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
