@@ -101,6 +101,20 @@ import TributaryTesting
         #expect(try driver.rows(ofStore: "changed").count == 1)
     }
 
+    @Test func `a null among what is reduced is left out and counted`() throws {
+        let text = Serde<String>.string.optional
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string)
+            .mapValues(value: text) { value -> String? in value.isEmpty ? nil : value }
+            .groupByKey().reduce(as: "reduced") { all, value in (all ?? "-") + (value ?? "-") }
+            .toStream().to("out")
+        let driver = try TopologyTestDriver(builder.build())
+        defer { driver.close() }
+        for value in ["", "a", "", "b"] { try driver.pipe("in", "k", value, timestamp: 0, .string, .string) }
+        #expect(try driver.takeRecords(from: "out", .string, text).map(\.value) == ["a", "ab"])
+        #expect(driver.dropped == [.nullValue: 2])
+    }
+
     @Test func `an aggregation that throws asks the handler, and leaves the aggregate as it was`() throws {
         struct Refused: Error {}
         let builder = StreamsBuilder()

@@ -30,6 +30,26 @@ import TributaryTesting
         driver.close()
     }
 
+    @Test func `what is no count in a count's store is not counted on from`() throws {
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream().to("out")
+        let driver = try TopologyTestDriver(builder.build())
+        defer { driver.close() }
+        for (key, size) in [("short", 7), ("long", 9)] {
+            let record = LoggedRecord(
+                offset: 0, timestamp: 0, key: Array(key.utf8), value: [UInt8](repeating: 0, count: size))
+            _ = try driver.log.append(record, to: TopicPartition("app-counts-changelog", 0))
+        }
+        try driver.crash()
+        for key in ["short", "long"] {
+            let error = #expect(throws: (any Error).self) {
+                try driver.pipe("in", key, "x", timestamp: 0, .string, .string)
+            }
+            #expect(error.map { "\($0)".contains("8 bytes") } == true)
+            try driver.crash()
+        }
+    }
+
     @Test func `a count with a cache gives the same cells and counts`() throws {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string)

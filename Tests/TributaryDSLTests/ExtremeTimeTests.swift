@@ -96,6 +96,14 @@ import TributaryTesting
         #expect(try serde.value(serde.bytes(windowed)) == windowed)
     }
 
+    @Test func `a record before the epoch has its partition's time, and fails where there is none yet`() throws {
+        let extractor = TimestampExtractor.usePartitionTime
+        #expect(try extractor.extract(5, nil, 7) == 5)
+        #expect(try extractor.extract(-5, nil, 7) == 7)
+        #expect(try extractor.extract(-5, nil, 0) == 0)
+        #expect(throws: InvalidTimestamp.self) { try extractor.extract(-5, nil, -1) }
+    }
+
     // MARK: Window stores
 
     @Test(arguments: [(false, 0), (true, 0), (false, 1 << 20), (true, 1 << 20)], [0, 1, 1000, Int64.max] as [Int64])

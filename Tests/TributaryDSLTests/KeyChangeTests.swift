@@ -129,6 +129,43 @@ import TributaryTesting
         #expect(found == ["K=ab", "K=ab", "K=ab", "K=1"])
     }
 
+    @Test func `a tombstone behind a change of keys has the new key`() throws {
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string)
+            .mapValues(value: Serde<String>.string.optional) { value -> String? in value }
+            .selectKey(key: .string) { key, _ in key.uppercased() }
+            .to("out")
+        let driver = try TopologyTestDriver(builder.build())
+        defer { driver.close() }
+        try driver.pipe(topic: "in", key: [0x6b], value: nil, timestamp: 0)
+        let out = try driver.takeRecords().filter { $0.topic == "out" }.map(\.record)
+        #expect(out.map(\.key) == [[0x4b]] && out.map(\.value) == [nil])
+    }
+
+    @Test func `a tombstone goes to the partition of its key's values, in a window, too`() throws {
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string)
+            .mapValues(value: Serde<String>.string.optional) { value -> String? in value }
+            .selectKey(key: .timeWindowed(.string, size: 10)) { key, _ in
+                Windowed(key: key, window: Window(start: 20, end: 30))
+            }
+            .to("out")
+        var configuration = TestDriverConfiguration()
+        configuration.partitions = 8
+        let driver = try TopologyTestDriver(builder.build(), configuration: configuration)
+        defer { driver.close() }
+        for key in UInt8(97)..<105 {
+            try driver.pipe(topic: "in", key: [key], value: [key], timestamp: 0)
+            try driver.pipe(topic: "in", key: [key], value: nil, timestamp: 0)
+        }
+        let partitions = (0..<Int32(8)).map { driver.log.records(in: TopicPartition("out", $0)) }
+        #expect(partitions.map(\.count).reduce(0, +) == 16)
+        for records in partitions {
+            let (values, tombstones) = (records.filter { $0.value != nil }, records.filter { $0.value == nil })
+            #expect(values.map(\.key) == tombstones.map(\.key))
+        }
+    }
+
     @Test func `a processor that keeps keys forwards its record's own, whatever the forwarded record says`() throws {
         let found = try outputs { _, stream in
             stream.processValues(value: .string) { Rename() }.to("out")
@@ -177,6 +214,14 @@ import TributaryTesting
             stream.mapValues(value: .string) { $0 }.to("out", key: Self.square)
         }
         #expect(found == ["[k]=(ab)", "[k]=ab", "k=(ab)", "[k]=(ab)", "[k]=ab", "[k]=ab"])
+    }
+
+    @Test func `a sink writes what nothing looks at as the serdes that it is given`() throws {
+        // One sink alone: bytes would go straight through to it.
+        #expect(try outputs { _, stream in stream.to("out") } == ["k=ab"])
+        #expect(try outputs { _, stream in stream.to("out", value: Self.round) } == ["k=(ab)"])
+        #expect(try outputs { _, stream in stream.to("out", key: Self.square) } == ["[k]=ab"])
+        #expect(try outputs { _, stream in stream.to("out", key: Self.square, value: Self.round) } == ["[k]=(ab)"])
     }
 
     @Test(arguments: [0, 1 << 20])
@@ -244,11 +289,16 @@ import TributaryTesting
             .to("out")
         var configuration = TestDriverConfiguration()
         configuration.runtime.cacheBytes = 100
+        // Without a commit in between: what is evicted is a row that has not been forwarded.
+        configuration.recordsPerCommit = 1000
         let driver = try TopologyTestDriver(builder.build(), configuration: configuration)
         defer { driver.close() }
         for (number, record) in records.enumerated() {
-            try driver.pipe(record.0, record.1, record.2, timestamp: Int64(number), .string, .string)
+            let logged = LoggedRecord(
+                offset: 0, timestamp: Int64(number), key: Array(record.1.utf8), value: Array(record.2.utf8))
+            _ = try driver.log.append(logged, to: TopicPartition(record.0, 0))
         }
+        try driver.advanceWallClock(milliseconds: 0)
         let out = try driver.takeRecords().filter { $0.topic == "out" }.map(\.record)
         for record in out {
             let key = try #require(record.key.map { String(decoding: $0, as: UTF8.self) })
@@ -256,6 +306,8 @@ import TributaryTesting
             #expect(value.hasPrefix("\(key):"), "\(key) has \(value)")
         }
         #expect(out.count == records.count)
+        // The last row comes while the record is looked at whose reads evict it.
+        #expect(out.map(\.key).suffix(3) == [Array("k5".utf8), Array("k0".utf8), Array("k3".utf8)])
     }
 }
 

@@ -258,6 +258,45 @@ import TributaryTesting
         driver.close()
     }
 
+    // MARK: Tables
+
+    @Test(arguments: [0, 1 << 20])
+    func `a table's write links the row that it supersedes`(_ cache: Int) throws {
+        let builder = StreamsBuilder()
+        builder.table("in", key: .string, value: .string, as: "rows").toStream().to("out")
+        let driver = try driver(builder.build(), cache: cache)
+        for (key, trace) in [("a", 1), ("b", 2), ("a", 3)] as [(String, UInt64)] {
+            try add(driver, key, trace: trace)
+            try work(driver)
+        }
+        let puts = Self.spans(driver).filter { $0.name == "put rows" }
+        #expect(puts.map { $0.links.map(\.context.traceLow) } == [[], [], [1]])
+        #expect(puts.last?.links.map(\.type) == [.superseded])
+        driver.close()
+    }
+
+    @Test(arguments: [0, 1 << 20])
+    func `a joined record comes from both sides, and each look for a row has its span`(_ cache: Int) throws {
+        let builder = StreamsBuilder()
+        let table = builder.table("t", key: .string, value: .string, as: "rows")
+        builder.stream("in", key: .string, value: .string)
+            .leftJoin(table, result: .string) { value, row in value + (row ?? "-") }.to("out")
+        let driver = try driver(builder.build(), cache: cache)
+        try add(driver, "a", "row", trace: 1, to: "t")
+        try work(driver)
+        try add(driver, "a", trace: 2)
+        try add(driver, "b", trace: 3)
+        try work(driver)
+        let out = driver.log.records(in: TopicPartition("out", 0))
+        #expect(out.map(\.value) == [Array("xrow".utf8), Array("x-".utf8)])
+        let arena = CellArena()
+        #expect(try out.map { try CellHeader.decode($0.cell.span.bytes, into: arena)?.count } == [2, 1])
+        let reads = Self.spans(driver).filter { $0.name == "get rows" }
+        #expect(reads.map(\.span.context.traceLow) == [2, 3])
+        #expect(reads.map { $0.links.map(\.context.traceLow) } == [[1], []])
+        driver.close()
+    }
+
     // MARK: Tracestates
 
     @Test(arguments: [0, 1 << 20])

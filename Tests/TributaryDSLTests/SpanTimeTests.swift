@@ -116,6 +116,21 @@ import TributaryTesting
         #expect(slow.spans.named("process in").map(\.failed) == [false])
     }
 
+    @Test func `what a record was left out for isn't said of the row that it evicts, but of it`() throws {
+        let builder = StreamsBuilder()
+        let stream = builder.stream("in", key: .string, value: .string)
+        stream.filter { key, _ in
+            if !key.isEmpty { throw Refused() }
+            return true
+        }.to("out")
+        stream.groupByKey().count(as: "counts").toStream().to("out")
+        let slow = try SlowTask(builder, clock, cacheBytes: 1) { $0.processingHandler = { _ in .continue } }
+        try slow.run("a")
+        #expect(slow.spans.named("flush counts").map(\.failed) == [false])
+        let process = try #require(slow.spans.named("process in").first)
+        #expect(process.failed && process.detail?.attributes[AttributeNames.dropReason] == .string("processing"))
+    }
+
     @Test func `a record with a dead letter has failed, and its letter is sent within it`() throws {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string)

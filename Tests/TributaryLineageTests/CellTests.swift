@@ -78,6 +78,14 @@ import TributaryLineage
         #expect(arena.add(gap, .empty).flags == Cell.gap)
     }
 
+    @Test func `flags of either side are in the sum`() {
+        let (gap, impure) = (source(orders, 1).with(flags: Cell.gap), source(orders, 2).with(flags: Cell.impure))
+        #expect(arena.add(gap, impure).flags == Cell.gap | Cell.impure)
+        #expect(arena.add(source(orders, 3), gap).flags == Cell.gap)
+        #expect(arena.add(gap, source(orders, 3)).flags == Cell.gap)
+        #expect(arena.add(source(others, 3), gap).flags == Cell.gap)
+    }
+
     @Test func `different topologies add to fingerprint 0, which stays`() {
         var other = source(orders, 2)
         other.fingerprint = 8
@@ -156,6 +164,17 @@ import TributaryLineage
         #expect(bytes(again) == bytes(twice))
     }
 
+    @Test func `of topics with as many partitions the first one collapses`() {
+        let topics = ["one", "two"].flatMap { topic in
+            (0..<Int32(8)).map { SourcePartition(cluster: "c", topic: topic, partition: $0) }
+        }
+        let cells = (topics + [orders]).map { source($0, 1) }
+        let sum = cells.reduce(.empty) { arena.add($0, $1) }
+        let collapsed = arena.entries(of: sum).filter { $0.partition == -1 }
+        #expect(collapsed.map(\.source) == topics.map(\.source).min().map { [$0] })
+        #expect(bytes(cells.reversed().reduce(.empty) { arena.add($0, $1) }) == bytes(sum))
+    }
+
     @Test func `17 topics and more still fit into 16 entries`() throws {
         let cells = (0..<40).map { source(SourcePartition(cluster: "c", topic: "topic \($0)", partition: 0), 1) }
         let sum = cells.reduce(.empty) { arena.add($0, $1) }
@@ -207,8 +226,17 @@ import TributaryLineage
         }
     }
 
+    @Test func `bytes of 16 sources are a cell, those of 17 are none`() throws {
+        let entries = (10..<27).map { "000000\($0)00000001" }.joined()
+        var bytes = try #require(
+            [UInt8](hexadecimal: "0000000007" + String(repeating: "00", count: 16) + "11000011" + entries))
+        #expect(throws: MalformedBytes.self) { try decoded(bytes) }
+        bytes.removeLast(8)
+        (bytes[21], bytes[24]) = (16, 16)
+        #expect(try decoded(bytes).count == 16)
+    }
+
     @Test(arguments: [
-        ("17 sources", "0000000007" + String(repeating: "00", count: 16) + "010000" + "11"),
         ("sources out of order", "0000000007" + String(repeating: "00", count: 16) + "02000002" + two(2, 1)),
         ("a source twice", "0000000007" + String(repeating: "00", count: 16) + "02000002" + two(1, 1)),
         ("counts that differ", "0000000007" + String(repeating: "00", count: 16) + "03000002" + two(1, 2)),

@@ -107,6 +107,13 @@ let envelopeVectors: [EnvelopeVector] = [
         }
     }
 
+    @Test func `flags of a context that mean something to one task alone aren't stored`() {
+        var marked = context
+        marked.flags = 0xff
+        let vector = EnvelopeVector(name: "", timestamp: 100, context: marked, payload: [7], hex: "")
+        #expect(encode(vector).span.bytes.hexadecimal == "fa4c0101" + "0000000000000064" + contextHex + "07")
+    }
+
     @Test func `what is wrong has a code`() {
         let good = "fa4c0100" + "0000000000000064"
         func code(_ hex: String) -> EnvelopeError.Code? {
@@ -173,6 +180,10 @@ let envelopeVectors: [EnvelopeVector] = [
             #expect(throws: MalformedBytes.self) { try elements(Array(whole.prefix(count)), arena) }
         }
         #expect(throws: MalformedBytes.self) { try elements(whole + [0], arena) }
+        // More than there is room for: refused before anything is read.
+        #expect(throws: MalformedBytes.badLength(offset: 0, length: 2)) {
+            try elements([2] + whole.dropFirst().prefix(51), arena)
+        }
         #expect(throws: MalformedBytes.self) { try elements([0xff, 0xff, 0xff, 0xff, 0x7f], arena) }
     }
 

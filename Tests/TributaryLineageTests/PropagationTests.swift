@@ -38,6 +38,10 @@ import TributaryLineage
         let members = short + (10...27).map { long("l\($0)") }
         #expect(
             kept(members.joined(separator: ",")) == (short + (10...24).map { long("l\($0)") }).joined(separator: ","))
+        // Where the short ones are does not matter, nor that they would be enough to let one more long one stay.
+        let first = (10...27).map { long("l\($0)") } + short
+        #expect(
+            kept(first.joined(separator: ",")) == ((10...24).map { long("l\($0)") } + short).joined(separator: ","))
         let even = (10...41).map { "e\($0)=" + String(repeating: "v", count: 124) }
         #expect(kept(even.joined(separator: ",")) == even.prefix(31).joined(separator: ","))
     }

@@ -189,6 +189,15 @@ import TributaryState
         #expect(try grave(store, key(1)) == nil)
     }
 
+    @Test func `a restored tombstone of a window that is too old to be kept leaves no grave`() throws {
+        let store = try store(.window(retention: 100_000, size: 10, retainsDuplicates: false, timestamped: true))
+        try restore(store, key(1, start: 10_000_000), [1], trace: 3)
+        try restore(store, key(1, start: 5), nil, trace: 4)
+        #expect(try grave(store, key(1, start: 5)) == nil)
+        try restore(store, key(1, start: 10_000_000), nil, trace: 5)
+        #expect(try grave(store, key(1, start: 10_000_000)) == 5)
+    }
+
     @Test(arguments: [[2, 0, 0], [1, 0, 0, 0], [1, 255]] as [[UInt8]])
     func `a changelog record whose cell can't be read leaves a gap, and is counted`(_ cell: [UInt8]) throws {
         let store = try store(.keyValue)

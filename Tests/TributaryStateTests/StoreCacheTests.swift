@@ -103,6 +103,34 @@ import TributaryState
         (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 7) }
     }
 
+    @Test func `a row that a read brought into the cache has the lineage of its write`() throws {
+        let engine = MemoryEngine()
+        func store(isCached: Bool, _ recorder: LineageRecorder) throws -> StateStore {
+            try StateStore(
+                StoreDescription(name: "store", kind: .timestampedKeyValue, isCached: isCached), engine: engine,
+                recorder: recorder, changelog: nil, budget: isCached ? CacheBudget(limit: 1 << 20) : nil,
+                topics: Topics())
+        }
+        let recorder = LineageRecorder(mode: .cells)
+        let key: [UInt8] = [1]
+        let cell = recorder.arena.source(
+            SourcePartition(cluster: "c", topic: "in", partition: 0), offset: 3, timestamp: 5, fingerprint: 7)
+        let lineage = CollectionOfOne(
+            Lineage(context: TraceContext(traceHigh: 1, traceLow: 4, span: 2, flags: 0), cell: cell))
+        let meta = RecordMeta(
+            key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: 5, origin: .none,
+            headers: RawSpan.empty, lineage: lineage.span)
+        _ = try store(isCached: false, recorder).write(
+            key.span.bytes, key.span.bytes, timestamp: 5, cell: cell, link: .superseded, row: nil, meta)
+        let cached = try store(isCached: true, LineageRecorder(mode: .cells))
+        for hits in [0, 1] {
+            #expect(try cached.read(key.span.bytes))
+            #expect(cached.statistics.cache?.hits == Int64(hits))
+            #expect(cached.valueLineage.context.traceLow == 4 && cached.rowContext.traceLow == 4)
+            #expect(cached.valueLineage.cell.count == 1 && cached.valueLineage.cell.first.first == 3)
+        }
+    }
+
     @Test(arguments: [(UInt64(1), 2_000), (2, 20_000), (3, 0), (4, 1 << 30)])
     func `random operations agree with the model`(seed: UInt64, limit: Int) throws {
         var random = FastRandom(seed: seed)

@@ -65,24 +65,14 @@ final class AggregateStore<Key, Aggregate> {
         }
     }
 
-    /// Forwards a new aggregate that wasn't cached.
-    @inlinable
-    func forward(
-        _ next: NodeInput<Key, Aggregate>, _ key: Key, _ aggregate: Aggregate, _ meta: borrowing RecordMeta
-    ) throws {
-        if let nulls, nulls.isNull(aggregate) { return try next.delete(key, meta) }
-        try next.call(key, aggregate, meta)
-    }
-
     /// Forwards a new aggregate that wasn't cached, when the key has not been decoded.
+    ///
+    /// One that is null goes as such: a type that has a null has no tombstones.
     @inlinable
     func forwardKeyless(
         _ next: NodeInput<Key, Aggregate>, _ aggregate: Aggregate, _ meta: borrowing RecordMeta
     ) throws {
-        let isNull = nulls?.isNull(aggregate) ?? false
-        if let keyless = next.keyless, let keylessDelete = next.keylessDelete {
-            return isNull ? try keylessDelete(meta) : try keyless(aggregate, meta)
-        }
+        if let keyless = next.keyless { return try keyless(aggregate, meta) }
         guard let key else {
             throw TopologyError(
                 "a node below an aggregation needs the key's serde: give key: where the stream is grouped")
@@ -91,7 +81,7 @@ final class AggregateStore<Key, Aggregate> {
         do { record = try key.decode(meta.key) } catch {
             return try services.deserializationFailed(node: node, error, meta)
         }
-        if isNull { try next.delete(record, meta) } else { try next.call(record, aggregate, meta) }
+        try next.call(record, aggregate, meta)
     }
 }
 
@@ -201,7 +191,7 @@ enum AggregateNodes {
                 let updated = try aggregate.update(meta, initial) { try update(&$0, value) }
                 guard let (result, time) = updated, !aggregate.isCached else { return }
                 let lineage = CollectionOfOne(aggregate.store.writtenLineage)
-                try aggregate.forward(next, key, result, meta.with(timestamp: time, lineage.span))
+                try next.call(key, result, meta.with(timestamp: time, lineage.span))
             },
             delete: { _, meta in empty(meta) },
             keyless: { value, meta in
@@ -230,7 +220,7 @@ enum AggregateNodes {
                 let updated = try aggregate.update(meta, initial) { try update(&$0, key, value) }
                 guard let (result, time) = updated, !aggregate.isCached else { return }
                 let lineage = CollectionOfOne(aggregate.store.writtenLineage)
-                try aggregate.forward(next, key, result, meta.with(timestamp: time, lineage.span))
+                try next.call(key, result, meta.with(timestamp: time, lineage.span))
             },
             delete: { _, meta in services.dropped(meta.hasKey ? .nullValue : .nullKey, node: name, meta) })
     }
