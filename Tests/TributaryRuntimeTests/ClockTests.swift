@@ -86,6 +86,23 @@ import TributaryTesting
         #expect(world.texts("out") == ["a=1"])
     }
 
+    @Test func `a thread with nothing to do waits until its next commit or punctuation`() throws {
+        let world = try World(topics: "in", "out")
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string)
+            .process(key: .string, value: .string) { Ticker() }.to("out")
+        let app = try ThreadUnderTest(world, builder.build()) { $0.commitInterval = 70 }
+        var wait: Int64 { app.loop.timeToWait(world.clock.source.monotonic.milliseconds) }
+        try app.rounds()
+        #expect(wait == 100)
+        try world.send("in", "a", "x", at: 0)
+        try app.rounds(2)
+        #expect(wait == 70)
+        world.clock.advance(milliseconds: 960)
+        try app.rounds(1)
+        #expect(wait == 40)
+    }
+
     @Test(arguments: [-hour, 24 * hour])
     func `punctuations by wall clock come by elapsed time and show the time of day`(_ jump: Int64) throws {
         let world = try World(topics: "in", "out")

@@ -123,4 +123,42 @@ import TributaryTesting
         #expect(world.latest("app-counts-changelog").count == 40)
         #expect(world.latest("app-counts-changelog").values.allSatisfy { $0 == "7" })
     }
+
+    @Test func `what a processor forwards as it is initialised is committed though no record comes`() throws {
+        let world = try World(topics: "in", "out")
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string).process(key: .string, value: .string) { Asking() }.to("out")
+        let app = try ThreadUnderTest(world, builder.build())
+        try app.pass(milliseconds: 1_000)
+        app.crash()
+        #expect(world.texts("out") == ["init=x"])
+    }
+
+    @Test func `a commit that was asked for is made once`() throws {
+        let world = try World(topics: "in", "out")
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string).process(key: .string, value: .string) { Asking() }.to("out")
+        let app = try ThreadUnderTest(world, builder.build()) { $0.commitInterval = 1_000_000 }
+        try world.send("in", "a", "commit", at: 0)
+        try app.rounds()
+        #expect(try world.committed("in") == 1)
+        try world.send("in", "a", "x", at: 0)
+        try app.rounds(5)
+        #expect(app.loop.tasks[0].processedRecords == 2)
+        #expect(try world.committed("in") == 1)
+    }
+}
+
+/// Forwards when it is initialised, and asks for a commit when it is told to.
+private final class Asking: Processor {
+    var context: ProcessorContext<String, String>?
+
+    func initialize(_ context: ProcessorContext<String, String>) throws {
+        self.context = context
+        try context.forward(Record(key: "init", value: "x", timestamp: 0))
+    }
+
+    func process(_ record: Record<String, String>) throws {
+        if record.value == "commit" { context?.requestCommit() }
+    }
 }

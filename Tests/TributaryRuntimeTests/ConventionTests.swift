@@ -85,6 +85,13 @@ import TributaryTesting
         let traces = Set(processed.map(\.context.traceLow))
         #expect(!traces.contains(poll.context.traceLow) && !traces.contains(commit.context.traceLow))
         #expect(spans.spans().allSatisfy { $0.attributes["tributary.attempt"] == nil })
+        // The next has only what came since.
+        try world.send("in", "a", "y", at: 6)
+        try thread.pass(milliseconds: 300, steps: 3)
+        let next = try #require(named(spans, "commit in").last)
+        #expect(named(spans, "commit in").count == 2)
+        #expect(next.attributes["messaging.batch.message_count"] == .int(1))
+        #expect(next.links.map(\.context.span) == named(spans, "process in").last.map { [$0.context.span] })
         thread.crash()
     }
 

@@ -86,4 +86,49 @@ import TributaryTesting
         try app.pass(milliseconds: 200)
         #expect(world.texts("out") == ["a=1", "a=2", "a=3"])
     }
+
+    @Test func `the wait for a partition begins before there are records of others`() throws {
+        let world = try World(topics: "left", "right", "out")
+        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = 5_000 }
+        try app.rounds()
+        try app.pass(milliseconds: 4_000)
+        try world.send("left", "a", "1", at: 1)
+        try app.rounds()
+        try app.pass(milliseconds: 2_000)
+        #expect(world.texts("out") == ["a=1"])
+    }
+
+    @Test func `a partition that is known to have records is waited for, however long they take`() throws {
+        let world = try World(topics: "left", "right", "out")
+        try world.send("left", "a", "2", at: 2)
+        try world.send("right", "a", "1", at: 1)
+        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = 0 }
+        let right = try #require(app.loop.tasks.first?.queues.first { $0.partition.topic == "right" })
+        app.loop.consumer.pause(right.assignment)
+        try app.rounds()
+        try app.pass(milliseconds: 1_000)
+        #expect(world.texts("out") == [])
+        app.loop.consumer.resume(right.assignment)
+        try app.rounds()
+        try app.pass(milliseconds: 1_000)
+        #expect(world.texts("out") == ["a=1", "a=2"])
+    }
+
+    @Test func `a partition of which enough waits is not read on until it is processed`() throws {
+        let world = try World(topics: "left", "right", "out")
+        let app = try ThreadUnderTest(world, merged("left", "right")) {
+            $0.maximumIdle = 1_000_000
+            $0.bufferedRecords = 5
+        }
+        let left = try #require(app.loop.tasks.first?.queues.first { $0.partition.topic == "left" })
+        for index in 0..<20 {
+            try world.send("left", "a", "\(index)", at: Int64(index))
+            try app.rounds(1)
+        }
+        #expect(left.count == 6)
+        try world.send("right", "b", "x", at: 100)
+        try app.rounds(30)
+        try app.pass(milliseconds: 1_000)
+        #expect(world.texts("out") == (0..<20).map { "a=\($0)" })
+    }
 }

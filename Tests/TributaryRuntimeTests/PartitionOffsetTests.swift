@@ -58,4 +58,27 @@ import TributaryTesting
         ]
         for text in texts { #expect(OffsetMetadata.partitionTime(text) == -1, "\(text)") }
     }
+
+    @Test func `a start goes on at the first record that retention has left`() throws {
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string).forEach { _, _ in }
+        let rig = try TaskRig(builder)
+        for value in ["a", "b", "c"] { try rig.send("in", "k", value) }
+        try rig.start()
+        try rig.kill()
+        try rig.log.deleteRecords(before: [place: 2])
+        let group = try rig.log.joinGroup(GroupConfiguration(group: "other", clientID: "test", tasks: 1))
+        defer { group.leave() }
+        let lines = Guarded<[String]>([])
+        let sink = LogSink(level: .info) { line in lines.withLock { $0.append(line.message) } }
+        func start() throws -> Int64? { try TaskStart([place], log: rig.log, group: group, sink).positions[place]?.offset }
+        #expect(try start() == 2)
+        #expect(lines.withLock { $0 } == [])
+        // Only a group that was there before has missed them.
+        try group.commit([place: CommittedOffset(1, metadata: "", topicIdentity: "")])
+        #expect(try start() == 2)
+        #expect(lines.withLock { $0 } == ["records were deleted before they were processed"])
+        try group.commit([place: CommittedOffset(3, metadata: "", topicIdentity: "")])
+        #expect(try start() == 3)
+    }
 }

@@ -172,4 +172,37 @@ import TributaryTesting
         #expect(try rig.start()["counts"] == 1)
         #expect(try rig.counts("counts") == ["a": 2])
     }
+
+    @Test func `a window store's time is made durable with its rows`() throws {
+        let builder = StreamsBuilder()
+        _ = builder.stream("in", key: .string, value: .string).groupByKey()
+            .windowedBy(.tumbling(size: .seconds(60), grace: .zero)).count(as: "windows")
+        let rig = try TaskRig(builder)
+        try rig.start()
+        try rig.send("in", "k", "x", timestamp: 5_000_000)
+        try rig.process()
+        #expect(try rig.state.memory.metadata("time/windows") == nil)
+        try rig.commit(force: true)
+        try rig.kill()
+        let time = try #require(try rig.state.memory.metadata("time/windows"))
+        #expect(time.span.bytes.integer(at: 0, as: Int64.self) == 4_980_000)
+    }
+
+    @Test func `a store of the same name that holds something else is refused`() throws {
+        let rig = try makeRig(["counts"])
+        try rig.runOnce()
+        let builder = StreamsBuilder()
+        _ = builder.stream("in-counts", key: .string, value: .string).groupByKey()
+            .windowedBy(.tumbling(size: .seconds(60), grace: .zero)).count(as: "counts")
+        let other = try builder.build()
+        #expect {
+            let state = try TaskState(
+                other, other.subTopologies, task: "0_0", partition: 0, configuration: rig.configuration,
+                engines: rig.engines)
+            state.close()
+        } throws: { error in
+            guard let error = error as? StoreError else { return false }
+            return error.code == .topologyMismatch && error.store == "counts"
+        }
+    }
 }

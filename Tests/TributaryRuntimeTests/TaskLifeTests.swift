@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import TributaryCore
 import TributaryDSL
@@ -123,7 +124,73 @@ import TributaryTesting
         try app.stop()
     }
 
+    @Test func `what a thread has not processed of a task is no lag of its own when the task has gone`() throws {
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string)
+            .merge(builder.stream("other", key: .string, value: .string)).to("out")
+        let world = try World(topics: "in", "other", "out", partitions: 2)
+        let app = try ThreadUnderTest(world, builder.build()) { $0.maximumIdle = 1_000_000 }
+        for value in ["x", "y"] { try world.send("in", "a", value, at: 0, partition: 1) }
+        try app.rounds()
+        #expect(app.thread.metrics.lag.value == 2)
+        app.thread.place(.revoked([1])) {}
+        try app.rounds()
+        #expect(app.thread.metrics.lag.value == 0)
+    }
+
+    // MARK: Placement
+
+    /// Says one change, and then that it is unavailable.
+    private final class OneChange: LogGroup {
+        let calls = Guarded(0)
+
+        func nextChange(timeout milliseconds: Int64) throws(LogError) -> PlacementChange? {
+            guard calls.withLock({ calls in
+                calls += 1
+                return calls == 1
+            }) else { throw LogError(.unavailable, "as told") }
+            return .assigned([])
+        }
+
+        func committed(_ partitions: [TopicPartition]) throws(LogError) -> [TopicPartition: CommittedOffset] { [:] }
+        func commit(_ offsets: [TopicPartition: CommittedOffset]) throws(LogError) {}
+        func leave() {}
+    }
+
+    @Test func `the group goes on when a change has taken effect, and what it fails with ends the threads' work`() throws {
+        let app = try ThreadUnderTest(World(topics: "in", "out"), count())
+        let group = OneChange()
+        let placement = Placement(group)
+        try placement.begin([app.thread])
+        usleep(100_000)
+        #expect(group.calls.withLock { $0 } == 1)
+        #expect {
+            for _ in 0..<5_000 {
+                try app.rounds(1)
+                usleep(1_000)
+            }
+        } throws: { error in
+            (error as? LogError)?.code == .unavailable
+        }
+        placement.end()
+        #expect(group.calls.withLock { $0 } == 2)
+    }
+
     // MARK: Beginning again
+
+    @Test func `a commit is progress`() throws {
+        let world = try World(topics: "in", "out")
+        let app = try ThreadUnderTest(world, count())
+        func pause() -> Int64? {
+            app.thread.revival.withLock { $0.pause(after: LogError(.unavailable, "as told"), at: 0) { _ in .stop } }
+        }
+        #expect(pause() == 100)
+        #expect(pause() == 200)
+        try world.send("in", "a", "x", at: 0)
+        try app.rounds()
+        try app.pass(milliseconds: 1_000)
+        #expect(pause() == 100)
+    }
 
     @Test func `errors that go by are tried again for as long as is said, with pauses that grow`() {
         var revival = ThreadRevival(patience: 10_000)
@@ -143,6 +210,7 @@ import TributaryTesting
         revival.noteProgress()
         #expect(pause(away, 20_000) == 100)
         #expect(pause(TasksLost(numbers: [1]), 20_001) == 200)
+        #expect(pause(LogError(.outcomeUnknown, "nobody knows"), 20_001) == 400)
         #expect(pause(LogError(.diskFull, "no room"), 20_002) == nil && asked == 2)
     }
 

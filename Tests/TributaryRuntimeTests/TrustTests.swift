@@ -201,4 +201,56 @@ import TributaryTesting
         let restored = try rig.start()
         #expect(restored["counts"] == 4 && rig.state.rebuilds.count == 1)
     }
+
+    @Test func `rows without a position and without changelog records are given up`() throws {
+        let builder = StreamsBuilder()
+        _ = builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts")
+        let rig = try TaskRig(builder)
+        let row = [UInt8](repeating: 0, count: 24)
+        try rig.state.memory.table("counts").put(Array("a".utf8).span.bytes, row.span.bytes)
+        try rig.state.memory.commit()
+        try rig.start()
+        #expect(try rig.counts("counts") == [:])
+    }
+
+    @Test func `an engine that can't build stores anew gives up the rows that are not trusted`() throws {
+        let rig = try makeRig()
+        rig.state.hasFolder = false
+        try change(rig) { $0.next = 5 }
+        let row = [UInt8](repeating: 0, count: 24)
+        try rig.state.memory.table("counts").put(Array("stray".utf8).span.bytes, row.span.bytes)
+        try rig.state.memory.commit()
+        #expect(try rig.start()["counts"] == 4)
+        #expect(rig.state.rebuilds.isEmpty)
+        #expect(try rig.counts("counts") == ["a": 2, "b": 1, "c": 1])
+    }
+
+    @Test func `old state is trusted where only the mark of a transaction lies behind its position`() throws {
+        let rig = try makeRig()
+        rig.clock.advance(2 * TaskRig.day)
+        _ = rig.takeWarnings()
+        let log = RefusingLog(rig.log)
+        log.marked.withLock { $0 = [changelog] }
+        let state = try TaskState(
+            rig.topology, rig.topology.subTopologies, task: "0_0", partition: 0, configuration: rig.configuration,
+            engines: rig.engines)
+        defer { state.close() }
+        try StateRestorer(log, configuration: rig.configuration).restore(state)
+        #expect(rig.takeDistrust(of: "counts") == nil)
+        #expect(rig.state.rebuilds.isEmpty)
+        #expect(try position(rig).next == 5)
+    }
+
+    @Test func `a start that applies nothing keeps which record was applied last`() throws {
+        let rig = try makeRig()
+        let before = try position(rig)
+        try rig.start()
+        try rig.kill()
+        let after = try position(rig)
+        #expect(after.last == 3 && after.lastHash == before.lastHash && after.commitID == before.commitID)
+        // So that it is still noticed when the changelog has another in its place.
+        try change(rig) { $0.lastHash ^= 1 }
+        try rig.start()
+        #expect(rig.takeDistrust(of: "counts") != nil)
+    }
 }

@@ -158,6 +158,31 @@ import TributaryTesting
         }
     }
 
+    @Test func `an extractor that throws for a record whose own timestamp is good asks the handler`() throws {
+        let builder = StreamsBuilder()
+        let extractor = TimestampExtractor(name: "own") { timestamp, value, _ in
+            guard value?.byteCount == 1 else { throw Refused.negative }
+            return timestamp + 100
+        }
+        builder.stream("in", key: .string, value: .string, timestamps: extractor).to("out")
+        let seen = Seen()
+        let driver = try driver(builder.build(), .continue, seen)
+        for value in ["1", "long", "3"] { try driver.pipe("in", "k", value, timestamp: 5, .string, .string) }
+        #expect(seen.all.map(\.step) == [.timestamp] && seen.all.first?.coordinate?.offset == 1)
+        #expect(driver.log.records(in: TopicPartition("out", 0)).map(\.timestamp) == [105, 105])
+        driver.close()
+    }
+
+    @Test func `an extractor for all sources is asked for good timestamps, too`() throws {
+        let builder = StreamsBuilder()
+        builder.stream("in", key: .string, value: .string).to("out")
+        let extractor = TimestampExtractor(name: "own") { timestamp, _, _ in timestamp + 100 }
+        let driver = try driver(builder.build(), .fail, Seen(), timestamps: extractor)
+        for time: Int64 in [5, -7] { try driver.pipe("in", "k", "v", timestamp: time, .string, .string) }
+        #expect(driver.log.records(in: TopicPartition("out", 0)).map(\.timestamp) == [105, 93])
+        driver.close()
+    }
+
     // MARK: Stored values
 
     @Test func `a stored value that its serde refuses asks the handler for bytes`() throws {
@@ -242,8 +267,10 @@ import TributaryTesting
     }
 
     private final class Ticking: Processor {
+        let clock: PunctuationClock
+        init(_ clock: PunctuationClock) { self.clock = clock }
         func initialize(_ context: ProcessorContext<String, String>) throws {
-            context.schedule(every: .milliseconds(10), .wallClock) { _ in
+            context.schedule(every: .milliseconds(10), clock) { _ in
                 try context.forward(Record(key: "k", value: "v", timestamp: 0))
                 throw Refused.negative
             }
@@ -251,9 +278,12 @@ import TributaryTesting
         func process(_ record: Record<String, String>) throws {}
     }
 
-    @Test func `a punctuation that fails leaves no letter: it has no record`() throws {
+    // By stream time right behind a record.
+    @Test(arguments: [PunctuationClock.wallClock, .streamTime])
+    func `a punctuation that fails leaves no letter: it has no record`(_ clock: PunctuationClock) throws {
         let builder = StreamsBuilder()
-        builder.stream("in", key: .string, value: .string).process(key: .string, value: .string) { Ticking() }.to("out")
+        builder.stream("in", key: .string, value: .string)
+            .process(key: .string, value: .string) { Ticking(clock) }.to("out")
         let seen = Seen()
         let driver = try driver(builder.build(), .continue, seen)
         try driver.pipe("in", "a", "1", timestamp: 5, .string, .string)

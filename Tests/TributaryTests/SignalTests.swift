@@ -9,7 +9,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(10))) struct SignalTests {
     /// What a child with two applications says that is told to end after its first line.
-    func lines(_ arguments: [String]) throws -> [String] {
+    func lines(_ arguments: [String], ends end: Int32 = 0) throws -> [String] {
         let child = try Program([Program.own("signal-test-process")] + arguments)
         var text = ""
         while !text.contains("\n") {
@@ -19,7 +19,7 @@ import Testing
         }
         child.signal(SIGTERM)
         text += child.readToEnd()
-        #expect(child.wait() == 0)
+        #expect(child.wait() == end)
         return text.split(separator: "\n").map(String.init)
     }
 
@@ -29,6 +29,10 @@ import Testing
         // The applications may have ended before the thread that took the signal comes to the user's handler.
         #expect(lines.sorted() == ["both ended", "over", "running", "the user's", "the user's"])
         #expect(lines.first == "running" && lines.last == "over")
+    }
+
+    @Test func `once the applications have ended a signal does what it did before`() throws {
+        #expect(try lines(["interrupted"], ends: -SIGINT).last == "over")
     }
 
     @Test func `the first application to end doesn't take the handler from the other`() throws {

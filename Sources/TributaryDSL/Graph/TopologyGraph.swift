@@ -167,13 +167,23 @@ public struct TimestampExtractor: Sendable {
     /// Gives ms since the epoch from the record's timestamp, its value's bytes and the partition's greatest time so far (-1 if
     /// unknown); below 0 drops the record.
     public let extract: @Sendable (_ timestamp: Int64, _ value: RawSpan?, _ partitionTime: Int64) throws -> Int64
+    /// Whether it gives each timestamp that isn't below 0 as it is, so that it need not be asked for those.
+    package let keepsValid: Bool
 
     /// Makes an extractor.
     public init(
         name: String,
         _ extract: @escaping @Sendable (_ timestamp: Int64, _ value: RawSpan?, _ partitionTime: Int64) throws -> Int64
     ) {
+        self.init(name: name, keepsValid: false, extract)
+    }
+
+    private init(
+        name: String, keepsValid: Bool,
+        _ extract: @escaping @Sendable (_ timestamp: Int64, _ value: RawSpan?, _ partitionTime: Int64) throws -> Int64
+    ) {
         self.name = name
+        self.keepsValid = keepsValid
         self.extract = extract
     }
 
@@ -197,7 +207,7 @@ public struct TimestampExtractor: Sendable {
 
     /// The record's own timestamp; one below 0 fails the task (Kafka Streams' default).
     public static var failOnInvalid: TimestampExtractor {
-        TimestampExtractor(name: "failOnInvalid") { timestamp, _, _ in
+        TimestampExtractor(name: "failOnInvalid", keepsValid: true) { timestamp, _, _ in
             guard timestamp >= 0 else { throw InvalidTimestamp(timestamp: timestamp) }
             return timestamp
         }
@@ -205,12 +215,12 @@ public struct TimestampExtractor: Sendable {
 
     /// The record's own timestamp; records with one below 0 are dropped and counted.
     public static var logAndSkip: TimestampExtractor {
-        TimestampExtractor(name: "logAndSkip") { timestamp, _, _ in timestamp }
+        TimestampExtractor(name: "logAndSkip", keepsValid: true) { timestamp, _, _ in timestamp }
     }
 
     /// The record's own timestamp, or the partition's greatest so far if that is below 0; fails if none is known.
     public static var usePartitionTime: TimestampExtractor {
-        TimestampExtractor(name: "usePartitionTime") { timestamp, _, partitionTime in
+        TimestampExtractor(name: "usePartitionTime", keepsValid: true) { timestamp, _, partitionTime in
             if timestamp >= 0 { return timestamp }
             guard partitionTime >= 0 else { throw InvalidTimestamp(timestamp: timestamp) }
             return partitionTime

@@ -132,12 +132,13 @@ public final class StreamTask {
                 let topic = names.topic(name)
                 let place = TopicPartition(topic, partition)
                 guard let position = start.positions[place] else { continue }
+                let timestamps =
+                    source.isInternal ? .failOnInvalid : source.timestamps ?? configuration.timestamps
                 let queue = PartitionQueue(
                     place, topic: topics.number(topic), of: start.descriptions[topic], cluster: cluster,
                     isInternal: source.isInternal,
                     takesContexts: source.isInternal || recorder.propagators.contains(.traceContext), entry: entry,
-                    timestamps: source.isInternal ? .failOnInvalid : source.timestamps ?? configuration.timestamps,
-                    usesOwnTimestamps: source.isInternal || source.timestamps == nil,
+                    timestamps: timestamps, usesOwnTimestamps: timestamps.keepsValid,
                     operation: recorder.operation(
                         "process \(topic)", kind: .consumer,
                         attributes: [

@@ -70,7 +70,7 @@ public final class StreamThread: Sendable {
     private let waker = Guarded<(any ConsumerWaker)?>(nil)
     // What waits here is a thread that pauses before it begins again.
     private let pauses = Monitor(())
-    private let revival: Guarded<ThreadRevival>
+    let revival: Guarded<ThreadRevival>
 
     private struct Requests: Sendable {
         var waiting: [@Sendable (ThreadLoop?) -> Void] = []

@@ -340,7 +340,8 @@ final class ThreadLoop {
         consumer.seek(number, to: resume)
     }
 
-    private func timeToWait(_ now: Int64) -> Int64 {
+    /// For how long a poll may wait, ms: until the next commit or punctuation is due.
+    func timeToWait(_ now: Int64) -> Int64 {
         var wait = min(100, idleLeft)
         if !dirty.isEmpty {
             wait = min(wait, max(lastCommit.addingSaturated(context.configuration.commitInterval) - now, 0))

@@ -16,6 +16,8 @@ final class KeptState {
     var damage: [String] = []
     /// Makes the next commit fail.
     var failsCommit = false
+    /// Whether the engine has a folder, in which stores are built anew.
+    var hasFolder = true
 }
 
 /// An engine on a ``KeptState``: what isn't committed goes with it, the rest stays.
@@ -36,7 +38,7 @@ final class KeptEngine: StateEngine {
     }
 
     var isPersistent: Bool { true }
-    var temporaryFolder: String? { folder }
+    var temporaryFolder: String? { state.hasFolder ? folder : nil }
     var dirtyBytes: Int { state.memory.dirtyBytes }
 
     func table(_ name: String) throws(StoreError) -> any StateTable { try memory().table(name) }
