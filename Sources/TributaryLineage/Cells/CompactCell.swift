@@ -45,7 +45,8 @@ public struct CompactCell: BitwiseCopyable, Sendable {
     public mutating func set(_ cell: Cell) -> Bool {
         let span = UInt64(bitPattern: cell.latest &- cell.earliest)
         let range = UInt64(bitPattern: cell.first.last &- cell.first.first)
-        guard cell.entries <= 1, span >> 32 == 0, range >> 32 == 0 else {
+        guard cell.entries <= 1, span >> 32 == 0, range >> 32 == 0, cell.entries == 0 || cell.first.count == cell.count
+        else {
             entries = CompactCell.outside
             return false
         }

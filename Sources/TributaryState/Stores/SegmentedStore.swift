@@ -12,7 +12,6 @@ final class SegmentedStore: StoreLayout {
     private let width: Int64
     private let isPersistent: Bool
     private var segments: [Int64: any StateTable] = [:]
-    // What has expired may still be here: nobody asks for it again.
     private var lastSegment: (id: Int64, table: any StateTable)?
     /// The greatest window start put so far; -1 before the first.
     private(set) var streamTime: Int64 = -1
@@ -165,6 +164,7 @@ final class SegmentedStore: StoreLayout {
         for id in segments.keys.filter({ $0 < earliest }) {
             try engine.dropTable(tableName(id))
             segments[id] = nil
+            if lastSegment?.id == id { lastSegment = nil }
         }
     }
 
