@@ -30,24 +30,20 @@ import TributaryTesting
         driver.close()
     }
 
-    @Test func `what is no count in a count's store is not counted on from`() throws {
+    @Test(arguments: [7, 9])
+    func `what is no count in a count's store is not counted on from`(_ size: Int) throws {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream().to("out")
         let driver = try TopologyTestDriver(builder.build())
         defer { driver.close() }
-        for (key, size) in [("short", 7), ("long", 9)] {
-            let record = LoggedRecord(
-                offset: 0, timestamp: 0, key: Array(key.utf8), value: [UInt8](repeating: 0, count: size))
-            _ = try driver.log.append(record, to: TopicPartition("app-counts-changelog", 0))
-        }
+        let row = LoggedRecord(offset: 0, timestamp: 0, key: [0x6b], value: [UInt8](repeating: 0, count: size))
+        _ = try driver.log.append(row, to: TopicPartition("app-counts-changelog", 0))
+        // The store is restored from what the changelog has.
         try driver.crash()
-        for key in ["short", "long"] {
-            let error = #expect(throws: (any Error).self) {
-                try driver.pipe("in", key, "x", timestamp: 0, .string, .string)
-            }
-            #expect(error.map { "\($0)".contains("8 bytes") } == true)
-            try driver.crash()
+        let error = #expect(throws: (any Error).self) {
+            try driver.pipe("in", "k", "x", timestamp: 0, .string, .string)
         }
+        #expect(error.map { "\($0)".contains("8 bytes") } == true)
     }
 
     @Test func `a count with a cache gives the same cells and counts`() throws {
