@@ -89,13 +89,21 @@ import TributaryTesting
 
     @Test func `the wait for a partition begins before there are records of others`() throws {
         let world = try World(topics: "left", "right", "out")
-        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = 5_000 }
+        let app = try ThreadUnderTest(world, merged("left", "right")) {
+            $0.maximumIdle = 5_000
+            // With the last record the round is over.
+            $0.recordsPerRound = 1
+        }
+        try world.send("left", "a", "1", at: 0)
+        try world.send("right", "a", "2", at: 1)
         try app.rounds()
+        try app.pass(milliseconds: 6_000)
+        #expect(world.texts("out") == ["a=1", "a=2"])
         try app.pass(milliseconds: 4_000)
-        try world.send("left", "a", "1", at: 1)
+        try world.send("left", "a", "3", at: 2)
         try app.rounds()
         try app.pass(milliseconds: 2_000)
-        #expect(world.texts("out") == ["a=1"])
+        #expect(world.texts("out") == ["a=1", "a=2", "a=3"])
     }
 
     @Test func `a partition that is known to have records is waited for, however long they take`() throws {

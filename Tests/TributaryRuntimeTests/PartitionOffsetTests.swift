@@ -71,7 +71,9 @@ import TributaryTesting
         defer { group.leave() }
         let lines = Guarded<[String]>([])
         let sink = LogSink(level: .info) { line in lines.withLock { $0.append(line.message) } }
-        func start() throws -> Int64? { try TaskStart([place], log: rig.log, group: group, sink).positions[place]?.offset }
+        func start() throws -> Int64? {
+            try TaskStart([place], log: rig.log, group: group, sink).positions[place]?.offset
+        }
         #expect(try start() == 2)
         #expect(lines.withLock { $0 } == [])
         // Only a group that was there before has missed them.

@@ -145,10 +145,11 @@ import TributaryTesting
         let calls = Guarded(0)
 
         func nextChange(timeout milliseconds: Int64) throws(LogError) -> PlacementChange? {
-            guard calls.withLock({ calls in
+            let call = calls.withLock { calls in
                 calls += 1
-                return calls == 1
-            }) else { throw LogError(.unavailable, "as told") }
+                return calls
+            }
+            guard call == 1 else { throw LogError(.unavailable, "as told") }
             return .assigned([])
         }
 
@@ -157,7 +158,7 @@ import TributaryTesting
         func leave() {}
     }
 
-    @Test func `the group goes on when a change has taken effect, and what it fails with ends the threads' work`() throws {
+    @Test func `the group goes on when a change has taken effect, and its failure ends the threads' work`() throws {
         let app = try ThreadUnderTest(World(topics: "in", "out"), count())
         let group = OneChange()
         let placement = Placement(group)
