@@ -42,7 +42,7 @@ import TributaryLMDB
         let faults = LMDBFaults()
         let log = try openLog(folder) { $0.faults = faults }
         try log.createTopics([TopicSpecification("t", partitions: 4)])
-        let ids = Mutex<[Int64]>([])
+        let ids = Guarded<[Int64]>([])
         let producers = try (0..<4).map {
             SentProducer(try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: "tx \($0)")))
         }
@@ -86,7 +86,7 @@ import TributaryLMDB
         }
         try log.createTopics([TopicSpecification("t", partitions: 2)])
         // One is too large for the map, the other isn't.
-        let outcomes = Mutex<[String: LogError.Code?]>([:])
+        let outcomes = Guarded<[String: LogError.Code?]>([:])
         let producers = try ["large", "small"].map {
             SentProducer(try log.makeProducer(ProducerConfiguration(clientID: "c", transactionalID: $0)))
         }

@@ -7,7 +7,7 @@ import TributaryLMDB
 
 /// Log lines as they come.
 final class LineCollector: Sendable {
-    private let lines = Mutex<[String]>([])
+    private let lines = Guarded<[String]>([])
     var sink: LogSink {
         LogSink { line in
             self.lines.withLock {

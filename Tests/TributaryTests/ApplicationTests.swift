@@ -131,7 +131,7 @@ import TributaryLMDB
         let before = try rows("\(state)/0_0", "counts")
         #expect(before.count == 700)
         removeTree(state)
-        let restored = Mutex<Int64>(0)
+        let restored = Guarded<Int64>(0)
         let app = try StreamsApplication(countTopology(), configuration: configuration)
         app.onRestore { progress in restored.withLock { $0 = max($0, progress.records) } }
         app.onStateChange { new, _ in if new == .running { app.shutdown() } }

@@ -14,7 +14,7 @@ import TributaryTesting
     enum Refused: Error { case negative }
 
     final class Seen: Sendable {
-        private let list = Mutex<[FailedRecord]>([])
+        private let list = Guarded<[FailedRecord]>([])
         var all: [FailedRecord] { list.withLock { $0 } }
         func add(_ failed: FailedRecord) { list.withLock { $0.append(failed) } }
     }
