@@ -54,6 +54,7 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
     private func turnBits(_ settings: [String], _ title: String, failuresPerTask: Int) throws {
         try input.transfer(2000)
         #expect(try run(settings).status == 0)
+        try #require(!judge.tasks.isEmpty, "the first run left no state")
         let starts = 1 + failuresPerTask * judge.tasks.count
         var table = OutcomeTable(title)
         for place in FlipPlace.allCases {
