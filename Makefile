@@ -3,7 +3,7 @@
 SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release
 
-.PHONY: help demo test bench bench-tracing bench-gate soak fuzz mutants format lint docs clean install
+.PHONY: help demo test bench bench-tracing bench-gate soak fuzz mutants format lint docs api clean install
 
 help:
 	@echo "make demo     run the bank app on the embedded log, kill it, check every balance"
@@ -15,6 +15,7 @@ help:
 	@echo "make fuzz     fuzz the parsers of outside bytes"
 	@echo "make mutants  break the sources in one place after another, and see whether the tests notice"
 	@echo "make format   format the sources        make lint   check them"
+	@echo "make docs     build the documentation            make api    check the public API against its list"
 	@echo "make clean    remove what was built"
 
 install:
@@ -61,6 +62,9 @@ lint:
 
 docs:
 	@.ci/docs
+
+api: docs
+	@.ci/api
 
 clean:
 	rm -rf .build Examples/.build Examples/*/.build Benchmarks/.build

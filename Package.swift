@@ -128,7 +128,8 @@ let testTargets: [Target] = [
     tests(
         "TributaryTests",
         [
-            "TestSupport", "Tributary", "TributaryLMDB", "TributaryTesting", "signal-test-process",
+            "TestSupport", "Tributary", "TributaryCore", "TributaryState", "TributaryLMDB", "TributaryTesting",
+            "signal-test-process",
             "program-test-process",
         ]),
     tests("TributaryWebTests", ["TestSupport", "TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
@@ -141,14 +142,16 @@ let testTargets: [Target] = [
     tests(
         "CrashTests",
         [
-            "TestSupport", "CrashApplication", "Tributary", "TributaryCore", "TributaryLMDB", "tributary-crash-child",
+            "TestSupport", "CrashApplication", "Tributary", "TributaryCore", "TributaryLineage", "TributaryLMDB",
+            "tributary-crash-child",
             "log-test-process",
         ]),
     // With a real collector and Jaeger, where TRIBUTARY_OTEL_SCRIPT names the script that starts them.
     tests(
         "TelemetryIntegrationTests",
         [
-            "TestSupport", "CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry",
+            "TestSupport", "CrashApplication", "Tributary", "TributaryLMDB", "TributaryTelemetry", "TributaryCore",
+            "TributaryLineage",
             "tributary-crash-child", "tributary-tool",
         ]),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
@@ -174,7 +177,14 @@ let fuzzers: [Target] = [
 let package = Package(
     name: "tributary",
     products: [
-        .library(name: "Tributary", targets: ["Tributary"]),
+        // With the modules of the machinery, for who writes a log, a store engine or an exporter: `import Tributary` does not bring them.
+        .library(
+            name: "Tributary",
+            targets: [
+                "Tributary", "TributaryCore", "TributaryLineage", "TributaryTelemetry", "TributaryState",
+                "TributaryDSL",
+                "TributaryRuntime", "TributaryLMDB", "TributaryKafka", "TributaryFoundation",
+            ]),
         // JSON for `Codable` and for types that read and write themselves; usable alone.
         .library(name: "TributaryJSON", targets: ["TributaryJSON"]),
         .library(name: "TributaryTesting", targets: ["TributaryTesting"]),

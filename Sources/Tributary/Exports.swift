@@ -1,9 +1,118 @@
-@_exported public import TributaryCore
-@_exported public import TributaryDSL
-@_exported public import TributaryFoundation
-@_exported public import TributaryKafka
-@_exported public import TributaryLMDB
-@_exported public import TributaryLineage
-@_exported public import TributaryRuntime
-@_exported public import TributaryState
-@_exported public import TributaryTelemetry
+// What `import Tributary` brings: what an application needs. The machinery is there by the name of its module.
+
+@_exported public import struct TributaryCore.ByteReader
+@_exported public import struct TributaryCore.ByteWriter
+@_exported public import struct TributaryCore.CommittedOffset
+@_exported public import class TributaryCore.Counter
+@_exported public import enum TributaryCore.EncodedSize
+@_exported public import class TributaryCore.Gauge
+@_exported public import struct TributaryCore.GroupDescription
+@_exported public import struct TributaryCore.Headers
+@_exported public import class TributaryCore.Histogram
+@_exported public import protocol TributaryCore.Log
+@_exported public import struct TributaryCore.LogError
+@_exported public import enum TributaryCore.LogLevel
+@_exported public import struct TributaryCore.LogMessage
+@_exported public import struct TributaryCore.LogSink
+@_exported public import struct TributaryCore.MetricDescription
+@_exported public import struct TributaryCore.MetricLabel
+@_exported public import class TributaryCore.MetricsRegistry
+@_exported public import protocol TributaryCore.NullableValue
+@_exported public import enum TributaryCore.ProcessingGuarantee
+@_exported public import struct TributaryCore.RecordCoordinate
+@_exported public import protocol TributaryCore.RecordTime
+@_exported public import protocol TributaryCore.Recordable
+@_exported public import struct TributaryCore.Serde
+@_exported public import struct TributaryCore.SerdeError
+@_exported public import struct TributaryCore.SettingError
+@_exported public import struct TributaryCore.TimeSource
+@_exported public import struct TributaryCore.TopicDescription
+@_exported public import struct TributaryCore.TopicPartition
+@_exported public import struct TributaryCore.TopicSpecification
+@_exported public import struct TributaryCore.TraceContext
+@_exported public import struct TributaryCore.Watermarks
+@_exported public import class TributaryDSL.BranchedKStream
+@_exported public import struct TributaryDSL.Branches
+@_exported public import struct TributaryDSL.DeadLetterError
+@_exported public import enum TributaryDSL.Doing
+@_exported public import enum TributaryDSL.DropReason
+@_exported public import enum TributaryDSL.FailureStep
+@_exported public import protocol TributaryDSL.FixedKeyProcessor
+@_exported public import class TributaryDSL.FixedKeyProcessorContext
+@_exported public import struct TributaryDSL.InvalidTimestamp
+@_exported public import struct TributaryDSL.KGroupedStream
+@_exported public import struct TributaryDSL.KStream
+@_exported public import struct TributaryDSL.KTable
+@_exported public import class TributaryDSL.KeyValueStore
+@_exported public import struct TributaryDSL.KeyValueStoreShape
+@_exported public import struct TributaryDSL.Materialized
+@_exported public import class TributaryDSL.Output
+@_exported public import typealias TributaryDSL.Partitioner
+@_exported public import struct TributaryDSL.PartitionerError
+@_exported public import protocol TributaryDSL.Processor
+@_exported public import class TributaryDSL.ProcessorContext
+@_exported public import struct TributaryDSL.ProcessorError
+@_exported public import class TributaryDSL.Punctuation
+@_exported public import enum TributaryDSL.PunctuationClock
+@_exported public import struct TributaryDSL.Record
+@_exported public import struct TributaryDSL.RecordMetadata
+@_exported public import enum TributaryDSL.Returning
+@_exported public import struct TributaryDSL.StoreEntry
+@_exported public import struct TributaryDSL.StoreHandle
+@_exported public import class TributaryDSL.StoreIterator
+@_exported public import protocol TributaryDSL.StoreReference
+@_exported public import class TributaryDSL.StreamsBuilder
+@_exported public import struct TributaryDSL.TaskFailure
+@_exported public import struct TributaryDSL.TimeWindowedKStream
+@_exported public import struct TributaryDSL.TimeWindows
+@_exported public import struct TributaryDSL.TimestampExtractor
+@_exported public import struct TributaryDSL.Topology
+@_exported public import struct TributaryDSL.TopologyError
+@_exported public import struct TributaryDSL.Window
+@_exported public import class TributaryDSL.WindowStore
+@_exported public import struct TributaryDSL.WindowStoreShape
+@_exported public import struct TributaryDSL.Windowed
+@_exported public import protocol TributaryFoundation.JSONRecordable
+@_exported public import struct TributaryKafka.KafkaConfiguration
+@_exported public import class TributaryKafka.KafkaLog
+@_exported public import class TributaryLMDB.EmbeddedLog
+@_exported public import struct TributaryLMDB.EmbeddedLogConfiguration
+@_exported public import enum TributaryLineage.AttributeValue
+@_exported public import struct TributaryLineage.Baggage
+@_exported public import struct TributaryLineage.BusinessSpan
+@_exported public import struct TributaryLineage.CellReport
+@_exported public import struct TributaryLineage.Lineage
+@_exported public import enum TributaryLineage.LineageMode
+@_exported public import enum TributaryLineage.LinkType
+@_exported public import struct TributaryLineage.Propagators
+@_exported public import struct TributaryLineage.Sampler
+@_exported public import struct TributaryLineage.SourceNames
+@_exported public import struct TributaryLineage.SourcePartition
+@_exported public import protocol TributaryLineage.SpanExporter
+@_exported public import enum TributaryLineage.SpanKind
+@_exported public import enum TributaryLineage.SpanLevel
+@_exported public import struct TributaryLineage.SpanLimits
+@_exported public import enum TributaryRuntime.ErrorResponse
+@_exported public import struct TributaryRuntime.FailedRecord
+@_exported public import struct TributaryRuntime.LineageConfiguration
+@_exported public import struct TributaryRuntime.QueriedRow
+@_exported public import enum TributaryRuntime.QueryMode
+@_exported public import struct TributaryRuntime.RestoreProgress
+@_exported public import struct TributaryRuntime.RuntimeConfiguration
+@_exported public import enum TributaryRuntime.StoreQuery
+@_exported public import enum TributaryRuntime.ThreadFailureResponse
+@_exported public import struct TributaryState.StoreError
+@_exported public import struct TributaryTelemetry.FinishedSpan
+@_exported public import class TributaryTelemetry.InMemorySpanExporter
+@_exported public import struct TributaryTelemetry.OTLPConfiguration
+@_exported public import struct TributaryTelemetry.OTLPConfigurationError
+@_exported public import struct TributaryTelemetry.OTLPCounters
+@_exported public import struct TributaryTelemetry.OTLPEndpoint
+@_exported public import class TributaryTelemetry.OTLPExporter
+@_exported public import class TributaryTelemetry.OTLPFileExporter
+@_exported public import class TributaryTelemetry.PeriodicMetrics
+@_exported public import enum TributaryTelemetry.PrometheusText
+@_exported public import struct TributaryTelemetry.SpanID
+@_exported public import struct TributaryTelemetry.TLSFiles
+@_exported public import struct TributaryTelemetry.TelemetryEnvironment
+@_exported public import struct TributaryTelemetry.TelemetryResource

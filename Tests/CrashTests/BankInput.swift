@@ -1,5 +1,6 @@
 import CrashApplication
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// Writes transactions and accounts whose tokens are the hashes of their own coordinates, and sums up what must come out.

@@ -1,6 +1,8 @@
 import CrashApplication
 import Tributary
+import TributaryCore
 import TributaryLMDB
+import TributaryLineage
 
 /// A row of a store or of a changelog: the value with everything that is kept beside it.
 struct StoredRow: Equatable {

@@ -3,6 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// One application on one log that is killed again and again, and judged at the end.

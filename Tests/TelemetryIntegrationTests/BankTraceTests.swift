@@ -3,6 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryLMDB
 import TributaryTelemetry
 

@@ -1,5 +1,6 @@
 import Testing
 import Tributary
+import TributaryLineage
 
 @testable import TributaryTelemetry
 

@@ -2,6 +2,8 @@ import Glibc
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
+import TributaryLineage
 
 @testable import TributaryTelemetry
 

@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// Known records through an application on files, and what its metrics then say.

@@ -2,6 +2,7 @@ import Synchronization
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 @Suite(.timeLimit(.minutes(10))) struct ApplicationTests {

@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// An application that finds its state damaged.

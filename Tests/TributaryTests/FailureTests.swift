@@ -2,7 +2,9 @@ import Synchronization
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryFoundation
+import TributaryState
 import TributaryTesting
 
 /// A record that fails: who is asked, what is said, what is kept.

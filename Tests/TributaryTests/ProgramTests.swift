@@ -2,6 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 
 /// Programs as users write them, and what a person sees of them.
 @Suite(.timeLimit(.minutes(5))) struct ProgramTests {

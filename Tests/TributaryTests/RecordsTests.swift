@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryLMDB
 import TributaryTesting
 

@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryTesting
 
 /// Settings that can't be are refused before anything is opened; the greatest numbers mean never.

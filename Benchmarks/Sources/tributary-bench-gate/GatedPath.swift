@@ -1,6 +1,11 @@
 import CAllocationCounter
 import Foundation
 import Tributary
+import TributaryState
+import TributaryRuntime
+import TributaryLineage
+import TributaryLMDB
+import TributaryCore
 import TributaryTesting
 
 struct GateError: Error, CustomStringConvertible {

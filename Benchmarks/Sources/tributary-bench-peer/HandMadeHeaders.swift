@@ -1,4 +1,5 @@
 import Tributary
+import TributaryCore
 
 /// A log that adds to each record it sends the headers that lineage would, with bytes that mean nothing.
 ///

@@ -1,6 +1,7 @@
 import CBaselines
 import Foundation
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// Compacting a changelog of 100-byte records, against writing it: the log keeps in step as long as the second isn't slower.

@@ -2,6 +2,7 @@ import CAllocationCounter
 import CBaselines
 import Foundation
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// Counting by key from the embedded log: the application's whole path against the same path as a bare C loop.

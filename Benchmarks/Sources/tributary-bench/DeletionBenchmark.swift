@@ -1,6 +1,7 @@
 import CBaselines
 import Foundation
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// Commits of one record of 1 KiB into a log, against the same after a topic of 1 GiB was deleted: what LMDB's list of free pages costs.

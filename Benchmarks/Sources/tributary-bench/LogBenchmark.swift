@@ -1,6 +1,7 @@
 import CBaselines
 import Foundation
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// Producing and consuming 100-byte records on the embedded log, synced, against values of 1,000 records in bare LMDB.

@@ -1,5 +1,6 @@
 import Foundation
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// What a record costs where 1,000 come a second, spread over as many partitions: nothing may depend on how many there are.

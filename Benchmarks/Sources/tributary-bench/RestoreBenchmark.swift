@@ -2,6 +2,8 @@ import CBaselines
 import Foundation
 import Synchronization
 import Tributary
+import TributaryLineage
+import TributaryCore
 import TributaryLMDB
 
 /// Restoring an empty store from its changelog, keys in random order, against a C loop that reads the same batches and

@@ -1,6 +1,9 @@
 import CBaselines
 import Foundation
 import Tributary
+import TributaryState
+import TributaryLineage
+import TributaryCore
 import TributaryLMDB
 
 /// A get and a put of random keys through all layers of a store against the same on a bare LMDB table.

@@ -187,7 +187,9 @@ final class Demo {
         try title("Following a transaction from its record to the balance it changed: its trace.")
         let tree = graph.text(ofTrace: row.context.traceID)
         guard !tree.isEmpty else {
-            say("the spans of all last writes that were sampled died with the killed process (the cells do not need them)")
+            say(
+                "the spans of all last writes that were sampled died with the killed process (the cells do not need them)"
+            )
             return
         }
         say("the last write of \(shown) belongs to trace \(row.context.traceID):")

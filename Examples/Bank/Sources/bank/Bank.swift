@@ -57,7 +57,7 @@ struct Bank {
             try load(
                 log, accounts: number("--accounts", 1000), transactions: number("--transactions", 10_000),
                 seed: UInt64(number("--seed", 1)))
-        case "balances": try balances(log)
+        case "balances": try await balances(log)
         default:
             complain(usage)
             exit(2)
