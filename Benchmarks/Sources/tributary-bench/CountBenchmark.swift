@@ -126,8 +126,13 @@ func countSample(
 
 /// The live cost meter of an application, ns.
 private func lineageTime(_ application: StreamsApplication) -> Double {
-    let points = application.metricsRegistry.snapshot().filter { $0.description.name == "tributary.lineage.time" }
-        .flatMap(\.points)
+    var points: [MetricPoint] = []
+    // The first reading in a process begins to measure.
+    while points.isEmpty {
+        points = application.metricsRegistry.snapshot().filter { $0.description.name == "tributary.lineage.time" }
+            .flatMap(\.points)
+        usleep(10_000)
+    }
     return points.reduce(0) { sum, point in
         if case .number(let seconds) = point.value { sum + seconds * 1e9 } else { sum }
     }

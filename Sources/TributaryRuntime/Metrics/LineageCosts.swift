@@ -4,7 +4,7 @@ internal import TributaryState
 
 /// What each piece of lineage takes on this machine, ns: the difference that a mode makes to the code which records go through.
 ///
-/// Measured once a process for each mode, when metrics are first read, on the thread that reads them.
+/// Measured once a process for each mode, on a thread of its own that starts when metrics are first read: who reads them doesn't wait.
 struct LineageCosts: Sendable {
     /// Context and cell of a record that is read.
     var record = 0.0
@@ -24,17 +24,23 @@ struct LineageCosts: Sendable {
     static let fewEntries = 1 << 6
     static let manyEntries = 1 << 15
 
-    private static let known = Guarded<[LineageMode: LineageCosts]>([:])
+    /// What is known; nil while it is being measured.
+    private static let known = Guarded<[LineageMode: LineageCosts?]>([:])
 
-    /// The costs of a mode; measured now if they weren't before.
-    static func measured(_ mode: LineageMode) -> LineageCosts {
+    /// The costs of a mode; nil for the tenth of a second or two that follow the first call for it.
+    static func measured(_ mode: LineageMode) -> LineageCosts? {
         guard mode != .off else { return LineageCosts() }
         return known.withLock { known in
             if let costs = known[mode] { return costs }
-            // Stores in memory that nobody else has don't fail; if they did, the meter would say too little.
-            let costs = (try? LineageCosts(measuring: mode)) ?? LineageCosts()
-            known[mode] = costs
-            return costs
+            known[mode] = .some(nil)
+            let status = OSThread.start("lineage-costs") {
+                // Stores in memory that nobody else has don't fail; if they did, the meter would say too little.
+                let costs = (try? LineageCosts(measuring: mode)) ?? LineageCosts()
+                Self.known.withLock { $0[mode] = costs }
+            }
+            // Without a thread the next reading tries again.
+            if status != 0 { known[mode] = nil }
+            return nil
         }
     }
 

@@ -53,7 +53,7 @@ public final class LineageMetrics: Sendable {
                 help:
                     "Time that lineage takes on the stream thread: counts times what each piece takes on this machine.")
         ) { [weak self] in
-            self.map { [MetricPoint(labels: labels, value: .number($0.time / 1e9))] } ?? []
+            self?.time.map { [MetricPoint(labels: labels, value: .number($0 / 1e9))] } ?? []
         }
     }
     /// Takes over what the recorder, the stores and the collector of a thread have counted.
@@ -87,12 +87,11 @@ public final class LineageMetrics: Sendable {
         storeBytes.set(sum.bytes)
     }
 
-    /// The nanoseconds that lineage has taken of the thread: an estimate.
-    ///
-    /// The first call in a process takes a tenth of a second or two.
-    public var time: Double {
+    /// The nanoseconds that lineage has taken of the thread: an estimate; nil while what its pieces take is being measured, which the first
+    /// call in a process begins.
+    public var time: Double? {
         guard mode != .off else { return 0 }
-        let costs = LineageCosts.measured(mode)
+        guard let costs = LineageCosts.measured(mode) else { return nil }
         var time = Double(exportTime.value)
         time += Double(records.value) * costs.record + Double(reads.value) * costs.read
         time += Double(writes.value) * costs.write
