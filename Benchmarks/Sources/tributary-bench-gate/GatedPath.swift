@@ -1,11 +1,11 @@
 import CAllocationCounter
 import Foundation
 import Tributary
-import TributaryState
-import TributaryRuntime
-import TributaryLineage
-import TributaryLMDB
 import TributaryCore
+import TributaryLMDB
+import TributaryLineage
+import TributaryRuntime
+import TributaryState
 import TributaryTesting
 
 struct GateError: Error, CustomStringConvertible {
@@ -23,8 +23,17 @@ struct GatedPath {
     let isSampled: Bool
     let topology: @Sendable () throws -> Topology
     let cacheBytes: Int
-    /// Whether keys and values are integers instead of 16 and 100 bytes of text.
-    var hasIntegers = false
+    var kind = Kind.text
+
+    /// What the records are.
+    enum Kind {
+        /// Keys of 16 and values of 100 bytes.
+        case text
+        /// Keys and values of 8 bytes.
+        case integers
+        /// Transactions as JSON, after an account for each key.
+        case bank
+    }
 
     static let all: [GatedPath] = {
         let modes: [(String, LineageMode, Bool)] = [
@@ -64,7 +73,10 @@ struct GatedPath {
                         builder.stream("in", key: .int64, value: .int64).filter { _, value in value % 2 == 0 }
                             .mapValues { $0 &+ 1 }.to("out", value: .int64)
                         return try builder.build()
-                    }, cacheBytes: 0, hasIntegers: true),
+                    }, cacheBytes: 0, kind: .integers),
+                GatedPath(
+                    name: "bank-\(suffix)", mode: mode, isSampled: isSampled, topology: BankPath.topology,
+                    cacheBytes: 64 << 20, kind: .bank),
             ]
         }
     }()
@@ -89,7 +101,9 @@ struct GatedPath {
             topology, topology.subTopologies, state: state, configuration: configuration, collector: collector,
             budget: cacheBytes > 0 ? CacheBudget(limit: cacheBytes) : nil, recorder: recorder)
         defer { task.close() }
-        try task.start(cluster: "cluster", at: TaskStart(beginning: [TopicPartition("in", 0)]))
+        try task.start(
+            cluster: "cluster",
+            at: TaskStart(beginning: (kind == .bank ? ["in", "accounts"] : ["in"]).map { TopicPartition($0, 0) }))
         return try Lineage.bound(to: task.box) {
             var offset = 0
             func add(_ count: Int) throws {
@@ -97,6 +111,12 @@ struct GatedPath {
                     try task.add(RecordBatch(copying: self.records(offset), assignment: 0), to: TopicPartition("in", 0))
                     offset += Self.batch
                 }
+            }
+            if kind == .bank {
+                let accounts = (0..<500).map {
+                    LoggedRecord(offset: Int64($0), timestamp: Int64($0), key: key($0), value: BankPath.account($0))
+                }
+                try task.add(RecordBatch(copying: accounts, assignment: 1), to: TopicPartition("accounts", 0))
             }
             try add(20 * Self.batch)
             while try task.processRun(limit: Self.batch) > 0 {}
@@ -115,12 +135,20 @@ struct GatedPath {
         (first..<first + Self.batch).map { index in
             LoggedRecord(
                 offset: Int64(index), timestamp: 1_000_000 + Int64(index), key: key(index &* 7919 % 500),
-                value: hasIntegers ? Self.integer(index) : [UInt8](repeating: 118, count: 100))
+                value: value(index))
+        }
+    }
+
+    private func value(_ index: Int) -> [UInt8] {
+        switch kind {
+        case .text: [UInt8](repeating: 118, count: 100)
+        case .integers: Self.integer(index)
+        case .bank: BankPath.transaction(index)
         }
     }
 
     private func key(_ number: Int) -> [UInt8] {
-        if hasIntegers { return Self.integer(number) }
+        if kind == .integers { return Self.integer(number) }
         let digits = String(number)
         return Array(("key-" + String(repeating: "0", count: 12 - digits.count) + digits).utf8)
     }
