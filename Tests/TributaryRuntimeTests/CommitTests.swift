@@ -35,6 +35,26 @@ import TributaryTesting
         #expect(world.engines.state("0_0").rebuilds.isEmpty)
     }
 
+    @Test func `an idle task's state becomes durable in time, also while another has something to commit`() throws {
+        let world = try World(topics: "in", "out", partitions: 2)
+        // Commits are rare, so that the busy task is dirty whenever the thread looks at all of its tasks.
+        let app = try ThreadUnderTest(world, count()) {
+            $0.commitInterval = 4_000
+            $0.stateFlushInterval = 5_000
+        }
+        try world.send("in", "a", "x", at: 0, partition: 0)
+        try app.rounds()
+        let first = try world.log.newestCommit()
+        while try world.log.newestCommit() == first { try app.pass(milliseconds: 100, steps: 1) }
+        let before = world.engines.state("0_0").commits
+        for step in 0..<35 {
+            try world.send("in", "b", "\(step)", at: 0, partition: 1)
+            try app.pass(milliseconds: 100, steps: 1)
+        }
+        #expect(world.engines.state("0_0").commits == before + 1)
+        app.crash()
+    }
+
     @Test(arguments: [ProcessingGuarantee.exactlyOnce, .atLeastOnce])
     func `caches, then outputs, then the log, then the state`(_ guarantee: ProcessingGuarantee) throws {
         let world = try World(topics: "in", "out")
