@@ -248,7 +248,7 @@ import TributaryTesting
         }
         // Runs of 1,400 keys, one each interval, would need 36 s.
         var left = 0
-        for _ in 0..<400 {
+        for _ in 0..<2000 {
             left = try (0...1).reduce(0) { try $0 + log.read("t", Int32($1)).count }
             if left <= 2 * 2 * keys { break }
             usleep(10_000)
