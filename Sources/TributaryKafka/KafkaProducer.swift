@@ -60,32 +60,30 @@ internal import TributaryCore
 
     // MARK: Records
 
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) {
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
         if isClosed { try check() }
         guard topics.indices.contains(topic) else { throw LogError(.unknownTopic, "no topic has the number \(topic)") }
         let target = topics[topic]
         guard partition >= 0, partition < target.count else {
             throw LogError(.unknownTopic, "no such partition", topic: target.topic.name, partition: partition)
         }
-        guard timestamp >= 0 else {
+        guard record.timestamp >= 0 else {
             throw LogError(
                 .invalidRequest, "Kafka takes no timestamp below 0", topic: target.topic.name, partition: partition)
         }
-        if timestamp == 0 { raised &+= 1 }
+        if record.timestamp == 0 { raised &+= 1 }
         var list = OutgoingHeaders()
-        if !headers.isEmpty || !cell.isEmpty || !extras.isEmpty || context != .none {
+        if !record.headers.isEmpty || !record.cell.isEmpty || !record.lineageHeaders.isEmpty || record.context != .none
+        {
             do throws(MalformedBytes) {
-                if !headers.isEmpty { try list.add(encoded: headers) }
-                if context != .none {
+                if !record.headers.isEmpty { try list.add(encoded: record.headers) }
+                if record.context != .none {
                     traceparent.writer.removeAll()
-                    context.appendTraceparent(to: &traceparent.writer)
+                    record.context.appendTraceparent(to: &traceparent.writer)
                     list.add(HeaderKeys.traceparent, traceparent.bytes)
                 }
-                if !cell.isEmpty { list.add(HeaderKeys.cell, cell) }
-                if !extras.isEmpty { try list.add(encoded: extras) }
+                if !record.cell.isEmpty { list.add(HeaderKeys.cell, record.cell) }
+                if !record.lineageHeaders.isEmpty { try list.add(encoded: record.lineageHeaders) }
             } catch {
                 throw LogError(
                     .invalidRequest, "a malformed header list: \(error)", topic: target.topic.name,
@@ -94,13 +92,12 @@ internal import TributaryCore
         }
         let deliveries = unsafe target.deliveries + Int(partition)
         if unsafe !deliveries.pointee.isProven && deliveries.pointee.pending > 0 { try unsafe prove(deliveries) }
-        let keyCount = key?.byteCount ?? 0
-        let valueCount = value?.byteCount ?? 0
+        let count = record.payloadCount
         while true {
-            let code = unsafe hand(target, deliveries, max(timestamp, 1), key, value, list.pointer)
+            let code = unsafe hand(target, deliveries, max(record.timestamp, 1), record.key, record.value, list.pointer)
             if code == RD_KAFKA_RESP_ERR_NO_ERROR { break }
             guard code == RD_KAFKA_RESP_ERR__QUEUE_FULL else {
-                throw refused(code, target.topic.name, partition, keyCount + valueCount)
+                throw refused(code, target.topic.name, partition, count)
             }
             // Back-pressure: reports make room. Each record has its time limit, so this ends.
             _ = unsafe rd_kafka_poll(handle.pointer, 100)
@@ -111,7 +108,7 @@ internal import TributaryCore
         hasMore = true
         unsafe deliveries.pointee.pending &+= 1
         unsafe totals.pointee.pendingRecords &+= 1
-        unsafe totals.pointee.pendingBytes &+= keyCount &+ valueCount
+        unsafe totals.pointee.pendingBytes &+= count
         unserved &+= 1
         if unserved >= Self.servedEach {
             unserved = 0

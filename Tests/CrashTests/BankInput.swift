@@ -100,17 +100,16 @@ final class BankInput {
         var value = ByteWriter()
         try encode(sources[place]?.digest(offset: offset) ?? 0, &value)
         try producer.send(
-            topic: topic, partition: place.partition, timestamp: timestamp, key: keyBytes.bytes, value: value.bytes,
-            headers: headers.span.bytes, context: .none, cell: RawSpan.empty, extras: RawSpan.empty)
+            OutgoingRecord(timestamp: timestamp, key: keyBytes.bytes, value: value.bytes, headers: headers.span.bytes),
+            topic: topic, partition: place.partition)
         next[place] = offset + 1
     }
 
     /// Sends bytes as they are; nothing of them is in the sums.
     func sendRaw(_ name: String, _ partition: Int32, key: [UInt8], value: [UInt8], cell: [UInt8] = []) throws {
         try producer.send(
-            topic: producer.number(ofTopic: name), partition: partition, timestamp: base + sent, key: key.span.bytes,
-            value: value.span.bytes, headers: RawSpan.empty, context: .none, cell: cell.span.bytes,
-            extras: RawSpan.empty)
+            OutgoingRecord(timestamp: base + sent, key: key.span.bytes, value: value.span.bytes, cell: cell.span.bytes),
+            topic: producer.number(ofTopic: name), partition: partition)
         try producer.flush()
         next[TopicPartition(name, partition), default: 0] += 1
     }

@@ -23,8 +23,8 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
         let key = Array("life \(life)".utf8)
         for index in 0..<count {
             try producer.send(
-                topic: topic, partition: 0, timestamp: Int64(index), key: key.span.bytes, value: key.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: Int64(index), key: key.span.bytes, value: key.span.bytes), topic: topic,
+                partition: 0)
         }
         try producer.flush()
         producer.close()

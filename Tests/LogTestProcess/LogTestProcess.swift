@@ -232,8 +232,8 @@ import TributaryLMDB
         var key = ByteWriter()
         key.append(bigEndian: timestamp % 10)
         try producer.send(
-            topic: topic, partition: partition, timestamp: timestamp, key: key.bytes, value: value.bytes,
-            headers: RawSpan.empty, context: .none, cell: RawSpan.empty, extras: RawSpan.empty)
+            OutgoingRecord(timestamp: timestamp, key: key.bytes, value: value.bytes), topic: topic, partition: partition
+        )
     }
 
     private static func say(_ text: String) {

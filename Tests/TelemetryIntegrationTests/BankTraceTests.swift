@@ -34,12 +34,13 @@ struct BankTraceTests {
         var bytes = ByteWriter()
         bytes.append(bigEndian: key)
         let keyBytes = bytes.copy()
-        let extras = Headers([("tracestate", Array(tracestate.utf8))])
+        let lineageHeaders = Headers([("tracestate", Array(tracestate.utf8))])
         try producer.send(
+            OutgoingRecord(
+                timestamp: TimeSource.system.wall.milliseconds, key: keyBytes.span.bytes, value: value.span.bytes,
+                context: context, lineageHeaders: lineageHeaders.encoded.span.bytes),
             topic: producer.number(ofTopic: topic),
-            partition: partition(forKey: keyBytes.span.bytes, count: BankApplication.partitions),
-            timestamp: TimeSource.system.wall.milliseconds, key: keyBytes.span.bytes, value: value.span.bytes,
-            headers: RawSpan(), context: context, cell: RawSpan(), extras: extras.encoded.span.bytes)
+            partition: partition(forKey: keyBytes.span.bytes, count: BankApplication.partitions))
         try producer.flush()
     }
 

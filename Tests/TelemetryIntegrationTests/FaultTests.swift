@@ -104,8 +104,8 @@ struct FaultTests {
         for index in 0..<records {
             let key = Array("key-\(index % 1000)".utf8)
             try producer.send(
-                topic: topic, partition: 0, timestamp: Int64(index), key: key.span.bytes, value: key.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: Int64(index), key: key.span.bytes, value: key.span.bytes), topic: topic,
+                partition: 0)
         }
         try producer.flush()
         producer.close()

@@ -44,7 +44,8 @@ import TributaryTesting
     {
         let record = LoggedRecord(
             offset: 0, timestamp: 0, key: Array(key.utf8), value: [0x78],
-            headers: Headers(headers.map { ($0.0, Array($0.1.utf8)) }), context: .none, cell: [], extras: Headers())
+            headers: Headers(headers.map { ($0.0, Array($0.1.utf8)) }), context: .none, cell: [],
+            lineageHeaders: Headers())
         _ = try driver.log.append(record, to: TopicPartition(topic, 0))
     }
 
@@ -137,7 +138,8 @@ import TributaryTesting
         let driver = try driver(Self.join(), ["user"])
         let record = LoggedRecord(
             offset: 0, timestamp: 0, key: [0x61], value: [0x78],
-            headers: Headers([("user", nil), ("user", Array("x".utf8))]), context: .none, cell: [], extras: Headers())
+            headers: Headers([("user", nil), ("user", Array("x".utf8))]), context: .none, cell: [],
+            lineageHeaders: Headers())
         _ = try driver.log.append(record, to: TopicPartition("first", 0))
         try work(driver)
         for step in 0..<3 {

@@ -172,7 +172,7 @@ import TributaryTesting
                     offset: 0, timestamp: Int64(index * 2) - Int64(min(number(20), UInt64(index))),
                     key: Array("k\(number(9))".utf8), value: isNull ? nil : Array(text.utf8),
                     headers: Headers(headers), context: context, cell: [],
-                    extras: context.isValid && number(3) == 0
+                    lineageHeaders: context.isValid && number(3) == 0
                         ? Headers([("tracestate", Array("v=\(index),ot=th:8".utf8))]) : Headers())
             )
         }

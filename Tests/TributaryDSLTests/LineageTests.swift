@@ -82,7 +82,7 @@ import TributaryTesting
         let record = LoggedRecord(
             offset: 0, timestamp: 0, key: [0x61], value: [0x78],
             headers: Headers([("h", [1]), ("h", nil)]),
-            context: TraceContext(traceHigh: 10, traceLow: 11, span: 12, flags: 0), cell: [], extras: Headers())
+            context: TraceContext(traceHigh: 10, traceLow: 11, span: 12, flags: 0), cell: [], lineageHeaders: Headers())
         _ = try driver.log.append(record, to: TopicPartition("in", 0))
         try driver.pipe("in", "b", "y", timestamp: 1, .string, .string)
         let out = try driver.takeRecords().filter { $0.topic == "out" }.map(\.record)

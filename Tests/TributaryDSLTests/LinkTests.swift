@@ -44,7 +44,7 @@ import TributaryTesting
         let record = LoggedRecord(
             offset: 0, timestamp: 0, key: Array(key.utf8), value: value.map { Array($0.utf8) }, headers: headers,
             context: trace == 0 ? .none : TraceContext(traceHigh: 9, traceLow: trace, span: 3, flags: flags), cell: [],
-            extras: tracestate.isEmpty ? Headers() : Headers([("tracestate", Array(tracestate.utf8))]))
+            lineageHeaders: tracestate.isEmpty ? Headers() : Headers([("tracestate", Array(tracestate.utf8))]))
         _ = try driver.log.append(record, to: TopicPartition(topic, 0))
     }
 
@@ -111,7 +111,7 @@ import TributaryTesting
         // What comes of it is sampled from there on, with no probability that anybody knows.
         let out = driver.log.records(in: TopicPartition("out", 0))
         #expect(out.first?.context.isSampled == true && out.dropFirst().allSatisfy { !$0.context.isSampled })
-        #expect(out[0].extras.last("tracestate") == Array("ot=rv:00000000000001,v=1".utf8))
+        #expect(out[0].lineageHeaders.last("tracestate") == Array("ot=rv:00000000000001,v=1".utf8))
         driver.close()
     }
 
@@ -308,7 +308,7 @@ import TributaryTesting
         try add(driver, "more", trace: 7, tracestate: "v=16")
         try work(driver)
         let states = driver.log.records(in: TopicPartition("out", 0)).map { record in
-            record.extras.last("tracestate").map { String(decoding: $0, as: UTF8.self) }
+            record.lineageHeaders.last("tracestate").map { String(decoding: $0, as: UTF8.self) }
         }
         #expect(states == (0..<16).map { "v=\($0)" } + [nil, nil])
         for batch in driver.finishedSpans {
@@ -341,8 +341,8 @@ import TributaryTesting
         #expect(out.map { $0.headers.list.map(\.name) } == [["user"], [], [], ["traceparents", "trace-parent"]])
         #expect(out.prefix(2).map(\.context.traceLow) == [1, 2])
         #expect(out.dropFirst(2).allSatisfy { $0.context.traceLow > 9 })
-        #expect(out[0].extras.last("tracestate") == Array("a=1".utf8))
-        #expect(out[1].extras.last("tracestate") == Array("a=1,b=2".utf8))
+        #expect(out[0].lineageHeaders.last("tracestate") == Array("a=1".utf8))
+        #expect(out[1].lineageHeaders.last("tracestate") == Array("a=1,b=2".utf8))
         driver.close()
     }
 

@@ -29,7 +29,7 @@ import TributaryTesting
         let context = trace == 0 ? .none : TraceContext(traceHigh: 9, traceLow: trace, span: 3, flags: flags)
         let record = LoggedRecord(
             offset: 0, timestamp: 0, key: Array(key.utf8), value: [0x78], headers: headers, context: context, cell: [],
-            extras: tracestate.isEmpty ? Headers() : Headers([("tracestate", Array(tracestate.utf8))]))
+            lineageHeaders: tracestate.isEmpty ? Headers() : Headers([("tracestate", Array(tracestate.utf8))]))
         _ = try driver.log.append(record, to: TopicPartition(topic, 0))
     }
 
@@ -38,7 +38,7 @@ import TributaryTesting
     /// The tracestates of the records written to a topic.
     func sent(_ driver: TopologyTestDriver, _ topic: String) -> [String?] {
         driver.log.records(in: TopicPartition(topic, 0)).map { record in
-            record.extras.last("tracestate").map { String(decoding: $0, as: UTF8.self) }
+            record.lineageHeaders.last("tracestate").map { String(decoding: $0, as: UTF8.self) }
         }
     }
 
@@ -96,7 +96,7 @@ import TributaryTesting
         let chosen = records.filter(\.context.isSampled)
         #expect(records.count == 200 && (20...80).contains(chosen.count))
         for record in records {
-            let state = record.extras.last("tracestate").map { String(decoding: $0, as: UTF8.self) }
+            let state = record.lineageHeaders.last("tracestate").map { String(decoding: $0, as: UTF8.self) }
             #expect(state == (record.context.isSampled ? "ot=th:c" : nil))
         }
         for batch in driver.finishedSpans { #expect(batch.thresholdTracestate == "ot=th:c") }

@@ -43,7 +43,7 @@ import TributaryTesting
             offset: 0, timestamp: 0, key: [0x61], value: [0x78],
             headers: Headers([("baggage", Array("user=alice".utf8))]),
             context: TraceContext(traceHigh: 9, traceLow: 1, span: 3, flags: 1), cell: [],
-            extras: Headers([("tracestate", Array("v=1".utf8))]))
+            lineageHeaders: Headers([("tracestate", Array("v=1".utf8))]))
         _ = try driver.log.append(record, to: TopicPartition("in", 0))
         try driver.advanceWallClock(milliseconds: 0)
     }
@@ -71,11 +71,11 @@ import TributaryTesting
         if propagators.contains(.traceContext) {
             #expect(traces == [1] && roots.first?.parent == 3 && out.context.traceLow == 1)
             #expect(roots.first.map { $0.flags & SpanRecord.parentIsRemote } == SpanRecord.parentIsRemote)
-            #expect(out.extras.last("tracestate") == Array("v=1".utf8))
+            #expect(out.lineageHeaders.last("tracestate") == Array("v=1".utf8))
         } else {
             #expect(!traces.contains(1) && roots.first?.parent == 0 && !out.context.isValid)
             #expect(roots.first.map { $0.flags & SpanRecord.parentIsRemote } == 0)
-            #expect(out.extras.last("tracestate") == nil && out.headers.last("traceparent") == nil)
+            #expect(out.lineageHeaders.last("tracestate") == nil && out.headers.last("traceparent") == nil)
         }
         driver.close()
     }

@@ -90,10 +90,7 @@ private final class SlowProducer: LogProducer {
     }
     func partitions(ofTopic number: Int) -> Int32 { 1 }
     func beginTransaction() throws(LogError) {}
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) {
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
         clock.work(topics[topic].hasSuffix("changelog") ? 10 : 50)
         if topics[topic] == refused { throw LogError(.tooLarge, "too large", topic: refused, partition: 0) }
     }

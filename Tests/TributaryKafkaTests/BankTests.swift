@@ -97,10 +97,8 @@ extension RealBrokerTests {
             ) throws {
                 let key = Array(key.utf8)
                 try producer.send(
-                    topic: topic,
-                    partition: partition(forKey: key.span.bytes, count: producer.partitions(ofTopic: topic)),
-                    timestamp: time, key: key.span.bytes, value: value.span.bytes, headers: RawSpan(), context: .none,
-                    cell: RawSpan(), extras: RawSpan())
+                    OutgoingRecord(timestamp: time, key: key.span.bytes, value: value.span.bytes), topic: topic,
+                    partition: partition(forKey: key.span.bytes, count: producer.partitions(ofTopic: topic)))
             }
 
             /// The last value of each key of the output.

@@ -32,8 +32,8 @@ import TributaryTesting
 
         func send(_ value: [UInt8], timestamp: Int64 = 5, headers: [UInt8] = []) throws(LogError) {
             try producer.send(
-                topic: topic, partition: 1, timestamp: timestamp, key: nil, value: value.span.bytes,
-                headers: headers.span.bytes, context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: timestamp, key: nil, value: value.span.bytes, headers: headers.span.bytes),
+                topic: topic, partition: 1)
         }
     }
 

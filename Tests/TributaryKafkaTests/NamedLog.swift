@@ -129,13 +129,8 @@ final class NamedLog: Log {
         func number(ofTopic name: String) throws(LogError) -> Int { try producer.number(ofTopic: log.outer(name)) }
         func partitions(ofTopic number: Int) -> Int32 { producer.partitions(ofTopic: number) }
         func beginTransaction() throws(LogError) { try producer.beginTransaction() }
-        func send(
-            topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-            context: TraceContext, cell: RawSpan, extras: RawSpan
-        ) throws(LogError) {
-            try producer.send(
-                topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-                context: context, cell: cell, extras: extras)
+        func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
+            try producer.send(record, topic: topic, partition: partition)
         }
         var pendingBytes: Int { producer.pendingBytes }
         func flush() throws(LogError) { try producer.flush() }

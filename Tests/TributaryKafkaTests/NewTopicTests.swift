@@ -16,9 +16,8 @@ extension RealBrokerTests {
             for index in 0..<UInt8(40) {
                 let value = [index]
                 try producer.send(
-                    topic: number, partition: Int32(index % 4), timestamp: TimeSource.system.wall.milliseconds,
-                    key: nil,
-                    value: value.span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                    OutgoingRecord(timestamp: TimeSource.system.wall.milliseconds, key: nil, value: value.span.bytes),
+                    topic: number, partition: Int32(index % 4))
             }
             try producer.flush()
             producer.close()

@@ -29,9 +29,10 @@ extension RealBrokerTests {
                 _ context: TraceContext = .none, _ cell: [UInt8] = []
             ) throws {
                 try producer.send(
-                    topic: number, partition: 0, timestamp: timestamp, key: key?.span.bytes,
-                    value: value?.span.bytes, headers: headers.encoded.span.bytes, context: context,
-                    cell: cell.span.bytes, extras: RawSpan())
+                    OutgoingRecord(
+                        timestamp: timestamp, key: key?.span.bytes, value: value?.span.bytes,
+                        headers: headers.encoded.span.bytes, context: context, cell: cell.span.bytes), topic: number,
+                    partition: 0)
             }
             try send(1_700_000_000_000, Array("k".utf8), Array("v".utf8))
             try send(2, nil, nil)
@@ -82,8 +83,7 @@ extension RealBrokerTests {
             func send(_ count: Int) throws {
                 let value = [UInt8](repeating: UInt8(count & 0xff), count: count)
                 try producer.send(
-                    topic: number, partition: 0, timestamp: 1, key: nil, value: value.span.bytes, headers: RawSpan(),
-                    context: .none, cell: RawSpan(), extras: RawSpan())
+                    OutgoingRecord(timestamp: 1, key: nil, value: value.span.bytes), topic: number, partition: 0)
             }
             try send(11_900_000)
             try send(7)
@@ -107,8 +107,9 @@ extension RealBrokerTests {
             let number = try producer.number(ofTopic: topic)
             let value: [UInt8] = [1]
             try producer.send(
-                topic: number, partition: 0, timestamp: TimeSource.system.wall.milliseconds + 7_200_000, key: nil,
-                value: value.span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(
+                    timestamp: TimeSource.system.wall.milliseconds + 7_200_000, key: nil, value: value.span.bytes),
+                topic: number, partition: 0)
             let error = #expect(throws: LogError.self) { try producer.flush() }
             #expect(error?.code == .invalidRequest)
             #expect(error?.partition == 0)

@@ -14,7 +14,7 @@ import TributaryLineage
         full.context = TraceContext(
             traceHigh: 0x0af7_6519_16cd_43dd, traceLow: 0x8448_eb21_1c80_319c, span: 0xb7ad_6b71_6920_3331, flags: 1)
         full.cell = [1, 2]
-        full.extras = Headers([("tracestate", Array("a=1".utf8))])
+        full.lineageHeaders = Headers([("tracestate", Array("a=1".utf8))])
         full.headers = Headers([("h", nil)])
         let records = [
             TestRecord("k1", "v1", at: 1_700_000_000_000), full, TestRecord(nil, nil, at: 1_699_999_999_999),
@@ -48,7 +48,7 @@ import TributaryLineage
             for index in records.indices where index % 3 == 0 {
                 records[index].headers = Headers([("a", [1]), ("b", nil)])
                 records[index].cell = [1, 2, 3]
-                records[index].extras = Headers([("tracestate", [65])])
+                records[index].lineageHeaders = Headers([("tracestate", [65])])
                 records[index].context = TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 1)
             }
             for partition in 0..<partitions { try log.write(records, to: "t", partition) }

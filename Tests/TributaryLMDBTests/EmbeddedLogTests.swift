@@ -12,7 +12,7 @@ import TributaryLMDB
         full.headers = Headers([("a", [1]), ("a", nil), ("b", []), ("", [0])])
         full.context = TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 1)
         full.cell = [1, 2, 3]
-        full.extras = Headers([("tracestate", [65])])
+        full.lineageHeaders = Headers([("tracestate", [65])])
         var records = [
             full, TestRecord(nil, nil, at: -5), TestRecord("", ""), TestRecord("", nil), TestRecord(nil, ""),
             TestRecord("k", String(repeating: "x", count: 300_000), at: .max), TestRecord("k", "v", at: .min),

@@ -22,7 +22,7 @@ struct TestRecord: Equatable {
     var headers = Headers()
     var context = TraceContext.none
     var cell: [UInt8] = []
-    var extras = Headers()
+    var lineageHeaders = Headers()
     var offset: Int64 = -1
 
     init(_ key: String?, _ value: String?, at timestamp: Int64 = 0) {
@@ -40,25 +40,30 @@ extension LogProducer {
         let keyBytes = unsafe key.span.bytes
         let valueBytes = unsafe value.span.bytes
         let headers = unsafe record.headers.encoded.span.bytes
-        let extras = unsafe record.extras.encoded.span.bytes
+        let lineageHeaders = unsafe record.lineageHeaders.encoded.span.bytes
         let cell = unsafe record.cell.span.bytes
         switch (record.key == nil, record.value == nil) {
         case (false, false):
             try send(
-                topic: topic, partition: partition, timestamp: record.timestamp, key: keyBytes, value: valueBytes,
-                headers: headers, context: record.context, cell: cell, extras: extras)
+                OutgoingRecord(
+                    timestamp: record.timestamp, key: keyBytes, value: valueBytes, headers: headers,
+                    context: record.context, cell: cell, lineageHeaders: lineageHeaders), topic: topic,
+                partition: partition)
         case (true, false):
             try send(
-                topic: topic, partition: partition, timestamp: record.timestamp, key: nil, value: valueBytes,
-                headers: headers, context: record.context, cell: cell, extras: extras)
+                OutgoingRecord(
+                    timestamp: record.timestamp, key: nil, value: valueBytes, headers: headers, context: record.context,
+                    cell: cell, lineageHeaders: lineageHeaders), topic: topic, partition: partition)
         case (false, true):
             try send(
-                topic: topic, partition: partition, timestamp: record.timestamp, key: keyBytes, value: nil,
-                headers: headers, context: record.context, cell: cell, extras: extras)
+                OutgoingRecord(
+                    timestamp: record.timestamp, key: keyBytes, value: nil, headers: headers, context: record.context,
+                    cell: cell, lineageHeaders: lineageHeaders), topic: topic, partition: partition)
         case (true, true):
             try send(
-                topic: topic, partition: partition, timestamp: record.timestamp, key: nil, value: nil,
-                headers: headers, context: record.context, cell: cell, extras: extras)
+                OutgoingRecord(
+                    timestamp: record.timestamp, key: nil, value: nil, headers: headers, context: record.context,
+                    cell: cell, lineageHeaders: lineageHeaders), topic: topic, partition: partition)
         }
     }
 }
@@ -69,7 +74,7 @@ extension RecordBatch {
         if let key = key(index) { record.key = [UInt8](copying: key) }
         if let value = value(index) { record.value = [UInt8](copying: value) }
         record.headers = Headers(checked: headers(index))
-        record.extras = Headers(checked: extras(index))
+        record.lineageHeaders = Headers(checked: lineageHeaders(index))
         record.context = context(index)
         record.cell = [UInt8](copying: cell(index))
         record.offset = offset(index)

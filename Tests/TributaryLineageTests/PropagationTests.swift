@@ -90,9 +90,10 @@ import TributaryLineage
         }
         let last = try #require(contexts.last)
         #expect(String(strictUTF8: recorder.tracestate(of: last)) == "n=20000")
-        let list = try Headers(encoded: recorder.extras(of: last)).list
+        let list = try Headers(encoded: recorder.lineageHeaders(of: last)).list
         #expect(list.map(\.name) == ["tracestate"] && list.first?.value == Array("n=20000".utf8))
-        let isForgotten = recorder.tracestate(of: contexts[0]).isEmpty && recorder.extras(of: contexts[0]).isEmpty
+        let isForgotten =
+            recorder.tracestate(of: contexts[0]).isEmpty && recorder.lineageHeaders(of: contexts[0]).isEmpty
         #expect(isForgotten)
         #expect(last.traceparent.hasSuffix("-01"))
     }

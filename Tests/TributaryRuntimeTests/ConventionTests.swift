@@ -64,7 +64,7 @@ import TributaryTesting
             _ = try world.log.append(
                 LoggedRecord(
                     offset: 0, timestamp: 5, key: [0x61], value: [0x78], headers: Headers(), context: context,
-                    cell: [], extras: Headers()), to: TopicPartition("in", 0))
+                    cell: [], lineageHeaders: Headers()), to: TopicPartition("in", 0))
         }
         try thread.pass(milliseconds: 300, steps: 3)
         let poll = try #require(named(spans, "poll in").first)

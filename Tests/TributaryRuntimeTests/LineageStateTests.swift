@@ -55,7 +55,7 @@ import TributaryTesting
             _ = try rig.log.append(
                 LoggedRecord(
                     offset: 0, timestamp: 5, key: Array(key.utf8), value: [0, 0, 0, 0, 0, 0, 0, 4], headers: Headers(),
-                    context: context, cell: cell, extras: Headers()),
+                    context: context, cell: cell, lineageHeaders: Headers()),
                 to: TopicPartition("app-counts-changelog", 0))
         }
         try rig.start()

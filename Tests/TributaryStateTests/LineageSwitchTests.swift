@@ -20,15 +20,14 @@ import TributaryState
         }
         var records: [Record] = []
 
-        func append(
-            key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
-        ) {
+        func append(_ record: borrowing OutgoingRecord) {
             var content: [UInt8]?
-            if let value { content = [UInt8](copying: value) }
+            guard let key = record.key else { return }
+            if let value = record.value { content = [UInt8](copying: value) }
             records.append(
                 Record(
-                    key: [UInt8](copying: key), value: content, timestamp: timestamp,
-                    context: context, cell: [UInt8](copying: cell)))
+                    key: [UInt8](copying: key), value: content, timestamp: record.timestamp,
+                    context: record.context, cell: [UInt8](copying: record.cell)))
         }
     }
 

@@ -48,13 +48,8 @@ private final class LeakyProducer: LogProducer {
     func number(ofTopic name: String) throws(LogError) -> Int { try inner.number(ofTopic: name) }
     func partitions(ofTopic number: Int) -> Int32 { inner.partitions(ofTopic: number) }
     func beginTransaction() throws(LogError) {}
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) {
-        try inner.send(
-            topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-            context: context, cell: cell, extras: extras)
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
+        try inner.send(record, topic: topic, partition: partition)
     }
     func flush() throws(LogError) { try inner.flush() }
     func lastOffset(topic: Int, partition: Int32) -> Int64 { inner.lastOffset(topic: topic, partition: partition) }

@@ -13,8 +13,8 @@ import TributaryTesting
 
     private func send(_ value: String, with producer: any LogProducer) throws {
         try producer.send(
-            topic: try producer.number(ofTopic: "t"), partition: 0, timestamp: 1, key: nil,
-            value: Array(value.utf8).span.bytes, headers: .empty, context: .none, cell: .empty, extras: .empty)
+            OutgoingRecord(timestamp: 1, key: nil, value: Array(value.utf8).span.bytes),
+            topic: try producer.number(ofTopic: "t"), partition: 0)
     }
 
     @Test func `records become visible at a flush, or at once if told so`() throws {
@@ -67,8 +67,8 @@ import TributaryTesting
         let headers = Headers([("traceparent", [1])])
         #expect {
             try producer.send(
-                topic: number, partition: 0, timestamp: 1, key: nil, value: nil, headers: headers.encoded.span.bytes,
-                context: .none, cell: .empty, extras: .empty)
+                OutgoingRecord(timestamp: 1, key: nil, value: nil, headers: headers.encoded.span.bytes), topic: number,
+                partition: 0)
         } throws: {
             ($0 as? LogError)?.code == .invalidRequest
         }

@@ -49,8 +49,8 @@ import TributaryLMDB
         for index in 0..<records {
             let key = Array("key-\(index % 10)".utf8)
             try producer.send(
-                topic: topic, partition: 0, timestamp: index, key: key.span.bytes, value: key.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: index, key: key.span.bytes, value: key.span.bytes), topic: topic, partition: 0
+            )
         }
         try producer.flush()
         producer.close()

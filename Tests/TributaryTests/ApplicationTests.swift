@@ -19,8 +19,8 @@ import TributaryLMDB
         for index in 0..<count {
             let key = Array("key-\(index % keys)".utf8)
             try producer.send(
-                topic: topic, partition: 0, timestamp: Int64(index), key: key.span.bytes, value: key.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: Int64(index), key: key.span.bytes, value: key.span.bytes), topic: topic,
+                partition: 0)
         }
         try producer.flush()
         producer.close()

@@ -13,8 +13,7 @@ import TributaryLMDB
         let key = Array("k".utf8)
         for time in times {
             try producer.send(
-                topic: topic, partition: 0, timestamp: time, key: key.span.bytes, value: key.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: time, key: key.span.bytes, value: key.span.bytes), topic: topic, partition: 0)
         }
         try producer.flush()
         producer.close()
@@ -64,9 +63,8 @@ import TributaryLMDB
                 for index in 0..<10 {
                     let value = Array("\(mark) \(index)".utf8)
                     try producer.send(
-                        topic: topic, partition: 0, timestamp: 0, key: Array("k".utf8).span.bytes,
-                        value: value.span.bytes,
-                        headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                        OutgoingRecord(timestamp: 0, key: Array("k".utf8).span.bytes, value: value.span.bytes),
+                        topic: topic, partition: 0)
                 }
                 try producer.flush()
                 producer.close()

@@ -228,9 +228,9 @@ import TributaryTesting
         let keys = ["good", "bad-1", "bad-1"] + (0..<40).map { "other-\($0)" }
         for (index, name) in keys.enumerated() {
             try producer.send(
-                topic: topic, partition: 0, timestamp: Int64(index), key: Array(name.utf8).span.bytes,
-                value: Array("v".utf8).span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(),
-                extras: RawSpan())
+                OutgoingRecord(
+                    timestamp: Int64(index), key: Array(name.utf8).span.bytes, value: Array("v".utf8).span.bytes),
+                topic: topic, partition: 0)
         }
         try producer.flush()
         let folder = try TemporaryFolder()
@@ -369,9 +369,8 @@ import TributaryTesting
         let topic = try producer.number(ofTopic: "in")
         for value in ["out", "nowhere", "out"] {
             try producer.send(
-                topic: topic, partition: 0, timestamp: 0, key: Array("k".utf8).span.bytes,
-                value: Array(value.utf8).span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(),
-                extras: RawSpan())
+                OutgoingRecord(timestamp: 0, key: Array("k".utf8).span.bytes, value: Array(value.utf8).span.bytes),
+                topic: topic, partition: 0)
         }
         try producer.flush()
         let folder = try TemporaryFolder()

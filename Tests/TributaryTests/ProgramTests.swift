@@ -27,12 +27,10 @@ import TributaryCore
         let number = try producer.number(ofTopic: topic)
         if let key {
             try producer.send(
-                topic: number, partition: 0, timestamp: 1, key: key.span.bytes, value: value.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: 1, key: key.span.bytes, value: value.span.bytes), topic: number, partition: 0)
         } else {
             try producer.send(
-                topic: number, partition: 0, timestamp: 1, key: nil, value: value.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: 1, key: nil, value: value.span.bytes), topic: number, partition: 0)
         }
         try producer.flush()
     }

@@ -37,8 +37,8 @@ import TributaryTesting
         for value in values {
             let bytes = Array(value.utf8)
             try producer.send(
-                topic: topic, partition: 0, timestamp: 0, key: Array("k".utf8).span.bytes, value: bytes.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: 0, key: Array("k".utf8).span.bytes, value: bytes.span.bytes), topic: topic,
+                partition: 0)
         }
         try producer.flush()
     }

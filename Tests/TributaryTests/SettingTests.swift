@@ -143,9 +143,8 @@ import TributaryTesting
         let topic = try producer.number(ofTopic: "in")
         for time in [0, 5, Int64.max - 1, .max, .max] {
             try producer.send(
-                topic: topic, partition: 0, timestamp: time, key: Array("k".utf8).span.bytes,
-                value: Array("v".utf8).span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(),
-                extras: RawSpan())
+                OutgoingRecord(timestamp: time, key: Array("k".utf8).span.bytes, value: Array("v".utf8).span.bytes),
+                topic: topic, partition: 0)
         }
         try producer.flush()
         let folder = try TemporaryFolder()

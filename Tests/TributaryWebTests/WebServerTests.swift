@@ -26,8 +26,8 @@ import TributaryWeb
             for index in 0..<500 {
                 let key = Array("key-\(index % 7)".utf8)
                 try producer.send(
-                    topic: topic, partition: 0, timestamp: Int64(index), key: key.span.bytes, value: key.span.bytes,
-                    headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                    OutgoingRecord(timestamp: Int64(index), key: key.span.bytes, value: key.span.bytes), topic: topic,
+                    partition: 0)
             }
             try producer.flush()
             producer.close()

@@ -186,10 +186,7 @@ private final class DiscardingProducer: LogProducer {
     func number(ofTopic name: String) throws(LogError) -> Int { name == "out" ? 0 : 1 }
     func partitions(ofTopic number: Int) -> Int32 { 1 }
     func beginTransaction() throws(LogError) {}
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) { records += 1 }
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) { records += 1 }
     var pendingBytes: Int { 0 }
     func flush() throws(LogError) {}
     func lastOffset(topic: Int, partition: Int32) -> Int64 { records }

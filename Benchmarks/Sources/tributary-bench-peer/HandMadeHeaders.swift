@@ -66,14 +66,13 @@ extension HandMadeHeaders {
             return number
         }
 
-        func send(
-            topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-            context: TraceContext, cell: RawSpan, extras: RawSpan
-        ) throws(LogError) {
+        func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
             let added = isInternal[topic] ? inside : outside
             try producer.send(
-                topic: topic, partition: partition, timestamp: timestamp, key: key, value: value,
-                headers: added.span.bytes, context: context, cell: cell, extras: extras)
+                OutgoingRecord(
+                    timestamp: record.timestamp, key: record.key, value: record.value, headers: added.span.bytes,
+                    context: record.context, cell: record.cell, lineageHeaders: record.lineageHeaders), topic: topic,
+                partition: partition)
         }
 
         func partitions(ofTopic number: Int) -> Int32 { producer.partitions(ofTopic: number) }

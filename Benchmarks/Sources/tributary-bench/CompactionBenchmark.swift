@@ -35,8 +35,7 @@ private func changelogSample(
         let number = ((UInt64(index) &* 0x9e37_79b9_7f4a_7c15) >> 20) % keys
         key.withUnsafeMutableBytes { cb_number_key(number, $0.baseAddress) }
         try producer.send(
-            topic: topic, partition: 0, timestamp: 1_000, key: key.span.bytes, value: value.span.bytes,
-            headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+            OutgoingRecord(timestamp: 1_000, key: key.span.bytes, value: value.span.bytes), topic: topic, partition: 0)
         if index % 100_000 == 99_999 { _ = try producer.commitTransaction(offsets: [:], group: nil) }
     }
     let middle = (cb_wall(), cb_process_cpu())

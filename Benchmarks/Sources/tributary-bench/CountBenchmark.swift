@@ -84,8 +84,8 @@ struct CountInput {
         for index in 0..<records {
             key.withUnsafeMutableBytes { cb_key(UInt64(index), keys, $0.baseAddress) }
             try producer.send(
-                topic: topic, partition: 0, timestamp: 1_700_000_000_000, key: key.span.bytes,
-                value: value.span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: 1_700_000_000_000, key: key.span.bytes, value: value.span.bytes),
+                topic: topic, partition: 0)
         }
         try producer.flush()
     }

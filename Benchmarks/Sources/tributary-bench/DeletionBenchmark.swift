@@ -30,8 +30,8 @@ private func commitSample(deleting bytes: Int, _ folder: String) throws -> Sampl
         try producer.beginTransaction()
         for _ in 0..<records {
             try producer.send(
-                topic: topic, partition: 0, timestamp: 1_000, key: key.span.bytes, value: value.span.bytes,
-                headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+                OutgoingRecord(timestamp: 1_000, key: key.span.bytes, value: value.span.bytes), topic: topic,
+                partition: 0)
         }
         _ = try producer.commitTransaction(offsets: [:], group: nil)
     }

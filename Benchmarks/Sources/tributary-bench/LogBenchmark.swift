@@ -40,8 +40,7 @@ private func logSample(_ records: Int64, _ folder: String) throws -> Sample {
         if index % 1_000 == 0 { try producer.beginTransaction() }
         key.withUnsafeMutableBytes { cb_number_key(UInt64(index), $0.baseAddress) }
         try producer.send(
-            topic: topic, partition: 0, timestamp: 1_000, key: key.span.bytes, value: value.span.bytes,
-            headers: RawSpan(), context: .none, cell: RawSpan(), extras: RawSpan())
+            OutgoingRecord(timestamp: 1_000, key: key.span.bytes, value: value.span.bytes), topic: topic, partition: 0)
         // One synced commit for each thousand, as the C loop has.
         if index % 1_000 == 999 { _ = try producer.commitTransaction(offsets: [:], group: nil) }
     }

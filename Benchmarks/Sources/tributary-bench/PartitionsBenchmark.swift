@@ -43,9 +43,9 @@ private func partitionsSample(_ partitions: Int32, _ folder: String) throws -> S
             start = (clock_gettime_nsec(CLOCK_MONOTONIC), clock_gettime_nsec(CLOCK_PROCESS_CPUTIME_ID))
         }
         try producer.send(
-            topic: topic, partition: Int32(index * 7 % Int(partitions)), timestamp: 1_700_000_000_000,
-            key: Array("\(index)".utf8).span.bytes, value: value.span.bytes, headers: RawSpan(), context: .none,
-            cell: RawSpan(), extras: RawSpan())
+            OutgoingRecord(
+                timestamp: 1_700_000_000_000, key: Array("\(index)".utf8).span.bytes, value: value.span.bytes),
+            topic: topic, partition: Int32(index * 7 % Int(partitions)))
         try producer.flush()
         let due = began + UInt64(index + 1) * 1_000_000
         let now = clock_gettime_nsec(CLOCK_MONOTONIC)

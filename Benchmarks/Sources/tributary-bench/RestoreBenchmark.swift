@@ -2,9 +2,9 @@ import CBaselines
 import Foundation
 import Synchronization
 import Tributary
-import TributaryLineage
 import TributaryCore
 import TributaryLMDB
+import TributaryLineage
 
 /// Restoring an empty store from its changelog, keys in random order, against a C loop that reads the same batches and
 /// appends the same rows presorted.
@@ -60,8 +60,9 @@ private func prepareChangelog(_ id: String, _ log: EmbeddedLog, _ records: Int64
                 arena.source(source, offset: index, timestamp: 1_000, fingerprint: 1), into: &cell.writer)
         }
         try producer.send(
-            topic: topic, partition: 0, timestamp: 1_000, key: key.span.bytes, value: value.span.bytes,
-            headers: RawSpan(), context: context, cell: cell.bytes, extras: RawSpan())
+            OutgoingRecord(
+                timestamp: 1_000, key: key.span.bytes, value: value.span.bytes, context: context, cell: cell.bytes),
+            topic: topic, partition: 0)
     }
     try producer.flush()
 }

@@ -1,10 +1,10 @@
 import CBaselines
 import Foundation
 import Tributary
-import TributaryState
-import TributaryLineage
 import TributaryCore
 import TributaryLMDB
+import TributaryLineage
+import TributaryState
 
 /// A get and a put of random keys through all layers of a store against the same on a bare LMDB table.
 ///
@@ -34,19 +34,17 @@ func storeBenchmark(name: String, keys: Int64, _ options: Options) -> Benchmark 
 final class DiscardedChangelog: ChangelogWriter {
     private let buffer = ByteBuffer(capacity: 256 << 10)
 
-    func append(
-        key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
-    ) throws {
+    func append(_ record: borrowing OutgoingRecord) throws {
         if buffer.count > 126_000 { buffer.writer.removeAll() }
-        buffer.writer.append(value == nil ? 33 : 1)
+        buffer.writer.append(record.value == nil ? 33 : 1)
         buffer.writer.append(zigZag: 0)
-        buffer.writer.append(varint: UInt64(key.byteCount))
-        buffer.writer.append(varint: UInt64(value?.byteCount ?? 0))
-        context.store(into: &buffer.writer)
-        buffer.writer.append(varint: UInt64(cell.byteCount))
-        buffer.writer.append(cell)
-        buffer.writer.append(key)
-        if let value { buffer.writer.append(value) }
+        buffer.writer.append(varint: UInt64(record.key?.byteCount ?? 0))
+        buffer.writer.append(varint: UInt64(record.value?.byteCount ?? 0))
+        record.context.store(into: &buffer.writer)
+        buffer.writer.append(varint: UInt64(record.cell.byteCount))
+        buffer.writer.append(record.cell)
+        if let key = record.key { buffer.writer.append(key) }
+        if let value = record.value { buffer.writer.append(value) }
     }
 }
 

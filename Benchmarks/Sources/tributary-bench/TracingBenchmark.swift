@@ -1,10 +1,10 @@
 import CBaselines
 import Foundation
 import Tributary
-import TributaryState
-import TributaryLineage
 import TributaryCore
 import TributaryLMDB
+import TributaryLineage
+import TributaryState
 
 /// What tracing a state store costs: put, get and flush of one row, layer by layer and lineage setting by lineage setting.
 ///

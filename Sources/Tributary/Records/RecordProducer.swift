@@ -72,9 +72,9 @@ public final class RecordProducer<Key, Value> {
                 forKey: bytes.prefix(bytes.byteCount - self.key.keys.suffixSize), count: partitions)
         }
         try producer.send(
-            topic: topic, partition: partition, timestamp: timestamp ?? TimeSource.system.wall.milliseconds,
-            key: isNull ? nil : bytes, value: value, headers: headers.encoded.span.bytes, context: .none,
-            cell: RawSpan.empty, extras: RawSpan.empty)
+            OutgoingRecord(
+                timestamp: timestamp ?? TimeSource.system.wall.milliseconds, key: isNull ? nil : bytes, value: value,
+                headers: headers.encoded.span.bytes), topic: topic, partition: partition)
     }
 
     /// Waits until everything that was sent is written.

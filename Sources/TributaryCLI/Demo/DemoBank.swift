@@ -57,9 +57,8 @@ enum DemoBank {
         func send<Value>(_ topic: Int, _ key: [UInt8], _ value: Value, _ serde: Serde<Value>, at time: Int64) throws {
             let bytes = try serde.bytes(value) ?? []
             try producer.send(
-                topic: topic, partition: partition(forKey: key.span.bytes, count: partitions), timestamp: time,
-                key: key.span.bytes, value: bytes.span.bytes, headers: RawSpan(), context: .none, cell: RawSpan(),
-                extras: RawSpan())
+                OutgoingRecord(timestamp: time, key: key.span.bytes, value: bytes.span.bytes), topic: topic,
+                partition: partition(forKey: key.span.bytes, count: partitions))
         }
         let accountTopic = try producer.number(ofTopic: "accounts")
         for (index, key) in keys.enumerated() {

@@ -115,8 +115,8 @@ struct TopicWriter {
         _ context: TraceContext
     ) throws {
         try producer.send(
-            topic: number, partition: partition, timestamp: time, key: key, value: value, headers: headers.span.bytes,
-            context: context, cell: RawSpan(), extras: RawSpan())
+            OutgoingRecord(timestamp: time, key: key, value: value, headers: headers.span.bytes, context: context),
+            topic: number, partition: partition)
     }
 
     func flush() throws { try producer.flush() }

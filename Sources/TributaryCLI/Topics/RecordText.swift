@@ -28,7 +28,7 @@ struct RecordText {
     }
 
     private func headers(_ batch: RecordBatch, _ index: Int) -> [(name: String, value: [UInt8]?)] {
-        Headers(checked: batch.headers(index)).list + Headers(checked: batch.extras(index)).list
+        Headers(checked: batch.headers(index)).list + Headers(checked: batch.lineageHeaders(index)).list
     }
 
     private func cell(_ batch: RecordBatch, _ index: Int) -> String {

@@ -184,9 +184,9 @@ final class ApplicationExecution {
         let value = record.value.map { Array($0.utf8) }
         let headers = Headers(record.headers.map { ($0.name, $0.value.map { Array($0.utf8) }) })
         try producer.send(
-            topic: try producer.number(ofTopic: record.topic), partition: 0, timestamp: record.timestamp,
-            key: key?.span.bytes, value: value?.span.bytes, headers: headers.encoded.span.bytes, context: .none,
-            cell: RawSpan(), extras: RawSpan())
+            OutgoingRecord(
+                timestamp: record.timestamp, key: key?.span.bytes, value: value?.span.bytes,
+                headers: headers.encoded.span.bytes), topic: try producer.number(ofTopic: record.topic), partition: 0)
         try producer.flush()
     }
 

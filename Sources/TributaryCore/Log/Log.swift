@@ -196,19 +196,10 @@ public protocol LogProducer: AnyObject {
     /// Hands over one record; its bytes are copied before the call returns.
     ///
     /// - Parameters:
+    ///   - record: the record.
     ///   - topic: from ``number(ofTopic:)``.
     ///   - partition: below ``partitions(ofTopic:)``.
-    ///   - timestamp: ms since the epoch.
-    ///   - key: nil for a null key.
-    ///   - value: nil for a tombstone.
-    ///   - headers: an encoded list (``Headers``); empty for none. Must not hold the lineage headers.
-    ///   - context: becomes the header `traceparent`; ``TraceContext/none`` for none.
-    ///   - cell: becomes the header `tributary-cell`; empty for none.
-    ///   - extras: an encoded list of rarer lineage headers (`tracestate`, `tributary-elements`); empty for none.
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError)
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError)
 
     /// How many bytes were handed over and are not yet written.
     var pendingBytes: Int { get }

@@ -17,7 +17,7 @@
     /// The first byte of the `tributary-cell` header's value, version byte included.
     public var cell: UnsafeRawPointer?
     /// The first byte of an encoded header list with the rarer lineage headers (`tracestate`, `tributary-elements`).
-    public var extras: UnsafeRawPointer?
+    public var lineageHeaders: UnsafeRawPointer?
     /// The key's length; -1 for a null key.
     public var keyCount: Int32 = -1
     /// The value's length; -1 for a null value (a tombstone).
@@ -27,7 +27,7 @@
     /// The length of the `tributary-cell` header's value; 0 if there is none.
     public var cellCount: Int32 = 0
     /// The length of the encoded list of rarer lineage headers; 0 if there are none.
-    public var extrasCount: Int32 = 0
+    public var lineageHeadersCount: Int32 = 0
 
     /// A slot of a record with null key and value.
     public init() {}
@@ -113,7 +113,7 @@
     @inlinable
     public func hasNoHeaders(_ index: Int) -> Bool {
         let slot = unsafe slot(index)
-        return unsafe slot.pointee.headersCount | slot.pointee.extrasCount == 0
+        return unsafe slot.pointee.headersCount | slot.pointee.lineageHeadersCount == 0
     }
 
     /// The trace context of record `index`; ``TraceContext/none`` if it has none.
@@ -134,9 +134,10 @@
     /// The encoded list of the rarer lineage headers of record `index`; empty if it has none.
     @inlinable
     @_lifetime(borrow self)
-    public func extras(_ index: Int) -> RawSpan {
+    public func lineageHeaders(_ index: Int) -> RawSpan {
         let slot = unsafe slot(index)
-        return unsafe _overrideLifetime(view(slot.pointee.extras, slot.pointee.extrasCount), borrowing: self)
+        return unsafe _overrideLifetime(
+            view(slot.pointee.lineageHeaders, slot.pointee.lineageHeadersCount), borrowing: self)
     }
 
     @inlinable

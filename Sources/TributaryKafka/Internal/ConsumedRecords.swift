@@ -146,7 +146,7 @@ internal import TributaryCore
     @unsafe private func addHeaders(_ headers: OpaquePointer, to slot: UnsafeMutablePointer<RecordSlot>) {
         let count = unsafe rd_kafka_header_cnt(headers)
         var users = (count: 0, bytes: 0)
-        var extras = (count: 0, bytes: 0)
+        var lineageHeaders = (count: 0, bytes: 0)
         for index in 0..<count {
             guard let header = unsafe header(headers, index) else { continue }
             switch header.role {
@@ -154,8 +154,8 @@ internal import TributaryCore
                 users.count += 1
                 users.bytes += header.encodedSize
             case .extra:
-                extras.count += 1
-                extras.bytes += header.encodedSize
+                lineageHeaders.count += 1
+                lineageHeaders.bytes += header.encodedSize
             case .cell:
                 unsafe slot.pointee.cell = header.value
                 unsafe slot.pointee.cellCount = header.value == nil ? 0 : Int32(truncatingIfNeeded: header.count)
@@ -167,10 +167,11 @@ internal import TributaryCore
             unsafe slot.pointee.headers = UnsafeRawPointer(write(headers, count, .user, users.count, size))
             unsafe slot.pointee.headersCount = Int32(truncatingIfNeeded: size)
         }
-        if extras.count > 0 {
-            let size = extras.bytes + varintSize(UInt64(extras.count))
-            unsafe slot.pointee.extras = UnsafeRawPointer(write(headers, count, .extra, extras.count, size))
-            unsafe slot.pointee.extrasCount = Int32(truncatingIfNeeded: size)
+        if lineageHeaders.count > 0 {
+            let size = lineageHeaders.bytes + varintSize(UInt64(lineageHeaders.count))
+            unsafe slot.pointee.lineageHeaders = UnsafeRawPointer(
+                write(headers, count, .extra, lineageHeaders.count, size))
+            unsafe slot.pointee.lineageHeadersCount = Int32(truncatingIfNeeded: size)
         }
     }
 

@@ -53,24 +53,17 @@ internal import TributaryCore
 
     // Inlined into the protocol's entry point, which else would copy the arguments once more: a third of the time of a send.
     @inline(__always)
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) {
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
         if locks { enter() }
         defer { if locks { leave() } }
         do throws(LogError) {
-            try unsafe state.value.send(
-                topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-                context: context, cell: cell, extras: extras)
+            try unsafe state.value.send(record, topic: topic, partition: partition)
         } catch {
             // Without a transaction there is room as soon as what was collected is handed over.
             guard locks, error.code == .transactionFull else { throw error }
             try handle.check()
             submitLocked()
-            try unsafe state.value.send(
-                topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-                context: context, cell: cell, extras: extras)
+            try unsafe state.value.send(record, topic: topic, partition: partition)
         }
         if locks { try afterSend() }
     }

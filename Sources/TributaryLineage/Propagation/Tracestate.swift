@@ -128,7 +128,7 @@ struct Tracestates: ~Copyable {
     /// The flags of a trace that begins here and is sampled.
     let rootFlag: UInt8
     private let rootText: [UInt8]
-    private let rootExtras: [UInt8]
+    private let rootLineageHeaders: [UInt8]
     private var known: [TracestateID: [UInt8]] = [:]
     private var order: [TracestateID] = []
     private var next = 0
@@ -137,7 +137,7 @@ struct Tracestates: ~Copyable {
     init(threshold: String?) {
         rootFlag = threshold == nil ? 0 : TraceContext.hasThreshold
         rootText = threshold.map { Array("ot=th:\($0)".utf8) } ?? []
-        rootExtras = threshold == nil ? [] : Headers([(HeaderNames.tracestate, rootText)]).encoded
+        rootLineageHeaders = threshold == nil ? [] : Headers([(HeaderNames.tracestate, rootText)]).encoded
     }
 
     /// Keeps the tracestate of a record, and lets its context say so.
@@ -178,13 +178,13 @@ struct Tracestates: ~Copyable {
 
     /// The encoded list of headers with the text; the view ends with the next call.
     @_lifetime(immortal)
-    func extras(_ context: TraceContext) -> RawSpan {
+    func lineageHeaders(_ context: TraceContext) -> RawSpan {
         text.writer.removeAll()
         if context.flags & TraceContext.hasTracestate != 0 {
             let bytes = bytes(of: context)
             if !bytes.isEmpty { text.writer.append(Headers([(HeaderNames.tracestate, bytes)]).encoded) }
         } else {
-            text.writer.append(rootExtras)
+            text.writer.append(rootLineageHeaders)
         }
         return text.bytes
     }
@@ -244,9 +244,9 @@ extension LineageRecorder {
     @inlinable
     @inline(__always)
     @_lifetime(immortal)
-    public func extras(of context: TraceContext) -> RawSpan {
+    public func lineageHeaders(of context: TraceContext) -> RawSpan {
         if context.flags & ~TraceContext.standardFlags == 0 { return RawSpan.empty }
-        return knownExtras(context)
+        return knownLineageHeaders(context)
     }
 
     @usableFromInline
@@ -257,5 +257,5 @@ extension LineageRecorder {
     @usableFromInline
     @inline(never)
     @_lifetime(immortal)
-    func knownExtras(_ context: TraceContext) -> RawSpan { tracestates.value.extras(context) }
+    func knownLineageHeaders(_ context: TraceContext) -> RawSpan { tracestates.value.lineageHeaders(context) }
 }

@@ -318,8 +318,8 @@ public struct StateRestorer {
                 guard let key = batch.key(index) else { continue }
                 let cell = batch.cell(index)
                 var context = batch.context(index)
-                if !batch.extras(index).isEmpty {
-                    let state = StrippedHeaders(batch.extras(index)).tracestate
+                if !batch.lineageHeaders(index).isEmpty {
+                    let state = StrippedHeaders(batch.lineageHeaders(index)).tracestate
                     task.recorder.know(state.span.bytes, of: &context)
                 }
                 if cell.isEmpty {

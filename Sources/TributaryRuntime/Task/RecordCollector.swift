@@ -117,19 +117,13 @@ public final class RecordCollector {
         state.value.plain = 0
     }
 
-    /// Notes that so many bytes were sent, headers included and lineage apart.
+    /// Notes that a record was sent: `headers` and `lineage` are the bytes of each that count for the size of a commit.
     @inline(__always)
-    func sent(_ key: RawSpan?, _ value: RawSpan?, headers: Int, lineage: Int) {
-        let size = 64 &+ (key?.byteCount ?? 0) &+ (value?.byteCount ?? 0) &+ headers
+    func sent(_ record: borrowing OutgoingRecord, headers: Int, lineage: Int) {
+        let size = 64 &+ record.payloadCount &+ headers
         state.value.unseen &+= size &+ lineage
         if isTransactional { state.value.plain &+= size }
-    }
-
-    /// Notes the lineage that a record was sent with.
-    @inline(__always)
-    func sentLineage(_ context: TraceContext, _ cell: RawSpan, _ extras: RawSpan) {
-        let size = (context.isValid ? TraceContext.storedSize : 0) &+ cell.byteCount &+ extras.byteCount
-        state.value.lineageBytes &+= Int64(size)
+        state.value.lineageBytes &+= Int64(record.lineageCount)
     }
 
     /// Bytes of lineage in the headers of all records sent: contexts as the embedded log has them, cells, tracestates.
@@ -220,13 +214,11 @@ public final class RecordCollector {
             cell.writer.append(CellHeader.version)
             if recorder.mode == .cells { recorder.arena.encode(meta.lineage.cell, into: &cell.writer) }
         }
-        let headers = recorder.headers(of: meta)
-        let extras = recorder.extras(of: context)
-        try producer.send(
-            topic: target.number, partition: partition, timestamp: meta.timestamp, key: key, value: value,
-            headers: headers, context: context, cell: cell.bytes, extras: extras)
-        sentLineage(context, cell.bytes, extras)
-        sent(key, value, headers: meta.headers.byteCount, lineage: cell.count)
+        let record = OutgoingRecord(
+            timestamp: meta.timestamp, key: key, value: value, headers: recorder.headers(of: meta), context: context,
+            cell: cell.bytes, lineageHeaders: recorder.lineageHeaders(of: context))
+        try producer.send(record, topic: target.number, partition: partition)
+        sent(record, headers: meta.headers.byteCount, lineage: cell.count)
     }
 }
 
@@ -237,7 +229,6 @@ final class StoreChangelog: ChangelogWriter {
     private let collector: RecordCollector
     private let producer: any LogProducer
     private let number: Int
-    private let recorder: LineageRecorder
     private let last = ByteBuffer(capacity: 256)
     private var hasWritten: Bool { last.count > 0 }
 
@@ -245,9 +236,8 @@ final class StoreChangelog: ChangelogWriter {
     let identity: String
 
     init(
-        _ topic: String, _ partition: Int32, _ collector: RecordCollector, _ recorder: LineageRecorder, identity: String
+        _ topic: String, _ partition: Int32, _ collector: RecordCollector, identity: String
     ) throws {
-        self.recorder = recorder
         self.identity = identity
         self.topic = topic
         self.partition = partition
@@ -256,18 +246,13 @@ final class StoreChangelog: ChangelogWriter {
         number = try collector.producer.number(ofTopic: topic)
     }
 
-    func append(
-        key: RawSpan, value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
-    ) throws {
+    func append(_ record: borrowing OutgoingRecord) throws {
         try collector.open()
-        let extras = recorder.extras(of: context)
-        try producer.send(
-            topic: number, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-            context: context, cell: cell, extras: extras)
-        collector.sentLineage(context, cell, extras)
+        try producer.send(record, topic: number, partition: partition)
         last.writer.removeAll()
-        StoreChangelog.describe(key: key, value: value, timestamp: timestamp, into: &last.writer)
-        collector.sent(key, value, headers: 0, lineage: cell.byteCount &+ headers.byteCount)
+        StoreChangelog.describe(
+            key: record.key, value: record.value, timestamp: record.timestamp, into: &last.writer)
+        collector.sent(record, headers: 0, lineage: record.cell.byteCount &+ record.headers.byteCount)
     }
 
     /// The offset after the last record written; nil if none was.
@@ -280,9 +265,9 @@ final class StoreChangelog: ChangelogWriter {
     /// XXH3-64 of the last record written: key, value, timestamp.
     var lastHash: UInt64 { checksum64(last.bytes) }
 
-    static func describe(key: RawSpan, value: RawSpan?, timestamp: Int64, into writer: inout ByteWriter) {
-        writer.append(varint: UInt64(key.byteCount))
-        writer.append(key)
+    static func describe(key: RawSpan?, value: RawSpan?, timestamp: Int64, into writer: inout ByteWriter) {
+        writer.append(varint: UInt64(key?.byteCount ?? 0))
+        if let key { writer.append(key) }
         writer.append(value == nil ? 0 : 1)
         if let value { writer.append(value) }
         // Clients of Kafka write 1 for 0.

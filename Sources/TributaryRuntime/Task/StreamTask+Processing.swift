@@ -32,8 +32,8 @@ extension StreamTask {
         if recorder.mode != .off {
             if queue.takesContexts {
                 // The log's own field, or what a program sent as text.
-                let extras = StrippedHeaders(batch.extras(index)).tracestate
-                recorder.know((extras.isEmpty ? stripped.tracestate : extras).span.bytes, of: &context)
+                let lineageHeaders = StrippedHeaders(batch.lineageHeaders(index)).tracestate
+                recorder.know((lineageHeaders.isEmpty ? stripped.tracestate : lineageHeaders).span.bytes, of: &context)
             }
             recorder.seenHeaders = stripped.list
         }

@@ -61,7 +61,7 @@ public final class TaskStores {
             if description.isLogged {
                 let topic = restored.changelog(description.name).topic
                 changelog = try StoreChangelog(
-                    topic, partition, collector, recorder, identity: collector.identity(topic))
+                    topic, partition, collector, identity: collector.identity(topic))
                 changelogs[description.name] = changelog
             }
             let store = try StateStore(

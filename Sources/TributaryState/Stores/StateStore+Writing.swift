@@ -241,8 +241,9 @@ extension StateStore {
     func log(_ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage) throws {
         guard let changelog else { return }
         try changelog.append(
-            key: key, value: value, timestamp: timestamp, context: lineage.context, cell: cell.bytes,
-            headers: storedHeaders())
+            OutgoingRecord(
+                timestamp: timestamp, key: key, value: value, headers: storedHeaders(), context: lineage.context,
+                cell: cell.bytes, lineageHeaders: recorder.lineageHeaders(of: lineage.context)))
     }
 
     // MARK: Restoring

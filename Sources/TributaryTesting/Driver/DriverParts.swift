@@ -91,13 +91,8 @@ final class DriverProducer: LogProducer {
 
     func partitions(ofTopic number: Int) -> Int32 { inner.partitions(ofTopic: number) }
     func beginTransaction() throws(LogError) { try inner.beginTransaction() }
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) {
-        try inner.send(
-            topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-            context: context, cell: cell, extras: extras)
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
+        try inner.send(record, topic: topic, partition: partition)
     }
     var pendingBytes: Int { inner.pendingBytes }
     func flush() throws(LogError) { try inner.flush() }

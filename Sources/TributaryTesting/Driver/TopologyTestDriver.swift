@@ -141,7 +141,7 @@ public final class TopologyTestDriver {
         let place = TopicPartition(topic, 0)
         let record = LoggedRecord(
             offset: 0, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: [],
-            extras: Headers())
+            lineageHeaders: Headers())
         _ = try log.append(record, to: place)
         taken[topic, default: 0] += 1
         try work()

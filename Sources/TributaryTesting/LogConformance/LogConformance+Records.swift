@@ -36,8 +36,8 @@ extension LogConformance {
                 for list in [[0xff], [5], [1, 1, 97], [2, 1, 97, 2, 98], [1, 1, 97, 0, 0]] as [[UInt8]] {
                     try expect(.invalidRequest, "headers \(list)") {
                         try producer.send(
-                            topic: number, partition: place.partition, timestamp: 1, key: nil, value: nil,
-                            headers: list.span.bytes, context: .none, cell: RawSpan.empty, extras: RawSpan.empty)
+                            OutgoingRecord(timestamp: 1, key: nil, value: nil, headers: list.span.bytes), topic: number,
+                            partition: place.partition)
                     }
                 }
                 let good = fixture.record("x", timestamp: 1)
@@ -63,7 +63,7 @@ extension LogConformance {
                     if bits & 1 != 0 { record.headers = Headers([("h", [1])]) }
                     if bits & 2 != 0 { record.context = context }
                     if bits & 4 != 0 { record.cell = Array(0...59) }
-                    if bits & 8 != 0 { record.extras = Headers([("tracestate", Array("a=b".utf8))]) }
+                    if bits & 8 != 0 { record.lineageHeaders = Headers([("tracestate", Array("a=b".utf8))]) }
                     sent.append(record)
                     try fixture.send(record, to: place, with: producer)
                 }

@@ -28,9 +28,10 @@ struct LogFixture {
     func send(_ record: LoggedRecord, to place: TopicPartition, with producer: any LogProducer) throws {
         let number = try producer.number(ofTopic: place.topic)
         try producer.send(
-            topic: number, partition: place.partition, timestamp: record.timestamp, key: record.key?.span.bytes,
-            value: record.value?.span.bytes, headers: record.headers.encoded.span.bytes, context: record.context,
-            cell: record.cell.span.bytes, extras: record.extras.encoded.span.bytes)
+            OutgoingRecord(
+                timestamp: record.timestamp, key: record.key?.span.bytes, value: record.value?.span.bytes,
+                headers: record.headers.encoded.span.bytes, context: record.context, cell: record.cell.span.bytes,
+                lineageHeaders: record.lineageHeaders.encoded.span.bytes), topic: number, partition: place.partition)
     }
 
     /// Writes values with keys and timestamps made up, without a transaction, and waits until they are written.

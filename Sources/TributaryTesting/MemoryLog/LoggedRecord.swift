@@ -17,12 +17,12 @@ public struct LoggedRecord: Sendable, Hashable {
     /// The value of the `tributary-cell` header; empty if there is none.
     public var cell: [UInt8]
     /// The rarer lineage headers (`tracestate`, `tributary-elements`).
-    public var extras: Headers
+    public var lineageHeaders: Headers
 
     /// Makes a record.
     public init(
         offset: Int64 = 0, timestamp: Int64, key: [UInt8]?, value: [UInt8]?, headers: Headers = Headers(),
-        context: TraceContext = .none, cell: [UInt8] = [], extras: Headers = Headers()
+        context: TraceContext = .none, cell: [UInt8] = [], lineageHeaders: Headers = Headers()
     ) {
         self.offset = offset
         self.timestamp = timestamp
@@ -31,7 +31,7 @@ public struct LoggedRecord: Sendable, Hashable {
         self.headers = headers
         self.context = context
         self.cell = cell
-        self.extras = extras
+        self.lineageHeaders = lineageHeaders
     }
 
     /// Copies record `index` out of a batch.
@@ -43,12 +43,12 @@ public struct LoggedRecord: Sendable, Hashable {
         headers = Headers(checked: batch.headers(index))
         context = batch.context(index)
         cell = [UInt8](copying: batch.cell(index))
-        extras = Headers(checked: batch.extras(index))
+        lineageHeaders = Headers(checked: batch.lineageHeaders(index))
     }
 
     /// The number of bytes that a batch holds of it.
     var byteCount: Int {
-        (key?.count ?? 0) + (value?.count ?? 0) + headers.encoded.count + cell.count + extras.encoded.count
+        (key?.count ?? 0) + (value?.count ?? 0) + headers.encoded.count + cell.count + lineageHeaders.encoded.count
             + TraceContext.storedSize
     }
 }

@@ -57,10 +57,7 @@ final class MemoryLogProducer: LogProducer {
         inTransaction = true
     }
 
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) {
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
         guard !isClosed else { throw LogError(.closed, "the producer is closed") }
         guard known.indices.contains(topic) else { throw LogError(.unknownTopic, "no topic has the number \(topic)") }
         let name = known[topic].name
@@ -72,14 +69,15 @@ final class MemoryLogProducer: LogProducer {
         }
         var keyBytes: [UInt8]?
         var valueBytes: [UInt8]?
-        if let key { keyBytes = [UInt8](copying: key) }
-        if let value { valueBytes = [UInt8](copying: value) }
-        let record = LoggedRecord(
-            timestamp: timestamp, key: keyBytes, value: valueBytes,
-            headers: try checkedHeaders(headers, topic: name, lineage: false), context: context,
-            cell: [UInt8](copying: cell), extras: try checkedHeaders(extras, topic: name, lineage: true))
-        pending.append((Target(topic: topic, partition: partition), record))
-        pendingBytes += record.byteCount
+        if let key = record.key { keyBytes = [UInt8](copying: key) }
+        if let value = record.value { valueBytes = [UInt8](copying: value) }
+        let logged = LoggedRecord(
+            timestamp: record.timestamp, key: keyBytes, value: valueBytes,
+            headers: try checkedHeaders(record.headers, topic: name, lineage: false), context: record.context,
+            cell: [UInt8](copying: record.cell),
+            lineageHeaders: try checkedHeaders(record.lineageHeaders, topic: name, lineage: true))
+        pending.append((Target(topic: topic, partition: partition), logged))
+        pendingBytes += logged.byteCount
         if autoVisible && transactionalID == nil { try flush() }
     }
 

@@ -27,7 +27,7 @@ extension RecordBatch {
                 unsafe slot.context = writer.append(context.copy()).0
             }
             unsafe (slot.cell, slot.cellCount) = writer.append(record.cell)
-            unsafe (slot.extras, slot.extrasCount) = writer.append(record.extras.encoded)
+            unsafe (slot.lineageHeaders, slot.lineageHeadersCount) = writer.append(record.lineageHeaders.encoded)
             unsafe (slots + index).initialize(to: slot)
         }
         let base = unsafe writer.base

@@ -105,18 +105,13 @@ private final class RefusingProducer: LogProducer {
     }
     func partitions(ofTopic number: Int) -> Int32 { inner.partitions(ofTopic: number) }
     func beginTransaction() throws(LogError) { try inner.beginTransaction() }
-    func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) {
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
         if let refusal = log.refusal.withLock({ $0 }) {
             var text: String?
-            if let value { text = String(decoding: [UInt8](copying: value), as: UTF8.self) }
+            if let value = record.value { text = String(decoding: [UInt8](copying: value), as: UTF8.self) }
             if let error = refusal(names[topic] ?? "", text) { throw error }
         }
-        try inner.send(
-            topic: topic, partition: partition, timestamp: timestamp, key: key, value: value, headers: headers,
-            context: context, cell: cell, extras: extras)
+        try inner.send(record, topic: topic, partition: partition)
     }
     var pendingBytes: Int { inner.pendingBytes }
     func push() { inner.push() }

@@ -26,7 +26,7 @@ final class World {
         _ = try log.append(
             LoggedRecord(
                 offset: 0, timestamp: timestamp, key: key.map { Array($0.utf8) }, value: value.map { Array($0.utf8) },
-                headers: Headers(), context: .none, cell: [], extras: Headers()),
+                headers: Headers(), context: .none, cell: [], lineageHeaders: Headers()),
             to: TopicPartition(topic, partition))
     }
 

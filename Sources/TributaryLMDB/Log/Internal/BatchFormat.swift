@@ -16,7 +16,7 @@ enum BatchFormat {
     // Attributes of a record.
     static let context: UInt8 = 1
     static let cell: UInt8 = 2
-    static let extras: UInt8 = 4
+    static let lineageHeaders: UInt8 = 4
     static let headers: UInt8 = 8
     static let nullKey: UInt8 = 16
     static let nullValue: UInt8 = 32
@@ -183,10 +183,10 @@ struct BatchHeader: BitwiseCopyable {
             unsafe slot.pointee.cell = try take(count)
             unsafe slot.pointee.cellCount = count
         }
-        if attributes & BatchFormat.extras != 0 {
+        if attributes & BatchFormat.lineageHeaders != 0 {
             let count = try length()
-            unsafe slot.pointee.extras = try list(count)
-            unsafe slot.pointee.extrasCount = count
+            unsafe slot.pointee.lineageHeaders = try list(count)
+            unsafe slot.pointee.lineageHeadersCount = count
         }
         if attributes & BatchFormat.headers != 0 {
             let count = try length()

@@ -15,7 +15,7 @@ internal import TributaryLineage
 
     init() {}
 
-    /// Room for everything of a record that isn't key, value, cell, extras or headers: attributes, gap, timestamp, five
+    /// Room for everything of a record that isn't key, value, cell or headers of either kind: attributes, gap, timestamp, five
     /// lengths, context.
     static let overhead = 1 + 5 + 10 + 5 * 5 + TraceContext.storedSize
 
@@ -43,15 +43,10 @@ internal import TributaryLineage
     ///
     /// `size` is ``overhead`` and all bytes of the record.
     @inline(__always)
-    mutating func appendIfRoom(
-        _ size: Int, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan, context: TraceContext,
-        cell: RawSpan, extras: RawSpan
-    ) -> Int {
+    mutating func appendIfRoom(_ size: Int, _ record: borrowing OutgoingRecord) -> Int {
         let before = length
         guard count != 0, before &+ size <= capacity else { return 0 }
-        append(
-            gap: 0, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: cell,
-            extras: extras)
+        append(gap: 0, record)
         return length &- before
     }
 
@@ -59,18 +54,15 @@ internal import TributaryLineage
     ///
     /// The caller has made room for ``overhead`` and all bytes of the record.
     @inline(__always)
-    mutating func append(
-        gap: UInt32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan, context: TraceContext,
-        cell: RawSpan, extras: RawSpan
-    ) {
+    mutating func append(gap: UInt32, _ record: borrowing OutgoingRecord) {
         guard let base = unsafe base else { return }
         if count == 0 {
             length = BatchFormat.headerSize
-            firstTimestamp = timestamp
-            lastTimestamp = timestamp
-            maxTimestamp = timestamp
-        } else if timestamp > maxTimestamp {
-            maxTimestamp = timestamp
+            firstTimestamp = record.timestamp
+            lastTimestamp = record.timestamp
+            maxTimestamp = record.timestamp
+        } else if record.timestamp > maxTimestamp {
+            maxTimestamp = record.timestamp
         }
         // Arithmetic below stays within `capacity`, which the caller has compared with the record's size.
         var to = unsafe base + length
@@ -81,43 +73,44 @@ internal import TributaryLineage
             attributes |= BatchFormat.gap
             unsafe to = putVarint(to, UInt64(gap))
         }
-        let delta = timestamp &- lastTimestamp
+        let delta = record.timestamp &- lastTimestamp
         unsafe to = putVarint(to, UInt64(bitPattern: (delta &<< 1) ^ (delta &>> 63)))
-        if let key {
+        if let key = record.key {
             unsafe to = putVarint(to, UInt64(key.byteCount))
         } else {
             attributes |= BatchFormat.nullKey
         }
-        if let value {
+        if let value = record.value {
             unsafe to = putVarint(to, UInt64(value.byteCount))
         } else {
             attributes |= BatchFormat.nullValue
         }
-        if context != .none {
+        if record.context != .none {
             attributes |= BatchFormat.context
-            unsafe to.storeBytes(of: context.traceHigh.bigEndian, as: UInt64.self)
-            unsafe to.storeBytes(of: context.traceLow.bigEndian, toByteOffset: 8, as: UInt64.self)
-            unsafe to.storeBytes(of: context.span.bigEndian, toByteOffset: 16, as: UInt64.self)
-            unsafe to.storeBytes(of: context.flags & TraceContext.standardFlags, toByteOffset: 24, as: UInt8.self)
+            unsafe to.storeBytes(of: record.context.traceHigh.bigEndian, as: UInt64.self)
+            unsafe to.storeBytes(of: record.context.traceLow.bigEndian, toByteOffset: 8, as: UInt64.self)
+            unsafe to.storeBytes(of: record.context.span.bigEndian, toByteOffset: 16, as: UInt64.self)
+            unsafe to.storeBytes(
+                of: record.context.flags & TraceContext.standardFlags, toByteOffset: 24, as: UInt8.self)
             unsafe to += TraceContext.storedSize
         }
-        if !cell.isEmpty {
+        if !record.cell.isEmpty {
             attributes |= BatchFormat.cell
-            unsafe to = put(putVarint(to, UInt64(cell.byteCount)), cell)
+            unsafe to = put(putVarint(to, UInt64(record.cell.byteCount)), record.cell)
         }
-        if !extras.isEmpty {
-            attributes |= BatchFormat.extras
-            unsafe to = put(putVarint(to, UInt64(extras.byteCount)), extras)
+        if !record.lineageHeaders.isEmpty {
+            attributes |= BatchFormat.lineageHeaders
+            unsafe to = put(putVarint(to, UInt64(record.lineageHeaders.byteCount)), record.lineageHeaders)
         }
-        if !headers.isEmpty {
+        if !record.headers.isEmpty {
             attributes |= BatchFormat.headers
-            unsafe to = put(putVarint(to, UInt64(headers.byteCount)), headers)
+            unsafe to = put(putVarint(to, UInt64(record.headers.byteCount)), record.headers)
         }
-        if let key { unsafe to = put(to, key) }
-        if let value { unsafe to = put(to, value) }
+        if let key = record.key { unsafe to = put(to, key) }
+        if let value = record.value { unsafe to = put(to, value) }
         unsafe attributesAt.storeBytes(of: attributes, as: UInt8.self)
         length = unsafe to - base
-        lastTimestamp = timestamp
+        lastTimestamp = record.timestamp
         count &+= 1
         nextDelta &+= gap &+ 1
     }

@@ -102,36 +102,31 @@ internal import TributaryCore
     // MARK: Records
 
     @inline(__always)
-    mutating func send(
-        topic: Int, partition: Int32, timestamp: Int64, key: RawSpan?, value: RawSpan?, headers: RawSpan,
-        context: TraceContext, cell: RawSpan, extras: RawSpan
-    ) throws(LogError) {
+    mutating func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
         guard UInt(bitPattern: topic) < UInt(bitPattern: limits.count) else {
             throw LogError(.invalidRequest, "no such topic number")
         }
         let limit = limits[topic]
         // Sizes of spans are far below what an addition could overflow.
         let size =
-            (key?.byteCount ?? 0) &+ (value?.byteCount ?? 0) &+ headers.byteCount &+ cell.byteCount &+ extras.byteCount
+            record.payloadCount &+ record.headers.byteCount &+ record.cell.byteCount &+ record.lineageHeaders.byteCount
             &+ OpenBatch.overhead
         if UInt32(bitPattern: partition) >= limit.partitions || size > limit.maximumBytes
-            || size > maximumBytes &- collectedBytes || !accepts || (key == nil && limit.refusesNullKeys)
-            || !isList(headers) || !isList(extras)
+            || size > maximumBytes &- collectedBytes || !accepts || (record.key == nil && limit.refusesNullKeys)
+            || !isList(record.headers) || !isList(record.lineageHeaders)
         {
-            throw refusal(topic, partition, size, nullKey: key == nil, isMalformed: !isList(headers) || !isList(extras))
+            throw refusal(
+                topic, partition, size, nullKey: record.key == nil,
+                isMalformed: !isList(record.headers) || !isList(record.lineageHeaders))
         }
         let slot = limit.first &+ Int(partition)
-        let taken = open[slot].appendIfRoom(
-            size, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: cell,
-            extras: extras)
+        let taken = open[slot].appendIfRoom(size, record)
         if taken > 0 {
             collectedBytes &+= taken
         } else {
             makeRoom(slot, size)
             let before = open[slot].length
-            open[slot].append(
-                gap: 0, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: cell,
-                extras: extras)
+            open[slot].append(gap: 0, record)
             collectedBytes &+= open[slot].length &- before
         }
     }

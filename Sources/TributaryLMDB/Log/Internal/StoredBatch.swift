@@ -82,7 +82,7 @@ struct StoredBatch: ~Copyable {
         let value = unsafe slot.pointee
         let size =
             unsafe Int(max(value.keyCount, 0)) + Int(max(value.valueCount, 0)) + Int(value.headersCount)
-            + Int(value.cellCount) + Int(value.extrasCount) + OpenBatch.overhead
+            + Int(value.cellCount) + Int(value.lineageHeadersCount) + OpenBatch.overhead
         if batch.count == 0 { batch.length = BatchFormat.headerSize }
         if batch.length + size > batch.capacity { batch.grow(size) }
         var context = TraceContext.none
@@ -92,10 +92,13 @@ struct StoredBatch: ~Copyable {
         }
         let gap = unsafe UInt32(clamping: value.offset - base - Int64(batch.nextDelta))
         unsafe batch.append(
-            gap: gap, timestamp: value.timestamp, key: key,
-            value: value.valueCount < 0 ? nil : span(value.value, value.valueCount),
-            headers: span(value.headers, value.headersCount), context: context,
-            cell: span(value.cell, value.cellCount), extras: span(value.extras, value.extrasCount))
+            gap: gap,
+            OutgoingRecord(
+                timestamp: value.timestamp, key: key,
+                value: value.valueCount < 0 ? nil : span(value.value, value.valueCount),
+                headers: span(value.headers, value.headersCount), context: context,
+                cell: span(value.cell, value.cellCount),
+                lineageHeaders: span(value.lineageHeaders, value.lineageHeadersCount)))
     }
 
     @_lifetime(immortal)
