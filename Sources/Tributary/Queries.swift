@@ -90,7 +90,7 @@ extension StreamsApplication {
         _ name: String, key: Serde<Key>, value: Serde<Value>
     ) throws(StoreError) -> WindowStoreQueries<Key, Value> {
         let store = try description(ofStore: name, key.name, value.name)
-        guard case .window(_, let size, _, _) = store.kind else {
+        guard let size = store.windowSize else {
             throw StoreError(.invalidRequest, "its rows are of keys alone: ask store for it", store: name)
         }
         return WindowStoreQueries(name: name, size: size, application: self, key: key, value: value)

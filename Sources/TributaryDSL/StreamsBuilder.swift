@@ -92,7 +92,7 @@ public final class StreamsBuilder {
         let sourceName = graph.name("KSTREAM-SOURCE-", named.map { "\($0)-source" })
         let tableName = graph.name("KTABLE-SOURCE-", named)
         let source = graph.add(sourceName, .source(topics: [topic]))
-        let output = Output<Key, Value>()
+        let output = TableOutput<Key, Value>()
         let sourceOutput = Output<Key, Value>()
         addSourceNode(
             graph, source, topics: [topic], name: sourceName, isTable: true,

@@ -47,7 +47,7 @@ import TributaryTesting
         let next = try ThreadUnderTest(world, topology)
         let store = try next.loop.tasks[0].store("last")
         for (key, count) in [("a", Int64(2)), ("b", 1)] {
-            #expect(try store.read(Array(key.utf8).span.bytes))
+            #expect(try store.read(Array(key.utf8).span.bytes).exists)
             #expect(store.value.integer(at: 0, as: Int64.self) == count)
         }
         #expect(!next.loop.tasks[0].needsCommit)
@@ -82,7 +82,7 @@ import TributaryTesting
         app.crash()
         let next = try ThreadUnderTest(world, topology)
         let store = try next.loop.tasks[0].store("counts")
-        #expect(try store.read(Array("a".utf8).span.bytes))
+        #expect(try store.read(Array("a".utf8).span.bytes).exists)
         #expect(store.value.integer(at: 0, as: Int64.self) == 101)
     }
 

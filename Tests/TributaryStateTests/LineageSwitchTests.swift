@@ -61,7 +61,7 @@ import TributaryState
         var rows: [UInt8: Row] = [:]
         for byte in 0..<8 as Range<UInt8> {
             let key = [byte]
-            if try store.read(key.span.bytes) {
+            if try store.read(key.span.bytes).exists {
                 let lineage = store.valueLineage
                 rows[byte] = Row(
                     value: [UInt8](copying: store.value), timestamp: store.valueTimestamp, context: lineage.context,
@@ -104,15 +104,15 @@ import TributaryState
                     key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: step,
                     origin: RecordOrigin(topic: 0, partition: 0, offset: step), headers: RawSpan(),
                     lineage: lineage.span)
-                let exists = try store.read(key.span.bytes)
+                let row = try store.read(key.span.bytes)
                 let isDelete = random.next() % 4 == 0
                 let value = [UInt8(truncatingIfNeeded: random.next())]
                 if isDelete {
-                    _ = try store.writeAggregate(key.span.bytes, nil, exists: exists, meta)
+                    _ = try store.writeAggregate(key.span.bytes, nil, after: row, meta)
                     truth[byte] = nil
                 } else {
-                    _ = try store.writeAggregate(key.span.bytes, value.span.bytes, exists: exists, meta)
-                    let before: UInt64? = exists ? truth[byte] ?? nil : 0
+                    _ = try store.writeAggregate(key.span.bytes, value.span.bytes, after: row, meta)
+                    let before: UInt64? = row.exists ? truth[byte] ?? nil : 0
                     truth[byte] = .some(mode == .cells ? before.map { $0 + 1 } : nil)
                 }
             }
@@ -154,8 +154,8 @@ import TributaryState
             let meta = RecordMeta(
                 key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: 1,
                 origin: RecordOrigin(topic: 0, partition: 0, offset: 1), headers: RawSpan(), lineage: lineage.span)
-            let exists = try store.read(key.span.bytes)
-            _ = try store.writeAggregate(key.span.bytes, value.span.bytes, exists: exists, meta)
+            let row = try store.read(key.span.bytes)
+            _ = try store.writeAggregate(key.span.bytes, value.span.bytes, after: row, meta)
         }
         try write(store(engine, .off, nil, cached: false), 0)
         let recorder = LineageRecorder(mode: .cells, exporter: Spans())

@@ -22,8 +22,8 @@ import TributaryState
         throws
     {
         let key = Array(key.utf8)
-        let exists = try store.read(key.span.bytes)
-        var value: [UInt8] = exists ? [UInt8](copying: store.value) : []
+        let row = try store.read(key.span.bytes)
+        var value: [UInt8] = row.exists ? [UInt8](copying: store.value) : []
         value += Array((text ?? "").utf8)
         let held = CollectionOfOne(
             Lineage(context: .none, cell: recorder.arena.source(source, offset: offset, timestamp: 0, fingerprint: 0)))
@@ -32,9 +32,9 @@ import TributaryState
             headers: RawSpan.empty,
             lineage: held.span)
         if text == nil {
-            _ = try store.writeAggregate(key.span.bytes, nil, exists: exists, meta)
+            _ = try store.writeAggregate(key.span.bytes, nil, after: row, meta)
         } else {
-            _ = try store.writeAggregate(key.span.bytes, value.span.bytes, exists: exists, meta)
+            _ = try store.writeAggregate(key.span.bytes, value.span.bytes, after: row, meta)
         }
     }
 
@@ -47,10 +47,10 @@ import TributaryState
             StoreDescription(name: "rows", kind: .timestampedKeyValue, isCached: true), engine: MemoryEngine(),
             recorder: recorder, changelog: nil, budget: CacheBudget(limit: 1 << 20), topics: NoTopics())
         var sent: [Sent] = []
-        store.onFlush = { key, value, meta in
+        store.onFlush = { value, _, meta in
             var bytes: [UInt8]?
             if let value { bytes = [UInt8](copying: value) }
-            let name = String(decoding: [UInt8](copying: key), as: UTF8.self)
+            let name = String(decoding: [UInt8](copying: meta.key), as: UTF8.self)
             sent.append(
                 Sent(
                     key: name, value: bytes.map { String(decoding: $0, as: UTF8.self) },
@@ -78,7 +78,7 @@ import TributaryState
                 Sent(key: "new", value: "n", count: 1),
             ])
         #expect(!store.hasDirtyEntries)
-        #expect(try store.read(Array(other.utf8).span.bytes))
+        #expect(try store.read(Array(other.utf8).span.bytes).exists)
         #expect([UInt8](copying: store.value) == Array((text + text + "!").utf8))
         #expect(store.statistics.cache?.entries == 3)
     }
@@ -89,17 +89,17 @@ import TributaryState
             StoreDescription(name: "rows", kind: .timestampedKeyValue, isCached: true), engine: MemoryEngine(),
             recorder: recorder, changelog: nil, budget: CacheBudget(limit: 1 << 20), topics: NoTopics())
         var sent: [String] = []
-        store.onFlush = { key, value, _ in
-            let name = String(decoding: [UInt8](copying: key), as: UTF8.self)
+        store.onFlush = { value, _, meta in
+            let name = String(decoding: [UInt8](copying: meta.key), as: UTF8.self)
             sent.append(name + (value == nil ? " deleted" : ""))
             if sent.count == 1 { try self.add(store, "b", nil, recorder, offset: 3) }
         }
         try add(store, "a", "1", recorder, offset: 1)
         try add(store, "b", "1", recorder, offset: 2)
         try store.flush()
-        #expect(try !store.read(Array("b".utf8).span.bytes))
+        #expect(try !store.read(Array("b".utf8).span.bytes).exists)
         try store.flush()
         #expect(sent == ["a", "b", "b deleted"])
-        #expect(try !store.read(Array("b".utf8).span.bytes))
+        #expect(try !store.read(Array("b".utf8).span.bytes).exists)
     }
 }

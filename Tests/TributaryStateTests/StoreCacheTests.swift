@@ -124,7 +124,7 @@ import TributaryState
             key.span.bytes, key.span.bytes, timestamp: 5, cell: cell, link: .superseded, row: nil, meta)
         let cached = try store(isCached: true, LineageRecorder(mode: .cells))
         for hits in [0, 1] {
-            #expect(try cached.read(key.span.bytes))
+            #expect(try cached.read(key.span.bytes).exists)
             #expect(cached.statistics.cache?.hits == Int64(hits))
             #expect(cached.valueLineage.context.traceLow == 4 && cached.rowContext.traceLow == 4)
             #expect(cached.valueLineage.cell.count == 1 && cached.valueLineage.cell.first.first == 3)
@@ -139,12 +139,12 @@ import TributaryState
             recorder: LineageRecorder(mode: .context), changelog: nil, budget: CacheBudget(limit: limit),
             topics: Topics())
         var flushed: [Flushed] = []
-        store.onFlush = { key, value, meta in
+        store.onFlush = { value, _, meta in
             var content: [UInt8]?
             if let value { content = [UInt8](copying: value) }
             flushed.append(
                 Flushed(
-                    key: [UInt8](copying: key), value: content, offset: meta.origin.offset,
+                    key: [UInt8](copying: meta.key), value: content, offset: meta.origin.offset,
                     partition: meta.origin.partition, headers: [UInt8](copying: meta.headers),
                     trace: meta.lineage.context.traceLow))
         }
@@ -163,6 +163,7 @@ import TributaryState
                     : [UInt8(index)] + bytes(&random, Int(random.next() % 17))
             }
         var total = 0
+        var row = RowHandle.none
         for step in 0..<6_000 {
             let key = keys[Int(random.next() % UInt64(keys.count))]
             switch random.next() % 20 {
@@ -189,22 +190,24 @@ import TributaryState
                     origin: RecordOrigin(topic: topic, partition: partition, offset: Int64(step)),
                     headers: headers.span.bytes, lineage: lineage.span)
                 if random.next() % 2 == 0 {
-                    let found = try store.read(key.span.bytes)
+                    row = try store.read(key.span.bytes)
                     let expected = model.read(key) != nil
-                    #expect(found == expected)
+                    #expect(row.exists == expected)
                 }
                 if let value {
                     _ = try store.write(
-                        key.span.bytes, value.span.bytes, timestamp: Int64(step), cell: .empty, link: .superseded,
+                        key.span.bytes, value.span.bytes, after: row, timestamp: Int64(step), cell: .empty,
+                        link: .superseded,
                         row: nil, meta)
                 } else {
                     _ = try store.write(
-                        key.span.bytes, nil, timestamp: Int64(step), cell: .empty, link: .superseded, row: nil, meta)
+                        key.span.bytes, nil, after: row, timestamp: Int64(step), cell: .empty, link: .superseded,
+                        row: nil, meta)
                 }
                 model.put(write, isDirty: true, topicSize: 3 + Int(topic))
             case 9..<19:
                 let expected = model.read(key)
-                let found = try store.read(key.span.bytes)
+                let found = try store.read(key.span.bytes).exists
                 #expect(found == (expected != nil))
                 if found {
                     let value = [UInt8](copying: store.value)

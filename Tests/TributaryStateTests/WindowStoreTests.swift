@@ -53,7 +53,9 @@ import TributaryState
             key.span.bytes, value.span.bytes, timestamp: start, cell: .empty, link: .superseded, row: nil, meta)
     }
 
-    private func has(_ store: StateStore, _ start: Int64) throws -> Bool { try store.read(key(start).span.bytes) }
+    private func has(_ store: StateStore, _ start: Int64) throws -> Bool {
+        try store.read(key(start).span.bytes).exists
+    }
 
     /// The numbers of the tables that hold windows.
     private func segments(_ engine: any StateEngine) throws -> [Int] {

@@ -87,7 +87,7 @@ private func storeSample(keys: Int64, operations: Int64, cached: Bool, folder: S
     for operation in 1...operations {
         let number = random.next() % UInt64(keys)
         key.withUnsafeMutableBytes { cb_number_key(number, $0.baseAddress) }
-        if try store.read(key.span.bytes) { sum += Int(store.value.byte(at: 99) ?? 0) }
+        if try store.read(key.span.bytes).exists { sum += Int(store.value.byte(at: 99) ?? 0) }
         try put(key.span.bytes)
         if operation % 100_000 == 0 && !cached { try engine.commit() }
     }

@@ -179,7 +179,7 @@ private final class Subject {
             return
         }
         try within(key) { store, meta in
-            guard try store.read(key.span.bytes) else { throw UsageError(text: "a row is gone") }
+            guard try store.read(key.span.bytes).exists else { throw UsageError(text: "a row is gone") }
             store.previousSpan(meta)
         }
     }

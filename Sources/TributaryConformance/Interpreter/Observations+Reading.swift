@@ -25,17 +25,13 @@ extension RecordFormat {
     /// How the rows of a store are read, by the names of its serdes.
     init(_ store: StoreDescription) {
         hasIntegers = store.serdes.hasSuffix(" int64")
-        if case .window(_, let size, _, _) = store.kind {
+        if let size = store.windowSize {
             key = .timeWindowed(size: size, sequence: true)
             return
         }
-        // A table of windowed keys: the serde is named after the plain one and the size.
+        // A table of windowed keys.
         let name = store.serdes.split(separator: " ").first ?? ""
-        if name.hasPrefix("timeWindowed:"), let comma = name.lastIndex(of: ","),
-            let size = Int64(name[name.index(after: comma)...])
-        {
-            key = .timeWindowed(size: size, sequence: false)
-        }
+        if let windowed = TimeWindowedName(String(name)) { key = .timeWindowed(size: windowed.size, sequence: false) }
     }
 
     /// A record of an output topic.

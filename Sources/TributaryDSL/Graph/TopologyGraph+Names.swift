@@ -20,7 +20,7 @@ extension TopologyGraph {
             if name.hasSuffix(Self.graves) {
                 throw TopologyError("the store's name '\(name)' ends like a table of Tributary's own: give it another")
             }
-            guard case .window(let retention, let size, _, _) = store.description.kind else { continue }
+            let (retention, size) = (store.description.retention ?? 0, store.description.windowSize ?? 0)
             guard retention >= 0, size >= 0 else {
                 throw TopologyError(
                     "the store '\(name)' has a retention of \(retention) ms and windows of \(size) ms: neither can be below 0"

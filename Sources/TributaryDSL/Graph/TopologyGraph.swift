@@ -101,7 +101,7 @@ public final class TopologyGraph {
 
     /// Adds a store that processors share by its name; the same one may be added again.
     func addUserStore(_ description: StoreDescription) {
-        if case .window(let retention, let size, _, _) = description.kind, retention < 0 || size < 0 {
+        if description.retention ?? 0 < 0 || description.windowSize ?? 0 < 0 {
             fail("the window store '\(description.name)' has a retention or size below 0 ms")
         }
         if userStores.contains(description.name), stores[description.name]?.description == description { return }

@@ -125,28 +125,3 @@ public final class NodeContext {
     @usableFromInline
     func onStart(_ body: @escaping () throws -> Void) { starters.append(body) }
 }
-
-extension NodeContext {
-    /// At the level `full` every operator has a span of its own; below it, the node as it is.
-    func spanned<Key, Value>(_ name: String, _ sink: NodeInput<Key, Value>) -> NodeInput<Key, Value> {
-        guard recorder.isRecording, recorder.level >= .full else { return sink }
-        let operation = recorder.operation(
-            "operate \(name)", kind: .internal, attributes: [AttributeNames.processor: .string(name)])
-        let recorder = recorder
-        func within(_ meta: borrowing RecordMeta, _ body: (borrowing RecordMeta) throws -> Void) throws {
-            guard recorder.makesSpan(meta.lineage.context, .full) else { return try body(meta) }
-            let span = recorder.begin(operation, parent: meta.lineage.context, origin: .none)
-            do {
-                let lineage = CollectionOfOne(Lineage(context: span.context, cell: meta.lineage.cell))
-                try body(meta.with(lineage.span))
-            } catch {
-                recorder.end(span, error: error)
-                throw error
-            }
-            recorder.end(span)
-        }
-        return NodeInput(
-            call: { key, value, meta in try within(meta) { try sink.call(key, value, $0) } },
-            delete: { key, meta in try within(meta) { try sink.delete(key, $0) } })
-    }
-}

@@ -40,8 +40,11 @@ public final class NodeInput<Key, Value> {
         self.bytes = bytes
     }
 
+}
+
+extension NodeInput: NodeReceiver {
     /// One receiving end that passes everything to several, in order.
-    static func all(_ sinks: [NodeInput<Key, Value>]) -> NodeInput<Key, Value> {
+    public static func all(_ sinks: [NodeInput]) -> NodeInput {
         if sinks.count == 1, let only = sinks.first { return only }
         let calls = sinks.map(\.call)
         let deletes = sinks.map(\.delete)
@@ -64,51 +67,11 @@ public final class NodeInput<Key, Value> {
             keyless: canSkipKey ? keylessAll : nil, keylessDelete: canSkipKey ? keylessDeleteAll : nil,
             bytes: bytes.count == sinks.count ? bytesAll : nil)
     }
-}
 
-/// The giving end of a node while a topology is built: collects how to make its children.
-public final class Output<Key, Value>: Sendable {
-    typealias Child = (name: String, make: @Sendable (NodeContext) throws -> NodeInput<Key, Value>)
-    private let children = BuildBox<[Child]>([])
-    // Children are added to another output, behind something that stands between.
-    private let behind: (output: Output<Key, Value>, wrap: Wrap)?
-
-    /// Makes what stands between from a child, its name and the task.
-    @usableFromInline
-    typealias Wrap = @Sendable (_ child: NodeInput<Key, Value>, _ name: String, NodeContext) -> NodeInput<Key, Value>
-
-    @usableFromInline
-    init() { behind = nil }
-
-    /// The same giving end, with something between it and the children that are added here.
-    @usableFromInline
-    init(_ output: Output<Key, Value>, _ wrap: @escaping Wrap) {
-        behind = (output, wrap)
-    }
-
-    /// Adds a child.
-    ///
-    /// `make` is called once per task; the node that several parents share is made once.
-    @usableFromInline
-    func attach(_ node: Int, _ name: String, _ make: @escaping @Sendable (NodeContext) throws -> NodeInput<Key, Value>)
-    {
-        add((name, { context in try context.shared(node) { context.spanned(name, try make(context)) } }))
-    }
-
-    private func add(_ child: Child) {
-        guard let behind else { return children.withValue { $0.append(child) } }
-        behind.output.add((child.name, { context in behind.wrap(try child.make(context), child.name, context) }))
-    }
-
-    /// Makes the children for a task, as one.
-    @usableFromInline
-    func sink(in context: NodeContext) throws -> NodeInput<Key, Value> {
-        NodeInput.all(try named(in: context).map(\.sink))
-    }
-
-    /// Makes the children for a task, with their names.
-    @usableFromInline
-    func named(in context: NodeContext) throws -> [(name: String, sink: NodeInput<Key, Value>)] {
-        try children.withValue { $0 }.map { ($0.name, try $0.make(context)) }
+    /// The same receiving end, run within something else.
+    public func within(_ around: @escaping Around) -> NodeInput {
+        NodeInput(
+            call: { key, value, meta in try around(meta) { try self.call(key, value, $0) } },
+            delete: { key, meta in try around(meta) { try self.delete(key, $0) } })
     }
 }

@@ -76,6 +76,8 @@ public final class KeyValueStore<Key, Value> {
     private let keyBuffer = ByteBuffer()
     private let scratch = ScratchBuffer()
     private let valueBuffer = ByteBuffer()
+    // What the last read found: a processor often writes the key that it has just read.
+    private let last = Owned(RowHandle.none)
 
     init(_ store: StateStore, _ core: ProcessorCore, _ key: Serde<Key>, _ value: Serde<Value>) {
         self.store = store
@@ -89,7 +91,9 @@ public final class KeyValueStore<Key, Value> {
         let keyBuffer = scratch.take()
         defer { scratch.give(keyBuffer) }
         try encode(key, into: keyBuffer)
-        guard try store.read(keyBuffer.bytes) else { return nil }
+        let row = try store.read(keyBuffer.bytes)
+        last.value = row
+        guard row.exists else { return nil }
         let lineage = store.valueLineage
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
         core.noteRead(lineage)
@@ -130,8 +134,9 @@ public final class KeyValueStore<Key, Value> {
         let keyBuffer = scratch.take()
         defer { scratch.give(keyBuffer) }
         try encode(key, into: keyBuffer)
-        guard try store.read(keyBuffer.bytes) else {
-            try delete(keyBuffer.bytes, row: nil)
+        let row = try store.read(keyBuffer.bytes)
+        guard row.exists else {
+            try delete(keyBuffer.bytes, after: row, context: nil)
             return nil
         }
         let lineage = store.valueLineage
@@ -139,7 +144,7 @@ public final class KeyValueStore<Key, Value> {
             key: key, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
             lineage: lineage, callback: core.callback)
         let headers = store.propagatedRowHeaders()
-        try delete(keyBuffer.bytes, row: lineage.context)
+        try delete(keyBuffer.bytes, after: row, context: lineage.context)
         // From here on the row may be used for something: it is no part of its own end.
         core.noteRead(lineage)
         if let headers { core.recorder.addHeaders(headers.span.bytes, to: core.origin) }
@@ -147,10 +152,10 @@ public final class KeyValueStore<Key, Value> {
     }
 
     // A tombstone comes from the record alone; the row that was there is its history.
-    private func delete(_ key: RawSpan, row: TraceContext?) throws {
+    private func delete(_ key: RawSpan, after row: RowHandle, context: TraceContext?) throws {
         let held = CollectionOfOne(core.lineage)
         _ = try store.write(
-            key, nil, timestamp: core.timestamp, cell: core.lineage.cell, link: .deleted, row: row,
+            key, nil, after: row, timestamp: core.timestamp, cell: core.lineage.cell, link: .deleted, row: context,
             core.meta(held.span))
     }
 
@@ -205,7 +210,8 @@ public final class KeyValueStore<Key, Value> {
         let row = value == nil ? try core.deletedRow(of: store, keyBuffer.bytes, lineage.context) : nil
         let held = CollectionOfOne(lineage)
         _ = try store.write(
-            keyBuffer.bytes, value, timestamp: timestamp ?? core.timestamp, cell: lineage.cell, link: .bound,
+            keyBuffer.bytes, value, after: last.value, timestamp: timestamp ?? core.timestamp, cell: lineage.cell,
+            link: .bound,
             row: row, core.meta(held.span))
     }
 }
@@ -228,6 +234,8 @@ public final class WindowStore<Key, Value> {
     private let keyBuffer = ByteBuffer()
     private let scratch = ScratchBuffer()
     private let valueBuffer = ByteBuffer()
+    // What the last read found: a processor often writes the key that it has just read.
+    private let last = Owned(RowHandle.none)
     private let size: Int64
     private let retainsDuplicates: Bool
 
@@ -236,13 +244,8 @@ public final class WindowStore<Key, Value> {
         self.core = core
         keySerde = key
         valueSerde = value
-        if case .window(_, let size, let duplicates, _) = store.description.kind {
-            self.size = size
-            retainsDuplicates = duplicates
-        } else {
-            size = 0
-            retainsDuplicates = false
-        }
+        size = store.description.windowSize ?? 0
+        retainsDuplicates = store.description.retainsDuplicates
     }
 
     /// Writes a value for a key and a window's start; one that is null deletes (in a store that keeps duplicates: is only logged).
@@ -254,14 +257,16 @@ public final class WindowStore<Key, Value> {
             // Where duplicates are kept no row has this sequence number: only the changelog sees it, as in Kafka Streams.
             let row = retainsDuplicates ? nil : try core.deletedRow(of: store, keyBuffer.bytes, lineage.context)
             _ = try store.write(
-                keyBuffer.bytes, nil, timestamp: core.timestamp, cell: lineage.cell, link: .bound, row: row,
+                keyBuffer.bytes, nil, after: last.value, timestamp: core.timestamp, cell: lineage.cell, link: .bound,
+                row: row,
                 window: (windowStart, windowStart.addingSaturated(size)), core.meta(held.span))
             return
         }
         valueBuffer.writer.removeAll()
         try valueSerde.encode(value, &valueBuffer.writer)
         _ = try store.write(
-            keyBuffer.bytes, valueBuffer.bytes, timestamp: core.timestamp, cell: lineage.cell, link: .bound,
+            keyBuffer.bytes, valueBuffer.bytes, after: last.value, timestamp: core.timestamp, cell: lineage.cell,
+            link: .bound,
             row: nil, window: (windowStart, windowStart.addingSaturated(size)), core.meta(held.span))
     }
 
@@ -270,7 +275,9 @@ public final class WindowStore<Key, Value> {
         let keyBuffer = scratch.take()
         defer { scratch.give(keyBuffer) }
         try encode(key, windowStart, isWrite: false, into: keyBuffer)
-        guard try store.read(keyBuffer.bytes) else { return nil }
+        let row = try store.read(keyBuffer.bytes)
+        last.value = row
+        guard row.exists else { return nil }
         let lineage = store.valueLineage
         _ = store.readSpan(core.lineage.context, link: .previous, lineage.context)
         core.noteRead(lineage)

@@ -60,9 +60,7 @@ extension KGroupedStream {
     ) -> KTable<Key, Aggregate> {
         aggregation(
             "KSTREAM-AGGREGATE-", settings, settings.value ?? value, named,
-            step: { context, store, next, name, services, aggregate in
-                AggregateNodes.aggregate(aggregate, next, services, name, initial, update)
-            })
+            input: { $0.aggregate(initial, update) })
     }
 
     @inlinable
@@ -73,8 +71,6 @@ extension KGroupedStream {
     ) -> KTable<Key, Aggregate> {
         aggregation(
             "KSTREAM-AGGREGATE-", settings, settings.value ?? value, named,
-            step: { context, store, next, name, services, aggregate in
-                AggregateNodes.aggregateWithKey(aggregate, next, services, name, initial, update)
-            })
+            input: { $0.aggregateWithKey(initial, update) })
     }
 }

@@ -32,9 +32,7 @@ public struct KGroupedStream<Key, Value> {
         if let materialized, materialized.name == nil { _ = stream.graph.newUniqueName("unused-") }
         return aggregation(
             "KSTREAM-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named,
-            step: { context, store, next, name, services, aggregate in
-                AggregateNodes.count(aggregate, next, services, name)
-            })
+            input: { $0.count() })
     }
 
     /// Combines the values of each key; the first value is the first aggregate.
@@ -46,9 +44,7 @@ public struct KGroupedStream<Key, Value> {
         let settings = materialized ?? Materialized(as: name)
         return aggregation(
             "KSTREAM-REDUCE-", settings, settings.value ?? stream.valueSerde, named,
-            step: { context, store, next, name, services, aggregate in
-                AggregateNodes.reduce(aggregate, next, services, name, reducer)
-            })
+            input: { $0.reduce(reducer) })
     }
 
     /// Groups the records of each key by windows of time.
@@ -56,44 +52,57 @@ public struct KGroupedStream<Key, Value> {
         TimeWindowedKStream(grouped: self, windows: windows)
     }
 
+    /// An aggregation by key alone.
     @inlinable
     func aggregation<Aggregate>(
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
-        step:
-            @escaping @Sendable (
-                NodeContext, StateStore, NodeInput<Key, Aggregate>, String, any TaskServices,
-                AggregateStore<Key, Aggregate>
-            ) -> NodeInput<Key, Value>
+        input: @escaping @Sendable (GroupedAggregation<Key, Aggregate>) -> NodeInput<Key, Value>
     ) -> KTable<Key, Aggregate> {
+        aggregation(
+            prefix, settings, value, named, kind: .timestampedKeyValue, rowKey: { $0 },
+            input: { input(GroupedAggregation($0)) })
+    }
+
+    /// Declares an aggregation of any grouping.
+    ///
+    /// - Parameters:
+    ///   - prefix: begins generated names.
+    ///   - settings: the store's.
+    ///   - value: the aggregate's serde.
+    ///   - named: the node's name.
+    ///   - kind: the store's.
+    ///   - rowKey: the serde of the table's keys.
+    ///   - input: makes the receiving end for a task.
+    @inlinable
+    func aggregation<RowKey, Aggregate>(
+        _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
+        kind: StoreDescription.Kind, rowKey: (Serde<Key>) -> Serde<RowKey>,
+        input makeInput: @escaping @Sendable (AggregateStore<RowKey, Aggregate>) -> NodeInput<Key, Value>
+    ) -> KTable<RowKey, Aggregate> {
         let graph = stream.graph
         let storeName = graph.storeName(prefix, settings.name)
         let name = graph.name(prefix, named)
         let input = repartitioned(storeName, generated: settings.name == nil)
         let id = graph.add(name, parents: [input.node])
-        let output = Output<Key, Aggregate>()
+        let output = TableOutput<RowKey, Aggregate>()
         let key = settings.key ?? input.keySerde
-        guard let value = value ?? .standard, key != nil else {
-            graph.failWithoutSerde("the aggregation '\(name)'", key, value ?? .standard)
-            return KTable(
-                graph: graph, node: id, output: output, keySerde: key, valueSerde: nil,
-                store: TableStoreState(
-                    settings.description(graph, storeName, .timestampedKeyValue, generated: true, serdes: ""), node: id,
-                    graph: graph, isMaterialized: true), sources: input.sources)
-        }
+        let value = value ?? .standard
+        let tableKey = key.map(rowKey)
         let state = TableStoreState(
             settings.description(
-                graph, storeName, .timestampedKeyValue, generated: settings.name == nil,
-                serdes: "\(key?.name ?? "?") \(value.name)"),
+                graph, storeName, kind, generated: settings.name == nil,
+                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
             node: id, graph: graph, isMaterialized: true)
+        if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(name)'", key, value) }
         input.encoded(key: key, value: nil).output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let store = try context.services.store(state.name)
-            let aggregate = AggregateStore(store, context, name, key, value)
-            store.onFlush = FlushForwarder(next, key, value, store, name, context.services).closure()
-            return step(context, store, next, name, context.services, aggregate)
+            guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
+            let forwarder = TableForwarder(
+                try output.sink(in: context), tableKey, value, try context.services.store(state.name),
+                UserCode(name, context.services), sendsOld: state.sendsOld)
+            return makeInput(AggregateStore(forwarder))
         }
         return KTable(
-            graph: graph, node: id, output: output, keySerde: key, valueSerde: value, store: state,
+            graph: graph, node: id, output: output, keySerde: tableKey, valueSerde: value, store: state,
             sources: input.sources)
     }
 

@@ -16,7 +16,7 @@ extension KStream {
         let input =
             needsRepartition ? repartitioned(name, key: key, value: value, hasGeneratedName: named == nil) : self
         let id = graph.add(name, parents: [input.node])
-        let output = Output<Key, Value>()
+        let output = TableOutput<Key, Value>()
         let state = TableStoreState(
             settings.description(
                 graph, storeName, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
@@ -127,9 +127,9 @@ extension KStream {
             let recorder = context.recorder
             let store = try services.store(storeName)
             let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, services))
-            func find(_ key: Key, _ meta: borrowing RecordMeta) throws -> Bool {
+            func find(_ key: Key, _ meta: borrowing RecordMeta) throws -> RowHandle {
                 guard let encoder else { return try store.read(meta.key) }
-                var found = false
+                var found = RowHandle.none
                 try encoder.encode(key, meta) { found = try store.read($0.key) }
                 return found
             }
@@ -137,9 +137,11 @@ extension KStream {
                 call: { key, left, meta in
                     if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
                     let joined: Result?
+                    var row = RowHandle.none
                     var context = meta.lineage.context
                     do {
-                        if meta.hasKey, try find(key, meta) {
+                        if meta.hasKey { row = try find(key, meta) }
+                        if row.exists {
                             // Before the closure, so that its time isn't the read's.
                             context = store.readSpan(context, link: .joined, store.valueLineage.context)
                             joined = try matched(key, left, try store.decodedValue(tableSerde, key: meta.key))
@@ -150,16 +152,16 @@ extension KStream {
                         return try services.processingFailed(node: name, error, meta)
                     }
                     if let joined {
-                        let row = store.valueLineage
+                        let read = store.valueLineage
                         store.passHeaders(to: meta.origin)
-                        let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, row.cell))
+                        let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, read.cell))
                         return try next.call(key, joined, meta.with(lineage.span))
                     }
                     guard let missed else {
                         if !meta.hasKey { services.dropped(.nullKey, node: name, meta) }
                         return
                     }
-                    if meta.hasKey { store.missSpan(meta.lineage.context) }
+                    if meta.hasKey { store.missSpan(row, meta.lineage.context) }
                     let alone: Result
                     do { alone = try missed(key, left) } catch {
                         return try services.processingFailed(node: name, error, meta)

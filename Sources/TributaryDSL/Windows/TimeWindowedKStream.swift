@@ -37,39 +37,18 @@ public struct TimeWindowedKStream<Key, Value> {
         }
     }
 
+    /// An aggregation by key and window.
     @inlinable
     func aggregation<Aggregate>(
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
-        _ sink: @escaping @Sendable (WindowedAggregate<Key, Aggregate>) -> NodeInput<Key, Value>
+        _ input: @escaping @Sendable (WindowedAggregation<Key, Aggregate>) -> NodeInput<Key, Value>
     ) -> KTable<Windowed<Key>, Aggregate> {
-        let graph = grouped.stream.graph
         let windows = self.windows
-        let retention = graph.checkWindows(windows, retention: settings.retention?.milliseconds)
-        let storeName = graph.storeName(prefix, settings.name)
-        let name = graph.name(prefix, named)
-        let input = grouped.repartitioned(storeName, generated: settings.name == nil)
-        let id = graph.add(name, parents: [input.node])
-        let output = Output<Windowed<Key>, Aggregate>()
-        let key = settings.key ?? input.keySerde
-        let value = value ?? Serde<Aggregate>.standard
-        let windowedKey = key.map { Serde<Windowed<Key>>.timeWindowed($0, size: windows.size) }
-        let kind = StoreDescription.Kind.window(
-            retention: retention, size: windows.size, retainsDuplicates: false, timestamped: true)
-        let state = TableStoreState(
-            settings.description(
-                graph, storeName, kind, generated: settings.name == nil,
-                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
-            node: id, graph: graph, isMaterialized: true)
-        if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(name)'", key, value) }
-        input.encoded(key: key, value: nil).output.attach(id, name) { context in
-            guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
-            let next = try output.sink(in: context)
-            let store = try context.services.store(state.name)
-            return sink(WindowedAggregate(store, context, name, windows, next, windowedKey, value))
-        }
-        return KTable(
-            graph: graph, node: id, output: output, keySerde: windowedKey, valueSerde: value, store: state,
-            sources: input.sources)
+        let retention = grouped.stream.graph.checkWindows(windows, retention: settings.retention?.milliseconds)
+        return grouped.aggregation(
+            prefix, settings, value, named,
+            kind: .window(retention: retention, size: windows.size, retainsDuplicates: false, timestamped: true),
+            rowKey: { .timeWindowed($0, size: windows.size) }, input: { input(WindowedAggregation($0, windows)) })
     }
 }
 

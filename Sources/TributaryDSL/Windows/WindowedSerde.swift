@@ -8,7 +8,8 @@ extension Serde {
     public static func timeWindowed<Key>(_ inner: Serde<Key>, size: Int64) -> Serde<Windowed<Key>>
     where Value == Windowed<Key> {
         Serde<Windowed<Key>>(
-            name: "timeWindowed:\(inner.name),\(size)", size: inner.windowedSize, keys: .windowed,
+            name: TimeWindowedName(inner: inner.name, size: size).description, size: inner.windowedSize,
+            keys: .windowed,
             decode: { bytes in
                 let count = bytes.byteCount - 8
                 guard count >= 0, let start = bytes.integer(at: count, as: Int64.self) else {
@@ -31,4 +32,31 @@ extension Serde {
         case .unknown: .unknown
         }
     }
+}
+
+/// The name of a serde of keys in windows of time: says how to read them to who knows only the name, as of a store's serdes.
+public struct TimeWindowedName: Sendable, Hashable, CustomStringConvertible {
+    /// The name of the keys' own serde.
+    public var inner: String
+    /// The windows' size, ms.
+    public var size: Int64
+
+    private static let prefix = "timeWindowed:"
+
+    /// Makes a name.
+    public init(inner: String, size: Int64) {
+        self.inner = inner
+        self.size = size
+    }
+
+    /// Reads a name; nil if it is another serde's.
+    public init?(_ name: String) {
+        guard name.hasPrefix(Self.prefix), let comma = name.lastIndex(of: ","),
+            let size = Int64(name[name.index(after: comma)...])
+        else { return nil }
+        self.init(inner: String(name[..<comma].dropFirst(Self.prefix.count)), size: size)
+    }
+
+    /// The name.
+    public var description: String { "\(Self.prefix)\(inner),\(size)" }
 }

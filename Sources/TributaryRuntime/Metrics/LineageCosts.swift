@@ -158,11 +158,11 @@ private final class CostProbe {
         for number in 0..<entries {
             makeKey(number)
             let key = key.bytes
-            let exists = try cached.read(key)
+            let row = try cached.read(key)
             let meta = RecordMeta(
                 key: key, hasKey: true, keyIsStale: false, timestamp: 1, origin: .none, headers: RawSpan.empty,
                 lineage: recorder.current.span)
-            _ = try cached.writeAggregate(key, value.span.bytes, exists: exists, meta)
+            _ = try cached.writeAggregate(key, value.span.bytes, after: row, meta)
         }
     }
 

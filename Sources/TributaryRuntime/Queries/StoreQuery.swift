@@ -127,7 +127,7 @@ extension StreamTask {
         defer { recorder.arena.release(to: mark) }
         switch query {
         case .key(let key):
-            guard try store.read(key.span.bytes) else { return [] }
+            guard try store.read(key.span.bytes).exists else { return [] }
             return [row(key, [UInt8](copying: store.value), store.valueTimestamp, store.valueLineage)]
         case .range(let lower, let upper):
             return try rows(store.scan(from: lower?.span.bytes, through: upper?.span.bytes, reverse: false))

@@ -229,7 +229,7 @@ final class StoreCache {
     /// Whether an entry that was looked up before is still that of the key.
     @inline(__always)
     func isEntry(_ index: Int32, of key: RawSpan) -> Bool {
-        index >= 0
+        UInt(bitPattern: Int(index)) < UInt(bitPattern: table.value.entries.count)
             && matches(Int(index), key, key.prefixWord(at: 0), key.byteCount > 8 ? key.prefixWord(at: 8) : 0)
     }
 

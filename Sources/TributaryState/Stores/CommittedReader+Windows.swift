@@ -22,16 +22,17 @@ extension CommittedReader {
         let time = saved?.span.bytes.integer(at: 0, as: Int64.self) ?? -1
         let from = max(first, 0, SegmentedStore.earliestVisible(at: time, retention))
         guard from <= last else { return }
-        let bounds = key.map { KeySchema.window.bounds(of: $0, from: from, through: last) }
+        let keys = description.keys
+        let bounds = key.map { keys.bounds(of: $0, from: from, through: last) }
         var goesOn = true
         for table in try tableNames() where goesOn && SegmentedStore.segment(of: table, store: description.name) != nil
         {
             try forEach(table, from: bounds?.low.span.bytes, through: bounds?.high.span.bytes) {
                 (found, envelope) throws(StoreError) in
-                let start = KeySchema.window.time(of: found)
+                let start = keys.time(of: found)
                 guard start >= from, start <= last else { return true }
                 // Longer keys can lie between the two bounds of a shorter one.
-                if let key, found.byteCount != key.count + KeySchema.window.suffixSize { return true }
+                if let key, found.byteCount != key.count + keys.suffixSize { return true }
                 goesOn = try body(found, envelope)
                 return goesOn
             }

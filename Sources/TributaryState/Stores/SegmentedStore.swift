@@ -1,6 +1,6 @@
 internal import TributaryCore
 
-/// The engine side of a window store: one table per segment of time, so that expiry drops whole tables.
+/// The engine side of a store whose rows end with time: one table per segment of time, so that expiry drops whole tables.
 ///
 /// Logical keys are Kafka Streams' (semantics 4.4): key, window start (8 bytes), sequence (4 bytes). Segment width and what is
 /// visible are Kafka Streams' too (semantics 4.2, 4.3): `max(retention / 2, 60 s)`; entries with
@@ -17,10 +17,12 @@ final class SegmentedStore: StoreLayout {
     private(set) var streamTime: Int64 = -1
     private var savedTime: Int64 = -1
 
-    var keys: KeySchema { .window }
+    /// How keys of rows are made, and with them the time that decides a row's segment.
+    let keys: KeySchema
 
-    init(_ store: String, engine: any StateEngine, retention: Int64) throws(StoreError) {
+    init(_ store: String, engine: any StateEngine, keys: KeySchema, retention: Int64) throws(StoreError) {
         self.store = store
+        self.keys = keys
         self.retention = retention
         self.engine = engine
         width = max(retention / 2, 60_000)
@@ -72,7 +74,7 @@ final class SegmentedStore: StoreLayout {
     }
 
     @inline(__always)
-    private func start(of key: RawSpan) -> Int64 { KeySchema.window.time(of: key) }
+    private func start(of key: RawSpan) -> Int64 { keys.time(of: key) }
 
     /// The earliest window start that reads still see.
     var earliestVisible: Int64 {
@@ -86,7 +88,7 @@ final class SegmentedStore: StoreLayout {
     }
 
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
-        let start = KeySchema.window.time(of: key)
+        let start = keys.time(of: key)
         guard start >= earliestVisible, let table = existing(start / width) else {
             envelope.removeAll()
             return false
@@ -106,7 +108,7 @@ final class SegmentedStore: StoreLayout {
     }
 
     func accepts(_ key: RawSpan) -> Bool {
-        let start = KeySchema.window.time(of: key)
+        let start = keys.time(of: key)
         return isPersistent ? start / width >= earliestSegment : start >= earliestVisible
     }
 
@@ -122,7 +124,7 @@ final class SegmentedStore: StoreLayout {
     func owns(_ table: String) -> Bool { Self.segment(of: table, store: store) != nil }
 
     func rebuilt(in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
-        try SegmentedStore(store, engine: engine, retention: retention)
+        try SegmentedStore(store, engine: engine, keys: keys, retention: retention)
     }
 
     /// The table that takes a window; nil if it is too old.
@@ -147,7 +149,7 @@ final class SegmentedStore: StoreLayout {
     private var earliestSegment: Int64 { earliestSegment(at: streamTime) }
 
     func isExpired(_ key: RawSpan, at time: Int64) -> Bool {
-        let start = KeySchema.window.time(of: key)
+        let start = keys.time(of: key)
         if isPersistent { return start / width < earliestSegment(at: time) }
         return time >= 0 && start < time.subtractingSaturated(retention).addingSaturated(1)
     }

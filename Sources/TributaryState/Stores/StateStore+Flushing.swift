@@ -20,7 +20,6 @@ extension StateStore {
     func evict(_ cache: StoreCache) throws {
         // A flush under way keeps its entries; what it adds goes at the next write.
         if state.value.isFlushing { return }
-        state.value.lookedUp = -1
         while cache.budget.usedBytes > cache.budget.limit {
             let index = cache.oldest
             guard index >= 0 else { return }
@@ -96,7 +95,7 @@ extension StateStore {
             state.value.flushedIsDelete = isDelete
             let origin = cache.origin(entry)
             state.value.flushedOrigin = origin
-            let time = isDelete || !description.isTimestamped ? entry.recordTime : entry.timestamp
+            let time = isDelete || !isTimestamped ? entry.recordTime : entry.timestamp
             encodeCell(lineage)
             if keepsHeaders {
                 // The entry's own record goes on, with what it had: nothing of another's, nor of the one being processed.
@@ -113,7 +112,8 @@ extension StateStore {
                     let meta = RecordMeta(
                         key: key.bytes(in: 0..<keySize), hasKey: true, keyIsStale: false, timestamp: time,
                         origin: origin, headers: key.bytes(from: keySize), lineage: held.span)
-                    try onFlush(key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, meta)
+                    try onFlush(
+                        isDelete ? nil : value.bytes, flushesOldValues ? oldValues.value(of: index) : nil, meta)
                 }
             }
             arena.release(to: mark)
@@ -133,12 +133,21 @@ extension StateStore {
         }
     }
 
+    /// Notes what the engine has for an entry before it is overwritten.
+    private func keepOldValue(_ index: Int32, _ key: RawSpan) throws(StoreError) {
+        guard try layout.get(key, into: &peeked.writer) else { return oldValues.note(index, nil) }
+        do throws(EnvelopeError) { oldValues.note(index, try EnvelopeView(peeked.bytes).payload) } catch {
+            throw StoreError(.corrupt, "\(error)", store: name, key: key.hexadecimal)
+        }
+    }
+
     private func writeSorted(_ key: ByteBuffer, _ value: ByteBuffer) throws {
         let mark = arena.mark
         let time = layout.streamTime
         var hasRefused = false
         recorder.pause()
         sorter.value.removeAll()
+        if flushesOldValues { oldValues.removeAll() }
         for place in 0..<cache.takenCount {
             let index = cache.taken(place)
             sorter.value.append(word: cache.entry(index).first, index: UInt32(index))
@@ -156,6 +165,7 @@ extension StateStore {
             cache.copyValue(index, into: &value.writer)
             encodeCell(lineage)
             if keepsHeaders { encodeHeaders(ofEntry: index) }
+            if flushesOldValues { try keepOldValue(index, key.bytes) }
             try timed(index) {
                 let isTaken = try writeEngine(
                     key.bytes, entry.isDelete ? nil : value.bytes, timestamp: entry.timestamp,

@@ -147,6 +147,7 @@ extension StateStore {
 
     /// What a cursor's value, left in the store's buffer, says.
     func row(_ key: [UInt8]) throws(StoreError) -> StoreRow {
+        state.value.walked &+= 1
         try decode(key.span.bytes)
         return StoreRow(
             key: key, value: [UInt8](copying: value), timestamp: valueTimestamp, lineage: valueLineage)
@@ -208,6 +209,7 @@ extension StateStore {
     /// Nil if there is none.
     public func grave(_ key: RawSpan) throws(StoreError) -> (timestamp: Int64, lineage: Lineage)? {
         guard let graves, try graves.get(key, into: &found.writer) else { return nil }
+        state.value.walked &+= 1
         try decode(key)
         return (valueTimestamp, valueLineage)
     }

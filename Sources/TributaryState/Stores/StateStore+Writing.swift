@@ -9,15 +9,17 @@ extension StateStore {
     /// - Parameters:
     ///   - key: the row's key.
     ///   - value: the aggregate; nil deletes.
-    ///   - exists: whether the last ``read(_:)``, which was of this key, found a row.
+    ///   - read: what ``read(_:)`` of this key found. If the store has been read or written since, the row is read again.
     ///   - window: start and end, for the span.
     ///   - meta: of the record that causes the write.
     /// - Returns: the value's timestamp. Its lineage is ``writtenLineage``.
     @inline(__always)
     public func writeAggregate(
-        _ key: RawSpan, _ value: RawSpan?, exists: Bool, window: (start: Int64, end: Int64)? = nil,
+        _ key: RawSpan, _ value: RawSpan?, after read: RowHandle, window: (start: Int64, end: Int64)? = nil,
         _ meta: borrowing RecordMeta
     ) throws -> Int64 {
+        let read = isCurrent(read) ? read : try readAgain(key)
+        let exists = read.exists
         let timestamp = exists ? max(meta.timestamp, state.value.timestamp) : meta.timestamp
         if exists { passHeaders(to: meta.origin) }
         guard isCached else {
@@ -29,17 +31,17 @@ extension StateStore {
         }
         let row = exists ? state.value.lineageFrom : -1
         guard keepsLineage else {
-            _ = putCached(key, value, timestamp: timestamp, meta)
+            _ = putCached(key, value, read.entry, timestamp: timestamp, meta)
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
             return timestamp
         }
         guard recorder.makesSpan(meta.lineage.context) else {
-            putAggregate(key, value, timestamp: timestamp, row: row, exists: exists, meta.lineage.context, meta)
+            putAggregate(key, value, read, timestamp: timestamp, row: row, meta.lineage.context, meta)
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
             return timestamp
         }
         let span = beginWrite(value, link: .previous, row: exists ? rowContext : nil, window: window, meta)
-        putAggregate(key, value, timestamp: timestamp, row: row, exists: exists, span.context, meta)
+        putAggregate(key, value, read, timestamp: timestamp, row: row, span.context, meta)
         try endCachedWrite(span)
         return timestamp
     }
@@ -47,14 +49,14 @@ extension StateStore {
     /// Puts an aggregate into the cache, its cell made of the record's and that of the row that was read from entry `row` (-1: none).
     @inline(__always)
     private func putAggregate(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, row: Int32, exists: Bool, _ context: TraceContext,
+        _ key: RawSpan, _ value: RawSpan?, _ read: RowHandle, timestamp: Int64, row: Int32, _ context: TraceContext,
         _ meta: borrowing RecordMeta
     ) {
         // What was read in no entry (a window's row, which stays out of the cache) is added before it is written.
-        let index = putCached(key, value, timestamp: timestamp, meta)
+        let index = putCached(key, value, read.entry, timestamp: timestamp, meta)
         cache.setContext(index, context)
         guard keepsCells else { return }
-        if !exists {
+        if !read.exists {
             cache.setCell(index, meta.lineage.cell)
         } else if row == index || (row >= 0 && row == state.value.replaced) {
             cache.addCell(index, meta.lineage.cell)
@@ -89,7 +91,7 @@ extension StateStore {
         recorder.end(span)
     }
 
-    /// The lineage to forward after ``writeAggregate(_:_:exists:window:_:)``, where there is no cache.
+    /// The lineage to forward after ``writeAggregate(_:_:after:window:_:)``, where there is no cache.
     public var writtenLineage: Lineage { state.value.written }
 
     /// Writes a value (nil: deletes), and returns the lineage that the operator forwards: the write's own context and `cell`.
@@ -97,6 +99,7 @@ extension StateStore {
     /// - Parameters:
     ///   - key: the row's key.
     ///   - value: the value; nil deletes.
+    ///   - read: what a ``read(_:)`` found, which spares looking the key up once more if it was of this key and the last.
     ///   - timestamp: of the value, ms.
     ///   - cell: what the new value came from.
     ///   - link: how the row that was there is used, if there was one.
@@ -106,17 +109,18 @@ extension StateStore {
     ///   - meta: of the record that causes the write.
     @inline(__always)
     public func write(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, cell: Cell, link: LinkType, row: TraceContext?,
-        window: (start: Int64, end: Int64)? = nil, parentIsTrigger: Bool = false, _ meta: borrowing RecordMeta
+        _ key: RawSpan, _ value: RawSpan?, after read: RowHandle = .none, timestamp: Int64, cell: Cell, link: LinkType,
+        row: TraceContext?, window: (start: Int64, end: Int64)? = nil, parentIsTrigger: Bool = false,
+        _ meta: borrowing RecordMeta
     ) throws -> Lineage {
         if recorder.makesSpan(meta.lineage.context) {
             let span = beginWrite(
                 value, link: link, row: row, window: window, parentIsTrigger: parentIsTrigger, meta)
-            return try write(key, value, timestamp: timestamp, cell: cell, span, meta)
+            return try write(key, value, read, timestamp: timestamp, cell: cell, span, meta)
         }
         let lineage = Lineage(context: meta.lineage.context, cell: cell)
         if isCached {
-            cache.setLineage(putCached(key, value, timestamp: timestamp, meta), lineage)
+            cache.setLineage(putCached(key, value, entry(of: read), timestamp: timestamp, meta), lineage)
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
         } else {
             if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
@@ -128,12 +132,12 @@ extension StateStore {
     /// A write whose span has begun.
     @inline(never)
     private func write(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, cell: Cell, _ span: SpanRecord,
+        _ key: RawSpan, _ value: RawSpan?, _ read: RowHandle, timestamp: Int64, cell: Cell, _ span: SpanRecord,
         _ meta: borrowing RecordMeta
     ) throws -> Lineage {
         let lineage = Lineage(context: span.context, cell: cell)
         if isCached {
-            cache.setLineage(putCached(key, value, timestamp: timestamp, meta), lineage)
+            cache.setLineage(putCached(key, value, entry(of: read), timestamp: timestamp, meta), lineage)
             try endCachedWrite(span)
             return lineage
         }
@@ -149,11 +153,13 @@ extension StateStore {
     }
 
     /// Puts a value into the cache and returns its entry, whose lineage is for the caller to set.
+    ///
+    /// `entry` is the key's where a read that still counts found it; -1 for none.
     @inline(__always)
     func putCached(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ meta: borrowing RecordMeta
+        _ key: RawSpan, _ value: RawSpan?, _ entry: Int32, timestamp: Int64, _ meta: borrowing RecordMeta
     ) -> Int32 {
-        var index = state.value.lookedUp
+        var index = entry
         state.value.lineageFrom = -1
         if !cache.isEntry(index, of: key) { index = lookUp(key) }
         if state.value.isFlushing && cache.isTaken(index) { index = replaceTaken(index, of: key) }
@@ -171,7 +177,6 @@ extension StateStore {
     @inline(never)
     private func replaceTaken(_ index: Int32, of key: RawSpan) -> Int32 {
         state.value.replaced = index
-        state.value.lookedUp = -1
         return cache.replaceTaken(index, of: key)
     }
 
@@ -192,7 +197,7 @@ extension StateStore {
         encodeCell(lineage)
         do {
             if try !writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage) { onExpired?() }
-            try log(key, value, timestamp: value == nil || !description.isTimestamped ? recordTime : timestamp, lineage)
+            try log(key, value, timestamp: value == nil || !isTimestamped ? recordTime : timestamp, lineage)
         } catch {
             throw failed(by: error)
         }

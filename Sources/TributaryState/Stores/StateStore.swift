@@ -18,9 +18,11 @@ public final class StateStore {
     public let isCached: Bool
     /// The store's name.
     public var name: String { description.name }
-    /// Called for each entry of a flush, in the order of the last writes, with the key, the new value (nil: a delete) and the
-    /// metadata to forward; set by the operator that owns the store.
-    public var onFlush: ((RawSpan, RawSpan?, borrowing RecordMeta) throws -> Void)?
+    /// Called for each entry of a flush, in the order of the last writes, with the new value (nil: a delete), the old one (nil:
+    /// none, or not asked for) and the metadata to forward, which has the row's key; set by the operator that owns the store.
+    public var onFlush: ((RawSpan?, RawSpan?, borrowing RecordMeta) throws -> Void)?
+    /// Whether ``onFlush`` gets old values: what the engine had before the flush.
+    public var flushesOldValues = false
     /// Counts writes that the store refused because they are too old.
     public var onExpired: (() -> Void)?
     /// Says where a failure of ``flush()``, or of making room, happened: called while the row is at hand, gives what is thrown.
@@ -48,7 +50,7 @@ public final class StateStore {
     /// Where the row lies that is being flushed.
     var flushBuffers: (key: ByteBuffer, value: ByteBuffer)?
     let operations: Operations
-    let timestampSize: Int
+    let isTimestamped: Bool
     let keepsCells: Bool
     let keepsLineage: Bool
     let keepsHeaders: Bool
@@ -78,8 +80,6 @@ public final class StateStore {
         var flushedIsDelete = false
         var flushedOrigin = RecordOrigin.none
         var sequence: UInt32 = 0
-        // What the last read looked up, for the write that follows.
-        var lookedUp: Int32 = -1
         // The entry that the last write to a row of a flush under way left to the flush.
         var replaced: Int32 = -1
         var fetched = false
@@ -91,6 +91,7 @@ public final class StateStore {
         var writes: Int64 = 0
         var deletes: Int64 = 0
         var ranges: Int64 = 0
+        var walked: Int64 = 0  // rows and graves that were looked at otherwise
         var flushed: Int64 = 0
         var evictions: Int64 = 0
         var lineageBytes: Int64 = 0
@@ -106,6 +107,8 @@ public final class StateStore {
     let rowHeaders = ByteBuffer()
     let entryHeaders = ByteBuffer()
     let sorter = Owned(RadixSorter())
+    // What the engine had for the entries that are being flushed.
+    let oldValues = OldValues()
     // The number of each cached entry's prepared span during a flush; -1 for none.
     let flushSpans = Owned(FlatArray<Int32>(repeating: -1, count: 0))
 
@@ -131,21 +134,22 @@ public final class StateStore {
         self.changelog = changelog
         self.topics = topics
         self.flushes = flushes
-        layout = try description.layout(in: engine)
+        let traits = description.kind.traits
+        layout = try traits.layout(description.name, in: engine)
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
         let gravesName = description.name + ".graves"
         var keepsGraves = !description.retainsDuplicates
         if recorder.mode == .off && keepsGraves { keepsGraves = try engine.tableNames().contains(gravesName) }
         graves = keepsGraves ? try engine.table(gravesName) : nil
         let hasGraves = try graves?.count() ?? 0 > 0
-        timestampSize = description.isTimestamped ? 8 : 0
+        isTimestamped = traits.isTimestamped
         isCached = description.isCached && budget != nil
         keepsCells = recorder.mode == .cells
         keepsLineage = recorder.mode != .off
         keepsHeaders = recorder.propagatesHeaders
         keepsReads = layout.keys == .plain
         cache = StoreCache(
-            budget: budget ?? CacheBudget(limit: 0), recorder: recorder, timestampSize: timestampSize)
+            budget: budget ?? CacheBudget(limit: 0), recorder: recorder, timestampSize: isTimestamped ? 8 : 0)
         func operation(_ name: String) -> Int32 {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
@@ -153,7 +157,7 @@ public final class StateStore {
                     AttributeNames.dbSystemName: .string("tributary"),
                     AttributeNames.dbCollectionName: .string(description.name),
                     AttributeNames.dbOperationName: .string(name),
-                    AttributeNames.storeType: .string(description.kind.attribute),
+                    AttributeNames.storeType: .string("\(traits.attribute)"),
                 ]) { $1 })
         }
         operations = Operations(
@@ -175,17 +179,16 @@ public final class StateStore {
 
     /// Reads a key's value into the store's own buffer: ``value``, ``valueTimestamp`` and ``valueLineage`` until the next read.
     ///
-    /// - Returns: whether there is a value.
+    /// - Returns: whether there is a value, and what a write that goes on from it needs.
     @inline(__always)
-    public func read(_ key: RawSpan) throws -> Bool {
+    public func read(_ key: RawSpan) throws -> RowHandle {
         state.value.gets &+= 1
-        guard isCached else { return try readInner(key) }
+        guard isCached else { return handle(-1, exists: try readInner(key)) }
         let probe = StoreCache.probe(key)
         let index = cache.find(key, probe)
-        state.value.lookedUp = index
         if index >= 0 {
             state.value.fetched = cache.fetchLineage(index)
-            return readCached(index)
+            return handle(index, exists: readCached(index))
         }
         return try readThrough(key, probe)
     }
@@ -202,10 +205,10 @@ public final class StateStore {
 
     // What is kept becomes a clean entry.
     @inline(never)
-    func readThrough(_ key: RawSpan, _ probe: StoreCache.Probe) throws -> Bool {
+    func readThrough(_ key: RawSpan, _ probe: StoreCache.Probe) throws -> RowHandle {
         state.value.misses &+= 1
-        guard try readInner(key) else { return false }
-        if !keepsReads { return true }
+        guard try readInner(key) else { return handle(-1, exists: false) }
+        if !keepsReads { return handle(-1, exists: true) }
         if keepsHeaders { copyRowHeaders() }
         var index = cache.insert(key, probe)
         cache.set(
@@ -213,13 +216,11 @@ public final class StateStore {
             headers: keepsHeaders ? entryHeaders.bytes : RawSpan.empty, charge: 0)
         cache.noteClean(index)
         cache.setLineage(index, state.value.lineage)
-        state.value.lookedUp = index
-        guard cache.budget.usedBytes > cache.budget.limit else { return true }
+        guard cache.budget.usedBytes > cache.budget.limit else { return handle(index, exists: true) }
         // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
         try evict(cache)
         index = cache.find(key, probe)
-        state.value.lookedUp = index
-        return index >= 0 ? readCached(index) : try readInner(key)
+        return handle(index, exists: index >= 0 ? readCached(index) : try readInner(key))
     }
 
     /// The context of a row's write, for a link: `TraceContext.none` if it has none, nil if there is no row.
@@ -359,10 +360,10 @@ public final class StateStore {
 
     /// Makes the span of a read that found nothing.
     @inline(__always)
-    public func missSpan(_ parent: TraceContext) {
+    public func missSpan(_ read: RowHandle, _ parent: TraceContext) {
         guard recorder.makesSpan(parent) else { return }
         _ = recorder.span(
-            operations.get, parent: parent, times: readTimes(isCached: isCached && state.value.lookedUp >= 0))
+            operations.get, parent: parent, times: readTimes(isCached: read.entry >= 0))
     }
 
     /// Opens a walk, with a span over that; the rows come when they are asked for.

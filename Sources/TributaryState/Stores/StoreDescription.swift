@@ -10,9 +10,6 @@ public struct StoreDescription: Sendable, Hashable {
         case timestampedKeyValue
         /// Values by key and window start; entries older than `retention` (ms of stream time) go.
         case window(retention: Int64, size: Int64, retainsDuplicates: Bool, timestamped: Bool)
-
-        /// What spans say: `kv`, `window`.
-        var attribute: String { if case .window = self { "window" } else { "kv" } }
     }
 
     /// The name, unique in the topology.
@@ -49,43 +46,36 @@ public struct StoreDescription: Sendable, Hashable {
     ///
     /// Stores with different identities can't read each other's rows.
     public var identity: String {
-        let rows =
-            switch kind {
-            case .keyValue: "keyValue"
-            case .timestampedKeyValue: "timestampedKeyValue"
-            case .window(let retention, let size, let duplicates, let timestamped):
-                "window retention=\(retention) size=\(size) duplicates=\(duplicates ? 1 : 0) timestamped=\(timestamped ? 1 : 0)"
-            }
+        let traits = kind.traits
+        var rows = "\(traits.name)"
+        if let retention = traits.retention {
+            rows += " retention=\(retention)"
+            if let size = traits.windowSize { rows += " size=\(size)" }
+            rows += " duplicates=\(traits.retainsDuplicates ? 1 : 0) timestamped=\(traits.isTimestamped ? 1 : 0)"
+        }
         return "1 \(rows) \(serdes)"
     }
 
     /// How long entries are kept, ms of stream time; nil for stores without retention.
-    public var retention: Int64? {
-        if case .window(let retention, _, _, _) = kind { retention } else { nil }
-    }
+    public var retention: Int64? { kind.traits.retention }
+
+    /// The size of the windows that rows are of, ms; nil where they are of none.
+    public var windowSize: Int64? { kind.traits.windowSize }
 
     /// How the keys of its rows are made.
-    public var keys: KeySchema { if case .window = kind { .window } else { .plain } }
+    public var keys: KeySchema { kind.traits.keys }
 
     /// Whether entries of one key and window are kept side by side, each under a number of its own.
-    public var retainsDuplicates: Bool {
-        if case .window(_, _, let duplicates, _) = kind { duplicates } else { false }
-    }
+    public var retainsDuplicates: Bool { kind.traits.retainsDuplicates }
 
     /// Whether values carry the timestamp of the record that made them.
-    public var isTimestamped: Bool {
-        switch kind {
-        case .keyValue: false
-        case .timestampedKeyValue: true
-        case .window(_, _, _, let timestamped): timestamped
-        }
-    }
+    public var isTimestamped: Bool { kind.traits.isTimestamped }
 
     /// `cleanup.policy` and `retention.ms` of the changelog as Kafka Streams sets them (semantics 5.10), and the user's over them.
     public var changelogConfiguration: [String: String] {
         var settings = ["cleanup.policy": "compact", "message.timestamp.type": "CreateTime"]
-        if case .window(let retention, _, let duplicates, _) = kind {
-            settings["cleanup.policy"] = duplicates ? "delete" : "compact,delete"
+        if let retention {
+            settings["cleanup.policy"] = retainsDuplicates ? "delete" : "compact,delete"
             let day: Int64 = 86_400_000
             settings["retention.ms"] = String(retention.addingSaturated(day))
         }

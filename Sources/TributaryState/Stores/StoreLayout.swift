@@ -2,7 +2,7 @@ internal import TributaryCore
 
 /// How a store's rows lie in an engine: which tables there are, which of them has a key, and what goes when time goes on.
 ///
-/// A kind of store has one type that conforms, named in ``StoreDescription/layout(in:)``.
+/// A kind of store has one type that conforms, made in ``StoreTraits/layout(_:in:)``.
 protocol StoreLayout: AnyObject {
     /// How keys of rows are made.
     var keys: KeySchema { get }
@@ -39,16 +39,6 @@ protocol StoreLayout: AnyObject {
     func reload() throws(StoreError)
     /// Keeps what is known beside the rows; called before each commit of the engine.
     func prepareCommit() throws(StoreError)
-}
-
-extension StoreDescription {
-    /// Lays the store's rows out in an engine.
-    func layout(in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
-        switch kind {
-        case .keyValue, .timestampedKeyValue: TableStore(name, try engine.table(name))
-        case .window(let retention, _, _, _): try SegmentedStore(name, engine: engine, retention: retention)
-        }
-    }
 }
 
 /// One table of the engine: rows stay until they are deleted.

@@ -1,0 +1,121 @@
+public import TributaryCore
+public import TributaryLineage
+public import TributaryState
+
+/// An aggregation's store of one task: reads the old aggregate, writes the new one, forwards what isn't cached.
+@usableFromInline
+final class AggregateStore<Key, Aggregate> {
+    @usableFromInline let store: StateStore
+    @usableFromInline let value: Serde<Aggregate>
+    @usableFromInline let forwarder: TableForwarder<Key, Aggregate>
+    @usableFromInline let user: UserCode
+    @usableFromInline let keys: KeySchema
+    @usableFromInline let isCached: Bool
+    // A flush gives old values itself.
+    @usableFromInline let readsOld: Bool
+    @usableFromInline let nulls: Nullability<Aggregate>?
+    // With a cache nothing is forwarded from here, so that nothing comes back.
+    @usableFromInline let cachedBuffer = ByteBuffer()
+    @usableFromInline let scratch = ScratchBuffer()
+
+    @inlinable
+    init(_ forwarder: TableForwarder<Key, Aggregate>) {
+        self.forwarder = forwarder
+        store = forwarder.store
+        value = forwarder.value
+        user = forwarder.user
+        let keys = store.description.keys
+        self.keys = keys
+        isCached = store.isCached
+        readsOld = forwarder.sendsOld && !isCached
+        nulls = forwarder.value.nullability
+        let forward = forwarder.ofBytes()
+        // A row's key may have more in it than that of the record that goes on.
+        store.onFlush =
+            keys == .plain
+            ? forward : { new, old, meta in try forward(new, old, meta.with(key: keys.recordBytes(of: meta.key))) }
+    }
+
+    /// Brings one row up to date, and forwards it unless a flush will.
+    ///
+    /// - Parameters:
+    ///   - row: the row's key.
+    ///   - window: the row's, for spans.
+    ///   - key: the table's key; nil if nobody decoded it.
+    ///   - meta: of the record.
+    ///   - initial: the aggregate before the first record; nil where there is none.
+    ///   - step: makes the next aggregate; told whether there is one yet, which is then ``old(_:)``.
+    /// - Returns: false if something threw and the handler lets the record pass.
+    @inlinable
+    @inline(__always)
+    func update(
+        _ row: RawSpan, window: (start: Int64, end: Int64)?, _ key: () -> Key?, _ meta: borrowing RecordMeta,
+        initial: () -> Aggregate?, _ step: (_ exists: Bool, _ row: RawSpan) throws -> Aggregate
+    ) throws -> Bool {
+        let result: Aggregate
+        var old: Aggregate?
+        let read: RowHandle
+        do {
+            read = try store.read(row)
+            if read.exists { store.previousSpan(meta) }
+            if readsOld { old = read.exists ? try self.old(row) : initial() }
+            result = try step(read.exists, row)
+            if isCached {
+                _ = try write(row, result, into: cachedBuffer, after: read, window: window, meta)
+                return true
+            }
+        } catch {
+            try user.failed(error, meta)
+            return false
+        }
+        let buffer = scratch.take()
+        defer { scratch.give(buffer) }
+        let isNull: Bool
+        let time: Int64
+        do {
+            (isNull, time) = try write(row, result, into: buffer, after: read, window: window, meta)
+        } catch {
+            try user.failed(error, meta)
+            return false
+        }
+        let lineage = CollectionOfOne(store.writtenLineage)
+        let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, lineage.span)
+        try forwarder.send(key, isNull ? nil : result, bytes: isNull ? nil : buffer.bytes, old: old, changed)
+        return true
+    }
+
+    /// Writes the next aggregate; one that is null deletes the row.
+    @inlinable
+    @inline(__always)
+    func write(
+        _ row: RawSpan, _ aggregate: Aggregate, into buffer: ByteBuffer, after read: RowHandle,
+        window: (start: Int64, end: Int64)?, _ meta: borrowing RecordMeta
+    ) throws -> (isNull: Bool, timestamp: Int64) {
+        if let nulls, nulls.isNull(aggregate) {
+            return (true, try store.writeAggregate(row, nil, after: read, window: window, meta))
+        }
+        buffer.writer.removeAll()
+        try value.encode(aggregate, &buffer.writer)
+        return (false, try store.writeAggregate(row, buffer.bytes, after: read, window: window, meta))
+    }
+
+    /// The aggregate of the row that was read last.
+    @inlinable
+    @inline(__always)
+    func old(_ row: RawSpan) throws -> Aggregate { try store.decodedValue(value, key: row) }
+}
+
+extension AggregateStore where Aggregate == Int64 {
+    /// The count of the row that was read last.
+    @inlinable
+    @inline(__always)
+    func oldCount(_ row: RawSpan) throws -> Int64 {
+        let bytes = store.value
+        guard bytes.byteCount == 8, let count = bytes.integer(at: 0, as: Int64.self) else { throw noCount(row) }
+        return count
+    }
+
+    @inline(never)
+    @usableFromInline
+    func noCount(_ row: RawSpan) -> StoreError { store.malformed("a count has 8 bytes", key: row) }
+}

@@ -1,0 +1,59 @@
+public import TributaryCore
+public import TributaryLineage
+
+/// An aggregation by key in windows of time: a row for each open window of a record.
+@usableFromInline
+final class WindowedAggregation<Key, Aggregate>: Aggregation {
+    @usableFromInline let rows: AggregateStore<Windowed<Key>, Aggregate>
+    @usableFromInline let windows: TimeWindows
+    // The key in the store: the record's, the window's start, a sequence number.
+    @usableFromInline let scratch = ScratchBuffer()
+    // The greatest timestamp seen, ms.
+    @usableFromInline let time = Owned(Int64(-1))
+    // Null values count in windows, where the type has one.
+    @inlinable static var takesNulls: Bool { true }
+
+    @inlinable
+    init(_ rows: AggregateStore<Windowed<Key>, Aggregate>, _ windows: TimeWindows) {
+        self.rows = rows
+        self.windows = windows
+    }
+
+    @inlinable
+    @inline(__always)
+    func update(
+        _ key: Key?, _ meta: borrowing RecordMeta, initial: () -> Aggregate?,
+        _ step: (_ exists: Bool, _ row: RawSpan) throws -> Aggregate
+    ) throws {
+        guard meta.hasKey else { return rows.user.dropped(.nullKey, meta) }
+        time.value = max(time.value, meta.timestamp)
+        let close = time.value.subtractingSaturated(windows.grace)
+        let row = scratch.take()
+        defer { scratch.give(row) }
+        var start = windows.firstStart(of: meta.timestamp)
+        var isOpen = start <= meta.timestamp
+        while isOpen {
+            let end = start.addingReportingOverflow(windows.size)
+            // Behind the last start that there is comes none.
+            let following = start.addingReportingOverflow(windows.advance)
+            defer {
+                start = following.partialValue
+                isOpen = !following.overflow && start <= meta.timestamp
+            }
+            // A window that ends behind the greatest time is never over.
+            guard end.overflow || end.partialValue > close else {
+                rows.user.dropped(.expired, meta)
+                continue
+            }
+            row.writer.removeAll()
+            row.writer.append(meta.key)
+            row.writer.append(bigEndian: start)
+            row.writer.append(bigEndian: UInt32(0))
+            let window = Window(start: start, end: windows.end(ofStart: start))
+            let isDone = try rows.update(
+                row.bytes, window: (window.start, window.end), { key.map { Windowed(key: $0, window: window) } }, meta,
+                initial: initial, step)
+            guard isDone else { return }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+internal import TributaryCore
+
+/// What kinds of stores differ in: the only place that looks at the kind.
+///
+/// A new kind is one case of ``StoreDescription/Kind`` and one here; if its rows lie in the engine in a way of their own, also one
+/// type that conforms to ``StoreLayout``, made in ``layout(_:in:)``.
+struct StoreTraits {
+    /// The kind in a store's identity, where its numbers follow if it has any.
+    var name: StaticString
+    /// What spans say: `kv`, `window`.
+    var attribute: StaticString = "kv"
+    /// How the keys of its rows are made.
+    var keys = KeySchema.plain
+    /// How long rows are kept, ms of stream time; nil for ever.
+    var retention: Int64?
+    /// The size of the windows that rows are of, ms; nil where they are of none, or of windows of any size.
+    var windowSize: Int64?
+    /// Whether rows of one key and window are kept side by side.
+    var retainsDuplicates = false
+    /// Whether values carry the timestamp of the record that made them.
+    var isTimestamped = false
+
+    /// Lays the rows of a store of this kind out in an engine.
+    func layout(_ store: String, in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
+        guard let retention else { return TableStore(store, try engine.table(store)) }
+        return try SegmentedStore(store, engine: engine, keys: keys, retention: retention)
+    }
+}
+
+extension StoreDescription.Kind {
+    var traits: StoreTraits {
+        switch self {
+        case .keyValue: StoreTraits(name: "keyValue")
+        case .timestampedKeyValue: StoreTraits(name: "timestampedKeyValue", isTimestamped: true)
+        case .window(let retention, let size, let duplicates, let timestamped):
+            StoreTraits(
+                name: "window", attribute: "window", keys: .window, retention: retention, windowSize: size,
+                retainsDuplicates: duplicates, isTimestamped: timestamped)
+        }
+    }
+}
