@@ -14,6 +14,7 @@ final class AggregateStore<Key, Aggregate> {
     // A flush gives old values itself.
     @usableFromInline let readsOld: Bool
     @usableFromInline let nulls: Nullability<Aggregate>?
+    @usableFromInline let decoded: DecodedRows<Aggregate>?
     // With a cache nothing is forwarded from here, so that nothing comes back.
     @usableFromInline let cachedBuffer = ByteBuffer()
     @usableFromInline let scratch = ScratchBuffer()
@@ -29,6 +30,7 @@ final class AggregateStore<Key, Aggregate> {
         isCached = store.isCached
         readsOld = forwarder.sendsOld && !isCached
         nulls = forwarder.value.nullability
+        decoded = DecodedRows.of(forwarder.store, forwarder.value)
         let forward = forwarder.ofBytes()
         // A row's key may have more in it than that of the record that goes on.
         store.onFlush =
@@ -44,13 +46,13 @@ final class AggregateStore<Key, Aggregate> {
     ///   - key: the table's key; nil if nobody decoded it.
     ///   - meta: of the record.
     ///   - initial: the aggregate before the first record; nil where there is none.
-    ///   - step: makes the next aggregate; told whether there is one yet, which is then ``old(_:)``.
+    ///   - step: makes the next aggregate; gets what was read, whose aggregate is ``old(_:_:)`` if it exists.
     /// - Returns: false if something threw and the handler lets the record pass.
     @inlinable
     @inline(__always)
     func update(
         _ row: RawSpan, window: (start: Int64, end: Int64)?, _ key: () -> Key?, _ meta: borrowing RecordMeta,
-        initial: () -> Aggregate?, _ step: (_ exists: Bool, _ row: RawSpan) throws -> Aggregate
+        initial: () -> Aggregate?, _ step: (_ read: RowHandle, _ row: RawSpan) throws -> Aggregate
     ) throws -> Bool {
         let result: Aggregate
         var old: Aggregate?
@@ -58,10 +60,11 @@ final class AggregateStore<Key, Aggregate> {
         do {
             read = try store.read(row)
             if read.exists { store.previousSpan(meta) }
-            if readsOld { old = read.exists ? try self.old(row) : initial() }
-            result = try step(read.exists, row)
+            if readsOld { old = read.exists ? try self.old(read, row) : initial() }
+            result = try step(read, row)
             if isCached {
-                _ = try write(row, result, into: cachedBuffer, after: read, window: window, meta)
+                let (isNull, _) = try write(row, result, into: cachedBuffer, after: read, window: window, meta)
+                if let decoded, !isNull { decoded.hold(result, store.writtenEntry(of: row)) }
                 return true
             }
         } catch {
@@ -102,7 +105,10 @@ final class AggregateStore<Key, Aggregate> {
     /// The aggregate of the row that was read last.
     @inlinable
     @inline(__always)
-    func old(_ row: RawSpan) throws -> Aggregate { try store.decodedValue(value, key: row) }
+    func old(_ read: RowHandle, _ row: RawSpan) throws -> Aggregate {
+        if let decoded, let known = decoded.take(store.cachedEntry(of: read)) { return known }
+        return try store.decodedValue(value, key: row)
+    }
 }
 
 extension AggregateStore where Aggregate == Int64 {

@@ -1,5 +1,6 @@
 public import TributaryCore
 public import TributaryLineage
+public import TributaryState
 
 /// An aggregation of one task: the rows of its store that a record changes.
 ///
@@ -23,10 +24,10 @@ protocol Aggregation<Key, RowKey, Aggregate> {
     ///   - key: the record's key; nil if nobody decoded it.
     ///   - meta: the record's.
     ///   - initial: the aggregate before the first record; nil where the first value is the first aggregate.
-    ///   - step: makes the next aggregate of a row: gets whether there is one yet, which is then `rows.old(_:)`, and its key.
+    ///   - step: makes the next aggregate of a row: gets what was read, whose aggregate is `rows.old(_:_:)` if it exists, and its key.
     func update(
         _ key: Key?, _ meta: borrowing RecordMeta, initial: () -> Aggregate?,
-        _ step: (_ exists: Bool, _ row: RawSpan) throws -> Aggregate
+        _ step: (_ read: RowHandle, _ row: RawSpan) throws -> Aggregate
     ) throws
 }
 
@@ -43,8 +44,8 @@ extension Aggregation {
         @inline(__always)
         func one(_ key: Key?, _ value: Aggregate, _ meta: borrowing RecordMeta) throws {
             if !Self.takesNulls, let nulls, nulls.isNull(value) { return skip(meta) }
-            try update(key, meta, initial: { nil }) { exists, row in
-                exists ? try reducer(try rows.old(row), value) : value
+            try update(key, meta, initial: { nil }) { read, row in
+                read.exists ? try reducer(try rows.old(read, row), value) : value
             }
         }
         func none(_ key: Key?, _ meta: borrowing RecordMeta) throws {
@@ -66,8 +67,8 @@ extension Aggregation {
         @inline(__always)
         func one(_ key: Key?, _ value: Value, _ meta: borrowing RecordMeta) throws {
             if !Self.takesNulls, let nulls, nulls.isNull(value) { return skip(meta) }
-            try update(key, meta, initial: initial) { exists, row in
-                var result = exists ? try rows.old(row) : initial()
+            try update(key, meta, initial: initial) { read, row in
+                var result = read.exists ? try rows.old(read, row) : initial()
                 try change(&result, value)
                 return result
             }
@@ -91,8 +92,8 @@ extension Aggregation {
         @inline(__always)
         func one(_ key: Key, _ value: Value, _ meta: borrowing RecordMeta) throws {
             if !Self.takesNulls, let nulls, nulls.isNull(value) { return skip(meta) }
-            try update(key, meta, initial: initial) { exists, row in
-                var result = exists ? try rows.old(row) : initial()
+            try update(key, meta, initial: initial) { read, row in
+                var result = read.exists ? try rows.old(read, row) : initial()
                 try change(&result, key, value)
                 return result
             }
@@ -114,7 +115,7 @@ extension Aggregation where Aggregate == Int64 {
         let countsNull = Self.takesNulls && nulls != nil
         let bytes: (RawSpan?, borrowing RecordMeta) throws -> Void = { content, meta in
             guard content != nil || countsNull else { return skip(meta) }
-            try update(nil, meta, initial: { 0 }) { exists, row in exists ? try rows.oldCount(row) &+ 1 : 1 }
+            try update(nil, meta, initial: { 0 }) { read, row in read.exists ? try rows.oldCount(row) &+ 1 : 1 }
         }
         return NodeInput(
             call: { _, value, meta in
@@ -141,7 +142,7 @@ struct GroupedAggregation<Key, Aggregate>: Aggregation {
     @inline(__always)
     func update(
         _ key: Key?, _ meta: borrowing RecordMeta, initial: () -> Aggregate?,
-        _ step: (_ exists: Bool, _ row: RawSpan) throws -> Aggregate
+        _ step: (_ read: RowHandle, _ row: RawSpan) throws -> Aggregate
     ) throws {
         guard meta.hasKey else { return rows.user.dropped(.nullKey, meta) }
         _ = try rows.update(meta.key, window: nil, { key }, meta, initial: initial, step)

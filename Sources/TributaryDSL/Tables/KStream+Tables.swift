@@ -126,6 +126,7 @@ extension KStream {
             let services = context.services
             let recorder = context.recorder
             let store = try services.store(storeName)
+            let decoded = DecodedRows.of(store, tableSerde)
             let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, services))
             func find(_ key: Key, _ meta: borrowing RecordMeta) throws -> RowHandle {
                 guard let encoder else { return try store.read(meta.key) }
@@ -144,7 +145,15 @@ extension KStream {
                         if row.exists {
                             // Before the closure, so that its time isn't the read's.
                             context = store.readSpan(context, link: .joined, store.valueLineage.context)
-                            joined = try matched(key, left, try store.decodedValue(tableSerde, key: meta.key))
+                            let right: Other
+                            let entry = store.cachedEntry(of: row)
+                            if let decoded, let known = decoded.value(entry) {
+                                right = known
+                            } else {
+                                right = try store.decodedValue(tableSerde, key: meta.key)
+                                if let decoded { decoded.hold(right, entry) }
+                            }
+                            joined = try matched(key, left, right)
                         } else {
                             joined = nil
                         }

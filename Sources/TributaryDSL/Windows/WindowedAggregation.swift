@@ -1,5 +1,6 @@
 public import TributaryCore
 public import TributaryLineage
+public import TributaryState
 
 /// An aggregation by key in windows of time: a row for each open window of a record.
 @usableFromInline
@@ -23,7 +24,7 @@ final class WindowedAggregation<Key, Aggregate>: Aggregation {
     @inline(__always)
     func update(
         _ key: Key?, _ meta: borrowing RecordMeta, initial: () -> Aggregate?,
-        _ step: (_ exists: Bool, _ row: RawSpan) throws -> Aggregate
+        _ step: (_ read: RowHandle, _ row: RawSpan) throws -> Aggregate
     ) throws {
         guard meta.hasKey else { return rows.user.dropped(.nullKey, meta) }
         time.value = max(time.value, meta.timestamp)

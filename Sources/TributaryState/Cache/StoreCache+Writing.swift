@@ -12,6 +12,7 @@ extension StoreCache {
         _ index: Int32, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, source: Int32, offset: Int64,
         headers: RawSpan, charge: Int
     ) {
+        endHeld(index)
         var size = charge &+ Int(table.value.sources[Int(source)].topicSize)
         if let value {
             let count = value.byteCount
@@ -127,6 +128,7 @@ extension StoreCache {
             if keepsLineage { table.value.traces.append(Trace()) }
             if keepsCells { table.value.cells.append(CompactCell()) }
             if keepsFolds { table.value.folds.makeRoom(table.value.entries.count) }
+            if table.value.held.count > 0, table.value.held.count < table.value.entries.count { noteHeld() }
         }
         place(probe.hash, index)
         table.value.live += 1

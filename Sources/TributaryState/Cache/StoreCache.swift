@@ -117,6 +117,8 @@ final class StoreCache {
         // What the flush under way took, in order.
         var taken = FlatArray<Int32>(repeating: 0, count: StoreCache.room)
         var takenCount = 0
+        // Of each entry, whether somebody holds its decoded value; empty where nobody does.
+        var held = FlatArray<Bool>(repeating: false, count: 0)
     }
 
     static let room = 64
@@ -152,6 +154,21 @@ final class StoreCache {
         for index in 0..<table.value.entries.count where table.value.entries[index].keyCount >= 0 {
             budget.used.value -= Int(table.value.entries[index].charged)
         }
+    }
+
+    /// Begins to note which entries' decoded values are held.
+    func noteHeld() { table.value.held.grow(to: max(2 * table.value.entries.count, StoreCache.room), filling: false) }
+
+    @inline(__always)
+    func isHeld(_ index: Int32) -> Bool { table.value.held[Int(index)] }
+
+    @inline(__always)
+    func setHeld(_ index: Int32, _ isHeld: Bool) { table.value.held[Int(index)] = isHeld }
+
+    /// The value of an entry isn't what it was.
+    @inline(__always)
+    func endHeld(_ index: Int32) {
+        if table.value.held.count > Int(index) { table.value.held[Int(index)] = false }
     }
 
     var count: Int { table.value.live }

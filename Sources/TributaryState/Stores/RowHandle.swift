@@ -19,7 +19,7 @@ public struct RowHandle: BitwiseCopyable, Sendable {
 extension StateStore {
     /// Another number after each read and each write.
     @inline(__always)
-    private var version: Int64 { state.value.gets &+ state.value.writes &+ state.value.walked }
+    var version: Int64 { state.value.gets &+ state.value.writes &+ state.value.walked }
 
     /// The handle of the read at hand.
     @inline(__always)

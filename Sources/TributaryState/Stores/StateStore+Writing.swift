@@ -170,6 +170,8 @@ extension StateStore {
             index, value, timestamp: timestamp, recordTime: meta.timestamp, source: cache.source(meta.origin, topics),
             offset: meta.origin.offset, headers: recorder.headers(of: meta),
             charge: meta.headers.isEmpty ? 0 : StateStore.residentSize(ofHeaders: meta.headers))
+        state.value.wroteEntry = index
+        state.value.wroteVersion = version
         return index
     }
 

@@ -57,6 +57,8 @@ public final class StateStore {
     /// Whether what was read stays in the cache (semantics 4.6).
     let keepsReads: Bool
     let state: Owned<State>
+    /// Who holds decoded values of cached rows (``beginHolding(by:)``).
+    public internal(set) var holder: AnyObject?
 
     struct Operations {
         let get: Int32
@@ -82,6 +84,9 @@ public final class StateStore {
         var sequence: UInt32 = 0
         // The entry that the last write to a row of a flush under way left to the flush.
         var replaced: Int32 = -1
+        // The entry of the last write into the cache, and `version` after it.
+        var wroteEntry: Int32 = -1
+        var wroteVersion: Int64 = -1
         var fetched = false
         // When the engine's last read began and ended; 0 where nobody asks.
         var readTimes: (start: Int64, end: Int64) = (0, 0)
