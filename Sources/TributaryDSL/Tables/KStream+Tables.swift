@@ -88,12 +88,14 @@ extension KStream {
     /// used up each time, as in Kafka Streams.
     @inlinable
     func repartitionedForJoin(_ named: String?, key: Serde<Key>?, value: Serde<Value>?) -> KStream<Key, Value> {
-        if named == nil, let again = graph.joinRepartition(of: node) as? KStream<Key, Value> {
+        if named == nil, let again = graph.joinRepartition(of: node) as? JoinRepartition<Key, Value> {
             _ = graph.repartitionNames(nodeName)
-            return again
+            return KStream(
+                graph: graph, node: again.node, output: again.output, keySerde: again.keySerde,
+                valueSerde: again.valueSerde, needsRepartition: false, sources: again.sources)
         }
         let made = repartitioned(named ?? nodeName, key: key, value: value, hasGeneratedName: named == nil)
-        graph.keepJoinRepartition(made, of: node)
+        graph.keepJoinRepartition(JoinRepartition(made), of: node)
         return made
     }
 
@@ -182,6 +184,25 @@ extension KStream {
         return KStream<Key, Result>(
             graph: graph, node: id, output: output, keySerde: key, valueSerde: result, needsRepartition: false,
             sources: input.sources.union(table.sources))
+    }
+}
+
+/// What a stream behind a join's repartition topic is made of: without the graph, which keeps it.
+@usableFromInline
+struct JoinRepartition<Key, Value> {
+    @usableFromInline let node: Int
+    @usableFromInline let output: Output<Key, Value>
+    @usableFromInline let keySerde: Serde<Key>?
+    @usableFromInline let valueSerde: Serde<Value>?
+    @usableFromInline let sources: Set<Int>
+
+    @inlinable
+    init(_ stream: KStream<Key, Value>) {
+        node = stream.node
+        output = stream.output
+        keySerde = stream.keySerde
+        valueSerde = stream.valueSerde
+        sources = stream.sources
     }
 }
 

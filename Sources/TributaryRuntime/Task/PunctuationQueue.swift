@@ -27,6 +27,12 @@ final class PunctuationQueue {
         return handle
     }
 
+    /// Forgets all schedules: their callbacks refer to the task that has them.
+    func removeAll() {
+        schedules = []
+        due.value = Int64.max
+    }
+
     /// Calls everything that is due at `now`, in the order of due times, with the time `shown`; missed intervals collapse into one
     /// call.
     func run(at now: Int64, showing shown: Int64) throws -> Bool {

@@ -332,6 +332,8 @@ public final class StreamTask {
         isClosed = true
         for close in closers { close() }
         closers = []
+        streamPunctuations.removeAll()
+        wallPunctuations.removeAll()
         for queue in queues { queue.clear() }
         queues = []
         metrics = nil
