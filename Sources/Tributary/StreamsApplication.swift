@@ -166,7 +166,7 @@ public final class StreamsApplication: Sendable {
                 .unsupported, "this log can't run an application with the guarantee \(runtime.guarantee.rawValue) yet")
         }
         runtime.commitInterval =
-            configuration.commitInterval?.milliseconds
+            configuration.commitInterval
             ?? (runtime.guarantee == .exactlyOnce
                 ? log.defaults.exactlyOnceCommitInterval : log.defaults.atLeastOnceCommitInterval)
         guard

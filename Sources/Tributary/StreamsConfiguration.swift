@@ -129,9 +129,7 @@ public struct StreamsConfiguration: Sendable {
     /// - Throws: `SettingError` that names setting, value and range.
     public func check() throws(SettingError) {
         try runtime.check()
-        if let commitInterval {
-            try SettingCheck.number("commitInterval", commitInterval.milliseconds, from: 0)
-        }
+        if let commitInterval { try SettingCheck.duration("commitInterval", commitInterval, from: .zero) }
         try SettingCheck.number("stateMapSize", stateMapSize, from: 1 << 20)
         if let stateDirectory, stateDirectory.isEmpty {
             throw SettingError(setting: "stateDirectory", value: "''", range: "a folder's path, or nil")

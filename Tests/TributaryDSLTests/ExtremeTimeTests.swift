@@ -91,7 +91,7 @@ import TributaryTesting
             }
         }
         #expect(TimeWindows.tumbling(size: .zero).firstStart(of: 5) >= 0)
-        let serde = Serde<Windowed<String>>.timeWindowed(.string, size: Int64.max)
+        let serde = Serde<Windowed<String>>.timeWindowed(.string, size: .milliseconds(Int64.max))
         let windowed = Windowed(key: "k", window: Window(start: 5, end: Int64.max))
         #expect(try serde.value(serde.bytes(windowed)) == windowed)
     }
@@ -188,7 +188,7 @@ import TributaryTesting
         }
         defer { driver.close() }
         try driver.pipe("in", "k", "v", timestamp: 0, .string, .string)
-        try driver.advanceWallClock(milliseconds: 1 << 40)
+        try driver.advanceWallClock(by: .milliseconds(1 << 40))
         #expect(try driver.takeRecords().isEmpty)
     }
 }

@@ -287,7 +287,7 @@ import TributaryTesting
         let seen = Seen()
         let driver = try driver(builder.build(), .continue, seen)
         try driver.pipe("in", "a", "1", timestamp: 5, .string, .string)
-        try driver.advanceWallClock(milliseconds: 20)
+        try driver.advanceWallClock(by: .milliseconds(20))
         #expect(seen.all.count == 1 && seen.all.first?.coordinate == nil && seen.all.first?.key == nil)
         #expect(try dead(driver).isEmpty)
         driver.close()

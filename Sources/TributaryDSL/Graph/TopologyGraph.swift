@@ -62,6 +62,11 @@ public final class TopologyGraph {
         }
     }
 
+    func check<Key, Value>(_ key: Serde<Key>?, _ value: Serde<Value>?) {
+        if let key, let problem = key.problem { fail("serde '\(key.name)': \(problem)") }
+        if let value, let problem = value.problem { fail("serde '\(value.name)': \(problem)") }
+    }
+
     /// Keeps the first error; `build()` throws it.
     @usableFromInline
     func fail(_ message: String) {

@@ -54,7 +54,7 @@ public struct TimeWindowedKStream<Key, Value> {
         let value = value ?? Serde<Aggregate>.standard
         let windowedKey = key.map { Serde<Windowed<Key>>.timeWindowed($0, size: windows.size) }
         let kind = StoreDescription.Kind.window(
-            retention: retention, size: windows.size, retainsDuplicates: false, timestamped: true)
+            retention: retention, size: windows.sizeTime, retainsDuplicates: false, timestamped: true)
         let state = TableStoreState(
             settings.description(
                 graph, storeName, kind, generated: settings.name == nil,
@@ -81,7 +81,7 @@ extension TopologyGraph {
             fail(problem)
             return 0
         }
-        let needed = windows.size.addingSaturated(windows.grace)
+        let needed = windows.sizeTime.addingSaturated(windows.graceTime)
         guard let retention else { return needed }
         if retention < needed {
             fail("the retention of \(retention) ms is below the windows' size and grace of \(needed) ms: raise it")

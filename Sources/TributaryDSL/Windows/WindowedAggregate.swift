@@ -41,15 +41,15 @@ final class WindowedAggregate<Key, Aggregate> {
     func update(_ meta: borrowing RecordMeta, _ step: (_ exists: Bool, _ key: RawSpan) throws -> Aggregate) throws {
         guard meta.hasKey else { return user.dropped(.nullKey, meta) }
         time.value = max(time.value, meta.timestamp)
-        let close = time.value.subtractingSaturated(windows.grace)
+        let close = time.value.subtractingSaturated(windows.graceTime)
         let key = scratch.take()
         defer { scratch.give(key) }
         var start = windows.firstStart(of: meta.timestamp)
         var isOpen = start <= meta.timestamp
         while isOpen {
-            let end = start.addingReportingOverflow(windows.size)
+            let end = start.addingReportingOverflow(windows.sizeTime)
             // Behind the last start that there is comes none.
-            let following = start.addingReportingOverflow(windows.advance)
+            let following = start.addingReportingOverflow(windows.advanceTime)
             defer {
                 start = following.partialValue
                 isOpen = !following.overflow && start <= meta.timestamp

@@ -85,7 +85,7 @@ public final class StreamThread: Sendable {
             context.metrics, clientID: context.configuration.applicationID, thread: index,
             lineage: context.configuration.lineage.mode)
         self.context = context
-        revival = Guarded(ThreadRevival(patience: context.configuration.retryTimeout))
+        revival = Guarded(ThreadRevival(patience: context.configuration.retryTimeout.milliseconds))
     }
 
     /// Starts the thread.

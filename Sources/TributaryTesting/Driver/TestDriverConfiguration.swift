@@ -26,7 +26,7 @@ public struct TestDriverConfiguration: Sendable {
 
     /// Makes settings without cache, as Kafka Streams' own tests have.
     public init(applicationID: String = "app") {
-        runtime = RuntimeConfiguration(applicationID: applicationID, guarantee: .exactlyOnce, commitInterval: 0)
+        runtime = RuntimeConfiguration(applicationID: applicationID, guarantee: .exactlyOnce, commitInterval: .zero)
         runtime.cacheBytes = 0
         runtime.seed = 1
     }

@@ -165,8 +165,8 @@ public final class TopologyTestDriver {
     }
 
     /// Lets time pass, on both clocks, runs each wall-clock punctuation that is due once, commits, and does what follows.
-    public func advanceWallClock(milliseconds: Int64) throws {
-        clock.advance(milliseconds: milliseconds)
+    public func advanceWallClock(by duration: Duration) throws {
+        clock.advance(by: duration)
         try Lineage.bound(to: task.box) {
             let time = configuration.runtime.time
             task.update(wallClock: time.wall.milliseconds, monotonic: time.monotonic.milliseconds)

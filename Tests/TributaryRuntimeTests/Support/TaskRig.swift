@@ -8,7 +8,7 @@ import TributaryTesting
 
 extension ManualClock {
     /// Lets time pass.
-    func advance(_ milliseconds: Int64) { advance(milliseconds: milliseconds) }
+    func advance(_ milliseconds: Int64) { advance(by: .milliseconds(milliseconds)) }
 }
 
 /// Partition 0 of an application, started, fed, committed, killed and started again by hand, as its thread would.
