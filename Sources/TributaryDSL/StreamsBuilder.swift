@@ -23,13 +23,20 @@ public final class StreamsBuilder {
     ///   - named: the source node's name.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
     ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - recordTimestamp: the time that is found from key, value, own timestamp, headers and coordinates, instead; see
+    ///     ``TimestampExtractor/record(named:_:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
     @inlinable
     public func stream<Key, Value>(
         _ topic: String, key: Serde<Key>, value: Serde<Value>, named: String? = nil,
         timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        recordTimestamp: (@Sendable (SourceRecord<Key, Value>) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KStream<Key, Value> {
-        stream([topic], key: key, value: value, named: named, timestamps: timestamps, timestamp: timestamp)
+        stream(
+            [topic], key: key, value: value, named: named, timestamps: timestamps, timestamp: timestamp,
+            recordTimestamp: recordTimestamp, startingAt: start)
     }
 
     /// A stream of a topic's records, whose types name their serdes (``/TributaryCore/Recordable``).
@@ -41,13 +48,17 @@ public final class StreamsBuilder {
     ///   - named: the source node's name.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
     ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
     @inlinable
     public func stream<Key: Recordable, Value: Recordable>(
         _ topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type, named: String? = nil,
         timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KStream<Key, Value> {
-        stream([topic], key: Key.serde, value: Value.serde, named: named, timestamps: timestamps, timestamp: timestamp)
+        stream(
+            [topic], key: Key.serde, value: Value.serde, named: named, timestamps: timestamps, timestamp: timestamp,
+            startingAt: start)
     }
 
     /// A stream of the records of several topics.
@@ -55,7 +66,9 @@ public final class StreamsBuilder {
     public func stream<Key, Value>(
         _ topics: [String], key: Serde<Key>, value: Serde<Value>, named: String? = nil,
         timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        recordTimestamp: (@Sendable (SourceRecord<Key, Value>) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KStream<Key, Value> {
         let name = graph.name("KSTREAM-SOURCE-", named)
         let topics = graph.distinct(topics, for: name)
@@ -63,8 +76,8 @@ public final class StreamsBuilder {
         let output = Output<Key, Value>()
         addSourceNode(
             graph, node, topics: topics, name: name, isTable: false,
-            timestamps: timestamp.map { .value(named: name, value, $0) } ?? timestamps, output: output, key: key,
-            value: value)
+            SourceSettings(graph, name, key, value, timestamps, ofValue: timestamp, ofRecord: recordTimestamp, start),
+            output: output, key: key, value: value)
         return KStream(
             graph: graph, node: node, output: output, keySerde: key, valueSerde: value, needsRepartition: false,
             sources: [node])
@@ -81,11 +94,16 @@ public final class StreamsBuilder {
     ///   - named: begins the names of the source and of the table's node.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
     ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - recordTimestamp: the time that is found from key, value, own timestamp, headers and coordinates, instead; see
+    ///     ``TimestampExtractor/record(named:_:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
     @inlinable
     public func table<Key, Value>(
         _ topic: String, key: Serde<Key>, value: Serde<Value>, as name: String? = nil,
         materialized: Materialized<Key, Value>? = nil, named: String? = nil, timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        recordTimestamp: (@Sendable (SourceRecord<Key, Value>) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KTable<Key, Value> {
         let settings = materialized ?? Materialized(as: name)
         let store = graph.storeName("\(topic)-", settings.name)
@@ -96,7 +114,8 @@ public final class StreamsBuilder {
         let sourceOutput = Output<Key, Value>()
         addSourceNode(
             graph, source, topics: [topic], name: sourceName, isTable: true,
-            timestamps: timestamp.map { .value(named: sourceName, value, $0) } ?? timestamps,
+            SourceSettings(
+                graph, sourceName, key, value, timestamps, ofValue: timestamp, ofRecord: recordTimestamp, start),
             output: sourceOutput, key: key, value: value)
         let node = graph.add(tableName, parents: [source])
         let state = TableStoreState(
@@ -125,15 +144,17 @@ public final class StreamsBuilder {
     ///   - named: begins the names of the source and of the table's node.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
     ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
     @inlinable
     public func table<Key: Recordable, Value: Recordable>(
         _ topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type, as name: String? = nil,
         named: String? = nil, timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KTable<Key, Value> {
         table(
             topic, key: Key.serde, value: Value.serde, as: name, named: named, timestamps: timestamps,
-            timestamp: timestamp)
+            timestamp: timestamp, startingAt: start)
     }
 
     /// Adds a store for processors, which name it when they are connected; several may share it.

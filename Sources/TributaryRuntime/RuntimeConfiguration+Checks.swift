@@ -1,4 +1,5 @@
 public import TributaryCore
+internal import TributaryDSL
 internal import TributaryLineage
 
 extension RuntimeConfiguration {
@@ -23,6 +24,9 @@ extension RuntimeConfiguration {
         try SettingCheck.number("transactionBytes", transactionBytes, from: 1)
         try SettingCheck.number("recordsPerRound", recordsPerRound, from: 1)
         try SettingCheck.duration("retryTimeout", retryTimeout, from: .zero)
+        if case .last(let duration) = offsetReset.place {
+            try SettingCheck.duration("offsetReset", duration, from: .zero)
+        }
         if let deadLetterTopic { try SettingCheck.name("deadLetterTopic", deadLetterTopic) }
         try lineage.check()
     }

@@ -111,6 +111,9 @@ public struct RuntimeConfiguration: Sendable {
     public var retryTimeout: Duration
     /// Lineage.
     public var lineage: LineageConfiguration
+    /// Where sources begin that don't say so themselves, in partitions where the application has committed nothing, or where what it
+    /// committed was deleted since.
+    public var offsetReset: OffsetReset
     /// For sources without a timestamp extractor of their own.
     public var timestamps: TimestampExtractor
     /// Decides about records whose bytes a serde refuses, or that read a stored value whose bytes it refuses, and about those whose
@@ -159,6 +162,7 @@ public struct RuntimeConfiguration: Sendable {
         recordsPerRound = 1000
         retryTimeout = .seconds(300)
         lineage = LineageConfiguration()
+        offsetReset = .earliest
         timestamps = .failOnInvalid
         deserializationHandler = { _ in .fail }
         processingHandler = { _ in .fail }

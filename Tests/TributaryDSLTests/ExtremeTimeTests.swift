@@ -98,10 +98,16 @@ import TributaryTesting
 
     @Test func `a record before the epoch has its partition's time, and fails where there is none yet`() throws {
         let extractor = TimestampExtractor.usePartitionTime
-        #expect(try extractor.extract(5, nil, 7) == 5)
-        #expect(try extractor.extract(-5, nil, 7) == 7)
-        #expect(try extractor.extract(-5, nil, 0) == 0)
-        #expect(throws: InvalidTimestamp.self) { try extractor.extract(-5, nil, -1) }
+        func time(_ timestamp: Int64, _ partitionTime: Int64) throws -> Int64 {
+            try extractor.extract(
+                UndecodedRecord(
+                    timestamp: timestamp, partitionTime: partitionTime, key: nil, value: nil, headers: RawSpan.empty,
+                    coordinate: RecordCoordinate(topic: "in", partition: 0, offset: 0)))
+        }
+        #expect(try time(5, 7) == 5)
+        #expect(try time(-5, 7) == 7)
+        #expect(try time(-5, 0) == 0)
+        #expect(throws: InvalidTimestamp.self) { try time(-5, -1) }
     }
 
     // MARK: Window stores

@@ -30,6 +30,8 @@ public struct Topology: Sendable {
         public let isInternal: Bool
         /// The source's own timestamp extractor.
         public let timestamps: TimestampExtractor?
+        /// Where it begins where nothing is committed; nil for the application's way.
+        public let reset: OffsetReset?
     }
 
     /// All nodes; numbers elsewhere are indices here.
@@ -102,7 +104,7 @@ extension TopologyGraph {
                 sourceList.append(
                     Topology.Source(
                         topic: topic, node: nodes[source.node].name, isInternal: internalNames.contains(topic),
-                        timestamps: source.timestamps))
+                        timestamps: source.settings.timestamps, reset: source.settings.reset))
             }
         }
         let storeList = existing.mapValues(\.description)
@@ -139,7 +141,12 @@ extension TopologyGraph {
                 kept[key] = source
                 continue
             }
-            guard first.timestamps?.name == source.timestamps?.name else {
+            guard first.settings.reset == source.settings.reset else {
+                throw TopologyError(
+                    "'\(nodes[first.node].name)' and '\(nodes[source.node].name)' read the same topics from different "
+                        + "starts: they are read once, so give both the same")
+            }
+            guard first.settings.timestamps?.name == source.settings.timestamps?.name else {
                 throw TopologyError(
                     "'\(nodes[first.node].name)' and '\(nodes[source.node].name)' read the same topics with different "
                         + "timestamp extractors: a record has one timestamp, so give both the same")
@@ -154,7 +161,7 @@ extension TopologyGraph {
         sources = sources.map { source in
             guard let first = replaced[source.node] else { return source }
             return SourceNode(
-                node: first, topics: source.topics, isTable: false, timestamps: source.timestamps, make: source.make)
+                node: first, topics: source.topics, isTable: false, settings: source.settings, make: source.make)
         }
         removed = Set(replaced.keys)
     }

@@ -113,7 +113,7 @@ public final class TopologyTestDriver {
             GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
         let names = ResolvedTopology(topology, applicationID: runtime.applicationID)
         let sources = topology.sources.map { TopicPartition(names.topic($0.topic), 0) }
-        let start = try TaskStart(sources, log: log, group: group, runtime.log)
+        let start = try TaskStart(sources, log: log, group: group, names: names, configuration: runtime)
         try assembly.start(task, at: start)
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "driver"))
         var assignments: [Int: TopicPartition] = [:]
