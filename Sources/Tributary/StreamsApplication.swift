@@ -39,6 +39,7 @@ public final class StreamsApplication: Sendable {
         var failure: (any Error)?
         var end: CheckedContinuation<Void, any Error>?
         var names = SourceNames()
+        var isPaused = false
     }
 
     /// The topology.
@@ -74,6 +75,22 @@ public final class StreamsApplication: Sendable {
 
     /// The state.
     public var state: State { status.withLock { $0.state } }
+
+    /// Whether processing is paused.
+    public var isPaused: Bool { status.withLock { $0.isPaused } }
+
+    func setPaused(_ isPaused: Bool) {
+        let threads = status.withLock { status -> [StreamThread]? in
+            guard status.isPaused != isPaused else { return nil }
+            status.isPaused = isPaused
+            for thread in status.threads { thread.setPaused(isPaused) }
+            return status.threads
+        }
+        guard let threads else { return }
+        for thread in threads { thread.wake() }
+        configuration.runtime.log(
+            .info, isPaused ? "processing is paused" : "processing goes on", [], source: "Tributary")
+    }
 
     /// Calls `listener` with the new and the old state at each change, from the thread that makes it.
     public func onStateChange(_ listener: @escaping @Sendable (_ new: State, _ old: State) -> Void) {
@@ -169,10 +186,7 @@ public final class StreamsApplication: Sendable {
             configuration.commitInterval
             ?? (runtime.guarantee == .exactlyOnce
                 ? log.defaults.exactlyOnceCommitInterval : log.defaults.atLeastOnceCommitInterval)
-        guard
-            let directory = configuration.stateDirectory
-                ?? log.defaults.stateDirectory.map({ "\($0)/\(configuration.applicationID)" })
-        else { throw TopologyError("this log has no place for state: give stateDirectory") }
+        let directory = try stateDirectory(log.defaults.stateDirectory)
         try TopicPlan.checkTopics(topology, deadLetterTopic: runtime.deadLetterTopic, log: log)
         let plan = try TopicPlan(topology, applicationID: runtime.applicationID, log: log)
         let group = try log.joinGroup(
@@ -230,6 +244,7 @@ public final class StreamsApplication: Sendable {
         }
         status.withLock { status in
             status.threads = threads
+            for thread in threads { thread.setPaused(status.isPaused) }
             status.live = count
             status.notYetRunning = count
             status.end = continuation

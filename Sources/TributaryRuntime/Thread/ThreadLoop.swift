@@ -149,7 +149,8 @@ final class ThreadLoop {
         for request in thread.takeRequests() { request(self) }
         if let failure { throw failure }
         try takeRestored()
-        let didWork = try Lineage.bound(to: assembly.box) { try work() }
+        let isPaused = thread.isPaused
+        let didWork = try !isPaused && Lineage.bound(to: assembly.box) { try work() }
         let now = context.configuration.time.monotonic.milliseconds
         let isDue = now - lastCommit >= commitInterval
         if (isDue && !dirty.isEmpty) || isCommitRequested || collector.isFull {
@@ -160,6 +161,7 @@ final class ThreadLoop {
         }
         if now - lastLook >= min(1000, flushInterval) { try lookAtAll(now) }
         if !didWork { producer.push() }
+        if isPaused { return thread.waitPaused(milliseconds: min(timeToCommit(now), 100)) }
         try poll(wait: didWork ? 0 : timeToWait(now))
     }
 
@@ -348,10 +350,10 @@ final class ThreadLoop {
 
     /// For how long a poll may wait, ms: until the next commit or punctuation is due.
     func timeToWait(_ now: Int64) -> Int64 {
-        var wait = min(100, idleLeft)
-        if !dirty.isEmpty {
-            wait = min(wait, max(lastCommit.addingSaturated(commitInterval) - now, 0))
-        }
-        return min(wait, max(nextPunctuation - now, 0))
+        min(100, idleLeft, timeToCommit(now), max(nextPunctuation - now, 0))
+    }
+
+    private func timeToCommit(_ now: Int64) -> Int64 {
+        dirty.isEmpty ? .max : max(lastCommit.addingSaturated(commitInterval) - now, 0)
     }
 }
