@@ -62,4 +62,36 @@ extension StreamsBuilder {
             topic, key: String.serde, value: Value.serde, as: name, named: named, recordTimestamp: time,
             startingAt: start)
     }
+
+    /// A stream of the records of all topics that fit a pattern, each at the time that a closure finds from the whole record.
+    ///
+    /// Keys are of the type that is given. For the rest see ``stream(matching:keyedBy:of:named:timestamps:timestamp:startingAt:)``.
+    ///
+    /// - Parameter time: gives ms since the epoch or a `Date`, below 0 to drop the record; see ``TimestampExtractor/record(named:_:_:_:)``.
+    @inlinable
+    public func stream<Key: Recordable, Value: Recordable>(
+        matching pattern: TopicPattern, keyedBy key: Key.Type, of value: Value.Type, named: String? = nil,
+        recordTimestamp time: @escaping @Sendable (SourceRecord<Key, Value>) throws -> any RecordTime,
+        startingAt start: OffsetReset? = nil
+    ) -> KStream<Key, Value> {
+        stream(
+            matching: pattern, key: Key.serde, value: Value.serde, named: named, recordTimestamp: time,
+            startingAt: start)
+    }
+
+    /// A stream of the records of all topics that fit a pattern, each at the time that a closure finds from the whole record.
+    ///
+    /// Keys are `String`. For the rest see ``stream(matching:keyedBy:of:named:timestamps:timestamp:startingAt:)``.
+    ///
+    /// - Parameter time: gives ms since the epoch or a `Date`, below 0 to drop the record; see ``TimestampExtractor/record(named:_:_:_:)``.
+    @inlinable
+    public func stream<Value: Recordable>(
+        matching pattern: TopicPattern, of value: Value.Type, named: String? = nil,
+        recordTimestamp time: @escaping @Sendable (SourceRecord<String, Value>) throws -> any RecordTime,
+        startingAt start: OffsetReset? = nil
+    ) -> KStream<String, Value> {
+        stream(
+            matching: pattern, key: String.serde, value: Value.serde, named: named, recordTimestamp: time,
+            startingAt: start)
+    }
 }

@@ -72,15 +72,58 @@ public final class StreamsBuilder {
     ) -> KStream<Key, Value> {
         let name = graph.name("KSTREAM-SOURCE-", named)
         let topics = graph.distinct(topics, for: name)
-        let node = graph.add(name, .source(topics: topics))
-        let output = Output<Key, Value>()
-        addSourceNode(
-            graph, node, topics: topics, name: name, isTable: false,
+        return graph.stream(
+            name, graph.add(name, .source(topics: topics)), topics: topics, pattern: nil,
             SourceSettings(graph, name, key, value, timestamps, ofValue: timestamp, ofRecord: recordTimestamp, start),
-            output: output, key: key, value: value)
-        return KStream(
-            graph: graph, node: node, output: output, keySerde: key, valueSerde: value, needsRepartition: false,
-            sources: [node])
+            key, value)
+    }
+
+    /// A stream of the records of all topics whose names fit a pattern, as Kafka Streams' `stream(Pattern)`.
+    ///
+    /// The topics are those that there are when the application starts. It looks for new ones (and deleted ones) at the interval
+    /// `topicRefreshInterval` of its configuration; where there are some, it commits, stops its threads, and goes on with the topics that there
+    /// are then. A new topic is read from its first record unless `start` or the configuration says otherwise. The application's own topics
+    /// never fit; a topic that another source reads, too, is refused. Where streams are joined, all topics of both need equally many
+    /// partitions; a stream with state can't take a topic with more partitions than the topics had at the first start.
+    ///
+    /// - Parameters:
+    ///   - pattern: which topics.
+    ///   - key: the keys' serde; `.optional` if null keys are data.
+    ///   - value: the values' serde; `.optional` if null values are data.
+    ///   - named: the source node's name.
+    ///   - timestamps: says when a record happened, if not at its own timestamp.
+    ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - recordTimestamp: the time that is found from key, value, own timestamp, headers and coordinates, instead; see
+    ///     ``TimestampExtractor/record(named:_:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
+    @inlinable
+    public func stream<Key, Value>(
+        matching pattern: TopicPattern, key: Serde<Key>, value: Serde<Value>, named: String? = nil,
+        timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        recordTimestamp: (@Sendable (SourceRecord<Key, Value>) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
+    ) -> KStream<Key, Value> {
+        let name = graph.name("KSTREAM-SOURCE-", named)
+        graph.check(pattern)
+        return graph.stream(
+            name, graph.add(name, .patternSource(pattern)), topics: [], pattern: pattern,
+            SourceSettings(graph, name, key, value, timestamps, ofValue: timestamp, ofRecord: recordTimestamp, start),
+            key, value)
+    }
+
+    /// A stream of the records of all topics whose names fit a pattern, with types that name their serdes (``/TributaryCore/Recordable``);
+    /// see ``stream(matching:key:value:named:timestamps:timestamp:recordTimestamp:startingAt:)``.
+    @inlinable
+    public func stream<Key: Recordable, Value: Recordable>(
+        matching pattern: TopicPattern, keyedBy key: Key.Type = String.self, of value: Value.Type, named: String? = nil,
+        timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
+    ) -> KStream<Key, Value> {
+        stream(
+            matching: pattern, key: Key.serde, value: Value.serde, named: named, timestamps: timestamps,
+            timestamp: timestamp, startingAt: start)
     }
 
     /// A table of a topic: the latest value of each key, a null value deleting it.
@@ -178,6 +221,25 @@ public final class StreamsBuilder {
 }
 
 extension TopologyGraph {
+    @usableFromInline
+    func check(_ pattern: TopicPattern) {
+        if let problem = pattern.problem { fail(problem) }
+    }
+
+    @inlinable
+    func stream<Key, Value>(
+        _ name: String, _ node: Int, topics: [String], pattern: TopicPattern?, _ settings: SourceSettings,
+        _ key: Serde<Key>, _ value: Serde<Value>
+    ) -> KStream<Key, Value> {
+        let output = Output<Key, Value>()
+        addSourceNode(
+            self, node, topics: topics, pattern: pattern, name: name, isTable: false, settings, output: output,
+            key: key, value: value)
+        return KStream(
+            graph: self, node: node, output: output, keySerde: key, valueSerde: value, needsRepartition: false,
+            sources: [node])
+    }
+
     /// A user's store name, or a generated one; only then an index is used up.
     @usableFromInline
     func storeName(_ prefix: String, _ named: String?) -> String {

@@ -24,6 +24,7 @@ extension RuntimeConfiguration {
         try SettingCheck.number("transactionBytes", transactionBytes, from: 1)
         try SettingCheck.number("recordsPerRound", recordsPerRound, from: 1)
         try SettingCheck.duration("retryTimeout", retryTimeout, from: .zero)
+        try SettingCheck.duration("topicRefreshInterval", topicRefreshInterval, from: .milliseconds(1))
         if case .last(let duration) = offsetReset.place {
             try SettingCheck.duration("offsetReset", duration, from: .zero)
         }

@@ -114,6 +114,8 @@ public struct RuntimeConfiguration: Sendable {
     /// Where sources begin that don't say so themselves, in partitions where the application has committed nothing, or where what it
     /// committed was deleted since.
     public var offsetReset: OffsetReset
+    /// How often it is looked whether sources that read by a pattern have other topics than before.
+    public var topicRefreshInterval: Duration
     /// For sources without a timestamp extractor of their own.
     public var timestamps: TimestampExtractor
     /// Decides about records whose bytes a serde refuses, or that read a stored value whose bytes it refuses, and about those whose
@@ -163,6 +165,7 @@ public struct RuntimeConfiguration: Sendable {
         retryTimeout = .seconds(300)
         lineage = LineageConfiguration()
         offsetReset = .earliest
+        topicRefreshInterval = .seconds(30)
         timestamps = .failOnInvalid
         deserializationHandler = { _ in .fail }
         processingHandler = { _ in .fail }

@@ -138,17 +138,25 @@ public final class TopologyGraph {
         return topics.filter { seen.insert($0).inserted }
     }
 
-    func topics(ofSources list: Set<Int>) -> [String] {
-        list.sorted().flatMap { node -> [String] in
+    /// The topics that some nodes read, by their order.
+    static func topics(of list: some Sequence<Int>, _ nodes: [NodeDescription]) -> [String] {
+        list.flatMap { node -> [String] in
             if case .source(let topics) = nodes[node].kind { topics } else { [] }
         }
+    }
+
+    static func twoReaders(of topic: String, _ one: String, _ other: String) -> TopologyError {
+        TopologyError(
+            "topic '\(topic)' is read by both '\(one)' and '\(other)': read it once and use the stream or table twice")
     }
 }
 
 /// Reads topics and decodes their records: the typed top of a sub-topology.
 struct SourceNode: Sendable {
     let node: Int
-    let topics: [String]
+    var topics: [String]
+    /// What the topics' names are like, of a source that reads all such.
+    let pattern: TopicPattern?
     let isTable: Bool
     let settings: SourceSettings
     /// Makes what the task calls with each record's bytes.

@@ -79,12 +79,16 @@ public final class StreamThread: Sendable {
     }
 
     /// Makes a thread for some tasks; ``start()`` runs it.
-    public init(index: Int, tasks: [TopicPlan.Task], context: ThreadContext) {
+    ///
+    /// - Parameter metrics: the counters of the thread that had this index before; nil for new ones.
+    public init(index: Int, tasks: [TopicPlan.Task], context: ThreadContext, metrics: ThreadMetrics? = nil) {
         self.index = index
         self.tasks = tasks
-        metrics = ThreadMetrics(
-            context.metrics, clientID: context.configuration.applicationID, thread: index,
-            lineage: context.configuration.lineage.mode)
+        self.metrics =
+            metrics
+            ?? ThreadMetrics(
+                context.metrics, clientID: context.configuration.applicationID, thread: index,
+                lineage: context.configuration.lineage.mode)
         self.context = context
         revival = Guarded(ThreadRevival(patience: context.configuration.retryTimeout.milliseconds))
     }

@@ -16,6 +16,8 @@ public struct TestDriverConfiguration: Sendable {
     ///
     /// Called again after a restart.
     public var persistentEngine: (@Sendable (_ task: String) throws -> any StateEngine)?
+    /// The topics that there are for sources that read by a pattern; those that none fits are left out.
+    public var topics: [String] = []
     /// Partitions of every topic.
     public var partitions: Int32 = 1
     /// How many records are processed between two commits, as far as so many wait; at least 1.

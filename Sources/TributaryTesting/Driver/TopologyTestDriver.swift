@@ -34,6 +34,7 @@ public final class TopologyTestDriver {
     ///
     /// - Throws: what a node or store throws when it is made.
     public init(_ topology: Topology, configuration: TestDriverConfiguration = TestDriverConfiguration()) throws {
+        let topology = try topology.resolvingPatterns(configuration.topics)
         self.topology = topology
         var configuration = configuration
         clock = ManualClock(configuration.initialWallClock)
