@@ -24,20 +24,20 @@ package enum StateDirectory {
                 .invalidRequest,
                 "'\(path)' is no application's state: there is a '\(name)' in it; nothing in it was deleted")
         }
-        for task in tasks { try deleteFolder("\(path)/\(task)") }
-        // Whoever waits for the lock sees that its file is gone, and makes another.
-        try deleteFolder(path)
+        for task in tasks {
+            let folder = "\(path)/\(task)"
+            for name in try names(folder) { try StateFiles.delete("\(folder)/\(name)") }
+            if unsafe rmdir(folder) != 0 { throw StateFiles.failure("rmdir", folder) }
+        }
+        // From here on it is another's: who opened the lock's file before sees that it is gone, and makes another in a new folder, or in
+        // this one, which then stays.
+        try StateFiles.delete("\(path)/.lock")
+        _ = unsafe rmdir(path)
     }
 
     private static func isTask(_ name: String) -> Bool {
         let numbers = name.split(separator: "_", omittingEmptySubsequences: false)
         return numbers.count == 2 && numbers.allSatisfy { Int32($0) != nil }
-    }
-
-    /// Deletes a folder with the files in it.
-    private static func deleteFolder(_ path: String) throws(StoreError) {
-        for name in try names(path) { try StateFiles.delete("\(path)/\(name)") }
-        if unsafe rmdir(path) != 0 && errno != ENOENT { throw StateFiles.failure("rmdir", path) }
     }
 
     private static func isFolder(_ path: String) -> Bool {
