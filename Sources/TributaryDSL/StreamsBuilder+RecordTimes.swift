@@ -5,8 +5,7 @@ extension StreamsBuilder {
     /// A stream of a topic's records, each at the time that a closure finds from the whole record.
     ///
     /// Keys are of the type that is given. For the rest see ``stream(_:keyedBy:of:named:timestamps:timestamp:startingAt:)``.
-    ///
-    /// - Parameter time: gives ms since the epoch or a `Date`, below 0 to drop the record; see ``TimestampExtractor/record(named:_:_:_:)``.
+    /// The closure gives ms since the epoch or a `Date`, below 0 to drop the record (``TimestampExtractor/record(named:_:_:_:)``).
     @inlinable
     public func stream<Key: Recordable, Value: Recordable>(
         _ topic: String, keyedBy key: Key.Type, of value: Value.Type, named: String? = nil,
@@ -20,8 +19,7 @@ extension StreamsBuilder {
     /// A stream of a topic's records, each at the time that a closure finds from the whole record.
     ///
     /// Keys are `String`. For the rest see ``stream(_:keyedBy:of:named:timestamps:timestamp:startingAt:)``.
-    ///
-    /// - Parameter time: gives ms since the epoch or a `Date`, below 0 to drop the record; see ``TimestampExtractor/record(named:_:_:_:)``.
+    /// The closure gives ms since the epoch or a `Date`, below 0 to drop the record (``TimestampExtractor/record(named:_:_:_:)``).
     @inlinable
     public func stream<Value: Recordable>(
         _ topic: String, of value: Value.Type, named: String? = nil,
@@ -35,8 +33,7 @@ extension StreamsBuilder {
     /// A table of a topic, each row at the time that a closure finds from the whole record.
     ///
     /// Keys are of the type that is given. For the rest see ``table(_:keyedBy:of:as:named:timestamps:timestamp:startingAt:)``.
-    ///
-    /// - Parameter time: gives ms since the epoch or a `Date`, below 0 to drop the record; see ``TimestampExtractor/record(named:_:_:_:)``.
+    /// The closure gives ms since the epoch or a `Date`, below 0 to drop the record (``TimestampExtractor/record(named:_:_:_:)``).
     @inlinable
     public func table<Key: Recordable, Value: Recordable>(
         _ topic: String, keyedBy key: Key.Type, of value: Value.Type, as name: String? = nil, named: String? = nil,
@@ -50,8 +47,7 @@ extension StreamsBuilder {
     /// A table of a topic, each row at the time that a closure finds from the whole record.
     ///
     /// Keys are `String`. For the rest see ``table(_:keyedBy:of:as:named:timestamps:timestamp:startingAt:)``.
-    ///
-    /// - Parameter time: gives ms since the epoch or a `Date`, below 0 to drop the record; see ``TimestampExtractor/record(named:_:_:_:)``.
+    /// The closure gives ms since the epoch or a `Date`, below 0 to drop the record (``TimestampExtractor/record(named:_:_:_:)``).
     @inlinable
     public func table<Value: Recordable>(
         _ topic: String, of value: Value.Type, as name: String? = nil, named: String? = nil,
@@ -66,8 +62,7 @@ extension StreamsBuilder {
     /// A stream of the records of all topics that fit a pattern, each at the time that a closure finds from the whole record.
     ///
     /// Keys are of the type that is given. For the rest see ``stream(matching:keyedBy:of:named:timestamps:timestamp:startingAt:)``.
-    ///
-    /// - Parameter time: gives ms since the epoch or a `Date`, below 0 to drop the record; see ``TimestampExtractor/record(named:_:_:_:)``.
+    /// The closure gives ms since the epoch or a `Date`, below 0 to drop the record (``TimestampExtractor/record(named:_:_:_:)``).
     @inlinable
     public func stream<Key: Recordable, Value: Recordable>(
         matching pattern: TopicPattern, keyedBy key: Key.Type, of value: Value.Type, named: String? = nil,
@@ -82,8 +77,7 @@ extension StreamsBuilder {
     /// A stream of the records of all topics that fit a pattern, each at the time that a closure finds from the whole record.
     ///
     /// Keys are `String`. For the rest see ``stream(matching:keyedBy:of:named:timestamps:timestamp:startingAt:)``.
-    ///
-    /// - Parameter time: gives ms since the epoch or a `Date`, below 0 to drop the record; see ``TimestampExtractor/record(named:_:_:_:)``.
+    /// The closure gives ms since the epoch or a `Date`, below 0 to drop the record (``TimestampExtractor/record(named:_:_:_:)``).
     @inlinable
     public func stream<Value: Recordable>(
         matching pattern: TopicPattern, of value: Value.Type, named: String? = nil,

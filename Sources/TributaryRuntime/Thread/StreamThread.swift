@@ -80,7 +80,7 @@ public final class StreamThread: Sendable {
 
     /// Makes a thread for some tasks; ``start()`` runs it.
     ///
-    /// - Parameter metrics: the counters of the thread that had this index before; nil for new ones.
+    /// With `metrics` it goes on with the counters of the thread that had its index before; without, it has new ones.
     public init(index: Int, tasks: [TopicPlan.Task], context: ThreadContext, metrics: ThreadMetrics? = nil) {
         self.index = index
         self.tasks = tasks
