@@ -59,6 +59,6 @@ let app = try StreamsApplication(
 let web = try WebServer(app, WebConfiguration(port: 9464))
 try await app.run()
 web.stop()
-collector.shutdown(timeout: 5000)  // sends what waits
-file.shutdown(timeout: 5000)
+collector.shutdown(timeout: .seconds(5))  // sends what waits
+file.shutdown(timeout: .seconds(5))
 // snippet.end

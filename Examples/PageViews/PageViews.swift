@@ -17,7 +17,7 @@ import Tributary
             .windowedBy(.tumbling(size: minute, grace: .seconds(86_400)))
             .count(as: "views-by-minute")
             .toStream()
-            .to("views-by-region", key: .timeWindowed(.string, size: minute.milliseconds))
+            .to("views-by-region", key: .timeWindowed(.string, size: minute))
     }
 }
 

@@ -39,6 +39,8 @@ public final class StreamsApplication: Sendable {
         var failure: (any Error)?
         var end: CheckedContinuation<Void, any Error>?
         var names = SourceNames()
+        var isPaused = false
+        var beginsAgain = false
     }
 
     /// The topology.
@@ -74,6 +76,22 @@ public final class StreamsApplication: Sendable {
 
     /// The state.
     public var state: State { status.withLock { $0.state } }
+
+    /// Whether processing is paused.
+    public var isPaused: Bool { status.withLock { $0.isPaused } }
+
+    func setPaused(_ isPaused: Bool) {
+        let threads = status.withLock { status -> [StreamThread]? in
+            guard status.isPaused != isPaused else { return nil }
+            status.isPaused = isPaused
+            for thread in status.threads { thread.setPaused(isPaused) }
+            return status.threads
+        }
+        guard let threads else { return }
+        for thread in threads { thread.wake() }
+        configuration.runtime.log(
+            .info, isPaused ? "processing is paused" : "processing goes on", [], source: "Tributary")
+    }
 
     /// Calls `listener` with the new and the old state at each change, from the thread that makes it.
     public func onStateChange(_ listener: @escaping @Sendable (_ new: State, _ old: State) -> Void) {
@@ -166,13 +184,23 @@ public final class StreamsApplication: Sendable {
                 .unsupported, "this log can't run an application with the guarantee \(runtime.guarantee.rawValue) yet")
         }
         runtime.commitInterval =
-            configuration.commitInterval?.milliseconds
+            configuration.commitInterval
             ?? (runtime.guarantee == .exactlyOnce
                 ? log.defaults.exactlyOnceCommitInterval : log.defaults.atLeastOnceCommitInterval)
-        guard
-            let directory = configuration.stateDirectory
-                ?? log.defaults.stateDirectory.map({ "\($0)/\(configuration.applicationID)" })
-        else { throw TopologyError("this log has no place for state: give stateDirectory") }
+        let directory = try stateDirectory(log.defaults.stateDirectory)
+        let settings = runtime
+        while try await runThreads(settings, log, directory) {}
+    }
+
+    /// Runs with the topics that there are now.
+    ///
+    /// - Returns: whether to run again, since there are others.
+    private func runThreads(
+        _ runtime: RuntimeConfiguration, _ log: any Log, _ directory: String
+    ) async throws -> Bool {
+        let patternTopics = PatternTopics(topology, applicationID: runtime.applicationID, log: log)
+        let known = try patternTopics.names()
+        let topology = try self.topology.resolvingPatterns(Array(known))
         try TopicPlan.checkTopics(topology, deadLetterTopic: runtime.deadLetterTopic, log: log)
         let plan = try TopicPlan(topology, applicationID: runtime.applicationID, log: log)
         let group = try log.joinGroup(
@@ -201,17 +229,40 @@ public final class StreamsApplication: Sendable {
             directory: directory, mapSize: configuration.stateMapSize, checkedBytes: configuration.stateCheckedBytes,
             faults: configuration.stateFaults, log: runtime.log,
             killPoint: runtime.killPoint)
+        let watch =
+            patternTopics.canChange
+            ? try TopicWatch(
+                patternTopics, known: known, every: runtime.topicRefreshInterval.milliseconds, runtime.log
+            ) { [weak self] found in self?.beginAgain(found) } : nil
+        defer { watch?.end() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                start(plan, runtime, log, group, placement, engines, continuation)
+                start(topology, plan, runtime, log, group, placement, engines, continuation)
             }
         } onCancel: {
             shutdown()
         }
+        return status.withLock { status in
+            defer { status.beginsAgain = false }
+            return status.beginsAgain && !stopRequested.load(ordering: .acquiring)
+        }
+    }
+
+    // There are other topics to be read: the threads commit and end, and others are started for those.
+    private func beginAgain(_ topics: Set<String>) {
+        configuration.runtime.log(
+            .info, "there are other topics that fit a pattern", [("topics", topics.sorted().joined(separator: ", "))],
+            source: "Tributary")
+        let threads = status.withLock { status in
+            status.beginsAgain = true
+            return status.threads
+        }
+        if state == .running { change(to: .rebalancing) }
+        for thread in threads { thread.stop() }
     }
 
     private func start(
-        _ plan: TopicPlan, _ runtime: RuntimeConfiguration, _ log: any Log, _ group: any LogGroup,
+        _ topology: Topology, _ plan: TopicPlan, _ runtime: RuntimeConfiguration, _ log: any Log, _ group: any LogGroup,
         _ placement: Placement, _ engines: LMDBEngines, _ continuation: CheckedContinuation<Void, any Error>
     ) {
         let context = ThreadContext(
@@ -224,12 +275,15 @@ public final class StreamsApplication: Sendable {
             onRunning: { [weak self] in self?.threadRuns() }, onFailure: configuration.onThreadFailure,
             onReplace: { [weak self] _ in self?.threadBeginsAgain() }, onEnd: { [weak self] in self?.threadEnded($0) })
         let count = max(min(runtime.threads, plan.tasks.count), 1)
+        let before = status.withLock { $0.threads }
         let threads = (0..<count).map { index in
             StreamThread(
-                index: index + 1, tasks: plan.tasks.filter { $0.number % count == index }, context: context)
+                index: index + 1, tasks: plan.tasks.filter { $0.number % count == index }, context: context,
+                metrics: index < before.count ? before[index].metrics : nil)
         }
         status.withLock { status in
             status.threads = threads
+            for thread in threads { thread.setPaused(status.isPaused) }
             status.live = count
             status.notYetRunning = count
             status.end = continuation
@@ -238,6 +292,7 @@ public final class StreamsApplication: Sendable {
             threadEnded(LogError(.io, "the system gave no thread"))
         }
         do { try placement.begin(threads) } catch { for thread in threads { thread.fail(error) } }
+        if status.withLock({ $0.beginsAgain }) { for thread in threads { thread.stop() } }
         if stopRequested.load(ordering: .acquiring) { shutdown() }
     }
 

@@ -10,6 +10,8 @@ public struct LogLocation: Sendable {
     let open: @Sendable (RuntimeConfiguration) throws -> any Log
     /// Whether the application that opened the log closes it.
     let isOwned: Bool
+    /// Where the log keeps the states of applications, a folder each; nil if it has no place for them.
+    let stateDirectory: @Sendable () -> String?
 
     /// The embedded log in a directory, made if it isn't there.
     public static func embedded(
@@ -21,7 +23,7 @@ public struct LogLocation: Sendable {
                 configuration.logs = runtime.log
                 configuration.killPoint = runtime.killPoint
                 return try EmbeddedLog.open(at: directory, configuration: configuration)
-            }, isOwned: true)
+            }, isOwned: true, stateDirectory: { directory + "/state" })
     }
 
     /// Apache Kafka: `host:port` of one broker or more, separated by commas.
@@ -48,11 +50,13 @@ public struct LogLocation: Sendable {
                 var configuration = configuration
                 configuration.logs = runtime.log
                 return try KafkaLog.connect(to: configuration)
-            }, isOwned: true)
+            }, isOwned: true, stateDirectory: { configuration.stateDirectory })
     }
 
     /// A log that is open already and stays open.
-    public static func open(_ log: any Log) -> LogLocation { LogLocation(open: { _ in log }, isOwned: false) }
+    public static func open(_ log: any Log) -> LogLocation {
+        LogLocation(open: { _ in log }, isOwned: false, stateDirectory: { log.defaults.stateDirectory })
+    }
 }
 
 /// Settings of a ``StreamsApplication``.
@@ -129,9 +133,7 @@ public struct StreamsConfiguration: Sendable {
     /// - Throws: `SettingError` that names setting, value and range.
     public func check() throws(SettingError) {
         try runtime.check()
-        if let commitInterval {
-            try SettingCheck.number("commitInterval", commitInterval.milliseconds, from: 0)
-        }
+        if let commitInterval { try SettingCheck.duration("commitInterval", commitInterval, from: .zero) }
         try SettingCheck.number("stateMapSize", stateMapSize, from: 1 << 20)
         if let stateDirectory, stateDirectory.isEmpty {
             throw SettingError(setting: "stateDirectory", value: "''", range: "a folder's path, or nil")

@@ -23,13 +23,20 @@ public final class StreamsBuilder {
     ///   - named: the source node's name.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
     ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - recordTimestamp: the time that is found from key, value, own timestamp, headers and coordinates, instead; see
+    ///     ``TimestampExtractor/record(named:_:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
     @inlinable
     public func stream<Key, Value>(
         _ topic: String, key: Serde<Key>, value: Serde<Value>, named: String? = nil,
         timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        recordTimestamp: (@Sendable (SourceRecord<Key, Value>) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KStream<Key, Value> {
-        stream([topic], key: key, value: value, named: named, timestamps: timestamps, timestamp: timestamp)
+        stream(
+            [topic], key: key, value: value, named: named, timestamps: timestamps, timestamp: timestamp,
+            recordTimestamp: recordTimestamp, startingAt: start)
     }
 
     /// A stream of a topic's records, whose types name their serdes (``/TributaryCore/Recordable``).
@@ -41,13 +48,17 @@ public final class StreamsBuilder {
     ///   - named: the source node's name.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
     ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
     @inlinable
     public func stream<Key: Recordable, Value: Recordable>(
         _ topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type, named: String? = nil,
         timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KStream<Key, Value> {
-        stream([topic], key: Key.serde, value: Value.serde, named: named, timestamps: timestamps, timestamp: timestamp)
+        stream(
+            [topic], key: Key.serde, value: Value.serde, named: named, timestamps: timestamps, timestamp: timestamp,
+            startingAt: start)
     }
 
     /// A stream of the records of several topics.
@@ -55,19 +66,64 @@ public final class StreamsBuilder {
     public func stream<Key, Value>(
         _ topics: [String], key: Serde<Key>, value: Serde<Value>, named: String? = nil,
         timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        recordTimestamp: (@Sendable (SourceRecord<Key, Value>) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KStream<Key, Value> {
         let name = graph.name("KSTREAM-SOURCE-", named)
         let topics = graph.distinct(topics, for: name)
-        let node = graph.add(name, .source(topics: topics))
-        let output = Output<Key, Value>()
-        addSourceNode(
-            graph, node, topics: topics, name: name, isTable: false,
-            timestamps: timestamp.map { .value(named: name, value, $0) } ?? timestamps, output: output, key: key,
-            value: value)
-        return KStream(
-            graph: graph, node: node, output: output, keySerde: key, valueSerde: value, needsRepartition: false,
-            sources: [node])
+        return graph.stream(
+            name, graph.add(name, .source(topics: topics)), topics: topics, pattern: nil,
+            SourceSettings(graph, name, key, value, timestamps, ofValue: timestamp, ofRecord: recordTimestamp, start),
+            key, value)
+    }
+
+    /// A stream of the records of all topics whose names fit a pattern, as Kafka Streams' `stream(Pattern)`.
+    ///
+    /// The topics are those that there are when the application starts. It looks for new ones (and deleted ones) at the interval
+    /// `topicRefreshInterval` of its configuration; where there are some, it commits, stops its threads, and goes on with the topics that there
+    /// are then. A new topic is read from its first record unless `start` or the configuration says otherwise. The application's own topics
+    /// never fit; a topic that another source reads, too, is refused. Where streams are joined, all topics of both need equally many
+    /// partitions; a stream with state can't take a topic with more partitions than the topics had at the first start.
+    ///
+    /// - Parameters:
+    ///   - pattern: which topics.
+    ///   - key: the keys' serde; `.optional` if null keys are data.
+    ///   - value: the values' serde; `.optional` if null values are data.
+    ///   - named: the source node's name.
+    ///   - timestamps: says when a record happened, if not at its own timestamp.
+    ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - recordTimestamp: the time that is found from key, value, own timestamp, headers and coordinates, instead; see
+    ///     ``TimestampExtractor/record(named:_:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
+    @inlinable
+    public func stream<Key, Value>(
+        matching pattern: TopicPattern, key: Serde<Key>, value: Serde<Value>, named: String? = nil,
+        timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        recordTimestamp: (@Sendable (SourceRecord<Key, Value>) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
+    ) -> KStream<Key, Value> {
+        let name = graph.name("KSTREAM-SOURCE-", named)
+        graph.check(pattern)
+        return graph.stream(
+            name, graph.add(name, .patternSource(pattern)), topics: [], pattern: pattern,
+            SourceSettings(graph, name, key, value, timestamps, ofValue: timestamp, ofRecord: recordTimestamp, start),
+            key, value)
+    }
+
+    /// A stream of the records of all topics whose names fit a pattern, with types that name their serdes (``/TributaryCore/Recordable``);
+    /// see ``stream(matching:key:value:named:timestamps:timestamp:recordTimestamp:startingAt:)``.
+    @inlinable
+    public func stream<Key: Recordable, Value: Recordable>(
+        matching pattern: TopicPattern, keyedBy key: Key.Type = String.self, of value: Value.Type, named: String? = nil,
+        timestamps: TimestampExtractor? = nil,
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
+    ) -> KStream<Key, Value> {
+        stream(
+            matching: pattern, key: Key.serde, value: Value.serde, named: named, timestamps: timestamps,
+            timestamp: timestamp, startingAt: start)
     }
 
     /// A table of a topic: the latest value of each key, a null value deleting it.
@@ -81,11 +137,16 @@ public final class StreamsBuilder {
     ///   - named: begins the names of the source and of the table's node.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
     ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - recordTimestamp: the time that is found from key, value, own timestamp, headers and coordinates, instead; see
+    ///     ``TimestampExtractor/record(named:_:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
     @inlinable
     public func table<Key, Value>(
         _ topic: String, key: Serde<Key>, value: Serde<Value>, as name: String? = nil,
         materialized: Materialized<Key, Value>? = nil, named: String? = nil, timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        recordTimestamp: (@Sendable (SourceRecord<Key, Value>) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KTable<Key, Value> {
         let settings = materialized ?? Materialized(as: name)
         let store = graph.storeName("\(topic)-", settings.name)
@@ -96,7 +157,8 @@ public final class StreamsBuilder {
         let sourceOutput = Output<Key, Value>()
         addSourceNode(
             graph, source, topics: [topic], name: sourceName, isTable: true,
-            timestamps: timestamp.map { .value(named: sourceName, value, $0) } ?? timestamps,
+            SourceSettings(
+                graph, sourceName, key, value, timestamps, ofValue: timestamp, ofRecord: recordTimestamp, start),
             output: sourceOutput, key: key, value: value)
         let node = graph.add(tableName, parents: [source])
         let state = TableStoreState(
@@ -125,15 +187,17 @@ public final class StreamsBuilder {
     ///   - named: begins the names of the source and of the table's node.
     ///   - timestamps: says when a record happened, if not at its own timestamp.
     ///   - timestamp: the time that a value has, instead: `\.time`; see ``TimestampExtractor/value(named:_:_:)``.
+    ///   - start: where to begin where the application has committed nothing; nil for what its configuration says.
     @inlinable
     public func table<Key: Recordable, Value: Recordable>(
         _ topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type, as name: String? = nil,
         named: String? = nil, timestamps: TimestampExtractor? = nil,
-        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil
+        timestamp: (@Sendable (Value) throws -> any RecordTime)? = nil,
+        startingAt start: OffsetReset? = nil
     ) -> KTable<Key, Value> {
         table(
             topic, key: Key.serde, value: Value.serde, as: name, named: named, timestamps: timestamps,
-            timestamp: timestamp)
+            timestamp: timestamp, startingAt: start)
     }
 
     /// Adds a store for processors, which name it when they are connected; several may share it.
@@ -157,6 +221,25 @@ public final class StreamsBuilder {
 }
 
 extension TopologyGraph {
+    @usableFromInline
+    func check(_ pattern: TopicPattern) {
+        if let problem = pattern.problem { fail(problem) }
+    }
+
+    @inlinable
+    func stream<Key, Value>(
+        _ name: String, _ node: Int, topics: [String], pattern: TopicPattern?, _ settings: SourceSettings,
+        _ key: Serde<Key>, _ value: Serde<Value>
+    ) -> KStream<Key, Value> {
+        let output = Output<Key, Value>()
+        addSourceNode(
+            self, node, topics: topics, pattern: pattern, name: name, isTable: false, settings, output: output,
+            key: key, value: value)
+        return KStream(
+            graph: self, node: node, output: output, keySerde: key, valueSerde: value, needsRepartition: false,
+            sources: [node])
+    }
+
     /// A user's store name, or a generated one; only then an index is used up.
     @usableFromInline
     func storeName(_ prefix: String, _ named: String?) -> String {

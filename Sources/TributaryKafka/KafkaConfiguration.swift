@@ -11,16 +11,16 @@ public struct KafkaConfiguration: Sendable {
     public var properties: [String: String]
     /// How many copies internal topics have; -1 for the broker's default.
     public var replicationFactor: Int16 = -1
-    /// How long opening the log waits for a broker, in milliseconds.
-    public var connectTimeout: Int64 = 30_000
-    /// How long one request to the brokers may take, with all its retries, in milliseconds.
-    public var requestTimeout: Int64 = 60_000
-    /// After how many milliseconds without a sign of life the group takes an application's tasks away.
-    public var sessionTimeout: Int64 = 10_000
+    /// How long opening the log waits for a broker.
+    public var connectTimeout: Duration = .seconds(30)
+    /// How long one request to the brokers may take, with all its retries.
+    public var requestTimeout: Duration = .seconds(60)
+    /// After how long without a sign of life the group takes an application's tasks away; an hour at most.
+    public var sessionTimeout: Duration = .seconds(10)
     /// Where state goes unless said otherwise; an application's lies in a folder of its id below.
     public var stateDirectory: String?
-    /// How often offsets are committed again that didn't change, in milliseconds: brokers forget them after days.
-    package var recommitInterval: Int64 = 6 * 3_600_000
+    /// How often offsets are committed again that didn't change: brokers forget them after days.
+    package var recommitInterval: Duration = .seconds(6 * 3600)
     /// Whether the brokers can tell the members of a group; pretended ones can't, and librdkafka 2.0 hangs when it asks them.
     package var brokersDescribeGroups = true
     /// Where log lines go.
@@ -35,10 +35,11 @@ public struct KafkaConfiguration: Sendable {
     /// Refuses settings that can't be.
     func check() throws(LogError) {
         do throws(SettingError) {
-            try SettingCheck.number("connectTimeout", connectTimeout, from: 1)
-            try SettingCheck.number("requestTimeout", requestTimeout, from: 1)
+            try SettingCheck.duration("connectTimeout", connectTimeout, from: .milliseconds(1))
+            try SettingCheck.duration("requestTimeout", requestTimeout, from: .milliseconds(1))
             // librdkafka's own limits.
-            try SettingCheck.number("sessionTimeout", sessionTimeout, from: 1, through: 3_600_000)
+            try SettingCheck.duration(
+                "sessionTimeout", sessionTimeout, from: .milliseconds(1), through: .seconds(3600))
             guard replicationFactor == -1 || replicationFactor > 0 else {
                 throw SettingError(
                     setting: "replicationFactor", value: "\(replicationFactor)",

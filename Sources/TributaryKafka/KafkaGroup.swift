@@ -26,7 +26,7 @@ final class KafkaGroup: LogGroup {
             core.properties.setting([
                 "group.id": configuration.group, "client.id": configuration.clientID,
                 "partition.assignment.strategy": "cooperative-sticky", "heartbeat.interval.ms": "500",
-                "session.timeout.ms": String(core.configuration.sessionTimeout),
+                "session.timeout.ms": String(core.configuration.sessionTimeout.milliseconds),
                 "isolation.level": "read_committed",
             ]), logs: core.configuration.logs, callback: .rebalances)
         membership = GroupMembership(tasks: configuration.tasks, signal: KafkaSignal(handle))
@@ -39,7 +39,7 @@ final class KafkaGroup: LogGroup {
 
     private func startPolling(_ topic: String) -> Bool {
         let logs = core.configuration.logs
-        let interval = core.configuration.recommitInterval
+        let interval = core.configuration.recommitInterval.milliseconds
         return OSThread.start("kafka-group") { [handle, membership] in
             if let error = handle.subscribe(to: topic) { membership.failed(error) }
             var lastCommit = MonotonicClock.milliseconds
@@ -63,7 +63,7 @@ final class KafkaGroup: LogGroup {
     }
 
     private func waitForTasks() throws(LogError) {
-        let deadline = MonotonicClock.milliseconds.addingSaturated(core.configuration.requestTimeout)
+        let deadline = MonotonicClock.milliseconds.addingSaturated(core.configuration.requestTimeout.milliseconds)
         while !membership.ownsAll {
             do throws(LogError) {
                 try core.check()
@@ -108,7 +108,7 @@ final class KafkaGroup: LogGroup {
         try core.check()
         try membership.check()
         guard !partitions.isEmpty else { return [:] }
-        let offsets = try handle.committed(partitions, within: core.configuration.requestTimeout)
+        let offsets = try handle.committed(partitions, within: core.configuration.requestTimeout.milliseconds)
         membership.remember(offsets)
         return offsets
     }
@@ -122,7 +122,7 @@ final class KafkaGroup: LogGroup {
             try core.check()
             return try membership.check()
         }
-        let deadline = MonotonicClock.milliseconds.addingSaturated(core.configuration.requestTimeout)
+        let deadline = MonotonicClock.milliseconds.addingSaturated(core.configuration.requestTimeout.milliseconds)
         let pause = KafkaSignal(handle)
         while true {
             try core.check()
@@ -147,7 +147,7 @@ final class KafkaGroup: LogGroup {
     private func checkNobodyElse(_ places: some Collection<TopicPartition>) throws(LogError) {
         guard membership.isDoubted else { return }
         let all = Set(membership.known.keys).union(places)
-        let now = try handle.committed(Array(all), within: core.configuration.requestTimeout)
+        let now = try handle.committed(Array(all), within: core.configuration.requestTimeout.milliseconds)
         for place in all where !membership.isOwn(now[place], of: place) {
             throw LogError(
                 .fenced, "another member committed while this one had lost its tasks", topic: place.topic,
@@ -177,7 +177,7 @@ extension KafkaLogCore {
     /// Makes the topic whose partitions are the tasks, or gives it more: the numbers of tasks never change their meaning.
     func prepareTasks(_ topic: String, count: Int) throws(LogError) {
         let wanted = Int32(clamping: max(count, 1))
-        let limit = configuration.requestTimeout
+        let limit = configuration.requestTimeout.milliseconds
         guard let found = try control.partitions(ofTopic: topic, within: limit) else {
             let specification = TopicSpecification(
                 topic, partitions: wanted, settings: ["cleanup.policy": "delete", "retention.ms": "3600000"])
@@ -197,12 +197,13 @@ extension KafkaLogCore {
     /// Waits until a group has no member: one whose process died is one until its session is over.
     func waitUntilAlone(in group: String) throws(LogError) {
         guard configuration.brokersDescribeGroups else { return }
-        let deadline = MonotonicClock.milliseconds.addingSaturated(configuration.sessionTimeout).addingSaturated(3000)
+        let deadline = MonotonicClock.milliseconds.addingSaturated(configuration.sessionTimeout.milliseconds)
+            .addingSaturated(3000)
         let pause = KafkaSignal(control)
         var isTold = false
         while true {
             try check()
-            let members = try control.members(ofGroup: group, within: configuration.requestTimeout)
+            let members = try control.members(ofGroup: group, within: configuration.requestTimeout.milliseconds)
             if members.isEmpty { return }
             let list = members.joined(separator: ", ")
             guard MonotonicClock.milliseconds < deadline else {

@@ -39,7 +39,7 @@ public final class KafkaLog: Log {
     /// librdkafka, which all of Kafka's clients but Java's build on, takes 0 for "now".
     public var raisedTimestamps: Int64 { core.raisedTimestamps }
 
-    private var limit: Int64 { core.configuration.requestTimeout }
+    private var limit: Int64 { core.configuration.requestTimeout.milliseconds }
 
     // MARK: Topics
 
@@ -184,8 +184,8 @@ public final class KafkaLog: Log {
 extension KafkaLogCore {
     /// Waits until a broker knows of a new topic, or no longer of one that was deleted.
     func waitForTopic(_ name: String, partitions: Int32?) throws(LogError) {
-        let deadline = MonotonicClock.milliseconds.addingSaturated(configuration.requestTimeout)
-        while try control.partitions(ofTopic: name, within: configuration.requestTimeout) != partitions {
+        let deadline = MonotonicClock.milliseconds.addingSaturated(configuration.requestTimeout.milliseconds)
+        while try control.partitions(ofTopic: name, within: configuration.requestTimeout.milliseconds) != partitions {
             guard MonotonicClock.milliseconds < deadline else {
                 throw LogError(.unavailable, "the brokers don't agree on the topic's partitions yet", topic: name)
             }
@@ -196,11 +196,11 @@ extension KafkaLogCore {
 
     /// Waits until each partition's leader answers for it: a broker tells of a partition before it takes records for it.
     func waitForLeaders(_ name: String, partitions: Int32) throws(LogError) {
-        let deadline = MonotonicClock.milliseconds + min(configuration.requestTimeout, 30_000)
+        let deadline = MonotonicClock.milliseconds + min(configuration.requestTimeout.milliseconds, 30_000)
         let times = Dictionary(uniqueKeysWithValues: (0..<partitions).map { (TopicPartition(name, $0), Int64(0)) })
         while true {
             do throws(LogError) {
-                _ = try control.offsets(atOrAfter: times, within: configuration.requestTimeout)
+                _ = try control.offsets(atOrAfter: times, within: configuration.requestTimeout.milliseconds)
                 return
             } catch {
                 guard error.code == .unknownTopic, MonotonicClock.milliseconds < deadline else { throw error }

@@ -12,6 +12,12 @@ public enum HeaderNames {
     public static let elements = "tributary-elements"
     /// What the names of our own headers begin with.
     public static let prefix = "tributary-"
+
+    /// Whether a header is lineage's and not the user's; the names of W3C's count in any case of their letters.
+    package static func isReserved(_ name: String) -> Bool {
+        let lower = name.lowercased()
+        return lower == traceparent || lower == tracestate || name.hasPrefix(prefix)
+    }
 }
 
 /// The names of all attributes of spans, links and resources, and the fixed values of some.

@@ -35,6 +35,12 @@ public struct ResolvedTopology: Sendable {
     /// The node that reads a topic, by its name in the log.
     func reader(of topic: String) -> String? { topology.sources.first { self.topic($0.topic) == topic }?.node }
 
+    /// Where a source topic, by its name in the log, begins where nothing is committed: an internal one with its first record.
+    func reset(of topic: String, default way: OffsetReset) -> OffsetReset {
+        guard let source = topology.sources.first(where: { self.topic($0.topic) == topic }) else { return way }
+        return source.isInternal ? .earliest : source.reset ?? way
+    }
+
     /// The node that sends to a topic, by its name in the log: one that sends there always, or else one that chooses.
     func sender(to topic: String) -> String? {
         func sends(_ kind: NodeDescription.Kind, always: Bool) -> Bool {

@@ -1,4 +1,5 @@
 public import TributaryCore
+internal import TributaryDSL
 internal import TributaryLineage
 
 extension RuntimeConfiguration {
@@ -7,22 +8,26 @@ extension RuntimeConfiguration {
 
     /// Refuses settings that can't be.
     ///
-    /// `Int64.max` and `Int.max` are allowed wherever a greater number is: they mean never, or all that there is.
+    /// `Int.max` and any long time are allowed wherever a greater one is: they mean all that there is, or never.
     ///
     /// - Throws: `SettingError` that names setting, value and range.
     public func check() throws(SettingError) {
         try SettingCheck.name("applicationID", applicationID, most: Self.longestID)
-        try SettingCheck.number("commitInterval", commitInterval, from: 0)
+        try SettingCheck.duration("commitInterval", commitInterval, from: .zero)
         try SettingCheck.number("cacheBytes", cacheBytes, from: 0)
         try SettingCheck.number("threads", threads, from: 1, through: 1000)
         try SettingCheck.number("bufferedRecords", bufferedRecords, from: 1)
-        try SettingCheck.number("maximumIdle", maximumIdle, from: -1)
-        try SettingCheck.number("stateFlushInterval", stateFlushInterval, from: 0)
-        try SettingCheck.number("graveRetention", graveRetention, from: 0)
+        if let maximumIdle { try SettingCheck.duration("maximumIdle", maximumIdle, from: .zero) }
+        try SettingCheck.duration("stateFlushInterval", stateFlushInterval, from: .zero)
+        try SettingCheck.duration("graveRetention", graveRetention, from: .zero)
         try SettingCheck.number("stateDirtyBytes", stateDirtyBytes, from: 1)
         try SettingCheck.number("transactionBytes", transactionBytes, from: 1)
         try SettingCheck.number("recordsPerRound", recordsPerRound, from: 1)
-        try SettingCheck.number("retryTimeout", retryTimeout, from: 0)
+        try SettingCheck.duration("retryTimeout", retryTimeout, from: .zero)
+        try SettingCheck.duration("topicRefreshInterval", topicRefreshInterval, from: .milliseconds(1))
+        if case .last(let duration) = offsetReset.place {
+            try SettingCheck.duration("offsetReset", duration, from: .zero)
+        }
         if let deadLetterTopic { try SettingCheck.name("deadLetterTopic", deadLetterTopic) }
         try lineage.check()
     }

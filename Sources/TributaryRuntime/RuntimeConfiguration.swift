@@ -84,20 +84,22 @@ public struct RuntimeConfiguration: Sendable {
     public var applicationID: String
     /// Whether results may be doubled by a failure.
     public var guarantee: ProcessingGuarantee
-    /// How often offsets, outputs and caches are committed, ms.
-    public var commitInterval: Int64
+    /// How often offsets, outputs and caches are committed.
+    public var commitInterval: Duration
     /// The byte budget of all caches of the application; 0 removes them.
     public var cacheBytes: Int
     /// How many stream threads share the tasks.
     public var threads: Int
     /// How many records a partition may have buffered before it is paused.
     public var bufferedRecords: Int
-    /// How long a task waits for records of an empty partition that is at its end, ms; -1 never waits.
-    public var maximumIdle: Int64
-    /// How often the state is made durable, ms; a crash replays at most that much changelog.
-    public var stateFlushInterval: Int64
-    /// How long the lineage of deleted keys is kept, ms.
-    public var graveRetention: Int64
+    /// How long a task waits for records of an empty partition that is at its end.
+    ///
+    /// Zero waits only for what is known to be there; nil not even for that.
+    public var maximumIdle: Duration?
+    /// How often the state is made durable; a crash replays at most that much changelog.
+    public var stateFlushInterval: Duration
+    /// How long the lineage of deleted keys is kept.
+    public var graveRetention: Duration
     /// How many bytes of state may be dirty in all tasks before it is made durable.
     public var stateDirtyBytes: Int
     /// How many bytes one transaction may hold before it is committed early.
@@ -105,10 +107,15 @@ public struct RuntimeConfiguration: Sendable {
     /// How many records a task may process before its thread looks at clocks, commits and queries.
     public var recordsPerRound: Int
     /// For how long a stream thread begins again after errors that may go by (the log doesn't answer, nobody knows what became of a commit)
-    /// without a commit in between, ms; then the error counts as any other.
-    public var retryTimeout: Int64
+    /// without a commit in between; then the error counts as any other.
+    public var retryTimeout: Duration
     /// Lineage.
     public var lineage: LineageConfiguration
+    /// Where sources begin that don't say so themselves, in partitions where the application has committed nothing, or where what it
+    /// committed was deleted since.
+    public var offsetReset: OffsetReset
+    /// How often it is looked whether sources that read by a pattern have other topics than before.
+    public var topicRefreshInterval: Duration
     /// For sources without a timestamp extractor of their own.
     public var timestamps: TimestampExtractor
     /// Decides about records whose bytes a serde refuses, or that read a stored value whose bytes it refuses, and about those whose
@@ -139,21 +146,26 @@ public struct RuntimeConfiguration: Sendable {
     package var killPoint: KillPointHook?
 
     /// Makes settings with Kafka Streams' defaults.
-    public init(applicationID: String, guarantee: ProcessingGuarantee = .exactlyOnce, commitInterval: Int64 = 100) {
+    public init(
+        applicationID: String, guarantee: ProcessingGuarantee = .exactlyOnce,
+        commitInterval: Duration = .milliseconds(100)
+    ) {
         self.applicationID = applicationID
         self.guarantee = guarantee
         self.commitInterval = commitInterval
         cacheBytes = 10 << 20
         threads = 1
         bufferedRecords = 1000
-        maximumIdle = 0
-        stateFlushInterval = 10_000
+        maximumIdle = .zero
+        stateFlushInterval = .seconds(10)
         stateDirtyBytes = 64 << 20
-        graveRetention = 86_400_000
+        graveRetention = .seconds(86_400)
         transactionBytes = 64 << 20
         recordsPerRound = 1000
-        retryTimeout = 300_000
+        retryTimeout = .seconds(300)
         lineage = LineageConfiguration()
+        offsetReset = .earliest
+        topicRefreshInterval = .seconds(30)
         timestamps = .failOnInvalid
         deserializationHandler = { _ in .fail }
         processingHandler = { _ in .fail }

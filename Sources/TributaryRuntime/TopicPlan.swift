@@ -52,10 +52,12 @@ public struct TopicPlan: Sendable {
             }
             try TopicPlan.copartition(topology, names, &counts)
         }
+        // A source by pattern may have no topic yet: what follows from it has no tasks and topics then, until there is one.
+        let least: Int32? = topology.patterns.isEmpty ? 1 : nil
         var tasks: [Task] = []
         var byStore: [String: Int32] = [:]
         for part in topology.subTopologies where !part.sourceTopics.isEmpty {
-            let count = part.sourceTopics.compactMap { counts[$0] }.max() ?? 1
+            guard let count = part.sourceTopics.compactMap({ counts[$0] }).max() ?? least else { continue }
             for store in part.stores { byStore[store] = count }
             for partition in 0..<count {
                 tasks.append(Task(number: tasks.count, subTopology: part.id, partition: partition))
@@ -65,7 +67,7 @@ public struct TopicPlan: Sendable {
         var all: [String: Int32] = [:]
         for (name, count) in counts { all[resolved.topic(name)] = count }
         for topic in topology.internalTopics {
-            let count = topic.store.flatMap { byStore[$0] } ?? counts[topic.name] ?? 1
+            guard let count = topic.store.flatMap({ byStore[$0] }) ?? counts[topic.name] ?? least else { continue }
             specifications.append(
                 TopicSpecification(resolved.internalTopic(topic.name), partitions: count, settings: topic.settings))
             all[resolved.internalTopic(topic.name)] = count

@@ -77,7 +77,8 @@ struct HTTPResponse {
         let options = unsafe [
             option(.EXTERNAL_LOGGER, Int(mhd_discarding_log())), option(.SOCK_ADDR, 0, address),
             option(.CONNECTION_LIMIT, configuration.maximumConnections),
-            option(.CONNECTION_TIMEOUT, configuration.timeout), option(.CONNECTION_MEMORY_LIMIT, 16384),
+            option(.CONNECTION_TIMEOUT, Int(configuration.timeout.components.seconds)),
+            option(.CONNECTION_MEMORY_LIMIT, 16384),
             option(.STRICT_FOR_CLIENT, 1), option(.NOTIFY_COMPLETED, unsafeBitCast(ended, to: Int.self), context),
             option(.END, 0),
         ]

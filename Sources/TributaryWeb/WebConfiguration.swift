@@ -14,15 +14,15 @@ public struct WebConfiguration: Sendable {
     ///
     /// 1...10,000.
     public var maximumConnections: Int
-    /// After how many seconds without anything happening a connection is closed.
+    /// After how long without anything happening a connection is closed, in whole seconds.
     ///
-    /// 1...3,600.
-    public var timeout: Int
+    /// A second to an hour.
+    public var timeout: Duration
 
     /// Makes settings.
     public init(
         port: UInt16 = 8080, address: String = "127.0.0.1", hosts: [String]? = nil, maximumConnections: Int = 64,
-        timeout: Int = 10
+        timeout: Duration = .seconds(10)
     ) {
         self.port = port
         self.address = address
@@ -35,7 +35,7 @@ public struct WebConfiguration: Sendable {
     func check() throws(WebError) {
         do throws(SettingError) {
             try SettingCheck.number("maximumConnections", maximumConnections, from: 1, through: 10_000)
-            try SettingCheck.number("timeout", timeout, from: 1, through: 3600)
+            try SettingCheck.duration("timeout", timeout, from: .seconds(1), through: .seconds(3600))
         } catch {
             throw WebError(.invalidSetting, "\(error)")
         }

@@ -61,7 +61,7 @@ package enum BankApplication {
         var configuration = StreamsConfiguration(
             applicationID: id, log: log, guarantee: guarantee, commitInterval: .milliseconds(10), threads: threads,
             cacheBytes: 96 << 10)
-        configuration.runtime.stateFlushInterval = 40
+        configuration.runtime.stateFlushInterval = .milliseconds(40)
         configuration.stateMapSize = 1 << 30
         return configuration
     }
@@ -71,8 +71,8 @@ package enum BankApplication {
         var configuration = EmbeddedLogConfiguration()
         configuration.mapSize = 4 << 30
         configuration.durability = .relaxed
-        configuration.lingerMilliseconds = 1
-        configuration.maintenanceIntervalMilliseconds = 20
+        configuration.linger = .milliseconds(1)
+        configuration.maintenanceInterval = .milliseconds(20)
         return configuration
     }
 }

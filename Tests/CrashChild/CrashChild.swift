@@ -34,7 +34,7 @@ import Tributary
                 configuration.runtime.log = made.logSink()
                 exporter = made
             }
-            defer { exporter?.shutdown(timeout: 5000) }
+            defer { exporter?.shutdown(timeout: .seconds(5)) }
             let app = try StreamsApplication(BankApplication.topology(), configuration: configuration)
             app.onStateChange { new, _ in if new == .running { say("running") } }
             try await app.run()

@@ -27,7 +27,7 @@ final class CrashRun {
         self.seed = seed
         folder = try TemporaryFolder()
         var configuration = BankApplication.logConfiguration
-        if !maintains { configuration.maintenanceIntervalMilliseconds = 0 }
+        if !maintains { configuration.maintenanceInterval = .zero }
         log = try EmbeddedLog.open(at: folder.path + "/log", configuration: configuration)
         try log.createTopics(BankApplication.topics)
         random = SeededGenerator(seed: seed)

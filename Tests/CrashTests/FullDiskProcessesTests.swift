@@ -34,7 +34,7 @@ private let isSoak = environment("TRIBUTARY_SOAK") != nil
         }
         var configuration = EmbeddedLogConfiguration()
         configuration.mapSize = 1 << 30
-        configuration.maintenanceIntervalMilliseconds = 0
+        configuration.maintenanceInterval = .zero
         configuration.diskReserveBytes = 0
         let log = try EmbeddedLog.open(at: disk.path + "/log", configuration: configuration)
         try log.createTopics([

@@ -15,7 +15,7 @@ import TributaryLMDB
             configuration.mapSize = 1 << 30
             configuration.durability = .relaxed
             configuration.diskReserveBytes = 0
-            configuration.maintenanceIntervalMilliseconds = arguments[1] == "clean" ? 1 : 0
+            configuration.maintenanceInterval = arguments[1] == "clean" ? .milliseconds(1) : .zero
             let log = try EmbeddedLog.open(at: arguments[2], configuration: configuration)
             switch arguments[1] {
             case "join": try join(log)

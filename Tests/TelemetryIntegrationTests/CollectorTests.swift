@@ -70,7 +70,7 @@ struct CollectorTests {
                             frame, sum: 9, scale: 2, zeroCount: 1, positive: .init(offset: -1, counts: [2, 3]))
                     ], .cumulative)),
         ])
-        exporter.shutdown(timeout: 20_000)
+        exporter.shutdown(timeout: .seconds(20))
         for signal in OTLPSignal.allCases { #expect(exporter.counters(signal).lost == 0) }
     }
 

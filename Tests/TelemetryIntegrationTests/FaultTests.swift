@@ -23,7 +23,7 @@ struct FaultTests {
 
     func exporter(_ endpoint: String, _ change: (inout OTLPConfiguration) -> Void = { _ in }) throws -> OTLPExporter {
         var configuration = OTLPConfiguration(endpoint: endpoint, signals: [.traces])
-        configuration.spanDelay = 0
+        configuration.spanDelay = .zero
         change(&configuration)
         return try OTLPExporter(configuration, resource: TelemetryResource(serviceName: "test"))
     }
@@ -40,7 +40,7 @@ struct FaultTests {
             #"[503,{"status":429,"headers":{"Retry-After":"1"}},{"drop":true},{"reset":true},502,504,200]"#)
         let exporter = try exporter(server.endpoint)
         exporter.export(batch(100, seed: 1))
-        exporter.flush(timeout: 60_000)
+        exporter.flush(timeout: .seconds(60))
         let counters = exporter.counters(.traces)
         #expect(counters.sent == 100 && counters.lost == 0)
         let requests = try seen(server)
@@ -49,7 +49,7 @@ struct FaultTests {
         #expect((4...6).contains(counters.retries))
         // A connection that is reset before the body is read leaves no hash.
         #expect(Set(requests.compactMap { $0["sha"]?.string }).count == 1)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         server.stop()
     }
 
@@ -58,12 +58,12 @@ struct FaultTests {
         let exporter = try exporter(server.endpoint)
         for seed in 1...5 {
             exporter.export(batch(10, seed: UInt64(seed)))
-            exporter.flush(timeout: 60_000)
+            exporter.flush(timeout: .seconds(60))
         }
         let counters = exporter.counters(.traces)
         #expect(counters.refused == 30 && counters.rejected == 2 && counters.sent == 18)
         #expect(try seen(server).count == 5 && counters.retries == 0)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         server.stop()
     }
 
@@ -72,22 +72,22 @@ struct FaultTests {
         let port = try #require(first.endpoint.split(separator: ":").last.flatMap { Int($0) })
         let exporter = try exporter(first.endpoint)
         exporter.export(batch(50, seed: 1))
-        exporter.flush(timeout: 20_000)
+        exporter.flush(timeout: .seconds(20))
         first.stop()
         for seed in 2...20 { exporter.export(batch(50, seed: UInt64(seed))) }
         usleep(2_500_000)
         #expect(exporter.counters(.traces).sent == 50)
         let second = try FaultServer("[]", port: port)
-        exporter.flush(timeout: 60_000)
+        exporter.flush(timeout: .seconds(60))
         #expect(exporter.counters(.traces).sent == 1000 && exporter.counters(.traces).lost == 0)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         second.stop()
     }
 
     /// Takes spans and forgets them: what making spans costs by itself.
     struct Nowhere: SpanExporter {
         func export(_ batch: SpanBatch) {}
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
     }
 
     /// Counts records with every trace sampled; the records a second.
@@ -147,7 +147,7 @@ struct FaultTests {
             for (name, endpoint) in [("slow", slow.endpoint), ("busy", busy.endpoint), ("down", down.endpoint)] {
                 let exporter = try exporter(endpoint)
                 best[name] = max(best[name] ?? 0, try await rate(exporter, records: records))
-                exporter.shutdown(timeout: 100)
+                exporter.shutdown(timeout: .milliseconds(100))
                 let counters = exporter.counters(.traces)
                 // The record's span, the get and put of the store, and for each key and commit a flush and a send.
                 #expect(

@@ -26,7 +26,7 @@ import Tributary
         // In a run of its own: a delete that meets its put in the cache leaves nothing behind.
         try await producePeople(#"{"key":"ann","value":null,"timestamp":7}"#)
         try await run(lineage, records: 1)
-        exporter.shutdown(timeout: 5000)
+        exporter.shutdown(timeout: .seconds(5))
     }
 
     private func producePeople(_ lines: String) async throws {

@@ -21,6 +21,10 @@ import TributaryCore
     @Test func `a duration of any length has milliseconds`() {
         #expect(Duration.milliseconds(1500).milliseconds == 1500)
         #expect(Duration.microseconds(-1999).milliseconds == -1)
+        // Doubles that have no exact value are some attoseconds off.
+        #expect(Duration.seconds(1.9).milliseconds == 1900 && Duration.seconds(-1.9).milliseconds == -1900)
+        #expect(Duration.seconds(59.9).milliseconds == 59_900 && Duration.seconds(2.3).milliseconds == 2300)
+        #expect(Duration.nanoseconds(1_999_999).milliseconds == 1 && Duration.nanoseconds(999_999).milliseconds == 0)
         #expect(Duration.seconds(Int64.max).milliseconds == .max)
         #expect(Duration.seconds(Int64.min).milliseconds == .min)
         let edge = Duration(secondsComponent: Int64.max / 1000, attosecondsComponent: 999_000_000_000_000_000)

@@ -44,6 +44,48 @@ import TributaryState
             } != nil)
     }
 
+    @Test(arguments: [
+        TimeWindows.tumbling(size: .zero), .tumbling(size: .milliseconds(-5)), .tumbling(size: .microseconds(999)),
+        .tumbling(size: .microseconds(1500)), .tumbling(size: .seconds(1), grace: .nanoseconds(-1)),
+        .hopping(size: .seconds(1), advance: .zero), .hopping(size: .seconds(1), advance: .microseconds(2500)),
+        .hopping(size: .seconds(1), advance: .seconds(2)),
+    ])
+    func `windows whose sizes aren't whole milliseconds above zero are refused`(_ windows: TimeWindows) throws {
+        let message = try #require(
+            problem { builder in
+                stream(builder).groupByKey().windowedBy(windows).count().toStream().to("out")
+            })
+        #expect(message.hasPrefix("the window's "))
+    }
+
+    @Test(arguments: [Duration.zero, .seconds(-1), .microseconds(1500)])
+    func `a windowed serde whose size isn't whole milliseconds above zero is refused wherever it stands`(
+        _ size: Duration
+    ) throws {
+        let serde = Serde<Windowed<String>>.timeWindowed(.string, size: size)
+        let source = problem { builder in builder.stream("in", key: serde, value: .string).to("out") }
+        #expect(source?.contains("the window's size") == true)
+        let sink = problem { builder in
+            stream(builder).groupByKey().windowedBy(.tumbling(size: .seconds(1))).count().toStream()
+                .to("out", key: serde)
+        }
+        #expect(sink?.contains("the window's size") == true)
+        let optional = problem { builder in
+            builder.table("in", key: .string, value: serde.optional).toStream().to("out")
+        }
+        #expect(optional?.contains("the window's size") == true)
+    }
+
+    @Test func `windows of a second and a part that a double can't hold, and of all time, are taken`() {
+        for size in [Duration.seconds(1.9), .seconds(2.3), .milliseconds(Int64.max), .seconds(Int64.max)] {
+            #expect(
+                problem { builder in
+                    stream(builder).groupByKey().windowedBy(.tumbling(size: size)).count().toStream().to("out")
+                } == nil, "\(size)")
+        }
+        #expect(TimeWindows.tumbling(size: .seconds(1.9)).end(ofStart: 0) == 1900)
+    }
+
     @Test func `a processors' store has no name of an operator's`() {
         let store = StoreDescription(name: "x", kind: .timestampedKeyValue, isCached: true)
         #expect(

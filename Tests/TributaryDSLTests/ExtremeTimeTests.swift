@@ -91,17 +91,23 @@ import TributaryTesting
             }
         }
         #expect(TimeWindows.tumbling(size: .zero).firstStart(of: 5) >= 0)
-        let serde = Serde<Windowed<String>>.timeWindowed(.string, size: Int64.max)
+        let serde = Serde<Windowed<String>>.timeWindowed(.string, size: .milliseconds(Int64.max))
         let windowed = Windowed(key: "k", window: Window(start: 5, end: Int64.max))
         #expect(try serde.value(serde.bytes(windowed)) == windowed)
     }
 
     @Test func `a record before the epoch has its partition's time, and fails where there is none yet`() throws {
         let extractor = TimestampExtractor.usePartitionTime
-        #expect(try extractor.extract(5, nil, 7) == 5)
-        #expect(try extractor.extract(-5, nil, 7) == 7)
-        #expect(try extractor.extract(-5, nil, 0) == 0)
-        #expect(throws: InvalidTimestamp.self) { try extractor.extract(-5, nil, -1) }
+        func time(_ timestamp: Int64, _ partitionTime: Int64) throws -> Int64 {
+            try extractor.extract(
+                UndecodedRecord(
+                    timestamp: timestamp, partitionTime: partitionTime, key: nil, value: nil, headers: RawSpan.empty,
+                    coordinate: RecordCoordinate(topic: "in", partition: 0, offset: 0)))
+        }
+        #expect(try time(5, 7) == 5)
+        #expect(try time(-5, 7) == 7)
+        #expect(try time(-5, 0) == 0)
+        #expect(throws: InvalidTimestamp.self) { try time(-5, -1) }
     }
 
     // MARK: Window stores
@@ -188,7 +194,7 @@ import TributaryTesting
         }
         defer { driver.close() }
         try driver.pipe("in", "k", "v", timestamp: 0, .string, .string)
-        try driver.advanceWallClock(milliseconds: 1 << 40)
+        try driver.advanceWallClock(by: .milliseconds(1 << 40))
         #expect(try driver.takeRecords().isEmpty)
     }
 }

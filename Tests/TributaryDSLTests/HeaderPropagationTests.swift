@@ -49,7 +49,7 @@ import TributaryTesting
         _ = try driver.log.append(record, to: TopicPartition(topic, 0))
     }
 
-    func work(_ driver: TopologyTestDriver) throws { try driver.advanceWallClock(milliseconds: 0) }
+    func work(_ driver: TopologyTestDriver) throws { try driver.advanceWallClock(by: .zero) }
 
     /// Key and headers of the records of a topic, as text.
     func records(_ driver: TopologyTestDriver, _ topic: String) -> [String] {
@@ -214,7 +214,7 @@ import TributaryTesting
         try add(driver, "get")
         try add(driver, "c")
         try work(driver)
-        try driver.advanceWallClock(milliseconds: 20)
+        try driver.advanceWallClock(by: .milliseconds(20))
         try add(driver, "get", [("user", "bob")])
         try work(driver)
         #expect(records(driver, "out") == ["a user=alice", "b", "get user=alice", "c", "tick", "get user=bob"])

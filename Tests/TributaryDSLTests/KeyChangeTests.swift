@@ -146,7 +146,7 @@ import TributaryTesting
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string)
             .mapValues(value: Serde<String>.string.optional) { value -> String? in value }
-            .selectKey(key: .timeWindowed(.string, size: 10)) { key, _ in
+            .selectKey(key: .timeWindowed(.string, size: .milliseconds(10))) { key, _ in
                 Windowed(key: key, window: Window(start: 20, end: 30))
             }
             .to("out")
@@ -299,7 +299,7 @@ import TributaryTesting
                 offset: 0, timestamp: Int64(number), key: Array(record.1.utf8), value: Array(record.2.utf8))
             _ = try driver.log.append(logged, to: TopicPartition(record.0, 0))
         }
-        try driver.advanceWallClock(milliseconds: 0)
+        try driver.advanceWallClock(by: .zero)
         let out = try driver.takeRecords().filter { $0.topic == "out" }.map(\.record)
         for record in out {
             let key = try #require(record.key.map { String(decoding: $0, as: UTF8.self) })

@@ -52,7 +52,7 @@ import TributaryTesting
     /// Has no room for half of the traces.
     struct FullExporter: SpanExporter {
         func export(_ batch: SpanBatch) {}
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
         func threshold(skipped: Int) -> UInt64 { 1 << 55 }
     }
 
@@ -191,7 +191,7 @@ import TributaryTesting
         let list = Self.records(&random)
         for part in [list.prefix(80), list.dropFirst(80)] {
             for (topic, record) in part { _ = try driver.log.append(record, to: TopicPartition(topic, 0)) }
-            try driver.advanceWallClock(milliseconds: 10)
+            try driver.advanceWallClock(by: .milliseconds(10))
         }
         var outcome = Outcome()
         outcome.records = try driver.takeRecords().map { topic, record in

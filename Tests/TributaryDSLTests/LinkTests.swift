@@ -48,7 +48,7 @@ import TributaryTesting
         _ = try driver.log.append(record, to: TopicPartition(topic, 0))
     }
 
-    func work(_ driver: TopologyTestDriver) throws { try driver.advanceWallClock(milliseconds: 0) }
+    func work(_ driver: TopologyTestDriver) throws { try driver.advanceWallClock(by: .zero) }
 
     static func count() throws -> Topology {
         let builder = StreamsBuilder()

@@ -186,7 +186,7 @@ import TributaryTesting
 
     private struct LossyExporter: SpanExporter {
         func export(_ batch: SpanBatch) {}
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
         var lostSpans: Int? { 3 }
     }
 

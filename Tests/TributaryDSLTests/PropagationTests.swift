@@ -33,7 +33,7 @@ import TributaryTesting
         _ = try driver.log.append(record, to: TopicPartition(topic, 0))
     }
 
-    func work(_ driver: TopologyTestDriver) throws { try driver.advanceWallClock(milliseconds: 0) }
+    func work(_ driver: TopologyTestDriver) throws { try driver.advanceWallClock(by: .zero) }
 
     /// The tracestates of the records written to a topic.
     func sent(_ driver: TopologyTestDriver, _ topic: String) -> [String?] {
@@ -232,7 +232,7 @@ import TributaryTesting
                 return count
             }
             .to("out", value: .int64)
-        let driver = try driver(builder.build(), cache: 1 << 20) { $0.commitInterval = 1_000_000 }
+        let driver = try driver(builder.build(), cache: 1 << 20) { $0.commitInterval = .milliseconds(1_000_000) }
         try pipe(driver, "a", trace: 1)
         try pipe(driver, "b", trace: 2)
         try work(driver)
@@ -249,7 +249,7 @@ import TributaryTesting
         init(limit: UInt64) { self.limit = limit }
 
         func export(_ batch: SpanBatch) { spans.withLock { $0 += batch.spans } }
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
         func threshold(skipped: Int) -> UInt64 {
             self.skipped.withLock { $0 += skipped }
             return limit
@@ -262,7 +262,7 @@ import TributaryTesting
         let leftOut = Mutex<[UInt64]>([])
 
         func export(_ batch: SpanBatch) {}
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
         func threshold(skipped: Int) -> UInt64 { limit.withLock { $0 } }
         func leftOut(of traces: [TraceContext]) {
             leftOut.withLock { list in list += traces.map(\.traceLow) }

@@ -45,7 +45,7 @@ import TributaryTesting
             context: TraceContext(traceHigh: 9, traceLow: 1, span: 3, flags: 1), cell: [],
             lineageHeaders: Headers([("tracestate", Array("v=1".utf8))]))
         _ = try driver.log.append(record, to: TopicPartition("in", 0))
-        try driver.advanceWallClock(milliseconds: 0)
+        try driver.advanceWallClock(by: .zero)
     }
 
     @Test(arguments: [.all, .traceContext, .baggage, []] as [Propagators])

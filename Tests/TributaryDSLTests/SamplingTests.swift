@@ -81,7 +81,7 @@ import TributaryTesting
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).process { Ticking() }
         let driver = try driver(.byKey(ratio: 0.5), builder)
-        for _ in 0..<200 { try driver.advanceWallClock(milliseconds: 1000) }
+        for _ in 0..<200 { try driver.advanceWallClock(by: .milliseconds(1000)) }
         #expect((60...140).contains(spans.spans.filter { $0.name.hasPrefix("punctuate") }.count))
         driver.close()
     }

@@ -109,7 +109,7 @@ final class KeptSpans: SpanExporter {
     private let kept = Guarded<[SpanBatch]>([])
 
     func export(_ batch: SpanBatch) { kept.withLock { $0.append(batch) } }
-    func flush(timeout milliseconds: Int64) {}
+    func flush(timeout: Duration) {}
 
     struct Span {
         var name: String

@@ -60,7 +60,7 @@ extension RealBrokerTests {
                     applicationID: id, log: log, stateDirectory: folder.path + "/state",
                     commitInterval: .milliseconds(200), threads: 2, handlesSignals: false)
                 configuration.stateMapSize = 1 << 30
-                configuration.runtime.stateFlushInterval = 500
+                configuration.runtime.stateFlushInterval = .milliseconds(500)
                 return configuration
             }
 
@@ -197,7 +197,7 @@ extension RealBrokerTests {
 
         @Test func `a second instance of an application is refused while the first one runs`() async throws {
             let bank = try Bank()
-            let log = try RealBroker.log { $0.sessionTimeout = 1000 }
+            let log = try RealBroker.log { $0.sessionTimeout = .milliseconds(1000) }
             defer { log.close() }
             try bank.makeTopics(log)
             _ = try bank.write(0..<100, to: log)

@@ -186,8 +186,8 @@ import TributaryTesting
     @Test func `a member that lost its tasks takes them back and goes on`() throws {
         // The coordinator keeps the member that it doesn't know until its session is over, and takes 3 s for a join.
         let log = try MockedLog {
-            $0.sessionTimeout = 4000
-            $0.requestTimeout = 40_000
+            $0.sessionTimeout = .milliseconds(4000)
+            $0.requestTimeout = .milliseconds(40_000)
         }
         try log.createTopics([TopicSpecification("t", partitions: 1)])
         let group = try log.joinGroup(GroupConfiguration(group: "g", clientID: "test", tasks: 2))
@@ -205,7 +205,7 @@ import TributaryTesting
 
     @Test func `without a broker, opening the log fails in time and says why`() throws {
         var configuration = KafkaConfiguration(bootstrap: "127.0.0.1:9")
-        configuration.connectTimeout = 500
+        configuration.connectTimeout = .milliseconds(500)
         let error = #expect(throws: LogError.self) { _ = try KafkaLog.connect(to: configuration) }
         #expect(error?.code == .unavailable)
         #expect(error?.message.contains("127.0.0.1:9") == true)
@@ -215,7 +215,7 @@ import TributaryTesting
     @Test(arguments: ["no.such.property", "group.id", "producer.acks", "consumer.isolation.level", "linger.ms"])
     func `properties that are unknown, ours, or nonsense are refused`(_ name: String) throws {
         var configuration = KafkaConfiguration(bootstrap: "127.0.0.1:9", properties: [name: "nonsense"])
-        configuration.connectTimeout = 500
+        configuration.connectTimeout = .milliseconds(500)
         let error = #expect(throws: LogError.self) {
             let log = try KafkaLog.connect(to: configuration)
             _ = try log.makeProducer(ProducerConfiguration(clientID: "test"))

@@ -11,7 +11,7 @@ final class MockedLog: Log {
     init(_ change: (inout KafkaConfiguration) -> Void = { _ in }) throws {
         cluster = try MockCluster()
         var configuration = KafkaConfiguration(bootstrap: cluster.bootstrap)
-        configuration.requestTimeout = 30_000
+        configuration.requestTimeout = .milliseconds(30_000)
         configuration.brokersDescribeGroups = false
         change(&configuration)
         kafka = try KafkaLog.connect(to: configuration)

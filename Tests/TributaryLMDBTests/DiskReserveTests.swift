@@ -7,7 +7,7 @@ import TributaryLMDB
     @Test func `with less space than the reserve records are refused, while deleting and offsets go on`() throws {
         let disk = try smallDisk(8 << 20)
         var configuration = EmbeddedLogConfiguration()
-        configuration.maintenanceIntervalMilliseconds = 0
+        configuration.maintenanceInterval = .zero
         let log = try EmbeddedLog.open(at: disk.path + "/log", configuration: configuration)
         defer { log.close() }
         try log.createTopics([TopicSpecification("t")])

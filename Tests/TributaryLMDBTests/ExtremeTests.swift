@@ -55,8 +55,8 @@ import TributaryLMDB
 
     @Test func `a setting of the log below 0 is refused`() throws {
         let folder = try TemporaryFolder()
-        #expect(code { _ = try openLog(folder) { $0.lingerMilliseconds = .min } } == .configuration)
-        #expect(code { _ = try openLog(folder) { $0.maintenanceIntervalMilliseconds = -1 } } == .configuration)
+        #expect(code { _ = try openLog(folder) { $0.linger = .milliseconds(Int64.min) } } == .configuration)
+        #expect(code { _ = try openLog(folder) { $0.maintenanceInterval = .milliseconds(-1) } } == .configuration)
     }
 
     @Test(arguments: [Int64.max, Int64.max - 1]) func `any setting of the log can be calculated with`(_ number: Int64)
@@ -64,9 +64,9 @@ import TributaryLMDB
     {
         let folder = try TemporaryFolder()
         let log = try openLog(folder) {
-            $0.lingerMilliseconds = number
-            $0.maintenanceIntervalMilliseconds = number
-            $0.lockTimeoutMilliseconds = number
+            $0.linger = .milliseconds(number)
+            $0.maintenanceInterval = .milliseconds(number)
+            $0.lockTimeout = .milliseconds(number)
             $0.diskReserveBytes = min(number, 1)
             $0.lingerBytes = Int(number)
             $0.batchBytes = Int(number)
@@ -88,7 +88,7 @@ import TributaryLMDB
         let log = try openLog(folder) {
             $0.maximumTransactionBytes = 10_000
             $0.lingerBytes = 1 << 20
-            $0.lingerMilliseconds = 60_000
+            $0.linger = .milliseconds(60_000)
         }
         try log.createTopics([
             TopicSpecification("t"), TopicSpecification("small", settings: ["max.message.bytes": "1000"]),

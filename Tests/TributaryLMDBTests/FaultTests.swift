@@ -140,7 +140,7 @@ import TributaryLMDB
     @Test func `closing a log writes what was handed over, and it opens again at once`() throws {
         let folder = try TemporaryFolder()
         for round in 0..<30 {
-            let log = try openLog(folder) { $0.lingerMilliseconds = 60_000 }
+            let log = try openLog(folder) { $0.linger = .milliseconds(60_000) }
             if round == 0 { try log.createTopics([TopicSpecification("t")]) }
             let producer = try log.makeProducer(ProducerConfiguration(clientID: "c"))
             try producer.send(TestRecord("k", "\(round)"), to: try producer.number(ofTopic: "t"))

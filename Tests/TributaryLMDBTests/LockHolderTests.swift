@@ -34,7 +34,7 @@ final class LineCollector: Sendable {
         let lines = LineCollector()
         let log = try openLog(folder) {
             $0.logs = lines.sink
-            $0.lockPatienceMilliseconds = 50
+            $0.lockPatience = .milliseconds(50)
         }
         try log.createTopics([TopicSpecification("t")])
         let child = try startChild("hold-writer", folder)
@@ -57,8 +57,8 @@ final class LineCollector: Sendable {
         do {
             _ = try openLog(folder) {
                 $0.logs = lines.sink
-                $0.lockPatienceMilliseconds = 20
-                $0.lockTimeoutMilliseconds = 200
+                $0.lockPatience = .milliseconds(20)
+                $0.lockTimeout = .milliseconds(200)
             }
             Issue.record("no failure")
         } catch {
@@ -78,9 +78,9 @@ final class LineCollector: Sendable {
         let lines = LineCollector()
         let log = try openLog(folder) {
             $0.logs = lines.sink
-            $0.maintenanceIntervalMilliseconds = 10
-            $0.lockPatienceMilliseconds = 30
-            $0.lockTimeoutMilliseconds = 100
+            $0.maintenanceInterval = .milliseconds(10)
+            $0.lockPatience = .milliseconds(30)
+            $0.lockTimeout = .milliseconds(100)
         }
         let line = lines.wait { $0.contains("keeps the log from being trimmed") }
         #expect(line?.contains("process \(child.id), which is stopped") == true, "\(lines.all)")

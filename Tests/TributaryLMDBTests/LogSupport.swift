@@ -9,7 +9,7 @@ func openLog(
     var configuration = EmbeddedLogConfiguration()
     configuration.mapSize = 1 << 30
     configuration.durability = .relaxed
-    configuration.maintenanceIntervalMilliseconds = 0
+    configuration.maintenanceInterval = .zero
     change(&configuration)
     return try EmbeddedLog.open(at: folder.path + "/log", configuration: configuration)
 }

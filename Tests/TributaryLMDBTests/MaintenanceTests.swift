@@ -90,7 +90,7 @@ import TributaryTesting
         try log.write([TestRecord("k", "1", at: Int64.min)], to: "t", 1)
         try log.write([TestRecord("k", "1", at: now - 7 * 86_400_000 - 1)], to: "week")
         #expect(lines.all.count == 3)
-        time.advance(milliseconds: 3_600_000)
+        time.advance(by: .milliseconds(3_600_000))
         for _ in 0..<3 { try log.write([TestRecord("k", "1", at: now - 1001)], to: "t") }
         #expect(lines.all.count == 4)
     }
@@ -236,7 +236,7 @@ import TributaryTesting
         let folder = try TemporaryFolder()
         let log = try openLog(folder) {
             $0.batchBytes = 4096
-            $0.maintenanceIntervalMilliseconds = 250
+            $0.maintenanceInterval = .milliseconds(250)
             $0.compactionBytes = 0
         }
         try log.createTopics([TopicSpecification("t", partitions: 2, settings: ["cleanup.policy": "compact"])])

@@ -54,7 +54,7 @@ import TributaryLMDB
         for round in 0..<2 {
             var configuration = EmbeddedLogConfiguration()
             configuration.mapSize = 1 << 30
-            configuration.maintenanceIntervalMilliseconds = 0
+            configuration.maintenanceInterval = .zero
             configuration.faults = faults
             let log = try EmbeddedLog.open(at: folder.path + "/a/b/log", configuration: configuration)
             log.close()

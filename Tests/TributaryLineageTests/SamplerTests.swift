@@ -84,7 +84,7 @@ import TributaryLineage
 
     private struct Ignoring: SpanExporter {
         func export(_ batch: SpanBatch) {}
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
     }
 
     @Test(arguments: [

@@ -12,7 +12,7 @@ import TributaryTesting
         private let batches = Guarded<[SpanBatch]>([])
 
         func export(_ batch: SpanBatch) { batches.withLock { $0.append(batch) } }
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
 
         /// What became of each `process in`, by offset.
         var attempts: [(offset: Int64, attempt: SpanAttempt)] {
@@ -43,7 +43,7 @@ import TributaryTesting
     ) throws -> ThreadUnderTest {
         try ThreadUnderTest(world, topology()) {
             $0.guarantee = guarantee
-            $0.commitInterval = 100
+            $0.commitInterval = .milliseconds(100)
             $0.lineage.exporter = spans
             $0.processingHandler = { _ in onError }
         }

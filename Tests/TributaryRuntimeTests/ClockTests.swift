@@ -19,7 +19,7 @@ import TributaryTesting
     @Test(arguments: [-hour, 24 * hour, -1_000 * 24 * hour])
     func `commits and state flushes go on when the clock is set`(_ jump: Int64) throws {
         let world = try World(topics: "in", "out")
-        let app = try ThreadUnderTest(world, count()) { $0.stateFlushInterval = 1000 }
+        let app = try ThreadUnderTest(world, count()) { $0.stateFlushInterval = .milliseconds(1000) }
         try world.send("in", "a", "1", at: 0)
         try app.rounds()
         try app.pass(milliseconds: 1000)
@@ -38,7 +38,7 @@ import TributaryTesting
 
     @Test func `a clock that is set forward makes nothing due`() throws {
         let world = try World(topics: "in", "out")
-        let app = try ThreadUnderTest(world, count()) { $0.commitInterval = 30_000 }
+        let app = try ThreadUnderTest(world, count()) { $0.commitInterval = .milliseconds(30_000) }
         try world.send("in", "a", "1", at: 0)
         try app.rounds()
         world.clock.set(wall: world.clock.milliseconds + 24 * Self.hour)
@@ -76,7 +76,7 @@ import TributaryTesting
         let builder = StreamsBuilder()
         builder.stream("left", key: .string, value: .string)
             .merge(builder.stream("right", key: .string, value: .string)).to("out")
-        let app = try ThreadUnderTest(world, builder.build()) { $0.maximumIdle = 5_000 }
+        let app = try ThreadUnderTest(world, builder.build()) { $0.maximumIdle = .milliseconds(5_000) }
         try world.send("left", "a", "1", at: 0)
         try app.rounds()
         world.clock.set(wall: world.clock.milliseconds + jump)
@@ -91,14 +91,14 @@ import TributaryTesting
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string)
             .process(key: .string, value: .string) { Ticker() }.to("out")
-        let app = try ThreadUnderTest(world, builder.build()) { $0.commitInterval = 70 }
+        let app = try ThreadUnderTest(world, builder.build()) { $0.commitInterval = .milliseconds(70) }
         var wait: Int64 { app.loop.timeToWait(world.clock.source.monotonic.milliseconds) }
         try app.rounds()
         #expect(wait == 100)
         try world.send("in", "a", "x", at: 0)
         try app.rounds(2)
         #expect(wait == 70)
-        world.clock.advance(milliseconds: 960)
+        world.clock.advance(by: .milliseconds(960))
         try app.rounds(1)
         #expect(wait == 40)
     }

@@ -17,7 +17,7 @@ import TributaryTesting
 
     @Test func `an idle task's state becomes durable in time, also beside a busy one`() throws {
         let world = try World(topics: "in", "out", partitions: 2)
-        let app = try ThreadUnderTest(world, count()) { $0.stateFlushInterval = 5_000 }
+        let app = try ThreadUnderTest(world, count()) { $0.stateFlushInterval = .milliseconds(5_000) }
         try world.send("in", "a", "x", at: 0, partition: 0)
         try app.rounds()
         try app.pass(milliseconds: 100, steps: 1)
@@ -62,7 +62,7 @@ import TributaryTesting
         let topology = try count()
         let app = try ThreadUnderTest(world, topology) { configuration in
             configuration.guarantee = guarantee
-            configuration.stateFlushInterval = 0
+            configuration.stateFlushInterval = .zero
             configuration.killPoint = { point in seen.withLock { $0.append(point.rawValue) } }
         }
         seen.withLock { $0 = [] }
@@ -85,7 +85,7 @@ import TributaryTesting
         let looks = Guarded<[Look]>([])
         nonisolated(unsafe) let shared = world
         let app = try ThreadUnderTest(world, count()) { configuration in
-            configuration.stateFlushInterval = 0
+            configuration.stateFlushInterval = .zero
             configuration.killPoint = { point in
                 let offset = try? shared.committed("in")
                 let look = Look(
@@ -158,7 +158,7 @@ import TributaryTesting
         let world = try World(topics: "in", "out")
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).process(key: .string, value: .string) { Asking() }.to("out")
-        let app = try ThreadUnderTest(world, builder.build()) { $0.commitInterval = 1_000_000 }
+        let app = try ThreadUnderTest(world, builder.build()) { $0.commitInterval = .milliseconds(1_000_000) }
         try world.send("in", "a", "commit", at: 0)
         try app.rounds()
         #expect(try world.committed("in") == 1)

@@ -18,7 +18,7 @@ import TributaryTesting
             .peek { _, value in work(value) }
             .groupByKey().count(as: "counts").toStream().to("out")
         return try ThreadUnderTest(world, builder.build()) {
-            $0.commitInterval = 100
+            $0.commitInterval = .milliseconds(100)
             $0.guarantee = .atLeastOnce
             $0.lineage.exporter = spans
             configure(&$0)
@@ -113,7 +113,7 @@ import TributaryTesting
     @Test func `the time of each record is its own, not the mean of what was processed with it`() throws {
         let world = try World(topics: "in", "out")
         let clock = world.clock
-        let thread = try thread(world, nil, { clock.advance(milliseconds: Int64($0) ?? 0) })
+        let thread = try thread(world, nil, { clock.advance(by: .milliseconds(Int64($0) ?? 0)) })
         for (index, value) in ["1", "1", "500", "1"].enumerated() { try world.send("in", "a", value, at: Int64(index)) }
         try thread.rounds()
         let found = try times(thread)

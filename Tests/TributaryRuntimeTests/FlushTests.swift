@@ -27,7 +27,7 @@ import TributaryTesting
         let app = try ThreadUnderTest(world, topology)
         for key in ["a", "b", "a"] { try world.send("in", key, "x", at: 0) }
         try app.rounds()
-        world.clock.advance(milliseconds: 100)
+        world.clock.advance(by: .milliseconds(100))
         try app.rounds(1)
         #expect(try world.committed("in") == 3)
         return (world, app)
@@ -105,7 +105,7 @@ import TributaryTesting
         let app = try ThreadUnderTest(world, topology)
         try world.send("in", "a", "x", at: 0)
         try app.rounds()
-        world.clock.advance(milliseconds: 100)
+        world.clock.advance(by: .milliseconds(100))
         #expect {
             try app.rounds(1)
         } throws: { error in
@@ -161,7 +161,7 @@ import TributaryTesting
             .process(stores: ["rows"], key: .string, value: .int64) { Starter() }.to("out")
         let world = try World(topics: "in", "out")
         let app = try ThreadUnderTest(world, builder.build())
-        world.clock.advance(milliseconds: 100)
+        world.clock.advance(by: .milliseconds(100))
         try app.rounds(1)
         app.crash()
         #expect(world.texts("out") == ["start=1"])

@@ -17,7 +17,7 @@ import TributaryTesting
 
     @Test func `each task waits for its own partitions, whatever others do`() throws {
         let world = try World(topics: "left", "right", "out", partitions: 2)
-        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = 5_000 }
+        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = .milliseconds(5_000) }
         try app.rounds()
         // Task 1 gets records of both partitions all the time, task 0 of one.
         try world.send("left", "a", "1", at: 0, partition: 0)
@@ -39,7 +39,7 @@ import TributaryTesting
 
     @Test func `a partition is waited for from when it was first noticed to be empty, each for itself`() throws {
         let world = try World(topics: "one", "two", "three", "out")
-        let app = try ThreadUnderTest(world, merged("one", "two", "three")) { $0.maximumIdle = 5_000 }
+        let app = try ThreadUnderTest(world, merged("one", "two", "three")) { $0.maximumIdle = .milliseconds(5_000) }
         try world.send("one", "a", "1", at: 0)
         try world.send("two", "a", "2", at: 1)
         try app.rounds()
@@ -58,7 +58,7 @@ import TributaryTesting
 
     @Test func `a record that comes ends the wait, and the next wait is a whole one`() throws {
         let world = try World(topics: "left", "right", "out")
-        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = 5_000 }
+        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = .milliseconds(5_000) }
         try world.send("left", "a", "2", at: 2)
         try app.rounds()
         try app.pass(milliseconds: 4_000)
@@ -74,7 +74,7 @@ import TributaryTesting
         throws
     {
         let world = try World(topics: "left", "right", "out")
-        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = 0 }
+        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = .zero }
         // Each is read by a poll of its own.
         try world.send("left", "a", "2", at: 2)
         try world.send("right", "a", "1", at: 1)
@@ -90,7 +90,7 @@ import TributaryTesting
     @Test func `the wait for a partition begins before there are records of others`() throws {
         let world = try World(topics: "left", "right", "out")
         let app = try ThreadUnderTest(world, merged("left", "right")) {
-            $0.maximumIdle = 5_000
+            $0.maximumIdle = .milliseconds(5_000)
             // With the last record the round is over.
             $0.recordsPerRound = 1
         }
@@ -110,7 +110,7 @@ import TributaryTesting
         let world = try World(topics: "left", "right", "out")
         try world.send("left", "a", "2", at: 2)
         try world.send("right", "a", "1", at: 1)
-        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = 0 }
+        let app = try ThreadUnderTest(world, merged("left", "right")) { $0.maximumIdle = .zero }
         let right = try #require(app.loop.tasks.first?.queues.first { $0.partition.topic == "right" })
         app.loop.consumer.pause(right.assignment)
         try app.rounds()
@@ -125,7 +125,7 @@ import TributaryTesting
     @Test func `a partition of which enough waits is not read on until it is processed`() throws {
         let world = try World(topics: "left", "right", "out")
         let app = try ThreadUnderTest(world, merged("left", "right")) {
-            $0.maximumIdle = 1_000_000
+            $0.maximumIdle = .milliseconds(1_000_000)
             $0.bufferedRecords = 5
         }
         let left = try #require(app.loop.tasks.first?.queues.first { $0.partition.topic == "left" })

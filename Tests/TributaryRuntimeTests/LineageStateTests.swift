@@ -20,7 +20,7 @@ import TributaryTesting
 
     @Test func `graves go when their retention is over by the wall clock, whatever the records' times`() throws {
         let rig = try makeTable()
-        rig.configuration.graveRetention = 60_000
+        rig.configuration.graveRetention = .milliseconds(60_000)
         try rig.start()
         // A backfill: its tombstones are decades old.
         for key in ["a", "b"] {

@@ -71,8 +71,11 @@ import TributaryTesting
         defer { group.leave() }
         let lines = Guarded<[String]>([])
         let sink = LogSink(level: .info) { line in lines.withLock { $0.append(line.message) } }
+        rig.configuration.log = sink
+        let names = try ResolvedTopology(builder.build(), applicationID: "other")
         func start() throws -> Int64? {
-            try TaskStart([place], log: rig.log, group: group, sink).positions[place]?.offset
+            try TaskStart([place], log: rig.log, group: group, names: names, configuration: rig.configuration)
+                .positions[place]?.offset
         }
         #expect(try start() == 2)
         #expect(lines.withLock { $0 } == [])

@@ -55,7 +55,7 @@ import TributaryTesting
 
     @Test func `an idle task's last commit is made durable in time`() throws {
         let rig = try makeRig(["counts"])
-        rig.configuration.stateFlushInterval = 10_000
+        rig.configuration.stateFlushInterval = .milliseconds(10_000)
         try rig.start()
         try rig.send("in-counts", "a", "x")
         try rig.process()
@@ -76,7 +76,7 @@ import TributaryTesting
 
     @Test func `state is made durable when its interval is over, and not before`() throws {
         let rig = try makeRig(["counts"])
-        rig.configuration.stateFlushInterval = 10_000
+        rig.configuration.stateFlushInterval = .milliseconds(10_000)
         try rig.start()
         let before = rig.state.commits
         for second in 1...9 {
@@ -93,7 +93,7 @@ import TributaryTesting
 
     @Test func `state with as many dirty bytes as are allowed is made durable at once`() throws {
         let rig = try makeRig(["counts"])
-        rig.configuration.stateFlushInterval = 10_000
+        rig.configuration.stateFlushInterval = .milliseconds(10_000)
         rig.configuration.stateDirtyBytes = 2_000
         try rig.start()
         let before = rig.state.commits

@@ -61,7 +61,7 @@ import TributaryTesting
 
     @Test func `a revoked task commits, and goes on from there when it comes back`() throws {
         let world = try World(topics: "in", "out", partitions: 2)
-        let app = try ThreadUnderTest(world, count()) { $0.commitInterval = 1_000_000 }
+        let app = try ThreadUnderTest(world, count()) { $0.commitInterval = .milliseconds(1_000_000) }
         try world.send("in", "a", "x", at: 0, partition: 1)
         try app.rounds()
         #expect(try world.committed("in", partition: 1) == nil)
@@ -81,7 +81,7 @@ import TributaryTesting
     ) throws {
         let world = try World(topics: "in", "out", partitions: 2)
         let app = try ThreadUnderTest(world, count()) {
-            $0.commitInterval = 1_000_000
+            $0.commitInterval = .milliseconds(1_000_000)
             $0.guarantee = guarantee
             $0.cacheBytes = 0
         }
@@ -129,7 +129,7 @@ import TributaryTesting
         builder.stream("in", key: .string, value: .string)
             .merge(builder.stream("other", key: .string, value: .string)).to("out")
         let world = try World(topics: "in", "other", "out", partitions: 2)
-        let app = try ThreadUnderTest(world, builder.build()) { $0.maximumIdle = 1_000_000 }
+        let app = try ThreadUnderTest(world, builder.build()) { $0.maximumIdle = .milliseconds(1_000_000) }
         for value in ["x", "y"] { try world.send("in", "a", value, at: 0, partition: 1) }
         try app.rounds()
         #expect(app.thread.metrics.lag.value == 2)

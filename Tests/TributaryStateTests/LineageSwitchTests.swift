@@ -42,7 +42,7 @@ import TributaryState
 
     final class Spans: SpanExporter {
         func export(_ batch: SpanBatch) {}
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
     }
 
     func store(

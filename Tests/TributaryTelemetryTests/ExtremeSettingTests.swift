@@ -31,19 +31,19 @@ import TributaryTelemetry
         // Long enough for the worker to look at its delays.
         usleep(50_000)
         #expect(server.requests.isEmpty)
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         #expect(server.requests.count >= 2)
         metrics.stop()
-        exporter.shutdown(timeout: .max)
+        exporter.shutdown(timeout: .seconds(Int64.max))
     }
 
     @Test func `numbers that can't be are refused by name and value`() {
         let changes: [(String, (inout OTLPConfiguration) -> Void)] = [
-            ("spanDelay", { $0.spanDelay = -1 }), ("logDelay", { $0.logDelay = -1 }),
-            ("metricInterval", { $0.metricInterval = 0 }), ("retryTime", { $0.retryTime = -1 }),
+            ("spanDelay", { $0.spanDelay = .milliseconds(-1) }), ("logDelay", { $0.logDelay = .milliseconds(-1) }),
+            ("metricInterval", { $0.metricInterval = .zero }), ("retryTime", { $0.retryTime = .milliseconds(-1) }),
             ("queueBytes", { $0.queueBytes = 0 }), ("logQueueBytes", { $0.logQueueBytes = -1 }),
             ("requestItems", { $0.requestItems = 0 }), ("requestBytes", { $0.requestBytes = 1 }),
-            ("endpoints[.traces].retryTime", { $0.endpoints[.traces]?.retryTime = -1 }),
+            ("endpoints[.traces].retryTime", { $0.endpoints[.traces]?.retryTime = .milliseconds(-1) }),
         ]
         for (name, change) in changes {
             var configuration = OTLPConfiguration()

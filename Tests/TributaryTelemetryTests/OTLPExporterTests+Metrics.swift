@@ -72,9 +72,9 @@ extension OTLPExporterTests {
             $0.updateEndpoints { $0.encoding = encoding }
         }
         exporter.export(manyMetrics(700))
-        exporter.flush(timeout: 30_000)
+        exporter.flush(timeout: .seconds(30))
         let counters = exporter.counters(.metrics)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         #expect(counters.sent == 3100 && counters.lost == 0 && counters.retries == 1)
         var all: [String] = []
         for (index, request) in server.requests.enumerated() where index != 1 {
@@ -93,9 +93,9 @@ extension OTLPExporterTests {
         var points = (0..<5).map { NumberPoint(PointFrame(attributes: ["n": .int($0)], time: 2), .int(1)) }
         points[2].frame.attributes["long"] = .string(String(repeating: "x", count: 5000))
         exporter.export([Metric("m", .gauge(points))])
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         let counters = exporter.counters(.metrics)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         #expect(counters.sent == 4 && counters.unsendable == 1 && counters.lost == 1)
         let arrived = try server.requests.flatMap { try self.points($0.plain, .protobuf).points }
         #expect(arrived == [0, 1, 3, 4].map { (n: UInt64) in "m/\(ProtobufField.varint(n))" })
@@ -108,7 +108,7 @@ extension OTLPExporterTests {
         exporter.export(manyMetrics(700))
         exporter.export(manyMetrics(1))
         while server.requests.isEmpty { usleep(1000) }
-        exporter.shutdown(timeout: 100)
+        exporter.shutdown(timeout: .milliseconds(100))
         #expect(exporter.counters(.metrics).expired == 3100 + 304)
     }
 }

@@ -19,8 +19,8 @@ import TributaryLineage
         _ change: (inout OTLPConfiguration) -> Void = { _ in }
     ) throws -> OTLPExporter {
         var configuration = OTLPConfiguration(endpoint: url, signals: signals)
-        configuration.spanDelay = 0
-        configuration.logDelay = 0
+        configuration.spanDelay = .zero
+        configuration.logDelay = .zero
         change(&configuration)
         return try OTLPExporter(configuration, resource: Sample.resource, log: log)
     }
@@ -32,18 +32,18 @@ import TributaryLineage
         let registry = MetricsRegistry()
         let counter = registry.counter("app.records", unit: "{record}", help: "Records.", labels: [])
         counter.add(3)
-        let metrics = PeriodicMetrics(registry, to: exporter, every: 20)
+        let metrics = PeriodicMetrics(registry, to: exporter, every: .milliseconds(20))
         while server.requests.count < 2 { usleep(1000) }
         counter.add(4)
         metrics.stop()
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         let values = try server.requests.map { request in
             let metric = try ProtobufMessage(request.plain).messages(1)[0].messages(2)[0].messages(2)[0]
             #expect(metric.texts(1) == ["app.records"])
             return try metric.messages(7)[0].messages(1)[0][6]
         }
         #expect(values.first == [.fixed64(3)] && values.last == [.fixed64(7)])
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
     }
 
     @Test func `spans, log lines and metrics arrive, each at its path`() throws {
@@ -58,7 +58,7 @@ import TributaryLineage
         exporter.logSink()(.warning, "said", [("k", "v")], source: "test", context: Sample.context(1, 2))
         exporter.logSink(level: .error)(.warning, "not said", source: "test")
         exporter.export([Metric("m", .gauge([NumberPoint(PointFrame(time: 1), .int(5))]))])
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         let requests = Dictionary(grouping: server.requests, by: \.path).mapValues { $0[0] }
         #expect(Set(requests.keys) == ["/v1/traces", "/v1/logs", "/v1/metrics"])
         let traces = try #require(requests["/v1/traces"])
@@ -77,7 +77,7 @@ import TributaryLineage
         let counters = exporter.counters(.traces)
         #expect(counters.sent == 5 && counters.requests == 1 && counters.lost == 0)
         #expect(counters.sentBytes == traces.body.count && counters.queuedBytes == 0)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         exporter.export(Sample.count())
         #expect(exporter.counters(.traces).dropped == 5)
     }
@@ -88,20 +88,20 @@ import TributaryLineage
         let exporter = try exporter(server.url)
         for _ in 0..<5 {
             exporter.export(Sample.count())
-            exporter.flush(timeout: 10_000)
+            exporter.flush(timeout: .seconds(10))
         }
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         #expect(server.requests.count == 5 && Set(server.requests.map(\.connection)) == [1])
     }
 
     @Test func `batches wait for others and go out together`() throws {
         let server = try ScriptedServer([.ok])
         defer { server.stop() }
-        let exporter = try exporter(server.url) { $0.spanDelay = 300 }
+        let exporter = try exporter(server.url) { $0.spanDelay = .milliseconds(300) }
         for seed in 0..<10 { exporter.export(Sample.many(10, seed: UInt64(seed))) }
         #expect(server.requests.isEmpty)
         while server.requests.isEmpty { usleep(5000) }
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         #expect(server.requests.count == 1 && exporter.counters(.traces).sent == 100)
     }
 
@@ -113,8 +113,8 @@ import TributaryLineage
             $0.updateEndpoints { $0.isCompressed = false }
         }
         exporter.export(Sample.many(1000, seed: 1))
-        exporter.flush(timeout: 10_000)
-        exporter.shutdown(timeout: 1000)
+        exporter.flush(timeout: .seconds(10))
+        exporter.shutdown(timeout: .seconds(1))
         #expect(server.requests.count > 5 && server.requests.allSatisfy { $0.body.count <= 8192 })
         #expect(exporter.counters(.traces).sent == 1000)
     }
@@ -125,13 +125,13 @@ import TributaryLineage
         defer { server.stop() }
         let exporter = try exporter(server.url)
         exporter.export(Sample.count())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         let requests = server.requests
         #expect(requests.count == 2 && requests[0].body == requests[1].body)
         #expect((700...3000).contains(requests[1].time - requests[0].time))
         let counters = exporter.counters(.traces)
         #expect(counters.sent == 5 && counters.retries == 1 && counters.lost == 0)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
     }
 
     @Test func `a server's wait is kept to`() throws {
@@ -139,20 +139,20 @@ import TributaryLineage
         defer { server.stop() }
         let exporter = try exporter(server.url)
         exporter.export(Sample.count())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         let requests = server.requests
         #expect(requests.count == 2 && (1990...4000).contains(requests[1].time - requests[0].time))
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
     }
 
     @Test func `a wait beyond the retry time gives up at once`() throws {
         let server = try ScriptedServer([.status(503, headers: ["Retry-After: 60"]), .ok])
         defer { server.stop() }
-        let exporter = try exporter(server.url) { $0.retryTime = 5000 }
+        let exporter = try exporter(server.url) { $0.retryTime = .milliseconds(5000) }
         exporter.export(Sample.count())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         #expect(server.requests.count == 1 && exporter.counters(.traces).expired == 5)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
     }
 
     @Test(arguments: [400, 401, 404, 413, 500, 301])
@@ -166,14 +166,14 @@ import TributaryLineage
         let said = Mutex<[LogMessage]>([])
         let exporter = try exporter(server.url, log: LogSink { line in said.withLock { $0.append(line) } })
         exporter.export(Sample.count())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         #expect(server.requests.count == 1 && exporter.counters(.traces).refused == 5)
         #expect(
             said.withLock { $0.first?.metadata.contains { $0.value == "HTTP status \(status): no" } ?? false })
         exporter.export(Sample.count())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         #expect(exporter.counters(.traces).sent == 5)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         #expect(said.withLock { $0.map(\.level) } == [.error, .notice])
     }
 
@@ -189,9 +189,9 @@ import TributaryLineage
         let exporter = try exporter(server.url, log: LogSink { line in said.withLock { $0.append(line) } })
         for _ in 0..<2 {
             exporter.export(Sample.count())
-            exporter.flush(timeout: 10_000)
+            exporter.flush(timeout: .seconds(10))
         }
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         #expect(exporter.counters(.traces).sent == 8 && exporter.counters(.traces).rejected == 2)
         #expect(server.requests.count == 2)
         let lines = said.withLock { $0 }
@@ -219,11 +219,11 @@ import TributaryLineage
         let exporter = try exporter(server.url)
         for _ in 0..<3 {
             exporter.export(Sample.count())
-            exporter.flush(timeout: 10_000)
+            exporter.flush(timeout: .seconds(10))
         }
         let counters = exporter.counters(.traces)
         #expect(counters.sent == 3 + 2 && counters.rejected == 2 + 3 && counters.refused == 5)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
     }
 
     @Test func `a cut connection is tried again at once, on a new one`() throws {
@@ -231,22 +231,22 @@ import TributaryLineage
         defer { server.stop() }
         let exporter = try exporter(server.url)
         exporter.export(Sample.count())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         let requests = server.requests
         #expect(requests.count == 2 && requests[1].time - requests[0].time < 700)
         #expect(requests[0].connection != requests[1].connection)
         #expect(exporter.counters(.traces).sent == 5)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
     }
 
     @Test func `a server that doesn't answer in time is asked again`() throws {
         let server = try ScriptedServer([.slow(milliseconds: 1500), .ok])
         defer { server.stop() }
-        let exporter = try exporter(server.url) { $0.updateEndpoints { $0.timeout = 300 } }
+        let exporter = try exporter(server.url) { $0.updateEndpoints { $0.timeout = .milliseconds(300) } }
         exporter.export(Sample.count())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         #expect(exporter.counters(.traces).sent == 5 && exporter.counters(.traces).retries >= 1)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
     }
 
     @Test func `a server that is down costs whole traces once the queue is full, and nobody waits`() throws {
@@ -258,7 +258,7 @@ import TributaryLineage
         #expect(TimeSource.system.monotonic.nanoseconds() - start < 1_000_000_000)
         let counters = exporter.counters(.traces)
         #expect(counters.queuedBytes <= 100_000 && counters.dropped > 0 && counters.keptShare < 1)
-        exporter.shutdown(timeout: 300)
+        exporter.shutdown(timeout: .milliseconds(300))
         let last = exporter.counters(.traces)
         #expect(last.dropped + last.expired == 20_000 && last.sent == 0 && last.requests >= 1)
     }
@@ -270,7 +270,7 @@ import TributaryLineage
         exporter.export(Sample.count())
         while server.requests.isEmpty { usleep(1000) }
         let start = MonotonicClock.milliseconds
-        exporter.shutdown(timeout: 200)
+        exporter.shutdown(timeout: .milliseconds(200))
         #expect(MonotonicClock.milliseconds - start < 2000)
         #expect(exporter.counters(.traces).expired == 5)
     }
@@ -289,7 +289,7 @@ import TributaryLineage
         #expect(refused { $0.endpoints[.traces]?.headers = ["a": "b\r\nc: d"] } == "endpoints[.traces].headers")
         #expect(refused { $0.endpoints[.traces]?.headers = ["a:": "b"] } == "endpoints[.traces].headers")
         #expect(refused { $0.endpoints[.traces]?.tls.certificate = "/not/there" } == "endpoints[.traces].tls")
-        #expect(refused { $0.endpoints[.traces]?.timeout = 0 } == "endpoints[.traces].timeout")
+        #expect(refused { $0.endpoints[.traces]?.timeout = .zero } == "endpoints[.traces].timeout")
         #expect(refused { $0.requestBytes = 10 } == "requestBytes")
         #expect(refused { $0.requestItems = 0 } == "requestItems")
     }

@@ -25,10 +25,10 @@ import TributaryTelemetry
         let exporter = try exporter(folder.path + "/spans.jsonl")
         for _ in 0..<10 { exporter.export(Sample.count()) }
         exporter.export(SpanBatch())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         #expect(exporter.counters.exported == 50 && exporter.counters.queuedBytes == 0)
         #expect(try TraceFile.read(folder.path + "/spans.jsonl").count == 50)
-        exporter.shutdown(timeout: 10_000)
+        exporter.shutdown(timeout: .seconds(10))
         exporter.export(Sample.count())
         #expect(exporter.counters.dropped == 5)
     }
@@ -39,9 +39,9 @@ import TributaryTelemetry
         let exporter = try exporter(path, bytesPerFile: 8000)
         for seed in 0..<40 {
             exporter.export(Sample.many(5, seed: UInt64(seed)))
-            exporter.flush(timeout: 10_000)
+            exporter.flush(timeout: .seconds(10))
         }
-        exporter.shutdown(timeout: 10_000)
+        exporter.shutdown(timeout: .seconds(10))
         #expect(try names(in: folder.path) == ["spans.jsonl", "spans.jsonl.1", "spans.jsonl.2"])
         for name in try names(in: folder.path) {
             #expect(try contents(folder.path + "/" + name).count <= 8000)
@@ -57,7 +57,7 @@ import TributaryTelemetry
         let path = try folder.file("spans.jsonl", line + line.prefix(100))
         let exporter = try exporter(path)
         exporter.export(Sample.count())
-        exporter.shutdown(timeout: 10_000)
+        exporter.shutdown(timeout: .seconds(10))
         #expect(try contents(path) == line + line)
     }
 
@@ -67,7 +67,7 @@ import TributaryTelemetry
         try concurrently(4) { thread in
             for index in 0..<50 { exporter.export(Sample.many(20, seed: UInt64(thread * 1000 + index))) }
         }
-        exporter.shutdown(timeout: 20_000)
+        exporter.shutdown(timeout: .seconds(20))
         #expect(exporter.counters.exported == 4000 && exporter.counters.dropped == 0)
         #expect(try TraceFile.read(folder.path + "/spans.jsonl").count == 4000)
     }
@@ -92,7 +92,7 @@ import TributaryTelemetry
         let lines = Mutex<[UInt8]>([])
         try concurrently(2) { thread in
             if thread == 0 {
-                exporter.shutdown(timeout: 30_000)
+                exporter.shutdown(timeout: .seconds(30))
                 done.store(true, ordering: .releasing)
             } else {
                 _ = fcntl(reader, F_SETFL, O_NONBLOCK)
@@ -123,9 +123,9 @@ import TributaryTelemetry
         let exporter = try exporter("/dev/full", log: log)
         for _ in 0..<3 {
             exporter.export(Sample.count())
-            exporter.flush(timeout: 10_000)
+            exporter.flush(timeout: .seconds(10))
         }
-        exporter.shutdown(timeout: 10_000)
+        exporter.shutdown(timeout: .seconds(10))
         #expect(exporter.counters.errors == 3 && exporter.counters.failed == 15 && exporter.counters.exported == 0)
         #expect(messages.withLock { $0 } == ["spans can't be written and are lost"])
     }

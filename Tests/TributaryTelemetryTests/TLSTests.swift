@@ -32,9 +32,9 @@ struct TLSTests {
         let exporter = try OTLPExporter(
             environment.otlp, resource: Sample.resource, log: LogSink { line in said.withLock { $0.append(line) } })
         exporter.export(Sample.count())
-        exporter.flush(timeout: 30_000)
+        exporter.flush(timeout: .seconds(30))
         let counters = exporter.counters(.traces)
-        exporter.shutdown(timeout: 1000)
+        exporter.shutdown(timeout: .seconds(1))
         return Outcome(requests: server.stop(), counters: counters, lines: said.withLock { $0 })
     }
 

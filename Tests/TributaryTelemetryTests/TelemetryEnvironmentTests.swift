@@ -11,7 +11,7 @@ import TributaryTelemetry
         #expect(environment.warnings.isEmpty && !environment.isDisabled && environment.sampler == nil)
         let traces = environment.otlp.endpoints[.traces]
         #expect(traces?.url == "http://localhost:4318/v1/traces" && traces?.encoding == .protobuf)
-        #expect(traces?.isCompressed == false && traces?.timeout == 10_000 && traces?.headers == [:])
+        #expect(traces?.isCompressed == false && traces?.timeout == .milliseconds(10_000) && traces?.headers == [:])
         #expect(environment.otlp.endpoints[.metrics]?.url == "http://localhost:4318/v1/metrics")
         #expect(environment.otlp.endpoints[.logs]?.url == "http://localhost:4318/v1/logs")
     }
@@ -35,15 +35,16 @@ import TributaryTelemetry
         let traces = environment.otlp.endpoints[.traces]
         #expect(traces?.url == "https://collector:4318/base/v1/traces" && traces?.encoding == .json)
         #expect(traces?.isCompressed == true && traces?.headers == ["only": "this"])
-        #expect(traces?.timeout == 86_400_000)
+        #expect(traces?.timeout == .milliseconds(86_400_000))
         #expect(traces?.tls == TLSFiles(certificate: "/ca", clientCertificate: "/cert"))
         let logs = environment.otlp.endpoints[.logs]
-        #expect(logs?.url == "http://logs" && logs?.isCompressed == false && logs?.timeout == 5000)
+        #expect(logs?.url == "http://logs" && logs?.isCompressed == false && logs?.timeout == .milliseconds(5000))
         #expect(logs?.headers == ["api-key": "a b=", "x": "y"] && logs?.tls.clientKey == "/key")
         #expect(environment.otlp.endpoints[.metrics] == nil)
-        #expect(environment.otlp.spanDelay == 50 && environment.otlp.logDelay == 60)
-        #expect(traces?.retryTime == 7000 && traces?.requestItems == 100)
-        #expect(logs?.retryTime == nil && logs?.requestItems == nil && environment.otlp.retryTime == 300_000)
+        #expect(environment.otlp.spanDelay == .milliseconds(50) && environment.otlp.logDelay == .milliseconds(60))
+        #expect(traces?.retryTime == .milliseconds(7000) && traces?.requestItems == 100)
+        #expect(
+            logs?.retryTime == nil && logs?.requestItems == nil && environment.otlp.retryTime == .milliseconds(300_000))
         #expect(environment.otlp.queueBytes == 256_000)
     }
 
@@ -56,7 +57,7 @@ import TributaryTelemetry
         ])
         #expect(environment.otlp.endpoints[.traces]?.encoding == .protobuf)
         #expect(environment.otlp.endpoints[.traces]?.headers == [:])
-        #expect(environment.otlp.endpoints[.traces]?.timeout == 10_000)
+        #expect(environment.otlp.endpoints[.traces]?.timeout == .milliseconds(10_000))
         #expect(environment.sampler == nil && !environment.isDisabled)
         #expect(environment.resource(applicationID: "app").attributes["a"] == nil)
         #expect(environment.warnings.count == 8 && !environment.warnings.contains { $0.contains("secret") })
@@ -68,13 +69,13 @@ import TributaryTelemetry
             "OTEL_BLRP_EXPORT_TIMEOUT": "3000", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "20",
             "OTEL_BLRP_MAX_QUEUE_SIZE": "200",
         ])
-        #expect(environment.warnings.isEmpty && environment.otlp.metricInterval == 5000)
-        #expect(environment.otlp.endpoints[.metrics]?.retryTime == 4000)
-        #expect(environment.otlp.endpoints[.logs]?.retryTime == 3000)
+        #expect(environment.warnings.isEmpty && environment.otlp.metricInterval == .milliseconds(5000))
+        #expect(environment.otlp.endpoints[.metrics]?.retryTime == .milliseconds(4000))
+        #expect(environment.otlp.endpoints[.logs]?.retryTime == .milliseconds(3000))
         #expect(environment.otlp.endpoints[.logs]?.requestItems == 20 && environment.otlp.logQueueBytes == 51_200)
         #expect(environment.otlp.endpoints[.traces] == OTLPEndpointSample.traces)
         let other = read(["OTEL_METRIC_EXPORT_INTERVAL": "0", "OTEL_METRIC_EXPORT_TIMEOUT": "soon"])
-        #expect(other.otlp.metricInterval == 60_000 && other.otlp.endpoints[.metrics]?.retryTime == nil)
+        #expect(other.otlp.metricInterval == .milliseconds(60_000) && other.otlp.endpoints[.metrics]?.retryTime == nil)
         #expect(other.warnings.count == 2)
     }
 
@@ -212,7 +213,7 @@ import TributaryTelemetry
             "OTEL_EXPORTER_OTLP_TIMEOUT": most, "OTEL_BSP_MAX_QUEUE_SIZE": most, "OTEL_BLRP_MAX_QUEUE_SIZE": most,
             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": most, "OTEL_SPAN_LINK_COUNT_LIMIT": most,
         ])
-        #expect(environment.otlp.spanDelay == Int64.max)
+        #expect(environment.otlp.spanDelay == .milliseconds(Int64.max))
         let server = try ScriptedServer([.ok])
         defer { server.stop() }
         var configuration = environment.otlp
@@ -220,9 +221,9 @@ import TributaryTelemetry
         let exporter = try OTLPExporter(configuration, resource: Sample.resource)
         let metrics = PeriodicMetrics(MetricsRegistry(), to: exporter)
         exporter.export(Sample.count())
-        exporter.flush(timeout: 10_000)
+        exporter.flush(timeout: .seconds(10))
         #expect(exporter.counters(.traces).sent == 5)
         metrics.stop()
-        exporter.shutdown(timeout: Int64.max)
+        exporter.shutdown(timeout: .seconds(Int64.max))
     }
 }

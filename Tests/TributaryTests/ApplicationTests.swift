@@ -189,7 +189,7 @@ import TributaryLMDB
         try produce(log, 100, keys: 10)
         var configuration = StreamsConfiguration(applicationID: "count", log: .open(log))
         configuration.handlesSignals = false
-        configuration.runtime.stateFlushInterval = 10
+        configuration.runtime.stateFlushInterval = .milliseconds(10)
         let app = try StreamsApplication(countTopology(), configuration: configuration)
         let store = try app.store("counts", key: .string, value: .int64)
         await #expect { try await store.get("key-1") } throws: { error in (error as? StoreError)?.code == .closed }

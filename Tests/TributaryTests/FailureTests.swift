@@ -133,9 +133,9 @@ import TributaryTesting
     func `a timestamp that is refused, or an extractor that throws, asks the handler`(_ throwsItself: Bool) throws {
         let extractor =
             throwsItself
-            ? TimestampExtractor(name: "own") { timestamp, _, _ in
-                guard timestamp >= 0 else { throw Refused.negative }
-                return timestamp
+            ? TimestampExtractor(name: "own") { record in
+                guard record.timestamp >= 0 else { throw Refused.negative }
+                return record.timestamp
             } : .failOnInvalid
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).to("out")
@@ -162,9 +162,9 @@ import TributaryTesting
 
     @Test func `an extractor that throws for a record whose own timestamp is good asks the handler`() throws {
         let builder = StreamsBuilder()
-        let extractor = TimestampExtractor(name: "own") { timestamp, value, _ in
-            guard value?.byteCount == 1 else { throw Refused.negative }
-            return timestamp + 100
+        let extractor = TimestampExtractor(name: "own") { record in
+            guard record.value?.byteCount == 1 else { throw Refused.negative }
+            return record.timestamp + 100
         }
         builder.stream("in", key: .string, value: .string, timestamps: extractor).to("out")
         let seen = Seen()
@@ -178,7 +178,7 @@ import TributaryTesting
     @Test func `an extractor for all sources is asked for good timestamps, too`() throws {
         let builder = StreamsBuilder()
         builder.stream("in", key: .string, value: .string).to("out")
-        let extractor = TimestampExtractor(name: "own") { timestamp, _, _ in timestamp + 100 }
+        let extractor = TimestampExtractor(name: "own") { record in record.timestamp + 100 }
         let driver = try driver(builder.build(), .fail, Seen(), timestamps: extractor)
         for time: Int64 in [5, -7] { try driver.pipe("in", "k", "v", timestamp: time, .string, .string) }
         #expect(driver.log.records(in: TopicPartition("out", 0)).map(\.timestamp) == [105, 93])
@@ -289,7 +289,7 @@ import TributaryTesting
         let seen = Seen()
         let driver = try driver(builder.build(), .continue, seen)
         try driver.pipe("in", "a", "1", timestamp: 5, .string, .string)
-        try driver.advanceWallClock(milliseconds: 20)
+        try driver.advanceWallClock(by: .milliseconds(20))
         #expect(seen.all.count == 1 && seen.all.first?.coordinate == nil && seen.all.first?.key == nil)
         #expect(try dead(driver).isEmpty)
         driver.close()

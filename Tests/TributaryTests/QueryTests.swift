@@ -16,7 +16,7 @@ extension ApplicationTests {
         var configuration = StreamsConfiguration(
             applicationID: "windows", log: .open(log), commitInterval: .milliseconds(10))
         configuration.handlesSignals = false
-        configuration.runtime.stateFlushInterval = 10
+        configuration.runtime.stateFlushInterval = .milliseconds(10)
         let app = try StreamsApplication(builder.build(), configuration: configuration)
         let store = try app.windowStore("windows", key: .string, value: .int64)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -60,7 +60,7 @@ extension ApplicationTests {
         try produce(log, 90, keys: 3)
         var configuration = StreamsConfiguration(applicationID: "windows", log: .open(log))
         configuration.handlesSignals = false
-        configuration.runtime.stateFlushInterval = 10
+        configuration.runtime.stateFlushInterval = .milliseconds(10)
         let app = try StreamsApplication(windowTopology(), configuration: configuration)
         let store = try app.windowStore("windows", key: .string, value: .int64)
         try await withThrowingTaskGroup(of: Void.self) { group in

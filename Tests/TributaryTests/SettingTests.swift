@@ -53,17 +53,17 @@ import TributaryTesting
 
     @Test func `each number outside of its range is refused by name, value and range`() throws {
         let changes: [(String, String, (inout StreamsConfiguration) -> Void)] = [
-            ("commitInterval", "-1", { $0.commitInterval = .milliseconds(-1) }),
+            ("commitInterval", "-0.001 seconds", { $0.commitInterval = .milliseconds(-1) }),
             ("stateMapSize", "0", { $0.stateMapSize = 0 }),
             ("stateDirectory", "''", { $0.stateDirectory = "" }),
-            ("commitInterval", "-5", { $0.runtime.commitInterval = -5 }),
+            ("commitInterval", "-0.005 seconds", { $0.runtime.commitInterval = .milliseconds(-5) }),
             ("cacheBytes", "-1", { $0.runtime.cacheBytes = -1 }),
             ("threads", "0", { $0.runtime.threads = 0 }),
             ("threads", "\(Int.max)", { $0.runtime.threads = .max }),
             ("bufferedRecords", "0", { $0.runtime.bufferedRecords = 0 }),
-            ("maximumIdle", "-2", { $0.runtime.maximumIdle = -2 }),
-            ("stateFlushInterval", "-1", { $0.runtime.stateFlushInterval = -1 }),
-            ("graveRetention", "-1", { $0.runtime.graveRetention = -1 }),
+            ("maximumIdle", "-0.002 seconds", { $0.runtime.maximumIdle = .milliseconds(-2) }),
+            ("stateFlushInterval", "-0.001 seconds", { $0.runtime.stateFlushInterval = .milliseconds(-1) }),
+            ("graveRetention", "-0.001 seconds", { $0.runtime.graveRetention = .milliseconds(-1) }),
             ("stateDirtyBytes", "0", { $0.runtime.stateDirtyBytes = 0 }),
             ("transactionBytes", "0", { $0.runtime.transactionBytes = 0 }),
             ("recordsPerRound", "0", { $0.runtime.recordsPerRound = 0 }),
@@ -97,9 +97,9 @@ import TributaryTesting
     @Test func `logs refuse settings that can't be`() throws {
         let folder = try TemporaryFolder()
         let changes: [(inout EmbeddedLogConfiguration) -> Void] = [
-            { $0.mapSize = -1 }, { $0.lingerMilliseconds = -1 }, { $0.lingerBytes = -1 }, { $0.batchBytes = 0 },
-            { $0.maximumTransactionBytes = 0 }, { $0.maintenanceIntervalMilliseconds = -1 },
-            { $0.lockTimeoutMilliseconds = -1 }, { $0.diskReserveBytes = -1 },
+            { $0.mapSize = -1 }, { $0.linger = .milliseconds(-1) }, { $0.lingerBytes = -1 }, { $0.batchBytes = 0 },
+            { $0.maximumTransactionBytes = 0 }, { $0.maintenanceInterval = .milliseconds(-1) },
+            { $0.lockTimeout = .milliseconds(-1) }, { $0.diskReserveBytes = -1 },
         ]
         for change in changes {
             var configuration = EmbeddedLogConfiguration()
@@ -109,7 +109,8 @@ import TributaryTesting
             }
         }
         let kafka: [(inout KafkaConfiguration) -> Void] = [
-            { $0.connectTimeout = 0 }, { $0.requestTimeout = -1 }, { $0.sessionTimeout = .max },
+            { $0.connectTimeout = .zero }, { $0.requestTimeout = .milliseconds(-1) },
+            { $0.sessionTimeout = .milliseconds(Int64.max) },
             { $0.replicationFactor = 0 },
         ]
         for change in kafka {
@@ -151,9 +152,9 @@ import TributaryTesting
         var configuration = StreamsConfiguration(
             applicationID: "app", log: .open(log), stateDirectory: folder.path,
             commitInterval: .seconds(Int64.max), handlesSignals: false)
-        configuration.runtime.maximumIdle = .max
-        configuration.runtime.stateFlushInterval = .max
-        configuration.runtime.graveRetention = .max
+        configuration.runtime.maximumIdle = .milliseconds(Int64.max)
+        configuration.runtime.stateFlushInterval = .milliseconds(Int64.max)
+        configuration.runtime.graveRetention = .milliseconds(Int64.max)
         configuration.runtime.cacheBytes = .max
         configuration.runtime.bufferedRecords = .max
         configuration.runtime.stateDirtyBytes = .max

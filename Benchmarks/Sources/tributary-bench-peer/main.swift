@@ -103,7 +103,7 @@ do {
     try await application.run()
     if let collector {
         let start = now()
-        collector.shutdown(timeout: 10_000)
+        collector.shutdown(timeout: .seconds(10))
         let all = collector.counters(.traces)
         tell(
             "exported: \(all.sent) spans sent in \(all.requests) requests, \(all.lost) lost, \(all.skipped) records "

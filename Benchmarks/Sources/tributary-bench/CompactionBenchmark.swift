@@ -21,7 +21,7 @@ private func changelogSample(
     defer { try? FileManager.default.removeItem(atPath: folder) }
     var configuration = EmbeddedLogConfiguration()
     configuration.mapSize = 32 << 30
-    configuration.maintenanceIntervalMilliseconds = 0
+    configuration.maintenanceInterval = .zero
     let log = try EmbeddedLog.open(at: folder, configuration: configuration)
     defer { log.close() }
     try log.createTopics([TopicSpecification("changelog", settings: ["cleanup.policy": "compact"])])

@@ -73,7 +73,7 @@ struct CountInput {
         var configuration = EmbeddedLogConfiguration()
         configuration.durability = .relaxed
         configuration.mapSize = 32 << 30
-        configuration.maintenanceIntervalMilliseconds = 0
+        configuration.maintenanceInterval = .zero
         log = try EmbeddedLog.open(at: folder, configuration: configuration)
         try log.createTopics([TopicSpecification("in", partitions: 1)])
         let producer = try log.makeProducer(ProducerConfiguration(clientID: "input"))
@@ -110,7 +110,7 @@ func countSample(
         applicationID: id, log: .open(input.log), stateDirectory: state, guarantee: .exactlyOnce,
         commitInterval: .milliseconds(100), cacheBytes: 1 << 30, lineage: lineage, handlesSignals: false)
     configuration.stateMapSize = 32 << 30
-    configuration.runtime.stateFlushInterval = 2_000
+    configuration.runtime.stateFlushInterval = .milliseconds(2_000)
     configuration.runtime.stateDirtyBytes = 1 << 30
     let probe = Probe(
         from: warmUp + 5_000, to: end + 5_000, mask: lineage.exporter == nil ? 0 : 255,

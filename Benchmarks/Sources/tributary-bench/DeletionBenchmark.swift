@@ -18,7 +18,7 @@ private func commitSample(deleting bytes: Int, _ folder: String) throws -> Sampl
     defer { try? FileManager.default.removeItem(atPath: folder) }
     var configuration = EmbeddedLogConfiguration()
     configuration.mapSize = 32 << 30
-    configuration.maintenanceIntervalMilliseconds = 0
+    configuration.maintenanceInterval = .zero
     configuration.durability = .relaxed
     let log = try EmbeddedLog.open(at: folder, configuration: configuration)
     defer { log.close() }

@@ -24,7 +24,7 @@ private func logSample(_ records: Int64, _ folder: String) throws -> Sample {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     var configuration = EmbeddedLogConfiguration()
     configuration.mapSize = 32 << 30
-    configuration.maintenanceIntervalMilliseconds = 0
+    configuration.maintenanceInterval = .zero
     let log = try EmbeddedLog.open(at: folder, configuration: configuration)
     defer { log.close() }
     try log.createTopics([TopicSpecification("log", partitions: 1)])

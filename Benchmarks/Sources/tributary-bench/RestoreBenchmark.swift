@@ -14,7 +14,7 @@ func restoreBenchmark(name: String, records: Int64, _ options: Options) throws -
     var configuration = EmbeddedLogConfiguration()
     configuration.durability = .relaxed
     configuration.mapSize = 32 << 30
-    configuration.maintenanceIntervalMilliseconds = 0
+    configuration.maintenanceInterval = .zero
     let log = try EmbeddedLog.open(at: options.folder + "/log", configuration: configuration)
     try log.createTopics([TopicSpecification("in", partitions: 1), TopicSpecification("out", partitions: 1)])
     try prepareChangelog("plain", log, records, lineage: false)

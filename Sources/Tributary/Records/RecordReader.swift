@@ -3,12 +3,12 @@ internal import TributaryLineage
 
 /// Polls a topic on a thread of its own, a batch each time it is asked.
 final class RecordReader<Key: Sendable, Value: Sendable>: Sendable {
-    private typealias Batch = [ReceivedRecord<Key, Value>]
-
     private struct State: Sendable {
         var waiting: CheckedContinuation<[ReceivedRecord<Key, Value>]?, any Error>?
         var isStarted = false
         var isClosed = false
+        /// By partition the offset behind the last record that was consumed, for the group.
+        var consumed: [Int32: Int64] = [:]
     }
 
     private let sequence: RecordSequence<Key, Value>
@@ -25,6 +25,14 @@ final class RecordReader<Key: Sendable, Value: Sendable>: Sendable {
             return state.waiting.take()
         }
         waiting?.resume(returning: nil)
+    }
+
+    /// Whether what is consumed is to be noted.
+    var hasGroup: Bool { sequence.group != nil }
+
+    /// Notes that whoever got a record is done with it.
+    func noteConsumed(_ coordinate: RecordCoordinate) {
+        state.withLock { $0.consumed[coordinate.partition] = coordinate.offset + 1 }
     }
 
     /// The next records; nil at the end.
@@ -70,31 +78,62 @@ final class RecordReader<Key: Sendable, Value: Sendable>: Sendable {
         guard let topic = try log.topic(sequence.topic) else {
             throw LogError(.unknownTopic, "there is no topic '\(sequence.topic)'")
         }
-        let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "\(sequence.topic)-reader"))
-        defer { consumer.close() }
-        var partitions: [Int: Int32] = [:]
-        var ends: [Int: Int64] = [:]
-        for partition in 0..<topic.partitions {
-            let place = TopicPartition(topic.name, partition)
-            let watermarks = try log.watermarks(place, committed: true)
-            let start = sequence.start == .earliest ? watermarks.low : watermarks.high
-            let number = try consumer.assign(place, from: start)
-            partitions[number] = partition
-            ends[number] = watermarks.high
+        let group = try sequence.group.map { try join($0, topic, log, state) }
+        let reader: PartitionReader
+        do {
+            reader = try PartitionReader(log, topic, startsLatest: sequence.start == .latest, group: group)
+        } catch {
+            group?.leave()
+            throw error
         }
+        defer { reader.close() }
+        do { try walk(sequence, topic.name, reader, state) } catch {
+            try? reader.commit(state.withLock { $0.consumed })
+            throw error
+        }
+        try reader.commit(state.withLock { $0.consumed })
+    }
+
+    // A walk that was given up a moment ago may not have left yet.
+    private static func join(
+        _ name: String, _ topic: TopicDescription, _ log: any Log, _ state: Monitor<State>
+    ) throws(LogError) -> any LogGroup {
+        let deadline = MonotonicClock.milliseconds + 3000
         while true {
-            let asked: Bool? = state.wait(milliseconds: nil) { state in
+            do throws(LogError) {
+                return try log.joinGroup(
+                    GroupConfiguration(group: name, clientID: "\(topic.name)-reader", tasks: Int(topic.partitions)))
+            } catch {
+                guard error.code == .inUse, MonotonicClock.milliseconds < deadline,
+                    state.wait(milliseconds: 20, { $0.isClosed ? true : nil }) == nil
+                else { throw error }
+            }
+        }
+    }
+
+    private static func walk(
+        _ sequence: RecordSequence<Key, Value>, _ topic: String, _ reader: PartitionReader, _ state: Monitor<State>
+    ) throws {
+        // How long a group isn't told of what was consumed.
+        let interval: Int64 = 100
+        while true {
+            let isAsked: Bool? = state.wait(milliseconds: sequence.group == nil ? nil : interval) { state in
                 state.isClosed ? false : state.waiting != nil ? true : nil
             }
-            guard asked == true else { return }
-            if !sequence.follows, ends.allSatisfy({ consumer.position($0.key) >= $0.value }) { return }
-            guard let batch = try consumer.poll(timeout: 50), batch.count > 0 else { continue }
-            let partition = partitions[batch.assignment] ?? 0
+            if isAsked == false { return }
+            if sequence.group != nil {
+                let consumed = state.withLock { $0.consumed }
+                try reader.takeChanges(consumed)
+                try reader.commit(consumed, after: interval)
+                if isAsked == nil { continue }
+            }
+            if !sequence.follows, reader.isAtEnd { return }
+            guard let found = try reader.poll(50), found.batch.count > 0 else { continue }
             var records: [ReceivedRecord<Key, Value>] = []
-            records.reserveCapacity(batch.count)
-            for index in 0..<batch.count {
-                if !sequence.follows, let end = ends[batch.assignment], batch.offset(index) >= end { break }
-                records.append(try record(batch, index, topic.name, partition, sequence))
+            records.reserveCapacity(found.batch.count)
+            for index in 0..<found.batch.count {
+                if !sequence.follows, found.batch.offset(index) >= found.end { break }
+                records.append(try record(found.batch, index, topic, found.partition, sequence))
             }
             let waiting = state.change { $0.waiting.take() }
             waiting?.resume(returning: records)

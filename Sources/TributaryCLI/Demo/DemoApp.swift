@@ -33,7 +33,7 @@ enum DemoApp {
             console.line("restored \(progress.records) \(progress.store) \(progress.changelog)")
             console.flush()
         }
-        defer { exporter.shutdown(timeout: 5000) }
+        defer { exporter.shutdown(timeout: .seconds(5)) }
         // Whoever watches may be killed, too: nobody would ever stop this process then.
         let parent = getppid()
         let watch = Task {

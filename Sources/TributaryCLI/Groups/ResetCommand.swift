@@ -51,7 +51,7 @@ enum ResetCommand {
         do throws(LogError) { try carryOut(plan, log) } catch {
             throw error.code == .inUse ? running(application, error.message) : error
         }
-        if let state = plan.state { try StateFolder.delete(state) }
+        if let state = plan.state { try StateDirectory.delete(state) }
         console.note("'\(application)' begins anew when it is started")
         return 0
     }
@@ -177,22 +177,5 @@ struct ResetPlan {
             let from = move.from.map { "\($0)" } ?? "nothing"
             return "\(move.place)  committed \(from) -> \(move.to)"
         } + topics.map { "delete the topic \($0)" } + (state.map { ["delete the state in \($0)"] } ?? [])
-    }
-}
-
-extension StateFolder {
-    /// Deletes the state of an application that doesn't run; throws if the folder holds anything else.
-    static func delete(_ path: String) throws {
-        for name in try Files.entries(path) {
-            let numbers = name.split(separator: "_", omittingEmptySubsequences: false)
-            guard numbers.count == 2, numbers.allSatisfy({ Int32($0) != nil }), Files.isFolder("\(path)/\(name)") else {
-                throw CommandError(
-                    "'\(path)' is no application's state: there is a '\(name)' in it; nothing in it was deleted")
-            }
-        }
-        // Held until the end: an application that has it open is not to lose it.
-        let lock = try StateDirectoryLock(directory: path)
-        defer { _ = lock }
-        Files.deleteFolder(path)
     }
 }

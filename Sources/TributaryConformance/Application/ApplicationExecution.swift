@@ -32,9 +32,9 @@ final class ApplicationExecution {
         var settings = EmbeddedLogConfiguration()
         settings.durability = .relaxed
         settings.mapSize = 1 << 28
-        settings.lingerMilliseconds = 0
+        settings.linger = .zero
         // The cases' times are of 1970: retention would take everything.
-        settings.maintenanceIntervalMilliseconds = 0
+        settings.maintenanceInterval = .zero
         log = try EmbeddedLog.open(at: "\(folder.path)/log", configuration: settings)
         try Self.createTopics(item, topology, log)
         var configuration = StreamsConfiguration(
@@ -144,7 +144,7 @@ final class ApplicationExecution {
                 try send(record)
                 piped[record.topic] = 1
             case .advanceWallClock(let milliseconds):
-                clock.advance(milliseconds: milliseconds)
+                clock.advance(by: .milliseconds(milliseconds))
                 try await application.finishRounds()
             }
             try await settle(application)

@@ -9,5 +9,5 @@ final class KeptSpans: SpanExporter {
 
     func export(_ batch: SpanBatch) { kept.withLock { $0.append(batch) } }
 
-    func flush(timeout milliseconds: Int64) {}
+    func flush(timeout: Duration) {}
 }

@@ -120,7 +120,7 @@ struct CaseExecution {
                         topic: record.topic, key: record.key.map { Array($0.utf8) },
                         value: record.value.map { Array($0.utf8) }, timestamp: record.timestamp,
                         headers: Headers(record.headers.map { ($0.name, $0.value.map { Array($0.utf8) }) }))
-                case .advanceWallClock(let milliseconds): try driver.advanceWallClock(milliseconds: milliseconds)
+                case .advanceWallClock(let milliseconds): try driver.advanceWallClock(by: .milliseconds(milliseconds))
                 }
             } catch let error as CaseError {
                 throw error

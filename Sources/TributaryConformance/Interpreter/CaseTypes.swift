@@ -103,7 +103,7 @@ enum KeyFormat: Sendable, Hashable {
         case .text: return try Serde<CaseKey>.caseKey.value(bytes)
         case .timeWindowed(let size, let sequence):
             let short = sequence ? Array(bytes.dropLast(4)) : bytes
-            return try Serde<Windowed<CaseKey>>.timeWindowed(.caseKey, size: size).value(short).caseKey
+            return try Serde<Windowed<CaseKey>>.timeWindowed(.caseKey, size: .milliseconds(size)).value(short).caseKey
         }
     }
 }

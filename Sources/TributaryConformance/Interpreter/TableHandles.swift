@@ -62,7 +62,7 @@ struct GroupedHandle<Key: CaseKeyType, Value: CaseValueType>: GroupedObject {
                 size: .milliseconds(size), advance: .milliseconds(advance), grace: .milliseconds(grace))
         case let other: throw CaseError("windows of kind \(other.kind) are not interpreted").inside("window")
         }
-        return WindowedHandle(windowed: plain.grouped.windowedBy(windows), size: windows.size)
+        return WindowedHandle(windowed: plain.grouped.windowedBy(windows), size: windows.size.milliseconds)
     }
 }
 
@@ -73,7 +73,7 @@ struct WindowedHandle<Value: CaseValueType>: WindowedObject {
 
     private func handle<Result: CaseValueType>(_ table: KTable<Windowed<CaseKey>, Result>) -> any TableObject {
         TableHandle(
-            table: table, key: .timeWindowed(.caseKey, size: size),
+            table: table, key: .timeWindowed(.caseKey, size: .milliseconds(size)),
             keyFormat: .timeWindowed(size: size, sequence: false))
     }
 

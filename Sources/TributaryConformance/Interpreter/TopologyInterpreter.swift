@@ -163,8 +163,9 @@ extension TopologyInterpreter {
 extension TimestampExtractor {
     /// What a value says behind its last `@`, else the record's own timestamp.
     fileprivate static var fromValue: TimestampExtractor {
-        TimestampExtractor(name: "fromValue") { timestamp, value, _ in
-            guard let value, let text = String(validating: [UInt8](copying: value), as: UTF8.self),
+        TimestampExtractor(name: "fromValue") { record in
+            let timestamp = record.timestamp
+            guard let value = record.value, let text = String(validating: [UInt8](copying: value), as: UTF8.self),
                 let mark = text.lastIndex(of: "@")
             else { return timestamp }
             let digits = text[text.index(after: mark)...]

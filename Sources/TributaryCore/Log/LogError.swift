@@ -10,6 +10,8 @@ public struct LogError: Error, Sendable, CustomStringConvertible {
         case invalidRequest
         /// An offset outside of what the partition holds.
         case offsetOutOfRange
+        /// A group has committed nothing for a partition, and nobody said where to begin.
+        case noOffset
         /// Stored bytes are not what was written; the coordinates say which. The rest stays readable.
         case corrupt
         /// Files of a newer or unknown format.

@@ -103,10 +103,10 @@ public struct LogDefaults: Sendable, Hashable {
     public var guarantee: ProcessingGuarantee
     /// The guarantees that the log can give.
     public var guarantees: Set<ProcessingGuarantee>
-    /// The commit interval that suits the log with exactly-once, in milliseconds.
-    public var exactlyOnceCommitInterval: Int64
-    /// The commit interval that suits the log with at-least-once, in milliseconds.
-    public var atLeastOnceCommitInterval: Int64
+    /// The commit interval that suits the log with exactly-once.
+    public var exactlyOnceCommitInterval: Duration
+    /// The commit interval that suits the log with at-least-once.
+    public var atLeastOnceCommitInterval: Duration
     /// Where state goes unless said otherwise; nil if the user must say.
     public var stateDirectory: String?
     /// Settings of this log that an application's own topics get besides those of Kafka Streams.
@@ -117,8 +117,8 @@ public struct LogDefaults: Sendable, Hashable {
     /// Makes a set of defaults.
     public init(
         guarantee: ProcessingGuarantee, guarantees: Set<ProcessingGuarantee> = [.atLeastOnce, .exactlyOnce],
-        exactlyOnceCommitInterval: Int64 = 100,
-        atLeastOnceCommitInterval: Int64 = 30_000, stateDirectory: String? = nil
+        exactlyOnceCommitInterval: Duration = .milliseconds(100),
+        atLeastOnceCommitInterval: Duration = .seconds(30), stateDirectory: String? = nil
     ) {
         self.guarantee = guarantee
         self.guarantees = guarantees

@@ -56,6 +56,10 @@ public struct Serde<Value>: Sendable {
     public let size: EncodedSize<Value>
     /// How the bytes are made of a record's key and a window; ``KeySchema/plain`` but for keys of windowed records.
     public let keys: KeySchema
+    /// Why nothing can be written or read with it; nil if it can.
+    ///
+    /// `build()` refuses a topology with such a serde.
+    public let problem: String?
     /// How null is written in `Value`, if it has a null; ``decode`` and ``encode`` never see it.
     public let nullability: Nullability<Value>?
 
@@ -65,12 +69,13 @@ public struct Serde<Value>: Sendable {
     ///   - name: stands in messages and in the fingerprint; change it when the format changes.
     ///   - size: what is known of the encoded length.
     ///   - keys: what a key's last bytes are, where they don't decide a record's partition.
+    ///   - problem: why nothing can be written or read with it, for a serde whose settings make no sense.
     ///   - validate: refuses bytes that `decode` would refuse. Without it, such bytes surface where a value is first asked for
     ///     unless `decodes` always succeeds.
     ///   - decode: reads a value.
     ///   - encode: appends a value's bytes.
     public init(
-        name: String, size: EncodedSize<Value> = .unknown, keys: KeySchema = .plain,
+        name: String, size: EncodedSize<Value> = .unknown, keys: KeySchema = .plain, problem: String? = nil,
         validate: (@Sendable (RawSpan) throws -> Void)? = nil,
         decode: @escaping @Sendable (RawSpan) throws -> Value,
         encode: @escaping @Sendable (Value, inout ByteWriter) throws -> Void
@@ -78,6 +83,7 @@ public struct Serde<Value>: Sendable {
         self.name = name
         self.size = size
         self.keys = keys
+        self.problem = problem
         self.validate = validate
         self.decode = decode
         self.encode = encode
@@ -121,7 +127,7 @@ extension Serde {
             case .unknown: .unknown
             }
         return Serde<Value?>(
-            name: "\(inner.name)?", size: size, keys: inner.keys, validate: inner.validate,
+            name: "\(inner.name)?", size: size, keys: inner.keys, problem: inner.problem, validate: inner.validate,
             decode: { bytes in .some(try inner.decode(bytes)) },
             encode: { value, writer in
                 guard let value else { throw SerdeError(.unwritable, serde: inner.name, "null has no bytes") }

@@ -30,8 +30,11 @@ extension Int64 {
 
 extension Duration {
     /// Whole milliseconds, rounded towards zero; `Int64.max` or `Int64.min` where there are more.
+    ///
+    /// What is missing by less than a nanosecond counts as there: `.seconds(1.9)` is some attoseconds less than 1900 ms.
     public var milliseconds: Int64 {
         let (seconds, attoseconds) = components
-        return seconds.multipliedSaturated(by: 1000).addingSaturated(attoseconds / 1_000_000_000_000_000)
+        let almost: Int64 = attoseconds < 0 ? -999_999_999 : 999_999_999
+        return seconds.multipliedSaturated(by: 1000).addingSaturated((attoseconds + almost) / 1_000_000_000_000_000)
     }
 }

@@ -29,6 +29,15 @@ package enum SettingCheck {
         throw SettingError(setting: setting, value: "\(value)", range: range)
     }
 
+    /// A time from `least` on, to `most` at most.
+    package static func duration(
+        _ setting: String, _ value: Duration, from least: Duration, through most: Duration? = nil
+    ) throws(SettingError) {
+        if value >= least, most.map({ value <= $0 }) ?? true { return }
+        let range = most.map { "\(least) to \($0)" } ?? "\(least) or more"
+        throw SettingError(setting: setting, value: "\(value)", range: range)
+    }
+
     /// A name that may become that of a topic, a folder or a file.
     package static func name(
         _ setting: String, _ value: String, most: Int = TopicName.maximumLength

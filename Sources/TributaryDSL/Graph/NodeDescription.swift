@@ -4,6 +4,8 @@ public struct NodeDescription: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Reads topics.
         case source(topics: [String])
+        /// Reads all topics that fit a pattern.
+        case patternSource(TopicPattern)
         /// Does something with each record.
         case processor
         /// Sends records to a topic; nil if a closure chooses it.

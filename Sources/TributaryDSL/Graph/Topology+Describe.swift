@@ -20,13 +20,18 @@ func text(ofNodes nodes: [NodeDescription], _ parts: [Topology.SubTopology]) -> 
             switch node.kind {
             case .source(let topics):
                 text += "    Source: \(node.name) (topics: [\(topics.joined(separator: ", "))])\n"
+            case .patternSource(let pattern): text += "    Source: \(node.name) (topics: \(pattern))\n"
             case .processor:
                 text += "    Processor: \(node.name) (stores: [\(node.stores.joined(separator: ", "))])\n"
             case .sink(let topic?): text += "    Sink: \(node.name) (topic: \(topic))\n"
             case .sink(nil): text += "    Sink: \(node.name) (extractor class: closure)\n"
             }
             let isSink = if case .sink = node.kind { true } else { false }
-            let isSource = if case .source = node.kind { true } else { false }
+            let isSource =
+                switch node.kind {
+                case .source, .patternSource: true
+                case .processor, .sink: false
+                }
             if !isSink {
                 let next = successors[number].map { nodes[$0].name }.sorted()
                 text += "      --> \(next.isEmpty ? "none" : next.joined(separator: ", "))\n"

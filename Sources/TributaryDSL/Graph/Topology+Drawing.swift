@@ -66,6 +66,7 @@ extension Topology {
                 for parent in found.parents { edges.append(edge("n\(parent)", "n\(number)", false)) }
                 switch found.kind {
                 case .source(let names): for name in names { edges.append(edge(topic(name), "n\(number)", false)) }
+                case .patternSource(let pattern): edges.append(edge(topic(pattern.description), "n\(number)", false))
                 case .sink(let name?): edges.append(edge("n\(number)", topic(name), false))
                 case .sink(nil), .processor: break
                 }
@@ -96,6 +97,7 @@ extension Topology {
                 let (kind, topics) =
                     switch node.kind {
                     case .source(let topics): ("source", topics)
+                    case .patternSource(let pattern): ("source", [pattern.description])
                     case .processor: ("processor", [])
                     case .sink(let topic): ("sink", topic.map { [$0] } ?? [])
                     }

@@ -30,6 +30,8 @@ public struct Topology: Sendable {
         public let isInternal: Bool
         /// The source's own timestamp extractor.
         public let timestamps: TimestampExtractor?
+        /// Where it begins where nothing is committed; nil for the application's way.
+        public let reset: OffsetReset?
     }
 
     /// All nodes; numbers elsewhere are indices here.
@@ -47,6 +49,8 @@ public struct Topology: Sendable {
     /// The low 4 bytes of XXH3-64 of the description and the stores: cells carry it.
     public let fingerprint: UInt32
     let makers: [SourceNode]
+    // The source nodes of groups that must have equally many partitions.
+    let copartitions: [[Int]]
 
     /// Makes the nodes of sub-topologies for a task: for each source topic what to call with its records.
     public func instantiate(_ subTopologies: [SubTopology], in context: NodeContext) throws -> [String: SourceEntry] {
@@ -102,22 +106,22 @@ extension TopologyGraph {
                 sourceList.append(
                     Topology.Source(
                         topic: topic, node: nodes[source.node].name, isInternal: internalNames.contains(topic),
-                        timestamps: source.timestamps))
+                        timestamps: source.settings.timestamps, reset: source.settings.reset))
             }
         }
         let storeList = existing.mapValues(\.description)
         let text = text(ofNodes: nodes, parts)
         return Topology(
             nodes: nodes, stores: storeList, subTopologies: parts, internalTopics: topics,
-            copartitionGroups: copartitionGroups(),
-            sources: sourceList, fingerprint: fingerprint(text, storeList), makers: sources)
+            copartitionGroups: Self.copartitionGroups(copartitions, nodes),
+            sources: sourceList, fingerprint: fingerprint(text, storeList), makers: sources, copartitions: copartitions)
     }
 
     // Groups that share a topic are one: having equally many partitions is transitive (semantics 5.2).
-    private func copartitionGroups() -> [[String]] {
+    static func copartitionGroups(_ copartitions: [[Int]], _ nodes: [NodeDescription]) -> [[String]] {
         var groups: [Set<String>] = []
         for list in copartitions {
-            var group = Set(topics(ofSources: Set(list)))
+            var group = Set(topics(of: list, nodes))
             guard let first = groups.firstIndex(where: { !$0.isDisjoint(with: group) }) else {
                 groups.append(group)
                 continue
@@ -129,17 +133,27 @@ extension TopologyGraph {
         return groups.map { $0.sorted() }
     }
 
+    private struct SourceKey: Hashable {
+        var topics: [String]
+        var pattern: TopicPattern?
+    }
+
     // Several streams of exactly the same topics share the first one's node.
     private func mergeEqualSources() throws {
-        var kept: [[String]: SourceNode] = [:]
+        var kept: [SourceKey: SourceNode] = [:]
         var replaced: [Int: Int] = [:]
         for source in sources where !source.isTable {
-            let key = source.topics.sorted()
+            let key = SourceKey(topics: source.topics.sorted(), pattern: source.pattern)
             guard let first = kept[key] else {
                 kept[key] = source
                 continue
             }
-            guard first.timestamps?.name == source.timestamps?.name else {
+            guard first.settings.reset == source.settings.reset else {
+                throw TopologyError(
+                    "'\(nodes[first.node].name)' and '\(nodes[source.node].name)' read the same topics from different "
+                        + "starts: they are read once, so give both the same")
+            }
+            guard first.settings.timestamps?.name == source.settings.timestamps?.name else {
                 throw TopologyError(
                     "'\(nodes[first.node].name)' and '\(nodes[source.node].name)' read the same topics with different "
                         + "timestamp extractors: a record has one timestamp, so give both the same")
@@ -154,7 +168,8 @@ extension TopologyGraph {
         sources = sources.map { source in
             guard let first = replaced[source.node] else { return source }
             return SourceNode(
-                node: first, topics: source.topics, isTable: false, timestamps: source.timestamps, make: source.make)
+                node: first, topics: source.topics, pattern: source.pattern, isTable: false, settings: source.settings,
+                make: source.make)
         }
         removed = Set(replaced.keys)
     }
@@ -164,11 +179,17 @@ extension TopologyGraph {
         for source in sources {
             for topic in source.topics {
                 if let other = owners[topic], other != source.node {
-                    throw TopologyError(
-                        "topic '\(topic)' is read by both '\(nodes[other].name)' and '\(nodes[source.node].name)': "
-                            + "read it once and use the stream or table twice")
+                    throw Self.twoReaders(of: topic, nodes[other].name, nodes[source.node].name)
                 }
                 owners[topic] = source.node
+            }
+        }
+        let internalNames = Set(repartitions.map(\.name))
+        for source in sources {
+            guard let pattern = source.pattern else { continue }
+            for (topic, owner) in owners.sorted(by: { $0.key < $1.key })
+            where !internalNames.contains(topic) && pattern.matches(topic) {
+                throw Self.twoReaders(of: topic, nodes[owner].name, nodes[source.node].name)
             }
         }
     }
@@ -224,9 +245,7 @@ extension TopologyGraph {
         }
         return order.enumerated().map { id, top in
             let members = live.filter { find($0) == top }
-            let topics = members.flatMap { node -> [String] in
-                if case .source(let topics) = nodes[node].kind { topics } else { [] }
-            }
+            let topics = Self.topics(of: members, nodes)
             let names = Set(members.flatMap { nodes[$0].stores })
             return Topology.SubTopology(
                 id: id, nodes: members, sourceTopics: topics,

@@ -13,7 +13,7 @@ extension TopologyGraph {
             switch node.kind {
             case .source(let topics): for topic in topics { try check(topic: topic, "reads", node.name) }
             case .sink(let topic?): try check(topic: topic, "writes", node.name)
-            case .sink(nil), .processor: break
+            case .sink(nil), .processor, .patternSource: break
             }
         }
         for (name, store) in stores {

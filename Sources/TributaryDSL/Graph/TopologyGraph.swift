@@ -1,4 +1,4 @@
-public import TributaryCore
+internal import TributaryCore
 public import TributaryLineage
 public import TributaryState
 
@@ -60,6 +60,16 @@ public final class TopologyGraph {
             fail("the name '\(name)' is not 1-249 characters of [A-Za-z0-9._-], or is '.' or '..'")
             return
         }
+    }
+
+    func check<Key, Value>(_ key: Serde<Key>?, _ value: Serde<Value>?) {
+        if let key, let problem = key.problem { fail("serde '\(key.name)': \(problem)") }
+        if let value, let problem = value.problem { fail("serde '\(value.name)': \(problem)") }
+    }
+
+    @usableFromInline
+    func check(_ reset: OffsetReset?, of source: String) {
+        if let problem = reset?.problem { fail("\(source): \(problem)") }
     }
 
     /// Keeps the first error; `build()` throws it.
@@ -128,19 +138,27 @@ public final class TopologyGraph {
         return topics.filter { seen.insert($0).inserted }
     }
 
-    func topics(ofSources list: Set<Int>) -> [String] {
-        list.sorted().flatMap { node -> [String] in
+    /// The topics that some nodes read, by their order.
+    static func topics(of list: some Sequence<Int>, _ nodes: [NodeDescription]) -> [String] {
+        list.flatMap { node -> [String] in
             if case .source(let topics) = nodes[node].kind { topics } else { [] }
         }
+    }
+
+    static func twoReaders(of topic: String, _ one: String, _ other: String) -> TopologyError {
+        TopologyError(
+            "topic '\(topic)' is read by both '\(one)' and '\(other)': read it once and use the stream or table twice")
     }
 }
 
 /// Reads topics and decodes their records: the typed top of a sub-topology.
 struct SourceNode: Sendable {
     let node: Int
-    let topics: [String]
+    var topics: [String]
+    /// What the topics' names are like, of a source that reads all such.
+    let pattern: TopicPattern?
     let isTable: Bool
-    let timestamps: TimestampExtractor?
+    let settings: SourceSettings
     /// Makes what the task calls with each record's bytes.
     let make: @Sendable (NodeContext) throws -> SourceEntry
 }
@@ -157,87 +175,5 @@ public final class SourceEntry {
     static func all(_ entries: [SourceEntry]) -> SourceEntry {
         if entries.count == 1, let only = entries.first { return only }
         return SourceEntry { value, meta in for entry in entries { try entry.process(value, meta) } }
-    }
-}
-
-/// Says when a record happened, if not at its own timestamp.
-public struct TimestampExtractor: Sendable {
-    /// The name, for messages.
-    public let name: String
-    /// Gives ms since the epoch from the record's timestamp, its value's bytes and the partition's greatest time so far (-1 if
-    /// unknown); below 0 drops the record.
-    public let extract: @Sendable (_ timestamp: Int64, _ value: RawSpan?, _ partitionTime: Int64) throws -> Int64
-    /// Whether it gives each timestamp that isn't below 0 as it is, so that it need not be asked for those.
-    package let keepsValid: Bool
-
-    /// Makes an extractor.
-    public init(
-        name: String,
-        _ extract: @escaping @Sendable (_ timestamp: Int64, _ value: RawSpan?, _ partitionTime: Int64) throws -> Int64
-    ) {
-        self.init(name: name, keepsValid: false, extract)
-    }
-
-    private init(
-        name: String, keepsValid: Bool,
-        _ extract: @escaping @Sendable (_ timestamp: Int64, _ value: RawSpan?, _ partitionTime: Int64) throws -> Int64
-    ) {
-        self.name = name
-        self.keepsValid = keepsValid
-        self.extract = extract
-    }
-
-    /// A time that the decoded value has; the record's own timestamp where the value is null.
-    ///
-    /// The value is decoded once more for it. A value that the serde refuses, and an error of the closure, ask the deserialization
-    /// handler.
-    ///
-    /// - Parameters:
-    ///   - name: for messages; streams of one topic must have extractors of one name.
-    ///   - serde: the values' serde.
-    ///   - time: gives the time, ms since the epoch or a `Date`; below 0 drops the record.
-    public static func value<Value>(
-        named name: String, _ serde: Serde<Value>, _ time: @escaping @Sendable (Value) throws -> any RecordTime
-    ) -> TimestampExtractor {
-        TimestampExtractor(name: name) { timestamp, value, _ in
-            guard let value else { return timestamp }
-            return try time(serde.decode(value)).millisecondsSinceEpoch
-        }
-    }
-
-    /// The record's own timestamp; one below 0 fails the task (Kafka Streams' default).
-    public static var failOnInvalid: TimestampExtractor {
-        TimestampExtractor(name: "failOnInvalid", keepsValid: true) { timestamp, _, _ in
-            guard timestamp >= 0 else { throw InvalidTimestamp(timestamp: timestamp) }
-            return timestamp
-        }
-    }
-
-    /// The record's own timestamp; records with one below 0 are dropped and counted.
-    public static var logAndSkip: TimestampExtractor {
-        TimestampExtractor(name: "logAndSkip", keepsValid: true) { timestamp, _, _ in timestamp }
-    }
-
-    /// The record's own timestamp, or the partition's greatest so far if that is below 0; fails if none is known.
-    public static var usePartitionTime: TimestampExtractor {
-        TimestampExtractor(name: "usePartitionTime", keepsValid: true) { timestamp, _, partitionTime in
-            if timestamp >= 0 { return timestamp }
-            guard partitionTime >= 0 else { throw InvalidTimestamp(timestamp: timestamp) }
-            return partitionTime
-        }
-    }
-}
-
-/// A record's timestamp is below 0, and no handler lets it pass.
-public struct InvalidTimestamp: Error, CustomStringConvertible {
-    /// The timestamp, ms.
-    public let timestamp: Int64
-
-    /// Makes the error.
-    public init(timestamp: Int64) { self.timestamp = timestamp }
-
-    /// One sentence.
-    public var description: String {
-        "the timestamp \(timestamp) is below 0: use another timestamp extractor, or correct the producer"
     }
 }

@@ -146,7 +146,7 @@ extension KStream {
         graph.pair(source: source, filter: filter)
         let output = Output<Key, Value>()
         addSourceNode(
-            graph, source, topics: [names.topic], name: names.source, isTable: false, timestamps: nil, output: output,
+            graph, source, topics: [names.topic], name: names.source, isTable: false, SourceSettings(), output: output,
             key: keySerde, value: valueSerde)
         return KStream(
             graph: graph, node: source, output: output, keySerde: keySerde, valueSerde: valueSerde,

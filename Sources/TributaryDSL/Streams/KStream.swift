@@ -27,6 +27,7 @@ public struct KStream<Key, Value> {
         self.output = output
         self.keySerde = keySerde ?? Serde<Key>.standard
         self.valueSerde = valueSerde ?? Serde<Value>.standard
+        graph.check(keySerde, valueSerde)
         self.needsRepartition = needsRepartition
         self.sources = sources
     }

@@ -6,14 +6,14 @@ public import TributaryLineage
 /// Null keys of a type that has no null are dropped and counted.
 @inlinable
 func addSourceNode<Key, Value>(
-    _ graph: TopologyGraph, _ node: Int, topics: [String], name: String, isTable: Bool,
-    timestamps: TimestampExtractor?, output: Output<Key, Value>, key: Serde<Key>, value: Serde<Value>
+    _ graph: TopologyGraph, _ node: Int, topics: [String], pattern: TopicPattern? = nil, name: String, isTable: Bool,
+    _ settings: SourceSettings, output: Output<Key, Value>, key: Serde<Key>, value: Serde<Value>
 ) {
     let nullKey = Nullability<Key>.of()
     let nullValue = Nullability<Value>.of()
     // A table drops null keys itself, where it keeps what it takes.
     let takesNull = nullKey != nil || isTable
-    graph.addSource(node, topics: topics, isTable: isTable, timestamps: timestamps) { context in
+    graph.addSource(node, topics: topics, pattern: pattern, isTable: isTable, settings) { context in
         let next = try output.sink(in: context)
         let services = context.services
         let validateKey = key.validate
@@ -78,9 +78,10 @@ func addSourceNode<Key, Value>(
 extension TopologyGraph {
     @usableFromInline
     func addSource(
-        _ node: Int, topics: [String], isTable: Bool, timestamps: TimestampExtractor?,
+        _ node: Int, topics: [String], pattern: TopicPattern?, isTable: Bool, _ settings: SourceSettings,
         _ make: @escaping @Sendable (NodeContext) throws -> SourceEntry
     ) {
-        addSource(SourceNode(node: node, topics: topics, isTable: isTable, timestamps: timestamps, make: make))
+        addSource(
+            SourceNode(node: node, topics: topics, pattern: pattern, isTable: isTable, settings: settings, make: make))
     }
 }

@@ -22,6 +22,7 @@ public struct KTable<Key, Value> {
         self.output = output
         self.keySerde = keySerde ?? Serde<Key>.standard
         self.valueSerde = valueSerde ?? Serde<Value>.standard
+        graph.check(keySerde, valueSerde)
         self.store = store
         self.sources = sources
     }

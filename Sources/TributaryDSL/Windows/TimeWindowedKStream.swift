@@ -47,7 +47,7 @@ public struct TimeWindowedKStream<Key, Value> {
         let retention = grouped.stream.graph.checkWindows(windows, retention: settings.retention?.milliseconds)
         return grouped.aggregation(
             prefix, settings, value, named,
-            kind: .window(retention: retention, size: windows.size, retainsDuplicates: false, timestamped: true),
+            kind: .window(retention: retention, size: windows.sizeTime, retainsDuplicates: false, timestamped: true),
             rowKey: { .timeWindowed($0, size: windows.size) }, input: { input(WindowedAggregation($0, windows)) })
     }
 }
@@ -60,7 +60,7 @@ extension TopologyGraph {
             fail(problem)
             return 0
         }
-        let needed = windows.size.addingSaturated(windows.grace)
+        let needed = windows.sizeTime.addingSaturated(windows.graceTime)
         guard let retention else { return needed }
         if retention < needed {
             fail("the retention of \(retention) ms is below the windows' size and grace of \(needed) ms: raise it")

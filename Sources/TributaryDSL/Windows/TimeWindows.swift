@@ -37,41 +37,73 @@ extension Windowed: Sendable where Key: Sendable {}
 ///
 /// A record belongs to the windows with `start <= timestamp < end`; none starts before 0 (semantics 2.1).
 public struct TimeWindows: Hashable, Sendable {
-    /// The size in ms.
-    public let size: Int64
-    /// How far one window starts after another, ms.
-    public let advance: Int64
-    /// How long after its end, in stream time, a window still takes records, ms.
-    public let grace: Int64
+    /// The size.
+    public let size: Duration
+    /// How far one window starts after another.
+    public let advance: Duration
+    /// How long after its end, in stream time, a window still takes records.
+    public let grace: Duration
+    // The same in ms, for records to be compared with.
+    @usableFromInline let sizeTime: Int64
+    @usableFromInline let advanceTime: Int64
+    @usableFromInline let graceTime: Int64
+
+    private init(size: Duration, advance: Duration, grace: Duration) {
+        self.size = size
+        self.advance = advance
+        self.grace = grace
+        sizeTime = size.milliseconds
+        advanceTime = advance.milliseconds
+        graceTime = grace.milliseconds
+    }
 
     /// Windows that follow each other without gap or overlap.
+    ///
+    /// - Parameters:
+    ///   - size: whole milliseconds, one or more; `build()` refuses others. What is beyond `Int64.max` ms is that.
+    ///   - grace: how long a window that has ended still takes records, zero or more.
     public static func tumbling(size: Duration, grace: Duration = .zero) -> TimeWindows {
-        TimeWindows(size: size.milliseconds, advance: size.milliseconds, grace: grace.milliseconds)
+        TimeWindows(size: size, advance: size, grace: grace)
     }
 
     /// Windows of `size` that start every `advance`.
+    ///
+    /// - Parameters:
+    ///   - size: whole milliseconds, one or more; `build()` refuses others. What is beyond `Int64.max` ms is that.
+    ///   - advance: whole milliseconds, one or more, and no more than the size.
+    ///   - grace: how long a window that has ended still takes records, zero or more.
     public static func hopping(size: Duration, advance: Duration, grace: Duration = .zero) -> TimeWindows {
-        TimeWindows(size: size.milliseconds, advance: advance.milliseconds, grace: grace.milliseconds)
+        TimeWindows(size: size, advance: advance, grace: grace)
     }
 
     var problem: String? {
-        if size <= 0 { return "the window's size must be above 0 ms" }
-        if advance <= 0 || advance > size { return "the window's advance must be above 0 ms and not above its size" }
-        if grace < 0 { return "the window's grace must not be below 0 ms" }
+        if let problem = TimeWindows.problem("size", size) ?? TimeWindows.problem("advance", advance) { return problem }
+        if advance > size { return "the window's advance is \(advance), but must not be above its size of \(size)" }
+        if grace < .zero { return "the window's grace is \(grace), but must not be below zero" }
+        return nil
+    }
+
+    /// Why a time can't be a window's size; nil if it can.
+    static func problem(_ what: String, _ time: Duration) -> String? {
+        let milliseconds = time.milliseconds
+        let rest = time - .milliseconds(milliseconds)
+        guard milliseconds >= 1, milliseconds == .max || rest < .nanoseconds(1) else {
+            return "the window's \(what) is \(time), but must be 1 ms or more, in whole milliseconds"
+        }
         return nil
     }
 
     /// The start of the earliest window of a time; 0 for times below 0.
     @inlinable
     public func firstStart(of timestamp: Int64) -> Int64 {
-        let step = max(advance, 1)
-        let from = timestamp.subtractingSaturated(size.subtractingSaturated(step))
+        let step = max(advanceTime, 1)
+        let from = timestamp.subtractingSaturated(sizeTime.subtractingSaturated(step))
         return max(from, 0) / step &* step
     }
 
     /// The end of the window that starts at `start`; the greatest time if that is beyond it.
     @inlinable
     public func end(ofStart start: Int64) -> Int64 {
-        start.addingSaturated(size)
+        start.addingSaturated(sizeTime)
     }
 }

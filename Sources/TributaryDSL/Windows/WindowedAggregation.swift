@@ -28,15 +28,15 @@ final class WindowedAggregation<Key, Aggregate>: Aggregation {
     ) throws {
         guard meta.hasKey else { return rows.user.dropped(.nullKey, meta) }
         time.value = max(time.value, meta.timestamp)
-        let close = time.value.subtractingSaturated(windows.grace)
+        let close = time.value.subtractingSaturated(windows.graceTime)
         let row = scratch.take()
         defer { scratch.give(row) }
         var start = windows.firstStart(of: meta.timestamp)
         var isOpen = start <= meta.timestamp
         while isOpen {
-            let end = start.addingReportingOverflow(windows.size)
+            let end = start.addingReportingOverflow(windows.sizeTime)
             // Behind the last start that there is comes none.
-            let following = start.addingReportingOverflow(windows.advance)
+            let following = start.addingReportingOverflow(windows.advanceTime)
             defer {
                 start = following.partialValue
                 isOpen = !following.overflow && start <= meta.timestamp

@@ -3,13 +3,14 @@ public import TributaryCore
 extension Serde {
     /// The layout of Kafka Streams' `TimeWindowedSerde`: the key's bytes, then the window's start (8 bytes, big-endian).
     ///
-    /// - Parameter size: of the windows in ms, since only the start is stored.
+    /// - Parameter size: of the windows, since only the start is stored: whole milliseconds, one or more; `build()` refuses others.
     @inlinable
-    public static func timeWindowed<Key>(_ inner: Serde<Key>, size: Int64) -> Serde<Windowed<Key>>
+    public static func timeWindowed<Key>(_ inner: Serde<Key>, size: Duration) -> Serde<Windowed<Key>>
     where Value == Windowed<Key> {
-        Serde<Windowed<Key>>(
-            name: TimeWindowedName(inner: inner.name, size: size).description, size: inner.windowedSize,
-            keys: .windowed,
+        let time = size.milliseconds
+        return Serde<Windowed<Key>>(
+            name: TimeWindowedName(inner: inner.name, size: time).description, size: inner.windowedSize, keys: .windowed,
+            problem: inner.problem ?? sizeProblem(size),
             decode: { bytes in
                 let count = bytes.byteCount - 8
                 guard count >= 0, let start = bytes.integer(at: count, as: Int64.self) else {
@@ -17,13 +18,16 @@ extension Serde {
                 }
                 return Windowed(
                     key: try inner.decode(bytes.prefix(count)),
-                    window: Window(start: start, end: start.addingSaturated(size)))
+                    window: Window(start: start, end: start.addingSaturated(time)))
             },
             encode: { windowed, writer in
                 try inner.encode(windowed.key, &writer)
                 writer.append(bigEndian: windowed.window.start)
             })
     }
+
+    @usableFromInline
+    static func sizeProblem(_ size: Duration) -> String? { TimeWindows.problem("size", size) }
 
     @usableFromInline var windowedSize: EncodedSize<Windowed<Value>> {
         switch size {

@@ -20,7 +20,8 @@ final class KafkaLogCore: Sendable {
             .consumer,
             properties.setting(["client.id": "tributary-control", "isolation.level": "read_uncommitted"]),
             logs: configuration.logs)
-        clusterID = try control.clusterID(within: configuration.connectTimeout, of: configuration.bootstrap)
+        clusterID = try control.clusterID(
+            within: configuration.connectTimeout.milliseconds, of: configuration.bootstrap)
     }
 
     func check() throws(LogError) {
@@ -44,7 +45,8 @@ final class KafkaLogCore: Sendable {
 
     /// The number of partitions of a topic.
     func partitions(ofTopic name: String) throws(LogError) -> Int32 {
-        guard let count = try control.partitions(ofTopic: name, within: configuration.requestTimeout) else {
+        guard let count = try control.partitions(ofTopic: name, within: configuration.requestTimeout.milliseconds)
+        else {
             throw LogError(.unknownTopic, "no such topic", topic: name)
         }
         return count
@@ -60,12 +62,12 @@ final class KafkaLogCore: Sendable {
 
     /// Has an instance learn a topic's leaders now: else the first record waits for that.
     func warm(_ topic: KafkaTopic) throws(LogError) {
-        _ = try topic.handle.metadata(topic, within: configuration.requestTimeout)
+        _ = try topic.handle.metadata(topic, within: configuration.requestTimeout.milliseconds)
     }
 
     /// The ends of a partition as the readers of an instance see them.
     func watermarks(_ place: TopicPartition, with handle: KafkaHandle) throws(LogError) -> Watermarks {
-        try handle.watermarks(place, within: configuration.requestTimeout)
+        try handle.watermarks(place, within: configuration.requestTimeout.milliseconds)
     }
 
     func watermarks(_ place: TopicPartition, committed: Bool) throws(LogError) -> Watermarks {

@@ -15,21 +15,37 @@ public struct StateDirectoryLock: ~Copyable, Sendable {
 
     /// Takes the lock, making the directory if it isn't there; throws `StoreError.Code.inUse` at once if another has it.
     public init(directory: String) throws(StoreError) {
-        try StateFiles.makeFolder(directory)
         let path = directory + "/.lock"
-        let opened = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard opened >= 0 else { throw StateFiles.failure("open", path) }
-        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
-            let isHeld = errno == EWOULDBLOCK
-            let failure = StateFiles.failure("flock", path)
-            close(opened)
-            guard isHeld else { throw failure }
-            let holder = LockHolder(noteIn: path).map { "\($0)" } ?? "another process"
-            throw StoreError(.inUse, "\(directory) is in use by \(holder)")
-        }
+        var opened: Int32
+        repeat {
+            try StateFiles.makeFolder(directory)
+            opened = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+            // Whoever deletes the state may have been between the two.
+            if opened < 0 && errno == ENOENT { continue }
+            guard opened >= 0 else { throw StateFiles.failure("open", path) }
+            guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+                let isHeld = errno == EWOULDBLOCK
+                let failure = StateFiles.failure("flock", path)
+                close(opened)
+                guard isHeld else { throw failure }
+                let holder = LockHolder(noteIn: path).map { "\($0)" } ?? "another process"
+                throw StoreError(.inUse, "\(directory) is in use by \(holder)")
+            }
+        } while opened < 0 || !Self.isStill(opened, path)
         file = opened
         // Only to tell others: the lock holds whether or not this can be written.
         LockHolder.note(in: opened)
+    }
+
+    // A file that was deleted with the state keeps nobody off: closes it then.
+    private static func isStill(_ file: Int32, _ path: String) -> Bool {
+        var own = stat()
+        var there = stat()
+        let isSame =
+            unsafe fstat(file, &own) == 0 && stat(path, &there) == 0 && own.st_ino == there.st_ino
+            && own.st_dev == there.st_dev
+        if !isSame { close(file) }
+        return isSame
     }
 
     deinit {

@@ -27,21 +27,21 @@ public struct EmbeddedLogConfiguration: Sendable {
     ///
     /// Every process that opens a log should use the same. Valgrind can't run above 48 GiB.
     public var mapSize: Int = 256 << 30
-    /// How long a producer without transactions collects records before they are written, in milliseconds.
-    public var lingerMilliseconds: Int64 = 5
+    /// How long a producer without transactions collects records before they are written.
+    public var linger: Duration = .milliseconds(5)
     /// How many bytes a producer without transactions collects before they are written.
     public var lingerBytes: Int = 1 << 20
     /// How many bytes of records are stored as one batch, roughly; larger records have a batch of their own.
     public var batchBytes: Int = 31 * 4096 - 16  // 31 pages of LMDB with their header: no page is left half empty
     /// The most bytes that one record or transaction may hold.
     public var maximumTransactionBytes: Int = 1 << 30
-    /// How often retention and compaction run, in milliseconds; 0 for never.
-    public var maintenanceIntervalMilliseconds: Int64 = 30_000
+    /// How often retention and compaction run; zero for never.
+    public var maintenanceInterval: Duration = .seconds(30)
     /// How long ``EmbeddedLog/open(at:configuration:)`` and ``EmbeddedLog/performMaintenance()`` wait for another process that
-    /// is at the same, in milliseconds; then they throw `inUse` with its id.
+    /// is at the same; then they throw `inUse` with its id.
     ///
     /// Writing waits for another writer without limit, and says in a log line whom it waits for.
-    public var lockTimeoutMilliseconds: Int64 = 30_000
+    public var lockTimeout: Duration = .seconds(30)
     /// Bytes that stay free on the file system (of a small one a 64th at most); 0 for none.
     ///
     /// With less left, records are refused with `diskFull`, while deleting, trimming, compacting and committing offsets go on.
@@ -54,8 +54,8 @@ public struct EmbeddedLogConfiguration: Sendable {
     public var time: TimeSource = .system
     /// Where log lines go.
     public var logs: LogSink = .none
-    /// How long somebody waits for a lock before a log line says for whom, in milliseconds.
-    package var lockPatienceMilliseconds: Int64 = 3000
+    /// How long somebody waits for a lock before a log line says for whom.
+    package var lockPatience: Duration = .seconds(3)
     /// Fails chosen writes, in tests.
     package var faults: LMDBFaults?
     /// Called between the steps of commits and compactions, in tests.
@@ -68,12 +68,12 @@ public struct EmbeddedLogConfiguration: Sendable {
     func check() throws(LogError) {
         do throws(SettingError) {
             try SettingCheck.number("mapSize", mapSize, from: 1 << 16)
-            try SettingCheck.number("lingerMilliseconds", lingerMilliseconds, from: 0)
+            try SettingCheck.duration("linger", linger, from: .zero)
             try SettingCheck.number("lingerBytes", lingerBytes, from: 0)
             try SettingCheck.number("batchBytes", batchBytes, from: 1)
             try SettingCheck.number("maximumTransactionBytes", maximumTransactionBytes, from: 1)
-            try SettingCheck.number("maintenanceIntervalMilliseconds", maintenanceIntervalMilliseconds, from: 0)
-            try SettingCheck.number("lockTimeoutMilliseconds", lockTimeoutMilliseconds, from: 0)
+            try SettingCheck.duration("maintenanceInterval", maintenanceInterval, from: .zero)
+            try SettingCheck.duration("lockTimeout", lockTimeout, from: .zero)
             try SettingCheck.number("diskReserveBytes", diskReserveBytes, from: 0)
         } catch {
             throw LogError(.configuration, "\(error)")
@@ -82,12 +82,13 @@ public struct EmbeddedLogConfiguration: Sendable {
 
     /// The same with numbers that can be calculated with: what is larger is as good as never, or as everything.
     func limited() -> EmbeddedLogConfiguration {
-        let longest: Int64 = 1 << 40  // 35 years
+        let longest = Duration.milliseconds(1 << 40)  // 35 years
+        let one = Duration.milliseconds(1)
         var limited = self
-        limited.lingerMilliseconds = min(max(lingerMilliseconds, 0), longest)
-        limited.maintenanceIntervalMilliseconds = min(max(maintenanceIntervalMilliseconds, 0), longest)
-        limited.lockTimeoutMilliseconds = min(max(lockTimeoutMilliseconds, 0), longest)
-        limited.lockPatienceMilliseconds = min(max(lockPatienceMilliseconds, 1), longest)
+        limited.linger = min(max(linger, .zero), longest)
+        limited.maintenanceInterval = maintenanceInterval > .zero ? min(max(maintenanceInterval, one), longest) : .zero
+        limited.lockTimeout = min(max(lockTimeout, .zero), longest)
+        limited.lockPatience = min(max(lockPatience, one), longest)
         limited.lingerBytes = min(max(lingerBytes, 0), 1 << 40)
         limited.batchBytes = min(max(batchBytes, 1024), 1 << 30)
         limited.maximumTransactionBytes = min(max(maximumTransactionBytes, 0), 1 << 40)

@@ -84,7 +84,7 @@ internal import TributaryCore
         } else if unsafe !state.value.isLingering {
             try handle.check()
             unsafe state.value.isLingering = true
-            let linger = handle.core.configuration.lingerMilliseconds * 1_000_000
+            let linger = handle.core.configuration.linger.milliseconds * 1_000_000
             handle.core.writer.linger(self, until: MonotonicClock.nanoseconds + linger)
         }
     }

@@ -295,8 +295,8 @@ public protocol SpanExporter: Sendable {
     /// Takes a batch; called on stream threads.
     func export(_ batch: SpanBatch)
 
-    /// Writes out what is queued, waiting at most `milliseconds`; called at shutdown and by tests.
-    func flush(timeout milliseconds: Int64)
+    /// Writes out what is queued, waiting at most so long; called at shutdown and by tests.
+    func flush(timeout: Duration)
 
     /// Says below which threshold on the last 56 bits of trace ids no span need be made, since there is no room for it.
     ///

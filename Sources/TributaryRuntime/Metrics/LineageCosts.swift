@@ -90,7 +90,7 @@ private final class CostProbe {
 
     private struct NoExporter: SpanExporter {
         func export(_ batch: SpanBatch) {}
-        func flush(timeout milliseconds: Int64) {}
+        func flush(timeout: Duration) {}
     }
 
     init(_ mode: LineageMode, _ entries: Int) throws {

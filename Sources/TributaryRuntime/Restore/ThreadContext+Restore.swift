@@ -11,8 +11,9 @@ extension ThreadContext {
     ) throws -> RestoreThread.Restored {
         let parts = topology.subTopologies.filter { $0.id == item.subTopology }
         let sources = plan.names.sourcePartitions(parts, item.partition, counts: plan.partitions)
-        let start = try TaskStart(
-            sources, log: log, group: group, configuration.log.adding([("task", item.id)]))
+        var told = configuration
+        told.log = configuration.log.adding([("task", item.id)])
+        let start = try TaskStart(sources, log: log, group: group, names: plan.names, configuration: told)
         // Those of the task before an error, or of a restore that was given up.
         metrics.remove(
             labelled: TaskMetrics.labels(item.id, clientID: configuration.applicationID, thread: thread))

@@ -134,9 +134,7 @@ final class PartitionQueue {
             var time = raw
             var error: (any Error)?
             if !usesOwnTimestamps || raw < 0 {
-                do { time = try timestamps.extract(raw, batch.value(index), partitionTime) } catch let thrown {
-                    error = thrown
-                }
+                do { time = try extractTime(batch, index) } catch let thrown { error = thrown }
             }
             if error != nil || time < 0 {
                 try refuse(batch, index, error)
@@ -146,6 +144,15 @@ final class PartitionQueue {
             state.value.headTimestamp = time
             state.value.hasHead = true
         }
+    }
+
+    private func extractTime(_ batch: RecordBatch, _ index: Int) throws -> Int64 {
+        try timestamps.extract(
+            UndecodedRecord(
+                timestamp: batch.timestamp(index), partitionTime: partitionTime, key: batch.key(index),
+                value: batch.value(index), headers: batch.headers(index),
+                coordinate: RecordCoordinate(
+                    topic: partition.topic, partition: partition.partition, offset: batch.offset(index))))
     }
 
     /// Takes the head away, which was processed, and goes to the next record of its batch.

@@ -155,7 +155,7 @@ public final class StreamTask {
             }
         }
         // Processors may write and forward before the first record.
-        hot.value.needsCommit = collector.isOpen || stores.wereWritten
+        hot.value.needsCommit = collector.isOpen || stores.wereWritten || start.isToBeCommitted
     }
 
     // MARK: Processing

@@ -37,6 +37,7 @@ public final class TaskStores {
     private let recorder: LineageRecorder
     private let task: String
     // By the monotonic clock, ms.
+    private let flushInterval: Int64
     private var lastStateCommit: Int64
     private var lastPurge: Int64?
     // The last log commit, while the state that belongs to it isn't durable.
@@ -47,6 +48,7 @@ public final class TaskStores {
         budget: CacheBudget?, recorder: LineageRecorder, topics: any TopicNames
     ) throws {
         self.configuration = configuration
+        flushInterval = configuration.stateFlushInterval.milliseconds
         self.topology = topology
         partition = restored.partition
         task = restored.task
@@ -140,7 +142,7 @@ public final class TaskStores {
             return false
         }
         let isDue =
-            force || now - lastStateCommit >= configuration.stateFlushInterval
+            force || now - lastStateCommit >= flushInterval
             || persistent.dirtyBytes >= configuration.stateDirtyBytes
         guard isDue else {
             unsavedCommit = commitID
@@ -156,9 +158,9 @@ public final class TaskStores {
     /// Between commits only, when nothing is dirty.
     func idle() throws {
         let now = configuration.time.monotonic.milliseconds
-        if now - lastStateCommit >= configuration.stateFlushInterval { persistent?.noteProgress() }
+        if now - lastStateCommit >= flushInterval { persistent?.noteProgress() }
         if let unsavedCommit {
-            guard now - lastStateCommit >= configuration.stateFlushInterval else { return }
+            guard now - lastStateCommit >= flushInterval else { return }
             try makeDurable(unsavedCommit, now)
         } else if persistent != nil && now - lastStateCommit >= 3_600_000 {
             try makeDurable(nil, now)
@@ -182,7 +184,7 @@ public final class TaskStores {
 
     // By the wall clock, as graves say when they were dug; each hour, or as often as they are kept at least.
     private func purgeGraves(_ now: Int64) throws(StoreError) {
-        let kept = configuration.graveRetention
+        let kept = configuration.graveRetention.milliseconds
         if let lastPurge, now - lastPurge < min(3_600_000, max(kept, 1_000)) { return }
         lastPurge = now
         let before = configuration.time.wall.milliseconds.subtractingSaturated(kept)

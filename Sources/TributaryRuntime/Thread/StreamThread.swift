@@ -64,11 +64,12 @@ public final class StreamThread: Sendable {
     private let context: ThreadContext
     private let tasks: [TopicPlan.Task]
     private let stopping = Atomic(false)
+    private let paused = Atomic(false)
     private let requests = Guarded<Requests>(Requests())
     private let hasRequests = Atomic(false)
     private let readerList = Guarded<[String: any CommittedReader]>([:])
     private let waker = Guarded<(any ConsumerWaker)?>(nil)
-    // What waits here is a thread that pauses before it begins again.
+    // What waits here is a thread that pauses before it begins again, or has been told to pause.
     private let pauses = Monitor(())
     let revival: Guarded<ThreadRevival>
 
@@ -78,14 +79,18 @@ public final class StreamThread: Sendable {
     }
 
     /// Makes a thread for some tasks; ``start()`` runs it.
-    public init(index: Int, tasks: [TopicPlan.Task], context: ThreadContext) {
+    ///
+    /// With `metrics` it goes on with the counters of the thread that had its index before; without, it has new ones.
+    public init(index: Int, tasks: [TopicPlan.Task], context: ThreadContext, metrics: ThreadMetrics? = nil) {
         self.index = index
         self.tasks = tasks
-        metrics = ThreadMetrics(
-            context.metrics, clientID: context.configuration.applicationID, thread: index,
-            lineage: context.configuration.lineage.mode)
+        self.metrics =
+            metrics
+            ?? ThreadMetrics(
+                context.metrics, clientID: context.configuration.applicationID, thread: index,
+                lineage: context.configuration.lineage.mode)
         self.context = context
-        revival = Guarded(ThreadRevival(patience: context.configuration.retryTimeout))
+        revival = Guarded(ThreadRevival(patience: context.configuration.retryTimeout.milliseconds))
     }
 
     /// Starts the thread.
@@ -123,6 +128,18 @@ public final class StreamThread: Sendable {
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 
+    /// Says whether the thread processes records and punctuates; it looks at that between records, when it is woken or has waited.
+    public func setPaused(_ isPaused: Bool) { paused.store(isPaused, ordering: .releasing) }
+
+    var isPaused: Bool { paused.load(ordering: .acquiring) }
+
+    /// Waits while the thread is paused, until there is something else to do.
+    func waitPaused(milliseconds: Int64) {
+        _ = pauses.wait(milliseconds: milliseconds) { _ in
+            isStopping || !isPaused || hasRequests.load(ordering: .acquiring) ? true : nil
+        }
+    }
+
     /// Runs `body` on the thread, between records; with nil if the thread has ended.
     func perform(_ body: @escaping @Sendable (ThreadLoop?) -> Void) {
         let isTaken = requests.withLock { requests in
@@ -150,7 +167,8 @@ public final class StreamThread: Sendable {
 
     func storeDescription(_ name: String) -> StoreDescription? { context.topology.stores[name] }
 
-    private func wake() {
+    /// Has the thread look at what it was told.
+    public func wake() {
         waker.withLock { $0 }?.wake()
         pauses.wake()
     }

@@ -53,6 +53,11 @@ final class ThreadLoop {
     private var lastLook: Int64 = 0
     // How long the first of the tasks that wait for a partition still does, ms.
     private var idleLeft = Int64.max
+    // Settings in ms, for rounds to compare with.
+    private let commitInterval: Int64
+    private let flushInterval: Int64
+    // -1 doesn't wait at all.
+    private let idle: Int64
     let isExactlyOnce: Bool
 
     init(_ thread: StreamThread, _ context: ThreadContext) throws {
@@ -60,6 +65,9 @@ final class ThreadLoop {
         self.context = context
         var configuration = context.configuration
         isExactlyOnce = configuration.guarantee == .exactlyOnce
+        commitInterval = configuration.commitInterval.milliseconds
+        flushInterval = configuration.stateFlushInterval.milliseconds
+        idle = configuration.maximumIdle?.milliseconds ?? -1
         let name = "\(configuration.applicationID)-StreamThread-\(thread.index)"
         consumer = try context.log.makeConsumer(ConsumerConfiguration(clientID: name))
         producer = try context.log.makeProducer(
@@ -141,17 +149,19 @@ final class ThreadLoop {
         for request in thread.takeRequests() { request(self) }
         if let failure { throw failure }
         try takeRestored()
-        let didWork = try Lineage.bound(to: assembly.box) { try work() }
+        let isPaused = thread.isPaused
+        let didWork = try !isPaused && Lineage.bound(to: assembly.box) { try work() }
         let now = context.configuration.time.monotonic.milliseconds
-        let isDue = now - lastCommit >= context.configuration.commitInterval
+        let isDue = now - lastCommit >= commitInterval
         if (isDue && !dirty.isEmpty) || isCommitRequested || collector.isFull {
             try Lineage.bound(to: assembly.box) { try commit(force: false) }
             publishStores()
         } else if isDue {
             lastCommit = now
         }
-        if now - lastLook >= min(1000, context.configuration.stateFlushInterval) { try lookAtAll(now) }
+        if now - lastLook >= min(1000, flushInterval) { try lookAtAll(now) }
         if !didWork { producer.push() }
+        if isPaused { return thread.waitPaused(milliseconds: min(timeToCommit(now), 100)) }
         try poll(wait: didWork ? 0 : timeToWait(now))
     }
 
@@ -231,7 +241,6 @@ final class ThreadLoop {
         var didWork = false
         idleLeft = Int64.max
         times.start()
-        let idle = context.configuration.maximumIdle
         if idle > 0 {
             // The wait for a partition begins when it is seen to have nothing, whatever others have.
             for item in running where !item.isActive && item.task.queues.count > 1 { _ = isReady(item.task) }
@@ -272,7 +281,6 @@ final class ThreadLoop {
     // Semantics 5.3: for each partition that has nothing to process it is waited, as long as it is known to have records, and else for
     // so long from when it was first noticed.
     private func isReady(_ task: StreamTask) -> Bool {
-        let idle = context.configuration.maximumIdle
         guard task.queues.count > 1, idle >= 0 else { return true }
         var isReady = true
         var left = Int64.min
@@ -342,10 +350,10 @@ final class ThreadLoop {
 
     /// For how long a poll may wait, ms: until the next commit or punctuation is due.
     func timeToWait(_ now: Int64) -> Int64 {
-        var wait = min(100, idleLeft)
-        if !dirty.isEmpty {
-            wait = min(wait, max(lastCommit.addingSaturated(context.configuration.commitInterval) - now, 0))
-        }
-        return min(wait, max(nextPunctuation - now, 0))
+        min(100, idleLeft, timeToCommit(now), max(nextPunctuation - now, 0))
+    }
+
+    private func timeToCommit(_ now: Int64) -> Int64 {
+        dirty.isEmpty ? .max : max(lastCommit.addingSaturated(commitInterval) - now, 0)
     }
 }

@@ -142,12 +142,14 @@ struct EnvironmentReader {
             let isOff = choice([exporter], ["otlp", "none"]) == "none"
             configuration.endpoints[signal] = isOff ? nil : endpoint(signal)
         }
-        configuration.spanDelay = number("OTEL_BSP_SCHEDULE_DELAY") ?? configuration.spanDelay
-        configuration.logDelay = number("OTEL_BLRP_SCHEDULE_DELAY") ?? configuration.logDelay
-        if let interval = positive("OTEL_METRIC_EXPORT_INTERVAL") { configuration.metricInterval = interval }
-        configuration.endpoints[.traces]?.retryTime = number("OTEL_BSP_EXPORT_TIMEOUT")
-        configuration.endpoints[.logs]?.retryTime = number("OTEL_BLRP_EXPORT_TIMEOUT")
-        configuration.endpoints[.metrics]?.retryTime = number("OTEL_METRIC_EXPORT_TIMEOUT")
+        configuration.spanDelay = time("OTEL_BSP_SCHEDULE_DELAY") ?? configuration.spanDelay
+        configuration.logDelay = time("OTEL_BLRP_SCHEDULE_DELAY") ?? configuration.logDelay
+        if let interval = positive("OTEL_METRIC_EXPORT_INTERVAL") {
+            configuration.metricInterval = .milliseconds(interval)
+        }
+        configuration.endpoints[.traces]?.retryTime = time("OTEL_BSP_EXPORT_TIMEOUT")
+        configuration.endpoints[.logs]?.retryTime = time("OTEL_BLRP_EXPORT_TIMEOUT")
+        configuration.endpoints[.metrics]?.retryTime = time("OTEL_METRIC_EXPORT_TIMEOUT")
         configuration.endpoints[.traces]?.requestItems =
             positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE").map { Int(clamping: $0) }
         configuration.endpoints[.logs]?.requestItems =
@@ -172,6 +174,8 @@ struct EnvironmentReader {
         return nil
     }
 
+    private mutating func time(_ name: String) -> Duration? { number(name).map { .milliseconds($0) } }
+
     private func queueBytes(_ items: Int64) -> Int { Int(clamping: min(items, 1 << 32) * 256) }
 
     private mutating func endpoint(_ signal: OTLPSignal) -> OTLPEndpoint {
@@ -190,7 +194,7 @@ struct EnvironmentReader {
         endpoint.headers = pairs("\(own)HEADERS", "\(all)HEADERS") ?? [:]
         if let timeout = number("\(own)TIMEOUT", "\(all)TIMEOUT") {
             // The specification leaves 0 open; SDKs take it for no limit.
-            endpoint.timeout = timeout == 0 ? 86_400_000 : timeout
+            endpoint.timeout = timeout == 0 ? .seconds(86_400) : .milliseconds(timeout)
         }
         endpoint.tls = TLSFiles(
             certificate: first(["\(own)CERTIFICATE", "\(all)CERTIFICATE"])?.value,

@@ -42,7 +42,7 @@ public final class InMemorySpanExporter: SpanExporter {
     }
 
     /// Does nothing: spans are there as soon as they are exported.
-    public func flush(timeout milliseconds: Int64) {}
+    public func flush(timeout: Duration) {}
 
     /// All spans that are kept, in the order of their export.
     public func spans() -> [FinishedSpan] {

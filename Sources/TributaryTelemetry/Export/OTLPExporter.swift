@@ -51,7 +51,7 @@ public final class OTLPExporter: SpanExporter {
     public func export(_ metrics: [Metric]) { worker.add(metrics) }
 
     /// How often metrics are read and sent, ms.
-    var metricInterval: Int64 { worker.configuration.metricInterval }
+    var metricInterval: Duration { worker.configuration.metricInterval }
 
     /// Takes log lines as OTLP log records; add it to another sink with `LogSink.and(_:)`.
     public func logSink(level: LogLevel = .info) -> LogSink {
@@ -60,14 +60,14 @@ public final class OTLPExporter: SpanExporter {
         }
     }
 
-    /// Sends all that is queued, waiting at most `milliseconds`.
-    public func flush(timeout milliseconds: Int64) { worker.flush(milliseconds) }
+    /// Sends all that is queued, waiting at most so long.
+    public func flush(timeout: Duration) { worker.flush(timeout.milliseconds) }
 
-    /// Sends what is queued, for at most `milliseconds`, and ends the thread; what is left, and what comes later, is dropped
+    /// Sends what is queued, for at most so long, and ends the thread; what is left, and what comes later, is dropped
     /// and counted.
-    public func shutdown(timeout milliseconds: Int64) {
-        worker.stop(within: milliseconds)
-        worker.waitForEnd(milliseconds.addingSaturated(1000))
+    public func shutdown(timeout: Duration) {
+        worker.stop(within: timeout.milliseconds)
+        worker.waitForEnd(timeout.milliseconds.addingSaturated(1000))
     }
 
     /// What has become of each kind of telemetry so far.

@@ -92,15 +92,15 @@ public final class OTLPFileExporter: SpanExporter {
         worker.monitor.withLock { $0.queue.leftOut(of: traces) }
     }
 
-    /// Waits until all that is queued is written, at most `milliseconds`.
-    public func flush(timeout milliseconds: Int64) {
-        _ = worker.monitor.wait(milliseconds: milliseconds) { $0.isIdle ? true : nil }
+    /// Waits until all that is queued is written, at most so long.
+    public func flush(timeout: Duration) {
+        _ = worker.monitor.wait(milliseconds: timeout.milliseconds) { $0.isIdle ? true : nil }
     }
 
-    /// Writes what is queued, waiting at most `milliseconds`, and ends the thread; later spans are dropped.
-    public func shutdown(timeout milliseconds: Int64) {
+    /// Writes what is queued, waiting at most so long, and ends the thread; later spans are dropped.
+    public func shutdown(timeout: Duration) {
         worker.stop()
-        _ = worker.monitor.wait(milliseconds: milliseconds) { $0.finished ? true : nil }
+        _ = worker.monitor.wait(milliseconds: timeout.milliseconds) { $0.finished ? true : nil }
     }
 
     /// Spans that are lost.

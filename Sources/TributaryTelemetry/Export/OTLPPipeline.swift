@@ -51,7 +51,8 @@ final class OTLPPipeline {
             // libcurl's way to say that a header is empty, not left out.
             headers.append(value.isEmpty ? "\(name);" : "\(name): \(value)")
         }
-        return HTTPTarget(url: endpoint.url, headers: headers, timeout: endpoint.timeout, tls: endpoint.tls)
+        return HTTPTarget(
+            url: endpoint.url, headers: headers, timeout: endpoint.timeout.milliseconds, tls: endpoint.tls)
     }
 
     /// Whether spans or points are left of what was taken.

@@ -195,8 +195,8 @@ final class OTLPWorker: @unchecked Sendable {
 
     private func delay(_ signal: OTLPSignal) -> Int64 {
         switch signal {
-        case .traces: configuration.spanDelay
-        case .logs: configuration.logDelay
+        case .traces: configuration.spanDelay.milliseconds
+        case .logs: configuration.logDelay.milliseconds
         case .metrics: 0
         }
     }
@@ -213,7 +213,7 @@ final class OTLPWorker: @unchecked Sendable {
             guard pipeline.hasRest || isDue(pipeline.signal, now, urgent) else { return }
             fill(pipeline, now)
             guard pipeline.items > 0 else { return }
-            pipeline.retry = OTLPRetry(now: now, limit: configuration.retryTime(pipeline.signal))
+            pipeline.retry = OTLPRetry(now: now, limit: configuration.retryTime(pipeline.signal).milliseconds)
             send(pipeline)
         }
     }

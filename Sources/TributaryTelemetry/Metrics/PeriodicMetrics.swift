@@ -16,20 +16,20 @@ public final class PeriodicMetrics: Sendable {
     /// - Parameters:
     ///   - registry: what is read.
     ///   - exporter: what sends; an exporter that has no endpoint for metrics drops them.
-    ///   - milliseconds: the interval, at least 1; nil for ``OTLPConfiguration/metricInterval``.
+    ///   - interval: how often, at least each millisecond; nil for ``OTLPConfiguration/metricInterval``.
     ///   - time: where the points' times come from.
     public init(
-        _ registry: MetricsRegistry, to exporter: OTLPExporter, every milliseconds: Int64? = nil,
+        _ registry: MetricsRegistry, to exporter: OTLPExporter, every interval: Duration? = nil,
         time: TimeSource = .system
     ) {
         registry.willBeRead()
         let start = time.wall.nanoseconds()
-        let milliseconds = milliseconds ?? exporter.metricInterval
+        let milliseconds = max((interval ?? exporter.metricInterval).milliseconds, 1)
         let state = state
         let status = OSThread.start("tributary-metrics") {
             var goesOn = true
             while goesOn {
-                goesOn = state.wait(milliseconds: max(milliseconds, 1)) { $0.isStopping ? true : nil } == nil
+                goesOn = state.wait(milliseconds: milliseconds) { $0.isStopping ? true : nil } == nil
                 let now = time.wall.nanoseconds()
                 exporter.export(registry.snapshot().map { Metric($0, start: start, time: now) })
             }

@@ -8,19 +8,19 @@ public struct OTLPEndpoint: Sendable, Equatable {
     public var isCompressed: Bool
     /// HTTP headers, for example for authentication.
     public var headers: [String: String]
-    /// How long one request may take, ms.
-    public var timeout: Int64
+    /// How long one request may take.
+    public var timeout: Duration
     /// Files for TLS.
     public var tls: TLSFiles
-    /// How long a request is tried again before it is dropped, ms; nil for ``OTLPConfiguration/retryTime``.
-    public var retryTime: Int64?
+    /// How long a request is tried again before it is dropped; nil for ``OTLPConfiguration/retryTime``.
+    public var retryTime: Duration?
     /// How many items a request may have; nil for ``OTLPConfiguration/requestItems``.
     public var requestItems: Int?
 
     /// Describes an endpoint: protobuf, compressed, 10 seconds.
     public init(
         url: String, encoding: OTLPEncoding = .protobuf, isCompressed: Bool = true, headers: [String: String] = [:],
-        timeout: Int64 = 10_000, tls: TLSFiles = TLSFiles()
+        timeout: Duration = .seconds(10), tls: TLSFiles = TLSFiles()
     ) {
         self.url = url
         self.encoding = encoding
@@ -43,16 +43,16 @@ public struct OTLPConfiguration: Sendable, Equatable {
     public var requestBytes: Int
     /// How many spans, log records or points of metrics a request may have.
     public var requestItems: Int
-    /// How long spans wait for others before they are sent, ms.
-    public var spanDelay: Int64
-    /// How long log records wait for others before they are sent, ms.
-    public var logDelay: Int64
-    /// How often ``PeriodicMetrics`` reads and sends metrics, ms.
-    public var metricInterval: Int64
+    /// How long spans wait for others before they are sent.
+    public var spanDelay: Duration
+    /// How long log records wait for others before they are sent.
+    public var logDelay: Duration
+    /// How often ``PeriodicMetrics`` reads and sends metrics.
+    public var metricInterval: Duration
     /// Whether points of metrics are sent with the measurements that stand for the others, and their traces.
     public var sendsExemplars: Bool
-    /// How long a request is tried again before it is dropped, ms.
-    public var retryTime: Int64
+    /// How long a request is tried again before it is dropped.
+    public var retryTime: Duration
 
     /// Settings for one server and all that it can take.
     ///
@@ -67,11 +67,11 @@ public struct OTLPConfiguration: Sendable, Equatable {
         logQueueBytes = 4 << 20
         requestBytes = 4 << 20
         requestItems = 8192
-        spanDelay = 1000
-        logDelay = 1000
-        metricInterval = 60_000
+        spanDelay = .seconds(1)
+        logDelay = .seconds(1)
+        metricInterval = .seconds(60)
         sendsExemplars = true
-        retryTime = 300_000
+        retryTime = .seconds(300)
         for signal in signals {
             endpoints[signal] = OTLPEndpoint(url: OTLPConfiguration.join(endpoint, signal.path))
         }
@@ -86,7 +86,7 @@ public struct OTLPConfiguration: Sendable, Equatable {
 
     func requestItems(_ signal: OTLPSignal) -> Int { endpoints[signal]?.requestItems ?? requestItems }
 
-    func retryTime(_ signal: OTLPSignal) -> Int64 { endpoints[signal]?.retryTime ?? retryTime }
+    func retryTime(_ signal: OTLPSignal) -> Duration { endpoints[signal]?.retryTime ?? retryTime }
 
     /// Changes all endpoints alike.
     public mutating func updateEndpoints(_ change: (inout OTLPEndpoint) -> Void) {
@@ -113,7 +113,7 @@ public struct OTLPConfiguration: Sendable, Equatable {
                         setting: "endpoints[.\(signal)].headers", reason: "'\(name)' is not a header's name and text")
                 }
             }
-            guard endpoint.timeout > 0 else {
+            guard endpoint.timeout > .zero else {
                 throw OTLPConfigurationError(setting: "endpoints[.\(signal)].timeout", reason: "must be above 0")
             }
             guard endpoint.requestItems ?? 1 > 0 else {
@@ -126,20 +126,22 @@ public struct OTLPConfiguration: Sendable, Equatable {
             }
         }
         for signal in OTLPSignal.allCases {
-            let retryTime = endpoints[signal]?.retryTime ?? 0
-            try OTLPConfiguration.check("endpoints[.\(signal)].retryTime", retryTime, from: 0)
+            let retryTime = endpoints[signal]?.retryTime ?? .zero
+            try OTLPConfiguration.check("endpoints[.\(signal)].retryTime", retryTime, from: .zero)
         }
-        try OTLPConfiguration.check("requestBytes", Int64(requestBytes), from: 4096)
-        try OTLPConfiguration.check("requestItems", Int64(requestItems), from: 1)
-        try OTLPConfiguration.check("queueBytes", Int64(queueBytes), from: 1)
-        try OTLPConfiguration.check("logQueueBytes", Int64(logQueueBytes), from: 1)
-        try OTLPConfiguration.check("spanDelay", spanDelay, from: 0)
-        try OTLPConfiguration.check("logDelay", logDelay, from: 0)
-        try OTLPConfiguration.check("metricInterval", metricInterval, from: 1)
-        try OTLPConfiguration.check("retryTime", retryTime, from: 0)
+        try OTLPConfiguration.check("requestBytes", requestBytes, from: 4096)
+        try OTLPConfiguration.check("requestItems", requestItems, from: 1)
+        try OTLPConfiguration.check("queueBytes", queueBytes, from: 1)
+        try OTLPConfiguration.check("logQueueBytes", logQueueBytes, from: 1)
+        try OTLPConfiguration.check("spanDelay", spanDelay, from: .zero)
+        try OTLPConfiguration.check("logDelay", logDelay, from: .zero)
+        try OTLPConfiguration.check("metricInterval", metricInterval, from: .milliseconds(1))
+        try OTLPConfiguration.check("retryTime", retryTime, from: .zero)
     }
 
-    private static func check(_ setting: String, _ value: Int64, from least: Int64) throws(OTLPConfigurationError) {
+    private static func check<Value: Comparable>(
+        _ setting: String, _ value: Value, from least: Value
+    ) throws(OTLPConfigurationError) {
         guard value < least else { return }
         throw OTLPConfigurationError(setting: setting, reason: "is \(value), but has to be \(least) or more")
     }

@@ -17,16 +17,16 @@ public struct JaegerError: Error, Sendable, Equatable, CustomStringConvertible {
 /// Used by one thread.
 public final class JaegerClient {
     private let base: String
-    private let timeout: Int64
+    private let timeout: Duration
     private let transfer: HTTPTransfer
 
     /// Makes a client; nothing is asked yet.
     ///
     /// - Parameters:
     ///   - url: where Jaeger's query service answers, for example `http://127.0.0.1:16686`.
-    ///   - timeout: how long an answer may take, ms.
+    ///   - timeout: how long an answer may take.
     /// - Throws: ``JaegerError`` if the URL is not an HTTP one.
-    public init(_ url: String, timeout: Int64 = 20_000) throws(JaegerError) {
+    public init(_ url: String, timeout: Duration = .seconds(20)) throws(JaegerError) {
         guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.contains(where: \.isWhitespace) else {
             throw JaegerError(url: url, reason: "not an http or https URL")
         }
@@ -85,7 +85,7 @@ public final class JaegerClient {
         let answer: HTTPAnswer
         do throws(HTTPFailure) {
             answer = try transfer.perform(
-                HTTPTarget(url: url, timeout: timeout, answerLimit: 256 << 20), isPost: false)
+                HTTPTarget(url: url, timeout: timeout.milliseconds, answerLimit: 256 << 20), isPost: false)
         } catch {
             throw JaegerError(url: url, reason: error.reason)
         }

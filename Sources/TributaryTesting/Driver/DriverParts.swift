@@ -11,7 +11,7 @@ final class DriverSpans: SpanExporter {
 
     func export(_ batch: SpanBatch) { kept.withLock { $0.append(batch) } }
 
-    func flush(timeout milliseconds: Int64) {}
+    func flush(timeout: Duration) {}
 }
 
 /// The instruments of the driver's task, as a stream thread has them.

@@ -20,9 +20,10 @@ public final class ManualClock: Sendable {
     }
 
     /// Lets time pass: both clocks move on.
-    public func advance(milliseconds: Int64) {
-        wall.add(milliseconds &* 1_000_000, ordering: .relaxed)
-        monotonic.add(milliseconds &* 1_000_000, ordering: .relaxed)
+    public func advance(by duration: Duration) {
+        let nanoseconds = duration.milliseconds &* 1_000_000
+        wall.add(nanoseconds, ordering: .relaxed)
+        monotonic.add(nanoseconds, ordering: .relaxed)
     }
 
     /// Sets the time of day alone, as somebody who sets the machine's clock does; forward or back, ms since the epoch.

@@ -16,6 +16,8 @@ public struct TestDriverConfiguration: Sendable {
     ///
     /// Called again after a restart.
     public var persistentEngine: (@Sendable (_ task: String) throws -> any StateEngine)?
+    /// The topics that there are for sources that read by a pattern; those that none fits are left out.
+    public var topics: [String] = []
     /// Partitions of every topic.
     public var partitions: Int32 = 1
     /// How many records are processed between two commits, as far as so many wait; at least 1.
@@ -26,7 +28,7 @@ public struct TestDriverConfiguration: Sendable {
 
     /// Makes settings without cache, as Kafka Streams' own tests have.
     public init(applicationID: String = "app") {
-        runtime = RuntimeConfiguration(applicationID: applicationID, guarantee: .exactlyOnce, commitInterval: 0)
+        runtime = RuntimeConfiguration(applicationID: applicationID, guarantee: .exactlyOnce, commitInterval: .zero)
         runtime.cacheBytes = 0
         runtime.seed = 1
     }

@@ -34,6 +34,7 @@ public final class TopologyTestDriver {
     ///
     /// - Throws: what a node or store throws when it is made.
     public init(_ topology: Topology, configuration: TestDriverConfiguration = TestDriverConfiguration()) throws {
+        let topology = try topology.resolvingPatterns(configuration.topics)
         self.topology = topology
         var configuration = configuration
         clock = ManualClock(configuration.initialWallClock)
@@ -113,7 +114,7 @@ public final class TopologyTestDriver {
             GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
         let names = ResolvedTopology(topology, applicationID: runtime.applicationID)
         let sources = topology.sources.map { TopicPartition(names.topic($0.topic), 0) }
-        let start = try TaskStart(sources, log: log, group: group, runtime.log)
+        let start = try TaskStart(sources, log: log, group: group, names: names, configuration: runtime)
         try assembly.start(task, at: start)
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "driver"))
         var assignments: [Int: TopicPartition] = [:]
@@ -165,8 +166,8 @@ public final class TopologyTestDriver {
     }
 
     /// Lets time pass, on both clocks, runs each wall-clock punctuation that is due once, commits, and does what follows.
-    public func advanceWallClock(milliseconds: Int64) throws {
-        clock.advance(milliseconds: milliseconds)
+    public func advanceWallClock(by duration: Duration) throws {
+        clock.advance(by: duration)
         try Lineage.bound(to: task.box) {
             let time = configuration.runtime.time
             task.update(wallClock: time.wall.milliseconds, monotonic: time.monotonic.milliseconds)

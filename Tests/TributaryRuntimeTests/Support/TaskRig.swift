@@ -8,7 +8,7 @@ import TributaryTesting
 
 extension ManualClock {
     /// Lets time pass.
-    func advance(_ milliseconds: Int64) { advance(milliseconds: milliseconds) }
+    func advance(_ milliseconds: Int64) { advance(by: .milliseconds(milliseconds)) }
 }
 
 /// Partition 0 of an application, started, fed, committed, killed and started again by hand, as its thread would.
@@ -102,7 +102,9 @@ final class TaskRig {
         let task = try assembly.makeTask(topology.subTopologies, state)
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "rig"))
         let sources = topology.sources.map { TopicPartition($0.isInternal ? "\(id)-\($0.topic)" : $0.topic, 0) }
-        let start = try TaskStart(sources, log: log, group: group, configuration.log)
+        let start = try TaskStart(
+            sources, log: log, group: group, names: ResolvedTopology(topology, applicationID: id),
+            configuration: configuration)
         try assembly.start(task, at: start)
         for source in sources { _ = try consumer.assign(source, from: start.positions[source]?.offset ?? 0) }
         running = Running(

@@ -114,7 +114,7 @@ final class ThreadUnderTest {
     /// Makes rounds until something is so, and commits after each.
     func rounds(until isDone: () -> Bool) throws {
         for _ in 0..<100_000 where !isDone() {
-            world.clock.advance(milliseconds: 100)
+            world.clock.advance(by: .milliseconds(100))
             try rounds(1)
             usleep(100)
         }
@@ -124,7 +124,7 @@ final class ThreadUnderTest {
     /// Lets time pass in steps, with a round in each.
     func pass(milliseconds: Int64, steps: Int64 = 10) throws {
         for _ in 0..<steps {
-            world.clock.advance(milliseconds: milliseconds / steps)
+            world.clock.advance(by: .milliseconds(milliseconds / steps))
             try rounds(1)
         }
     }

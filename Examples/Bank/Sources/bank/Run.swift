@@ -31,12 +31,12 @@ extension Bank {
             try makeFolder("\(directory)/traces")
             let file = try OTLPFileExporter(
                 .init(path: "\(directory)/traces/bank.jsonl"), resource: TelemetryResource(serviceName: "bank"))
-            return (file, .text(), { file.shutdown(timeout: 5000) })
+            return (file, .text(), { file.shutdown(timeout: .seconds(5)) })
         }
         let environment = TelemetryEnvironment()
         environment.report(to: .text())
         let server = try OTLPExporter(
             environment.otlp, resource: environment.resource(applicationID: "bank"), log: .text())
-        return (server, LogSink.text().and(server.logSink()), { server.shutdown(timeout: 5000) })
+        return (server, LogSink.text().and(server.logSink()), { server.shutdown(timeout: .seconds(5)) })
     }
 }

@@ -64,8 +64,8 @@ final class LogCore: Sendable {
         let path = directory + "/log.mdb"
         // One process opens at a time: the file is whole or not begun while it is checked.
         let turn = try FileLock.waiting(
-            directory + "/open.lock", limit: configuration.lockTimeoutMilliseconds,
-            patience: configuration.lockPatienceMilliseconds, logs: configuration.logs)
+            directory + "/open.lock", limit: configuration.lockTimeout.milliseconds,
+            patience: configuration.lockPatience.milliseconds, logs: configuration.logs)
         defer { turn.keep() }
         try LogFileCheck.run(path)
         try prepareLockFile(path + "-lock", readers: readers)
@@ -75,7 +75,7 @@ final class LogCore: Sendable {
         options.onClose = onClose
         options.checksWrites = true
         options.logs = configuration.logs
-        options.lockPatience = configuration.lockPatienceMilliseconds
+        options.lockPatience = configuration.lockPatience.milliseconds
         let isNew = isMissingOrEmpty(path)
         do throws(LogError) {
             let opened = try translatingStart(path, options)

@@ -23,7 +23,7 @@ final class Maintenance: Sendable {
 
     /// Counts one more user; the thread runs as long as there are any.
     func retain() {
-        guard store.configuration.maintenanceIntervalMilliseconds > 0 else { return }
+        guard store.configuration.maintenanceInterval > .zero else { return }
         state.withLock { state in
             state.users += 1
             guard state.thread == nil else { return }
@@ -35,7 +35,7 @@ final class Maintenance: Sendable {
 
     /// Counts one user less; the last one waits for the piece of work at hand.
     func release() {
-        guard store.configuration.maintenanceIntervalMilliseconds > 0 else { return }
+        guard store.configuration.maintenanceInterval > .zero else { return }
         state.withLock { state in
             state.users -= 1
             guard state.users == 0, let thread = state.thread.take() else { return }
@@ -48,7 +48,7 @@ final class Maintenance: Sendable {
     /// Says who has the lock of maintenance, if that takes longer than work does; again each time that has doubled.
     private func complain(_ said: inout Int64) {
         guard let holder = LockHolder(noteIn: lockPath), let held = holder.milliseconds else { return }
-        let patience = max(store.configuration.lockPatienceMilliseconds, holder.isStopped ? 0 : 600_000)
+        let patience = max(store.configuration.lockPatience.milliseconds, holder.isStopped ? 0 : 600_000)
         if held < said { said = 0 }  // another holder
         guard held >= patience, held >= said.multipliedSaturated(by: 2) else { return }
         said = held
@@ -63,7 +63,7 @@ final class Maintenance: Sendable {
         while true {
             let seen = word.now
             if stopping.load(ordering: .relaxed) { return }
-            due += store.configuration.maintenanceIntervalMilliseconds * 1_000_000
+            due += store.configuration.maintenanceInterval.milliseconds * 1_000_000
             while !stopping.load(ordering: .relaxed) {
                 let left = due - MonotonicClock.nanoseconds
                 if left <= 0 { break }
@@ -88,8 +88,8 @@ final class Maintenance: Sendable {
     /// Does everything there is to do, however little it is.
     func runNow() throws(LogError) {
         let lock = try FileLock.waiting(
-            lockPath, limit: store.configuration.lockTimeoutMilliseconds,
-            patience: store.configuration.lockPatienceMilliseconds, logs: store.configuration.logs)
+            lockPath, limit: store.configuration.lockTimeout.milliseconds,
+            patience: store.configuration.lockPatience.milliseconds, logs: store.configuration.logs)
         defer { lock.keep() }
         try work(all: true)
     }
