@@ -39,8 +39,8 @@ import TributaryTesting
         let world = try World(topics: "in", "out", partitions: 2)
         // Commits are rare, so that the busy task is dirty whenever the thread looks at all of its tasks.
         let app = try ThreadUnderTest(world, count()) {
-            $0.commitInterval = 4_000
-            $0.stateFlushInterval = 5_000
+            $0.commitInterval = .seconds(4)
+            $0.stateFlushInterval = .seconds(5)
         }
         try world.send("in", "a", "x", at: 0, partition: 0)
         try app.rounds()
