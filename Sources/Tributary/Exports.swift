@@ -46,7 +46,7 @@
 @_exported public import class TributaryDSL.KeyValueStore
 @_exported public import struct TributaryDSL.KeyValueStoreShape
 @_exported public import struct TributaryDSL.Materialized
-@_exported public import class TributaryDSL.Output
+@_exported public import struct TributaryDSL.OffsetReset
 @_exported public import typealias TributaryDSL.Partitioner
 @_exported public import struct TributaryDSL.PartitionerError
 @_exported public import protocol TributaryDSL.Processor
@@ -57,6 +57,7 @@
 @_exported public import struct TributaryDSL.Record
 @_exported public import struct TributaryDSL.RecordMetadata
 @_exported public import enum TributaryDSL.Returning
+@_exported public import struct TributaryDSL.SourceRecord
 @_exported public import struct TributaryDSL.StoreEntry
 @_exported public import struct TributaryDSL.StoreHandle
 @_exported public import class TributaryDSL.StoreIterator
@@ -66,8 +67,10 @@
 @_exported public import struct TributaryDSL.TimeWindowedKStream
 @_exported public import struct TributaryDSL.TimeWindows
 @_exported public import struct TributaryDSL.TimestampExtractor
+@_exported public import struct TributaryDSL.TopicPattern
 @_exported public import struct TributaryDSL.Topology
 @_exported public import struct TributaryDSL.TopologyError
+@_exported public import struct TributaryDSL.UndecodedRecord
 @_exported public import struct TributaryDSL.Window
 @_exported public import class TributaryDSL.WindowStore
 @_exported public import struct TributaryDSL.WindowStoreShape

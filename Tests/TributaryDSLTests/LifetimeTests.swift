@@ -13,7 +13,12 @@ import TributaryTesting
         private var context: ProcessorContext<String, Int64>?
         private var store: KeyValueStore<String, Int64>?
 
-        init(_ seen: StoreHandle<KeyValueStore<String, Int64>>) { self.seen = seen }
+        private let mark: Sentinel
+
+        init(_ seen: StoreHandle<KeyValueStore<String, Int64>>, _ mark: Sentinel) {
+            self.seen = seen
+            self.mark = mark
+        }
 
         func initialize(_ context: ProcessorContext<String, Int64>) throws {
             self.context = context
@@ -35,12 +40,12 @@ import TributaryTesting
 
     private struct Made {
         weak var sentinel: Sentinel?
-        weak var processor: Keeper?
+        weak var processor: Sentinel?
     }
 
     private func run(cacheBytes: Int, onTopology: (Topology) -> Void) throws -> Made {
         let sentinel = Sentinel()
-        let keepers = Guarded<[Keeper]>([])
+        let marks = Guarded<[Sentinel]>([])
         let builder = StreamsBuilder()
         let seen = builder.store(.keyValue("seen"), of: Int64.self, caching: true)
         let table = builder.table("table", of: String.self, as: "table")
@@ -55,9 +60,9 @@ import TributaryTesting
         again.groupByKey().windowedBy(.tumbling(size: .milliseconds(10))).aggregate(into: "", as: "texts") { $0 += $1 }
             .toStream().mapValues { $0 + "" }.forEach { _, _ in _ = sentinel }
         stream.process(stores: [seen]) {
-            nonisolated(unsafe) let keeper = Keeper(seen)
-            keepers.withLock { $0.append(keeper) }
-            return keeper
+            let mark = Sentinel()
+            marks.withLock { $0.append(mark) }
+            return Keeper(seen, mark)
         }.to("ticks")
         let topology = try builder.build()
         onTopology(topology)
@@ -71,9 +76,9 @@ import TributaryTesting
         try driver.restart()
         try driver.pipe(topic: "in", key: Array("k".utf8), value: Array("v".utf8), timestamp: 60)
         driver.close()
-        let made = Made(sentinel: sentinel, processor: keepers.withLock { $0.first })
+        let made = Made(sentinel: sentinel, processor: marks.withLock { $0.first })
         #expect(made.processor != nil && made.sentinel != nil)
-        keepers.withLock { $0 = [] }
+        marks.withLock { $0 = [] }
         return made
     }
 

@@ -92,7 +92,7 @@ import TributaryTesting
         let builder = StreamsBuilder()
         let table = builder.stream("in", key: .string, value: .string).groupByKey()
             .windowedBy(.tumbling(size: .milliseconds(10))).count(as: "windows")
-        let probe = Probe(table, form, .timeWindowed(.string, size: 10), .int64) { "\($0)" }
+        let probe = Probe(table, form, .timeWindowed(.string, size: .milliseconds(10)), .int64) { "\($0)" }
         table.store.requireOldValues(table.graph)
         let driver = try TopologyTestDriver(builder.build(), configuration: configuration(isCached: isCached))
         defer { driver.close() }

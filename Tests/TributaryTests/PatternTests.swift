@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryLMDB
 import TributaryTesting
 

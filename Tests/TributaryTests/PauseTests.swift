@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 import Tributary
+import TributaryCore
 import TributaryLMDB
 
 /// Processing that is paused, and state that is deleted, by the application itself.

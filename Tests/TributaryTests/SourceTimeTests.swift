@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import Tributary
+import TributaryCore
 import TributaryTesting
 
 /// When a source's records happened, by what its closures see of them.

@@ -9,7 +9,9 @@ public struct OutgoingRecord: ~Escapable {
     public let key: RawSpan?
     /// The value's bytes; nil for a tombstone.
     public let value: RawSpan?
-    /// The user's headers as an encoded list (``Headers``); empty for none. Must not hold the lineage headers.
+    /// The user's headers as an encoded list (``Headers``); empty for none.
+    ///
+    /// Must not hold the lineage headers.
     public let headers: RawSpan
     /// Becomes the header `traceparent`; ``TraceContext/none`` for none.
     public let context: TraceContext

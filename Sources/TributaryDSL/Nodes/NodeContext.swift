@@ -105,6 +105,13 @@ public final class NodeContext {
         self.recorder = recorder
     }
 
+    /// Lets go of everything: what starts and closes nodes refers to the context, and so to the task.
+    public func release() {
+        made = [:]
+        closers = []
+        starters = []
+    }
+
     func shared<Node: AnyObject>(_ node: Int, _ make: () throws -> Node) throws -> Node {
         if let node = made[node] as? Node { return node }
         let new = try make()

@@ -9,7 +9,8 @@ extension Serde {
     where Value == Windowed<Key> {
         let time = size.milliseconds
         return Serde<Windowed<Key>>(
-            name: TimeWindowedName(inner: inner.name, size: time).description, size: inner.windowedSize, keys: .windowed,
+            name: TimeWindowedName(inner: inner.name, size: time).description, size: inner.windowedSize,
+            keys: .windowed,
             problem: inner.problem ?? sizeProblem(size),
             decode: { bytes in
                 let count = bytes.byteCount - 8

@@ -122,6 +122,7 @@ public final class StreamTask {
         // Processors ask for it when they are initialised.
         for position in start.positions.values { hot.value.streamTime = max(streamTime, position.partitionTime) }
         let context = NodeContext(services: self, recorder: recorder)
+        defer { context.release() }
         let entries = try topology.instantiate(subTopologies, in: context)
         closers = context.closers
         for subTopology in subTopologies {
