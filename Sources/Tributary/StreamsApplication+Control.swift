@@ -22,7 +22,7 @@ extension StreamsApplication {
     /// is no state.
     ///
     /// - Throws: `StoreError.Code.inUse` while this application runs, or another process has its state, with which one; `invalidRequest` if
-    ///   the folder holds something else, and then nothing is deleted; `TopologyError` where no folder for state is known.
+    ///   the folder holds something else, and then nothing is deleted; `SettingError` where no folder for state is known.
     public func cleanUp() throws {
         guard [.created, .notRunning, .error].contains(state) else {
             throw StoreError(
@@ -37,7 +37,10 @@ extension StreamsApplication {
     /// - Parameter parent: where the log keeps the states of applications, if it has such a place.
     func stateDirectory(_ parent: String?) throws -> String {
         if let directory = configuration.stateDirectory { return directory }
-        guard let parent else { throw TopologyError("this log has no place for state: give stateDirectory") }
+        guard let parent else {
+            throw SettingError(
+                setting: "stateDirectory", value: "nil", range: "a folder, since this log has no place for state")
+        }
         return "\(parent)/\(configuration.applicationID)"
     }
 }

@@ -61,6 +61,7 @@ public final class StreamsApplication: Sendable {
         for name in ResolvedTopology(topology, applicationID: configuration.applicationID).internalTopics {
             guard TopicName.isValid(name) else {
                 throw TopologyError(
+                    .invalidName,
                     "the internal topic '\(name)' has more than \(TopicName.maximumLength) characters: "
                         + "give the application or the operator a shorter name")
             }
@@ -147,15 +148,17 @@ public final class StreamsApplication: Sendable {
 
     /// Runs until ``shutdown()``, a signal, the task's cancellation, or an error.
     ///
-    /// - Throws: `TopologyError`, `LogError` or `StoreError` if it cannot start, or if the log fails; `TaskFailure` for a record that no
-    ///   handler let pass, and for what else fails in a task. Nothing that was committed is lost.
+    /// - Throws: ``ApplicationError`` if it was run before; `TopologyError`, `LogError` or `StoreError` if it cannot start, or
+    ///   if the log fails; `TaskFailure` for a record that no handler let pass, and for what else fails in a task. Nothing that was committed is lost.
     public func run() async throws {
         let isFirst = status.withLock { status in
             guard status.state == .created else { return false }
             status.state = .rebalancing
             return true
         }
-        guard isFirst else { throw TopologyError("an application runs once: make another to run again") }
+        guard isFirst else {
+            throw ApplicationError(.alreadyRun, "an application runs once: make another to run again")
+        }
         notify(.rebalancing, .created)
         let signals = configuration.handlesSignals ? SignalWatch { [weak self] in self?.shutdown() } : nil
         defer { signals?.end() }
@@ -219,6 +222,7 @@ public final class StreamsApplication: Sendable {
             let life = try log.topic(source.topic)?.life ?? 1
             if let other = names.add(cluster: log.clusterID, topic: source.topic, life: life) {
                 throw TopologyError(
+                    .conflict,
                     "the topics '\(source.topic)' and '\(other)' have the same 4-byte hash in this cluster, so that cells "
                         + "couldn't tell them apart: rename one of them")
             }

@@ -223,7 +223,7 @@ public final class StreamsBuilder {
 extension TopologyGraph {
     @usableFromInline
     func check(_ pattern: TopicPattern) {
-        if let problem = pattern.problem { fail(problem) }
+        if let problem = pattern.problem { fail(.invalidSetting, problem) }
     }
 
     @inlinable

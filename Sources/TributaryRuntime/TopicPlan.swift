@@ -87,6 +87,7 @@ public struct TopicPlan: Sendable {
             if let first = known.first {
                 if let other = known.first(where: { $0.1 != first.1 }) {
                     throw TopologyError(
+                        .notCopartitioned,
                         "topics that are joined must have equally many partitions: '\(first.0)' has \(first.1), "
                             + "'\(other.0)' has \(other.1). Repartition one of the streams")
                 }
@@ -94,6 +95,7 @@ public struct TopicPlan: Sendable {
                     let given = topology.internalTopics.first { $0.name == name }?.partitions
                     if let given, given != first.1 {
                         throw TopologyError(
+                            .notCopartitioned,
                             "the repartition topic '\(name)' is to have \(given) partitions, but is joined with "
                                 + "'\(first.0)', which has \(first.1)")
                     }
@@ -104,6 +106,7 @@ public struct TopicPlan: Sendable {
                     group.compactMap { name in topology.internalTopics.first { $0.name == name }?.partitions })
                 if given.count > 1 {
                     throw TopologyError(
+                        .notCopartitioned,
                         "the repartition topics \(group.joined(separator: ", ")) are joined, "
                             + "but are to have different numbers of partitions")
                 }
@@ -150,6 +153,7 @@ public struct TopicPlan: Sendable {
         let option = log.defaults.commandOption
         let (verb, object) = topics.count == 1 ? ("does", "it") : ("do", "them")
         return TopologyError(
+            .unknownTopic,
             "\(topics.map(\.what).joined(separator: ", ")) \(verb) not exist: create \(object) (for example: tributary topics "
                 + "create \(names) --partitions 1\(option.isEmpty ? "" : " \(option)"))")
     }
@@ -167,6 +171,7 @@ public struct TopicPlan: Sendable {
             }
             guard existing.partitions == topic.partitions else {
                 throw TopologyError(
+                    .changedTopic,
                     "the internal topic '\(topic.name)' has \(existing.partitions) partitions, but the topology needs "
                         + "\(topic.partitions): restore the number of source partitions, or reset the application")
             }
@@ -174,6 +179,7 @@ public struct TopicPlan: Sendable {
             let found = existing.settings["cleanup.policy"] ?? "delete"
             if let wanted, Set(wanted.split(separator: ",")) != Set(found.split(separator: ",")) {
                 throw TopologyError(
+                    .changedTopic,
                     "the internal topic '\(topic.name)' has cleanup.policy \(found), but the topology needs \(wanted)")
             }
         }

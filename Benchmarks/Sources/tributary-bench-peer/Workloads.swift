@@ -8,6 +8,7 @@ enum Workload: String, CaseIterable {
     case windowedCount = "windowed-count"
     case repartitionCount = "repartition-count"
     case streamTableJoin = "stream-table-join"
+    case bankJSON = "bank-json"
     case restore
     case startup
     case latency
@@ -15,6 +16,10 @@ enum Workload: String, CaseIterable {
     /// - Parameter inputs: the input topics; joins have the table's second.
     func topology(from inputs: [String], to output: String) throws -> Topology {
         let builder = StreamsBuilder()
+        if self == .bankJSON {
+            try BankJSON.add(to: builder, from: inputs, to: output)
+            return try builder.build()
+        }
         let stream = builder.stream(inputs[0], key: .string, value: .bytes)
         switch self {
         case .passthrough, .startup:
@@ -32,10 +37,11 @@ enum Workload: String, CaseIterable {
             stream.selectKey { _, value in otherKey(value) }.groupByKey(key: .string, value: .bytes)
                 .count(as: "counts").toStream().to(output)
         case .streamTableJoin:
-            guard inputs.count == 2 else { throw TopologyError("this workload needs two input topics") }
+            guard inputs.count == 2 else { throw PeerError(description: "this workload needs two input topics") }
             stream.join(builder.table(inputs[1], key: .string, value: .bytes, as: "table")) { left, right in
                 Array(left[..<50] + right[..<50])
             }.to(output, value: .bytes)
+        case .bankJSON: break
         case .restore, .latency:
             stream.groupByKey().reduce(as: "store") { _, value in value }.toStream().to(output)
         }

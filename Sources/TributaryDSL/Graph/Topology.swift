@@ -78,7 +78,7 @@ extension TopologyGraph {
         let existing = stores.filter { $0.value.isNeeded }
         for node in nodes.indices { nodes[node].stores.removeAll { existing[$0] == nil } }
         for (name, store) in existing where store.nodes.isEmpty && !userStores.contains(name) {
-            throw TopologyError("store '\(name)' is connected to no node")
+            throw TopologyError(.notConnected, "store '\(name)' is connected to no node")
         }
         var topics = repartitions
         for name in storeOrder {
@@ -95,6 +95,7 @@ extension TopologyGraph {
                 + topics.filter(\.hasGeneratedName).map { "topic \($0.name)" }
             guard names.isEmpty else {
                 throw TopologyError(
+                    .invalidName,
                     "explicit names are required, but these are generated: \(names.sorted().joined(separator: ", "))")
             }
         }
@@ -150,11 +151,13 @@ extension TopologyGraph {
             }
             guard first.settings.reset == source.settings.reset else {
                 throw TopologyError(
+                    .conflict,
                     "'\(nodes[first.node].name)' and '\(nodes[source.node].name)' read the same topics from different "
                         + "starts: they are read once, so give both the same")
             }
             guard first.settings.timestamps?.name == source.settings.timestamps?.name else {
                 throw TopologyError(
+                    .conflict,
                     "'\(nodes[first.node].name)' and '\(nodes[source.node].name)' read the same topics with different "
                         + "timestamp extractors: a record has one timestamp, so give both the same")
             }
@@ -196,13 +199,13 @@ extension TopologyGraph {
 
     private func checkNames() throws {
         guard !sources.isEmpty else {
-            throw TopologyError("the topology reads no topic: begin with a stream or a table")
+            throw TopologyError(.notConnected, "the topology reads no topic: begin with a stream or a table")
         }
         var seen: Set<String> = []
         for (index, node) in nodes.enumerated() where !removed.contains(index) {
             guard seen.insert(node.name).inserted else {
                 throw TopologyError(
-                    "a node named '\(node.name)' is there already: give one of the two another name")
+                    .conflict, "a node named '\(node.name)' is there already: give one of the two another name")
             }
         }
     }

@@ -18,11 +18,13 @@ extension TopologyGraph {
         }
         for (name, store) in stores {
             if name.hasSuffix(Self.graves) {
-                throw TopologyError("the store's name '\(name)' ends like a table of Tributary's own: give it another")
+                throw TopologyError(
+                    .invalidName, "the store's name '\(name)' ends like a table of Tributary's own: give it another")
             }
             let (retention, size) = (store.description.retention ?? 0, store.description.windowSize ?? 0)
             guard retention >= 0, size >= 0 else {
                 throw TopologyError(
+                    .invalidSetting,
                     "the store '\(name)' has a retention of \(retention) ms and windows of \(size) ms: neither can be below 0"
                 )
             }
@@ -32,6 +34,7 @@ extension TopologyGraph {
     private func check(topic: String, _ verb: String, _ node: String) throws {
         guard TopicName.isValid(topic) else {
             throw TopologyError(
+                .invalidName,
                 "node '\(node)' \(verb) the topic '\(topic)', which is no topic's name: 1 to \(TopicName.maximumLength) of the "
                     + "characters A-Z a-z 0-9 . _ - and neither '.' nor '..'")
         }

@@ -8,6 +8,7 @@ extension TopologyGraph {
         if key == nil { missing.append("keys of type \(Key.self): give key:") }
         if value == nil { missing.append("values of type \(Value.self): give value:") }
         fail(
+            .missingSerde,
             "\(user) needs a serde for \(missing.joined(separator: ", and for ")), where it is made or before, "
                 + "or let the type name its own (Recordable)")
     }

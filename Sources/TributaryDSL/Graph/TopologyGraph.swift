@@ -57,25 +57,25 @@ public final class TopologyGraph {
     @usableFromInline
     func check(name: String) {
         guard TopicName.isValid(name) else {
-            fail("the name '\(name)' is not 1-249 characters of [A-Za-z0-9._-], or is '.' or '..'")
+            fail(.invalidName, "the name '\(name)' is not 1-249 characters of [A-Za-z0-9._-], or is '.' or '..'")
             return
         }
     }
 
     func check<Key, Value>(_ key: Serde<Key>?, _ value: Serde<Value>?) {
-        if let key, let problem = key.problem { fail("serde '\(key.name)': \(problem)") }
-        if let value, let problem = value.problem { fail("serde '\(value.name)': \(problem)") }
+        if let key, let problem = key.problem { fail(.invalidSetting, "serde '\(key.name)': \(problem)") }
+        if let value, let problem = value.problem { fail(.invalidSetting, "serde '\(value.name)': \(problem)") }
     }
 
     @usableFromInline
     func check(_ reset: OffsetReset?, of source: String) {
-        if let problem = reset?.problem { fail("\(source): \(problem)") }
+        if let problem = reset?.problem { fail(.invalidSetting, "\(source): \(problem)") }
     }
 
     /// Keeps the first error; `build()` throws it.
     @usableFromInline
-    func fail(_ message: String) {
-        if firstError == nil { firstError = TopologyError(message) }
+    func fail(_ code: TopologyError.Code, _ message: String) {
+        if firstError == nil { firstError = TopologyError(code, message) }
     }
 
     // MARK: Nodes
@@ -103,7 +103,8 @@ public final class TopologyGraph {
     func addStore(_ description: StoreDescription, needed: Bool = true) {
         check(name: description.name)
         guard stores[description.name] == nil else {
-            return fail("a store named '\(description.name)' is there already: give one of the two another name")
+            return fail(
+                .conflict, "a store named '\(description.name)' is there already: give one of the two another name")
         }
         stores[description.name] = Store(description: description, isNeeded: needed)
         storeOrder.append(description.name)
@@ -112,7 +113,7 @@ public final class TopologyGraph {
     /// Adds a store that processors share by its name; the same one may be added again.
     func addUserStore(_ description: StoreDescription) {
         if description.retention ?? 0 < 0 || description.windowSize ?? 0 < 0 {
-            fail("the window store '\(description.name)' has a retention or size below 0 ms")
+            fail(.invalidSetting, "the window store '\(description.name)' has a retention or size below 0 ms")
         }
         if userStores.contains(description.name), stores[description.name]?.description == description { return }
         addStore(description)
@@ -133,7 +134,7 @@ public final class TopologyGraph {
     /// The topics of a source, each once.
     @usableFromInline
     func distinct(_ topics: [String], for source: String) -> [String] {
-        if topics.isEmpty { fail("the source '\(source)' has no topic: name at least one") }
+        if topics.isEmpty { fail(.notConnected, "the source '\(source)' has no topic: name at least one") }
         var seen: Set<String> = []
         return topics.filter { seen.insert($0).inserted }
     }
@@ -147,6 +148,7 @@ public final class TopologyGraph {
 
     static func twoReaders(of topic: String, _ one: String, _ other: String) -> TopologyError {
         TopologyError(
+            .conflict,
             "topic '\(topic)' is read by both '\(one)' and '\(other)': read it once and use the stream or table twice")
     }
 }

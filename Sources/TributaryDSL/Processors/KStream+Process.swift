@@ -104,7 +104,7 @@ extension TopologyGraph {
     @usableFromInline
     func addProcessor(_ name: String, parent: Int, stores list: [String]) -> Int {
         for store in list where stores[store] == nil {
-            fail("processor '\(name)' uses the store '\(store)', which does not exist: add it before")
+            fail(.notConnected, "processor '\(name)' uses the store '\(store)', which does not exist: add it before")
         }
         return add(name, parents: [parent], stores: list.filter { stores[$0] != nil })
     }

@@ -214,7 +214,9 @@ extension TopologyGraph {
     @usableFromInline
     func addRepartition(_ topic: String, partitions: Int32?, hasGeneratedName: Bool) {
         if repartitions.contains(where: { $0.name == topic }) {
-            fail("two repartition topics are named '\(topic)': give one of the groupings or joins another name")
+            fail(
+                .conflict,
+                "two repartition topics are named '\(topic)': give one of the groupings or joins another name")
             return
         }
         repartitions.append(

@@ -126,7 +126,7 @@ public struct Branches<Key, Value> {
     /// name in front, as in Kafka Streams, it is found, too.
     public subscript(name: String) -> KStream<Key, Value> {
         if let found = streams.first(where: { $0.name == splitter + name || $0.name == name }) { return found.stream }
-        graph.fail("'\(splitter)' has no branch '\(name)', only \(names.joined(separator: ", "))")
+        graph.fail(.notConnected, "'\(splitter)' has no branch '\(name)', only \(names.joined(separator: ", "))")
         return KStream(
             graph: graph, node: node, output: Output<Key, Value>(), keySerde: streams.first?.stream.keySerde,
             valueSerde: streams.first?.stream.valueSerde, needsRepartition: false, sources: [])

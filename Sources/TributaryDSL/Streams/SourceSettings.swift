@@ -81,6 +81,7 @@ struct SourceSettings: Sendable {
         self.init(timestamps: given.first, reset: reset)
         if given.count > 1 {
             graph.fail(
+                .conflict,
                 "the source '\(name)' is told its records' times in \(given.count) ways: a record has one timestamp")
         }
         graph.check(reset, of: name)

@@ -35,7 +35,6 @@ final class DecodedRows<Value> {
     @inline(__always)
     func take(_ entry: Int32) -> Value? {
         guard entry >= 0, store.isHeld(entry) else { return nil }
-        store.setHeld(entry, false)
         return values.value[Int(entry)].take()
     }
 
@@ -46,7 +45,7 @@ final class DecodedRows<Value> {
         guard entry >= 0 else { return }
         if Int(entry) >= values.value.count { makeRoom(entry) }
         values.value[Int(entry)] = value
-        store.setHeld(entry, true)
+        store.setHeld(entry)
     }
 
     @inlinable

@@ -95,7 +95,9 @@ public struct KGroupedStream<Key, Value> {
             node: id, graph: graph, isMaterialized: true)
         if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(name)'", key, value) }
         input.encoded(key: key, value: nil).output.attach(id, name) { context in
-            guard let value else { throw TopologyError("the aggregation '\(name)' has no serde for its values") }
+            guard let value else {
+                throw TopologyError(.missingSerde, "the aggregation '\(name)' has no serde for its values")
+            }
             let forwarder = TableForwarder(
                 try output.sink(in: context), tableKey, value, try context.services.store(state.name),
                 UserCode(name, context.services), sendsOld: state.sendsOld)

@@ -123,7 +123,9 @@ extension KStream {
         let nulls = Nullability<Value>.of()
         if tableSerde == nil { graph.failWithoutSerde("the table of the join '\(name)'", table.keySerde, tableSerde) }
         input.output.attach(id, name) { context in
-            guard let tableSerde else { throw TopologyError("the join '\(name)' has no serde for the table's values") }
+            guard let tableSerde else {
+                throw TopologyError(.missingSerde, "the join '\(name)' has no serde for the table's values")
+            }
             let next = try output.sink(in: context)
             let services = context.services
             let recorder = context.recorder

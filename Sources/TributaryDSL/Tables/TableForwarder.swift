@@ -90,6 +90,7 @@ final class TableForwarder<Key, Value> {
 
     @usableFromInline var withoutSerde: TopologyError {
         TopologyError(
+            .missingSerde,
             "a node below the table of '\(user.node)' needs the key's serde: give key: where the table is made or its stream grouped"
         )
     }

@@ -57,13 +57,15 @@ extension TopologyGraph {
     @usableFromInline
     func checkWindows(_ windows: TimeWindows, retention: Int64?) -> Int64 {
         if let problem = windows.problem {
-            fail(problem)
+            fail(.invalidSetting, problem)
             return 0
         }
         let needed = windows.sizeTime.addingSaturated(windows.graceTime)
         guard let retention else { return needed }
         if retention < needed {
-            fail("the retention of \(retention) ms is below the windows' size and grace of \(needed) ms: raise it")
+            fail(
+                .invalidSetting,
+                "the retention of \(retention) ms is below the windows' size and grace of \(needed) ms: raise it")
         }
         return retention
     }

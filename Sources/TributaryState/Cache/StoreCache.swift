@@ -163,7 +163,7 @@ final class StoreCache {
     func isHeld(_ index: Int32) -> Bool { table.value.held[Int(index)] }
 
     @inline(__always)
-    func setHeld(_ index: Int32, _ isHeld: Bool) { table.value.held[Int(index)] = isHeld }
+    func setHeld(_ index: Int32) { table.value.held[Int(index)] = true }
 
     /// The value of an entry isn't what it was.
     @inline(__always)

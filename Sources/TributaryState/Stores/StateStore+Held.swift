@@ -31,7 +31,7 @@ extension StateStore {
     @inline(__always)
     public func isHeld(_ entry: Int32) -> Bool { cache.isHeld(entry) }
 
-    /// Says that the value of an entry, as it stands, is held, or is no more.
+    /// Says that the value of an entry is held as it stands.
     @inline(__always)
-    public func setHeld(_ entry: Int32, _ isHeld: Bool) { cache.setHeld(entry, isHeld) }
+    public func setHeld(_ entry: Int32) { cache.setHeld(entry) }
 }
