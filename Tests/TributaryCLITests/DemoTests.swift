@@ -16,7 +16,7 @@ import Testing
         let run = try tributary(["demo", "--keep", kept, "--accounts", "100", "--transactions", "40000"])
         #expect(run.status == 0, "\(run.output)")
         for words in [
-            "Killing it with SIGKILL", "all 100 balances are exact", "the cells of all 100 balances",
+            "Killed with SIGKILL in the middle", "all 100 balances are exact", "the cells of all 100 balances",
             "accounts: 100 rows",
             "balances: 100 rows", "All of it is as it must be",
         ] { #expect(run.output.contains(words), "\(run.output)") }

@@ -84,20 +84,18 @@ final class Demo {
         let ratio = min(1, max(0.005, 15 / Double(accounts)))
         let arguments = ["demo-app", folder, "--sample", "\(ratio)"]
         try title("Running the bank in a process of its own: join with the account, sum up, exactly once.")
-        let first = try DemoWatch(log, arguments, console)
-        try first.run { committed, total in committed > total / 4 }
-        try title("Killing it with SIGKILL in the middle.")
-        let ending = first.kill()
+        let first = try DemoWatch(log, arguments + ["--killed-at", "\(transactions / 2)"], console)
+        let ending = try first.runToDeath()
         let (committed, total) = try DemoWatch.progress(log)
         guard ending == .killed(9), committed < total else {
-            throw CommandError(
-                "the bank was through (\(ending)) before it could be killed: give it more --transactions")
+            throw CommandError("the bank was to be killed in the middle: \(ending.map { "\($0)" } ?? "it is through")")
         }
+        try title("Killed with SIGKILL in the middle, while it computed.")
         say(
             "it died at \(NumberText.grouped(committed)) committed records; what it had not committed never happened")
         try title("Starting it again.")
         let second = try DemoWatch(log, arguments, console)
-        try second.run { committed, total in committed == total }
+        try second.runToEnd()
         say(
             "it restored its state from \(NumberText.grouped(second.restored)) changelog records and went on where the log stood"
         )

@@ -26,12 +26,14 @@ enum DemoBank {
     static let partitions: Int32 = 2
     static let topics = ["accounts", "transactions", "balance-updates"]
 
-    static func topology() throws -> Topology {
+    /// - Parameter onPosting: called for each transaction, while it is processed.
+    static func topology(onPosting: @escaping @Sendable () -> Void = {}) throws -> Topology {
         let builder = StreamsBuilder()
         let accounts = builder.table("accounts", key: .string, value: .json(Account.self), as: "accounts")
         builder.stream("transactions", key: .string, value: .json(Transaction.self))
             .join(accounts) { transaction, account in
-                (owner: account.owner, cents: transaction.cents - account.feeCents)
+                onPosting()
+                return (owner: account.owner, cents: transaction.cents - account.feeCents)
             }
             .groupByKey()
             .aggregate(into: Balance(), as: "balances", value: .json(Balance.self)) { balance, posting in

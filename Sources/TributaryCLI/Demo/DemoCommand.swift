@@ -51,10 +51,14 @@ enum DemoCommand {
         CommandSpec(
             words: ["demo-app"], summary: "Runs the demo's bank.",
             operands: [OperandSpec(name: "DIR", summary: "the folder of the log")],
-            options: [.number("sample", "RATIO", "which share of the accounts is traced")], isHidden: true,
+            options: [
+                .number("sample", "RATIO", "which share of the accounts is traced"),
+                .integer("killed-at", "N", "the transaction at which it kills itself with SIGKILL"),
+            ], isHidden: true,
             run: { arguments, console in
                 try await DemoApp.run(
-                    arguments.operand(0), sampling: arguments.number("sample") ?? 0.01, console: console)
+                    arguments.operand(0), sampling: arguments.number("sample") ?? 0.01,
+                    killedAt: arguments.integer("killed-at"), console: console)
             }),
     ]
 }

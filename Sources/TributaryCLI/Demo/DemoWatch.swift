@@ -40,20 +40,25 @@ final class DemoWatch {
         return (committed, total)
     }
 
-    /// Shows the live line until `isEnough` says so; throws if the bank ends before.
-    func run(until isEnough: (_ committed: Int64, _ total: Int64) -> Bool) throws {
-        var isLast = false
+    /// Shows the live line until everything is committed; throws if the bank ends before.
+    func runToEnd() throws {
+        if let ending = try run(until: { $0 == $1 }) {
+            throw CommandError("the bank ended before it was to: \(ending)")
+        }
+    }
+
+    /// Shows the live line until the bank ends, and says how; nil if it is through before.
+    func runToDeath() throws -> ChildProcess.Ending? { try run(until: { $0 == $1 }) }
+
+    private func run(until isEnough: (_ committed: Int64, _ total: Int64) -> Bool) throws -> ChildProcess.Ending? {
         while true {
             try Interrupt.check()
             for line in child.lines(wait: 20) { take(line) }
+            let ending = child.poll()
             let (committed, total) = try Self.progress(log)
-            isLast = isEnough(committed, total)
+            let isLast = ending != nil || isEnough(committed, total)
             show(committed, total, force: isLast)
-            if isLast { return }
-            if let ending = child.poll() {
-                console.clearStatus()
-                throw CommandError("the bank ended before it was to: \(ending)")
-            }
+            if isLast { return ending }
         }
     }
 
@@ -81,12 +86,6 @@ final class DemoWatch {
         lastLine = now
         console.line(text)
         console.flush()
-    }
-
-    /// Ends the bank as a power cut would.
-    func kill() -> ChildProcess.Ending {
-        child.send(SIGKILL)
-        return child.wait()
     }
 
     /// Asks the bank to stop and waits for it.
