@@ -41,6 +41,14 @@ import TributaryTesting
     private struct Made {
         weak var sentinel: Sentinel?
         weak var processor: Sentinel?
+        // What nodes hold of rows, and what the cache holds.
+        weak var row: Sentinel?
+    }
+
+    /// A row whose decoded value is held.
+    private struct Row {
+        var text = ""
+        var mark = Sentinel()
     }
 
     private func run(cacheBytes: Int, onTopology: (Topology) -> Void) throws -> Made {
@@ -59,6 +67,15 @@ import TributaryTesting
         again.groupByKey().count(as: "counts").toStream().to("counts")
         again.groupByKey().windowedBy(.tumbling(size: .milliseconds(10))).aggregate(into: "", as: "texts") { $0 += $1 }
             .toStream().mapValues { $0 + "" }.forEach { _, _ in _ = sentinel }
+        let rows = Guarded<[Sentinel]>([])
+        let serde = Serde<Row>(
+            name: "row", decode: { bytes in Row(text: String(decoding: [UInt8](copying: bytes), as: UTF8.self)) },
+            encode: { row, writer in
+                rows.withLock { $0.append(row.mark) }
+                writer.append(utf8: row.text)
+            })
+        again.groupByKey().aggregate(into: Row(), as: "rows", value: serde) { row, value in row.text += value }
+            .toStream().to("rows")
         stream.process(stores: [seen]) {
             let mark = Sentinel()
             marks.withLock { $0.append(mark) }
@@ -76,8 +93,10 @@ import TributaryTesting
         try driver.restart()
         try driver.pipe(topic: "in", key: Array("k".utf8), value: Array("v".utf8), timestamp: 60)
         driver.close()
-        let made = Made(sentinel: sentinel, processor: marks.withLock { $0.first })
-        #expect(made.processor != nil && made.sentinel != nil)
+        let made = Made(
+            sentinel: sentinel, processor: marks.withLock { $0.first }, row: rows.withLock { $0.last })
+        #expect(made.processor != nil && made.sentinel != nil && made.row != nil)
+        rows.withLock { $0 = [] }
         marks.withLock { $0 = [] }
         return made
     }
@@ -87,6 +106,7 @@ import TributaryTesting
         var topology: Topology?
         let made = try run(cacheBytes: cacheBytes) { topology = $0 }
         #expect(made.processor == nil, "the task")
+        #expect(made.row == nil, "its rows")
         #expect(made.sentinel != nil)
         // Another task of the same topology.
         _ = topology?.describe()

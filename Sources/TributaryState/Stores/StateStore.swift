@@ -58,7 +58,7 @@ public final class StateStore {
     let keepsReads: Bool
     let state: Owned<State>
     /// Who holds decoded values of cached rows (``beginHolding(by:)``).
-    public internal(set) var holder: AnyObject?
+    public internal(set) weak var holder: AnyObject?
 
     struct Operations {
         let get: Int32
