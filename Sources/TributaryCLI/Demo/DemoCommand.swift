@@ -7,7 +7,7 @@ enum DemoCommand {
                 "Shows everything at work in one go: a bank that is killed and loses nothing, and knows where every "
                 + "balance came from.",
             details: "Writes accounts and transactions into a fresh embedded log, runs a bank over them in a child "
-                + "process, kills it with SIGKILL in the middle, starts it again, and then proves: every balance against an "
+                + "process, which kills itself with SIGKILL in the middle, starts it again, and then proves: every balance against an "
                 + "independent sum, every cell against the source records, one transaction's trace, and the store "
                 + "against its changelog, byte for byte.\nEverything lies in one folder, which is deleted in the end "
                 + "unless --keep names it: then look into it with the other commands.",
