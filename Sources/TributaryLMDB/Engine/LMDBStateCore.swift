@@ -14,7 +14,11 @@ final class LMDBStateCore {
         var isReady = false
         /// Changes with each commit and abort, which end the cursors.
         var epoch = 0
+        /// Bytes of rows written since the last commit.
         var dirtyBytes = 0
+        /// Bytes of all pages when there were this many dirty ones.
+        var pageBytes = Int.max
+        var askedAt = 0
 
         init(environment: LMDBEnvironment) { self.environment = environment }
     }
@@ -75,6 +79,8 @@ final class LMDBStateCore {
             throw failed(error, store: nil)
         }
         state.value.dirtyBytes = 0
+        state.value.askedAt = 0
+        state.value.pageBytes = .max
     }
 
     func abort() {
@@ -82,6 +88,8 @@ final class LMDBStateCore {
         state.value.failure = nil
         state.value.epoch += 1
         state.value.dirtyBytes = 0
+        state.value.askedAt = 0
+        state.value.pageBytes = .max
         state.value.transaction = nil
     }
 

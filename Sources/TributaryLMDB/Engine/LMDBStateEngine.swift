@@ -220,8 +220,35 @@ public final class LMDBStateEngine: StateEngine {
         return keys
     }
 
-    /// Bytes of keys and values written since the last commit.
-    public var dirtyBytes: Int { core.state.value.dirtyBytes }
+    /// Bytes of pages that were written to since the last commit, roughly; with open cursors, which hide writes from LMDB, of rows.
+    public var dirtyBytes: Int {
+        let pages = core.state.value.transaction?.dirtyPages ?? 0
+        let size = core.state.value.transaction?.pageSize ?? 0
+        let isHidden = tables.value.values.contains { $0.state.value.openCursors > 0 }
+        if isHidden { return max(core.state.value.dirtyBytes, pages * size) }
+        // No more pages can be dirty than there are. It takes a question a table, so it isn't asked for each row of a restore.
+        if pages > core.state.value.askedAt + 256 {
+            core.state.value.askedAt = pages
+            core.state.value.pageBytes = (try? byteCount()) ?? .max
+        }
+        let most = core.state.value.pageBytes.addingReportingOverflow(
+            (pages - core.state.value.askedAt) * size)
+        return most.overflow ? pages * size : min(pages * size, most.partialValue)
+    }
+
+    /// Bytes of all pages of the tables that were used since the last abort, where all writes are.
+    private func byteCount() throws(LMDBError) -> Int {
+        var sum = 0
+        for table in tables.value.values {
+            if let database = table.state.value.database {
+                sum += try core.state.value.transaction?.byteCount(database) ?? 0
+            }
+        }
+        if let metadata = metadataTable.state.value.database {
+            sum += try core.state.value.transaction?.byteCount(metadata) ?? 0
+        }
+        return sum
+    }
 
     /// Makes everything since the last commit durable, as far as ``LMDBStateOptions/durability`` says.
     ///

@@ -17,6 +17,7 @@ internal import TributaryCore
     private let number: UInt64
     private let thread: pthread_t
     private var failed = false
+    private var steps = DirtyPages()
     /// Checks pages before they are written to, where the environment wants that.
     private let pages: WriteGuard?
 
@@ -135,6 +136,12 @@ internal import TributaryCore
         return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * Int(stat.ms_psize)
     }
 
+    /// About how many pages were written to since the transaction began; LMDB keeps them in memory until it is committed.
+    package var dirtyPages: Int { steps.count }
+
+    /// Bytes of a page.
+    package var pageSize: Int { steps.size }
+
     // MARK: By key
 
     /// The value of a key; nil if it isn't there.
@@ -190,6 +197,7 @@ internal import TributaryCore
         }
         if status == MDB_NOTFOUND { return false }
         try wrote("mdb_del", status)
+        steps.deleted()
         return true
     }
 
@@ -283,11 +291,13 @@ internal import TributaryCore
         try check(cursor)
         try checkWritable()
         let flags = UInt32(MDB_RESERVE) | (append ? UInt32(MDB_APPEND) : 0)
+        var address: UInt = 0
         let status = unsafe key.withUnsafeBytes { keyBytes in
             var name = unsafe argument(keyBytes)
             var content = unsafe MDB_val(mv_size: value.byteCount + 4, mv_data: nil)
             let status = unsafe mdb_cursor_put(cursor.handle, &name, &content, flags)
             guard status == 0, let room = unsafe content.mv_data else { return status }
+            address = UInt(bitPattern: room)
             unsafe value.withUnsafeBytes { bytes in
                 let target = unsafe UnsafeMutableRawBufferPointer(start: room, count: bytes.count + 4)
                 unsafe target.copyMemory(from: bytes)
@@ -296,6 +306,7 @@ internal import TributaryCore
             return status
         }
         try wrote("mdb_cursor_put", status)
+        steps.wrote(at: address, count: value.byteCount)
     }
 
     /// Deletes the entry where a cursor is; `.next` then leads to the one after it.
@@ -303,6 +314,7 @@ internal import TributaryCore
         try check(cursor)
         try checkWritable()
         try wrote("mdb_cursor_del", unsafe mdb_cursor_del(cursor.handle, 0))
+        steps.deleted()
     }
 
     // MARK: Checks

@@ -27,7 +27,7 @@ public protocol StateEngine: AnyObject {
     /// All keys of metadata that begin with `prefix`.
     func metadataKeys(prefix: String) throws(StoreError) -> [String]
 
-    /// Bytes written since the last commit, roughly: what a crash would lose and memory holds.
+    /// Bytes that memory holds of what was written since the last commit, roughly: of whole pages, where an engine has them.
     var dirtyBytes: Int { get }
 
     /// Makes everything since the last commit durable. Open cursors end.
