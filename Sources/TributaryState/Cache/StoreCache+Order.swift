@@ -152,6 +152,24 @@ extension StoreCache {
     /// The least recently used entry, or -1.
     var oldest: Int32 { table.value.oldest }
 
+    /// What all entries are charged, and those that are clean.
+    var byteCount: Int { table.value.bytes }
+    var cleanByteCount: Int { table.value.cleanBytes }
+
+    /// Forgets the least recently used entry if it is clean, no flush is about to send it, and more than `share` bytes are here.
+    ///
+    /// The most recently used one, which may be looked at, stays.
+    func dropOldestClean(above share: Int) -> Bool {
+        let index = table.value.oldest
+        guard index >= 0, index != table.value.newest, table.value.bytes > share,
+            table.value.links[Int(index)].note == Note.clean
+        else { return false }
+        remove(index)
+        table.value.evictions &+= 1
+        release(index)
+        return true
+    }
+
     /// Takes an entry out of the table and out of the order of use; its memory stays until ``release(_:)``.
     func remove(_ index: Int32) {
         let hash = hash(ofEntry: Int(index))

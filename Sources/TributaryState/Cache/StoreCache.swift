@@ -1,19 +1,6 @@
 internal import TributaryCore
 internal import TributaryLineage
 
-/// The byte budget that the caches of one stream thread share.
-public final class CacheBudget {
-    /// The limit in bytes.
-    public let limit: Int
-    let used = Owned(0)
-
-    /// Makes a budget.
-    public init(limit: Int) { self.limit = limit }
-
-    /// Bytes in use, counted as Kafka Streams counts them (semantics 4.6).
-    public var usedBytes: Int { used.value }
-}
-
 /// The write-back cache of one store: a hash table of entries in least-recently-used order, with the dirty ones in the order of
 /// their last write.
 ///
@@ -114,6 +101,8 @@ final class StoreCache {
         // How many dirty entries flushes took, and how many writes were deletes, since the start.
         var takenTotal: Int64 = 0
         var deletes: Int64 = 0
+        // How many left since the budget was used up.
+        var evictions: Int64 = 0
         // What the flush under way took, in order.
         var taken = FlatArray<Int32>(repeating: 0, count: StoreCache.room)
         var takenCount = 0
@@ -148,9 +137,11 @@ final class StoreCache {
         // Clean entries have no source.
         table.value.sources.append(Source())
         if keepsFolds { table.value.folds = FoldedWrites(room: StoreCache.room) }
+        budget.join(self)
     }
 
     deinit {
+        budget.leave(self)
         for index in 0..<table.value.entries.count where table.value.entries[index].keyCount >= 0 {
             budget.used.value -= Int(table.value.entries[index].charged)
         }

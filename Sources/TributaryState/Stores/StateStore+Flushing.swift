@@ -21,10 +21,11 @@ extension StateStore {
         // A flush under way keeps its entries; what it adds goes at the next write.
         if state.value.isFlushing { return }
         while cache.budget.usedBytes > cache.budget.limit {
+            if cache.budget.takeFromOthers(for: cache) { continue }
             let index = cache.oldest
             guard index >= 0 else { return }
             cache.remove(index)
-            state.value.evictions &+= 1
+            cache.table.value.evictions &+= 1
             if cache.isDirty(index) {
                 cache.takeDirty(first: index)
                 try flushTaken()

@@ -98,7 +98,6 @@ public final class StateStore {
         var ranges: Int64 = 0
         var walked: Int64 = 0  // rows and graves that were looked at otherwise
         var flushed: Int64 = 0
-        var evictions: Int64 = 0
         var lineageBytes: Int64 = 0
     }
 

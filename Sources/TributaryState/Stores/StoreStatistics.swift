@@ -64,7 +64,6 @@ extension StateStore {
             counts.misses = state.misses
             // Each write made an entry dirty, which a flush took or is to take, or found it so.
             counts.merges = state.writes - cache.table.value.takenTotal - Int64(counts.dirtyEntries)
-            counts.evictions = state.evictions
             statistics.cache = counts
         }
         return statistics
@@ -78,6 +77,7 @@ extension StoreCache {
         counts.entries = count
         counts.dirtyEntries = dirtyCount
         counts.bytes = table.value.bytes
+        counts.evictions = table.value.evictions
         counts.dirtyBytes = table.value.bytes - table.value.cleanBytes
         return counts
     }
