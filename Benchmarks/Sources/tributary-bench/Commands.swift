@@ -9,6 +9,7 @@ let benchmarks: [(name: String, make: @Sendable (Options) throws -> Benchmark)] 
     ("count-1m", { try countBenchmark(name: "count-1m", keys: 1_000_000, $0) }),
     ("store-10k", { storeBenchmark(name: "store-10k", keys: 10_000, $0) }),
     ("store-1m", { storeBenchmark(name: "store-1m", keys: 1_000_000, $0) }),
+    ("shared-cache", { sharedCacheBenchmark($0) }),
     ("log", { logBenchmark($0) }),
     ("compaction-10k", { compactionBenchmark(name: "compaction-10k", keys: 10_000, $0) }),
     ("compaction-1m", { compactionBenchmark(name: "compaction-1m", keys: 1_000_000, $0) }),
