@@ -7,6 +7,8 @@ let benchmarks: [(name: String, make: @Sendable (Options) throws -> Benchmark)] 
     ("memory-1m", { try memoryBenchmark(name: "memory-1m", keys: 1_000_000, $0) }),
     ("count-10k", { try countBenchmark(name: "count-10k", keys: 10_000, $0) }),
     ("count-1m", { try countBenchmark(name: "count-1m", keys: 1_000_000, $0) }),
+    ("count-10k-defaults", { try defaultCountBenchmark(name: "count-10k-defaults", keys: 10_000, $0) }),
+    ("count-1m-defaults", { try defaultCountBenchmark(name: "count-1m-defaults", keys: 1_000_000, $0) }),
     ("store-10k", { storeBenchmark(name: "store-10k", keys: 10_000, $0) }),
     ("store-1m", { storeBenchmark(name: "store-1m", keys: 1_000_000, $0) }),
     ("shared-cache", { sharedCacheBenchmark($0) }),

@@ -41,6 +41,29 @@ func countBenchmark(name: String, keys: UInt64, _ options: Options) throws -> Be
         ], addedTo: "off")
 }
 
+/// The same with what an application has that sets nothing but its lineage: cache, real commits each 100 ms (exactly once), flushes of its state.
+func defaultCountBenchmark(name: String, keys: UInt64, _ options: Options) throws -> Benchmark {
+    let end: Int64 = 2_500_000
+    let input = try CountInput(folder: "\(options.folder)/log", records: end + 10_000, keys: keys)
+    func swift(_ name: String, _ lineage: @escaping () -> LineageConfiguration) -> Side {
+        Side(name: name) {
+            try countSample(
+                input, lineage(), warmUp: 500_000, end: end, folder: options.folder, looksAtMemory: true,
+                takesDefaults: true)
+        }
+    }
+    return Benchmark(
+        name: name, unit: "record",
+        sides: [
+            swift("off") { LineageConfiguration(mode: .off) },
+            swift("context") { LineageConfiguration(mode: .context) },
+            swift("cells") { LineageConfiguration(mode: .cells) },
+            swift("cells sampled") {
+                LineageConfiguration(mode: .cells, exporter: InMemorySpanExporter(capacity: 100_000))
+            },
+        ], addedTo: "off")
+}
+
 /// The greatest anonymous memory of the process while it counts; the time is of no interest here.
 func memoryBenchmark(name: String, keys: UInt64, _ options: Options) throws -> Benchmark {
     let end: Int64 = 2_500_000
@@ -94,7 +117,7 @@ struct CountInput {
 /// Runs the application over the input and measures what lies between warm-up and end.
 func countSample(
     _ input: CountInput, _ lineage: LineageConfiguration, warmUp: Int64, end: Int64, folder: String,
-    looksAtMemory: Bool = false
+    looksAtMemory: Bool = false, takesDefaults: Bool = false
 ) throws -> Sample {
     let builder = StreamsBuilder()
     builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts").toStream().to("out")
@@ -108,13 +131,16 @@ func countSample(
     }
     var configuration = StreamsConfiguration(
         applicationID: id, log: .open(input.log), stateDirectory: state, guarantee: .exactlyOnce,
-        commitInterval: .milliseconds(100), cacheBytes: 1 << 30, lineage: lineage, handlesSignals: false)
+        commitInterval: .milliseconds(100), lineage: lineage, handlesSignals: false)
     configuration.stateMapSize = 32 << 30
-    configuration.runtime.stateFlushInterval = .milliseconds(2_000)
-    configuration.runtime.stateDirtyBytes = 1 << 30
+    if !takesDefaults {
+        configuration.runtime.cacheBytes = 1 << 30
+        configuration.runtime.stateFlushInterval = .milliseconds(2_000)
+        configuration.runtime.stateDirtyBytes = 1 << 30
+    }
     let probe = Probe(
         from: warmUp + 5_000, to: end + 5_000, mask: lineage.exporter == nil ? 0 : 255,
-        looksAtMemory: looksAtMemory)
+        looksAtMemory: looksAtMemory, isReal: takesDefaults)
     configuration.runtime.time = TimeSource(wall: { probe.time() }, monotonic: { probe.time() })
     let application = try StreamsApplication(try builder.build(), configuration: configuration)
     try probe.run(application)

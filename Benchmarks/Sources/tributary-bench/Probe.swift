@@ -20,6 +20,7 @@ final class Probe: @unchecked Sendable {
     private let mask: Int
     // Costs a tenth of a second a million records: not where time is measured.
     private let looksAtMemory: Bool
+    private let isReal: Bool
     private var calls = 0
     private var now: Int64 = 0
     private var own: Int64 = 0
@@ -32,8 +33,11 @@ final class Probe: @unchecked Sendable {
     private let failure = Mutex<(any Error)?>(nil)
     private let finished = DispatchSemaphore(value: 0)
 
-    /// - Parameter mask: the progress is looked at when the number of calls has none of these bits: spans ask often.
-    init(from: Int64, to: Int64, mask: Int, looksAtMemory: Bool = false) {
+    /// - Parameters:
+    ///   - mask: the progress is looked at when the number of calls has none of these bits: spans ask often.
+    ///   - isReal: whether the clock is the machine's.
+    init(from: Int64, to: Int64, mask: Int, looksAtMemory: Bool = false, isReal: Bool = false) {
+        self.isReal = isReal
         self.looksAtMemory = looksAtMemory
         self.from = from
         self.to = to
@@ -43,10 +47,10 @@ final class Probe: @unchecked Sendable {
     /// Nanoseconds: a thousand for each record.
     func time() -> Int64 {
         // What a real clock costs.
-        _ = clock_gettime_nsec()
+        let real = clock_gettime_nsec()
         calls &+= 1
         if calls & mask == 0 { look() }
-        return now
+        return isReal ? real : now
     }
 
     private func look() {
