@@ -100,7 +100,7 @@ public struct RuntimeConfiguration: Sendable {
     public var stateFlushInterval: Duration
     /// How long the lineage of deleted keys is kept.
     public var graveRetention: Duration
-    /// How many bytes of state may be dirty in all tasks before it is made durable.
+    /// How many bytes of state may be dirty in all tasks before it is made durable: whole pages of LMDB, which memory holds until then.
     public var stateDirtyBytes: Int
     /// How many bytes one transaction may hold before it is committed early.
     public var transactionBytes: Int
@@ -158,7 +158,7 @@ public struct RuntimeConfiguration: Sendable {
         bufferedRecords = 1000
         maximumIdle = .zero
         stateFlushInterval = .seconds(10)
-        stateDirtyBytes = 64 << 20
+        stateDirtyBytes = 192 << 20
         graveRetention = .seconds(86_400)
         transactionBytes = 64 << 20
         recordsPerRound = 1000
