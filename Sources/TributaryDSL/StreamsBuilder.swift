@@ -174,7 +174,7 @@ public final class StreamsBuilder {
             records.output, node, tableName, state, output, key: records.keySerde, value: records.valueSerde)
         return KTable(
             graph: graph, node: node, output: output, keySerde: records.keySerde, valueSerde: records.valueSerde,
-            store: state, sources: [source])
+            source: TableSource(state, records.valueSerde), sources: [source])
     }
 
     /// A table of a topic whose types name their serdes (``/TributaryCore/Recordable``).

@@ -36,8 +36,6 @@ public enum Feature: String, Sendable, CaseIterable {
         .versionedStore,
         .pattern,
         .globalTable,
-        .tableFilter,
-        .tableMapValues,
         .tableTransformValues,
         .tableGroupBy,
         .cogroup,
@@ -49,7 +47,6 @@ public enum Feature: String, Sendable, CaseIterable {
         .streamStreamJoin,
         .streamGlobalTableJoin,
         .graceJoin,
-        .tableTableJoin,
         .foreignKeyJoin,
     ]
 }

@@ -33,6 +33,9 @@ protocol StreamObject {
 
 /// A table of whatever key and value types, as statements see it.
 protocol TableObject {
+    func filter(_ statement: Statement, keeps: Bool) throws -> any TableObject
+    func mapValues(_ statement: Statement) throws -> any TableObject
+    func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject
     func toStream(_ statement: Statement) throws -> any StreamObject
 }
 

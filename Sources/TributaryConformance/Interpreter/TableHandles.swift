@@ -7,6 +7,63 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
     let key: Serde<Key>
     let keyFormat: KeyFormat
 
+    private func with<Result: CaseValueType>(_ table: KTable<Key, Result>) -> TableHandle<Key, Result> {
+        TableHandle<Key, Result>(table: table, key: key, keyFormat: keyFormat)
+    }
+
+    func filter(_ statement: Statement, keeps: Bool) throws -> any TableObject {
+        let predicate = try statement.predicate
+        let named = try statement.named
+        let materialized = try statement.materialized?.materialized(key, Value.serde)
+        if keeps {
+            return with(
+                table.filter(materialized: materialized, named: named) { predicate($0.caseKey, $1.caseValue) })
+        }
+        return with(
+            table.filterNot(materialized: materialized, named: named) { predicate($0.caseKey, $1.caseValue) })
+    }
+
+    func mapValues(_ statement: Statement) throws -> any TableObject {
+        let function = try statement.valueFunction
+        return with(
+            table.mapValuesWithKey(
+                value: .caseText, materialized: try statement.materialized?.materialized(key, .caseText),
+                named: try statement.named
+            ) { key, value in try function(key, value.caseValue) })
+    }
+
+    func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject {
+        if let other = other as? TableHandle<Key, CaseValue> { return try join(statement, other.table) }
+        if let other = other as? TableHandle<Key, Int64> { return try join(statement, other.table) }
+        throw CaseError("the tables have keys of different types").inside("in2")
+    }
+
+    private func join<Other: CaseValueType>(
+        _ statement: Statement, _ other: KTable<Key, Other>
+    ) throws -> any TableObject {
+        let joiner = try statement.joiner
+        let named = try statement.named
+        let materialized = try statement.materialized?.materialized(key, Serde.caseText)
+        switch try statement.fields.requiredText("type") {
+        case "inner":
+            return with(
+                table.join(other, value: .caseText, materialized: materialized, named: named) { left, right in
+                    joiner(CaseKey.null, left.caseValue, right.caseValue)
+                })
+        case "left":
+            return with(
+                table.leftJoin(other, value: .caseText, materialized: materialized, named: named) { left, right in
+                    joiner(CaseKey.null, left.caseValue, right?.caseValue ?? .null)
+                })
+        case "outer":
+            return with(
+                table.outerJoin(other, value: .caseText, materialized: materialized, named: named) { left, right in
+                    joiner(CaseKey.null, left?.caseValue ?? .null, right?.caseValue ?? .null)
+                })
+        case let other: throw CaseError("there is no join '\(other)' of two tables").inside("type")
+        }
+    }
+
     func toStream(_ statement: Statement) throws -> any StreamObject {
         let named = try statement.named
         guard statement.fields.has("fn") else {

@@ -50,14 +50,23 @@ struct TopologyInterpreter {
         return stream
     }
 
+    private func table(_ statement: Statement) throws -> (any TableObject)? {
+        guard case .table(let table) = try object(try statement.input, "in") else { return nil }
+        return table
+    }
+
     private static var notInterpreted: CaseError { CaseError("the operation on this kind of input is not interpreted") }
 
     private mutating func object(_ statement: Statement) throws -> CaseObject? {
         switch statement.operation {
         case .stream, .table, .store: return try source(statement)
-        case .filter: return .stream(try stream(statement).filter(statement, keeps: true))
-        case .filterNot: return .stream(try stream(statement).filter(statement, keeps: false))
-        case .mapValues: return .stream(try stream(statement).mapValues(statement))
+        case .filter, .filterNot:
+            let keeps = statement.operation == .filter
+            if let table = try table(statement) { return .table(try table.filter(statement, keeps: keeps)) }
+            return .stream(try stream(statement).filter(statement, keeps: keeps))
+        case .mapValues:
+            if let table = try table(statement) { return .table(try table.mapValues(statement)) }
+            return .stream(try stream(statement).mapValues(statement))
         case .map: return .stream(try stream(statement).map(statement))
         case .flatMap: return .stream(try stream(statement).flatMap(statement))
         case .flatMapValues: return .stream(try stream(statement).flatMapValues(statement))
@@ -86,10 +95,11 @@ struct TopologyInterpreter {
             return .windowed(try grouped.windowedBy(statement))
         case .count, .reduce, .aggregate: return .table(try aggregation(statement))
         case .join:
-            guard case .table(let table) = try object(try statement.secondInput, "in2") else {
+            guard case .table(let other) = try object(try statement.secondInput, "in2") else {
                 throw Self.notInterpreted
             }
-            return .stream(try stream(statement).join(statement, table))
+            if let table = try table(statement) { return .table(try table.join(statement, other)) }
+            return .stream(try stream(statement).join(statement, other))
         case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
         case .processValues:
             return .stream(try stream(statement).processValues(statement, integerStores: integerStores))

@@ -104,8 +104,8 @@ public struct KGroupedStream<Key, Value> {
             return makeInput(AggregateStore(forwarder))
         }
         return KTable(
-            graph: graph, node: id, output: output, keySerde: tableKey, valueSerde: value, store: state,
-            sources: input.sources)
+            graph: graph, node: id, output: output, keySerde: tableKey, valueSerde: value,
+            source: TableSource(state, value), sources: input.sources)
     }
 
     /// The stream to aggregate: behind a repartition topic if the key was changed.

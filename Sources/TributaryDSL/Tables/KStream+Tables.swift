@@ -28,8 +28,8 @@ extension KStream {
         attachTableSource(
             input.encoded(key: key, value: value).output, id, name, state, output, key: key, value: value)
         return KTable(
-            graph: graph, node: id, output: output, keySerde: key, valueSerde: value, store: state,
-            sources: input.sources)
+            graph: graph, node: id, output: output, keySerde: key, valueSerde: value,
+            source: TableSource(state, value ?? .standard), sources: input.sources)
     }
 
     /// Joins each record with the table's row of the same key; records without a row are left out.
@@ -113,8 +113,8 @@ extension KStream {
         }
         input = input.encoded(key: key, value: nil)
         let name = graph.name(prefix, named)
-        table.store.require(graph)
-        let id = graph.add(name, parents: [input.node], stores: [table.store.name])
+        let id = graph.add(name, parents: [input.node])
+        table.source.connect(graph, id)
         if missed != nil { graph.relaxedJoins.append(id) }
         graph.copartition(input.sources.union(table.sources))
         let output = Output<Key, Result>()

@@ -9,13 +9,13 @@ public struct KTable<Key, Value> {
     @usableFromInline let output: TableOutput<Key, Value>
     @usableFromInline let keySerde: Serde<Key>?
     @usableFromInline let valueSerde: Serde<Value>?
-    @usableFromInline let store: TableStoreState
+    @usableFromInline let source: TableSource<Key, Value>
     @usableFromInline let sources: Set<Int>
 
     @usableFromInline
     init(
         graph: TopologyGraph, node: Int, output: TableOutput<Key, Value>, keySerde: Serde<Key>?,
-        valueSerde: Serde<Value>?, store: TableStoreState, sources: Set<Int>
+        valueSerde: Serde<Value>?, source: TableSource<Key, Value>, sources: Set<Int>
     ) {
         self.graph = graph
         self.node = node
@@ -23,12 +23,15 @@ public struct KTable<Key, Value> {
         self.keySerde = keySerde ?? Serde<Key>.standard
         self.valueSerde = valueSerde ?? Serde<Value>.standard
         graph.check(keySerde, valueSerde)
-        self.store = store
+        self.source = source
         self.sources = sources
     }
 
     /// The name under which the table can be queried; nil if it was given none.
-    public var queryableStoreName: String? { store.isQueryable ? store.name : nil }
+    public var queryableStoreName: String? {
+        guard let store = source.store, store.isQueryable else { return nil }
+        return store.name
+    }
 
     /// A stream of the table's changes: new values, and tombstones for deletes.
     @inlinable
