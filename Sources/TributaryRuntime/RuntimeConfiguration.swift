@@ -142,6 +142,8 @@ public struct RuntimeConfiguration: Sendable {
     public var time: TimeSource
     /// The seed of trace and span ids; nil for a random one.
     public var seed: UInt64?
+    /// Whether aggregates may stay unencoded until their cache is flushed, where that can be taken back.
+    package var defersEncoding = true
     /// Called between the steps of commits and restores, in tests.
     package var killPoint: KillPointHook?
 

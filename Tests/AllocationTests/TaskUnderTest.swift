@@ -27,7 +27,8 @@ struct TaskUnderTest {
             engines: Engines())
         task = try StreamTask(
             topology, topology.subTopologies, state: state, configuration: configuration, collector: collector,
-            budget: CacheBudget(limit: 64 << 20), recorder: LineageRecorder(mode: mode))
+            budget: CacheBudget(limit: 64 << 20), recorder: LineageRecorder(mode: mode),
+            deferral: DeferredEncoding(except: []))
         try task.start(cluster: "cluster", at: TaskStart(beginning: topics.map { TopicPartition($0, 0) }))
     }
 

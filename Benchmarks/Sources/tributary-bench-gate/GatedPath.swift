@@ -99,7 +99,8 @@ struct GatedPath {
             engines: Engines(folder: folder))
         let task = try StreamTask(
             topology, topology.subTopologies, state: state, configuration: configuration, collector: collector,
-            budget: cacheBytes > 0 ? CacheBudget(limit: cacheBytes) : nil, recorder: recorder)
+            budget: cacheBytes > 0 ? CacheBudget(limit: cacheBytes) : nil, recorder: recorder,
+            deferral: DeferredEncoding(except: []))
         defer { task.close() }
         try task.start(
             cluster: "cluster",

@@ -31,6 +31,7 @@ final class AggregateStore<Key, Aggregate> {
         readsOld = forwarder.sendsOld && !isCached
         nulls = forwarder.value.nullability
         decoded = DecodedRows.of(forwarder.store, forwarder.value)
+        decoded?.encoder = forwarder.value.encode
         let forward = forwarder.ofBytes()
         // A row's key may have more in it than that of the record that goes on.
         store.onFlush =
@@ -58,17 +59,25 @@ final class AggregateStore<Key, Aggregate> {
         var old: Aggregate?
         let read: RowHandle
         do {
-            read = try store.read(row)
+            read = try store.readHeld(row)
             if read.exists { store.previousSpan(meta) }
             if readsOld { old = read.exists ? try self.old(read, row) : initial() }
             result = try step(read, row)
             if isCached {
+                if let decoded, nulls?.isNull(result) != true {
+                    let entry = store.unencodedEntry(after: read, meta)
+                    if entry >= 0 {
+                        decoded.hold(result, entry)
+                        try store.writeHeldAggregate(row, after: read, window: window, meta)
+                        return true
+                    }
+                }
                 let (isNull, _) = try write(row, result, into: cachedBuffer, after: read, window: window, meta)
                 if let decoded, !isNull { decoded.hold(result, store.writtenEntry(of: row)) }
                 return true
             }
         } catch {
-            try user.failed(error, meta)
+            try user.failed(decoded?.lost(row) ?? error, meta)
             return false
         }
         let buffer = scratch.take()

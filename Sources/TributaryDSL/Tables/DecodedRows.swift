@@ -5,9 +5,13 @@ public import TributaryState
 ///
 /// One for a store, shared by all nodes that read it. Only for serdes that can't say the size of what they write, which take
 /// time to decode, and never for classes: a value that somebody else could change would differ from its bytes.
+///
+/// An aggregate may be newer here than its bytes in the cache, which encodes it when somebody asks for them.
 @usableFromInline
-final class DecodedRows<Value> {
+final class DecodedRows<Value>: RowHolder {
     @usableFromInline let store: StateStore
+    /// Of the node that changes values; nil where none does.
+    @usableFromInline var encoder: ((Value, inout ByteWriter) throws -> Void)?
     @usableFromInline let values = Owned(ContiguousArray<Value?>())
 
     /// Those of a store; nil where nothing is to be gained, or where they would not be of this type.
@@ -46,6 +50,19 @@ final class DecodedRows<Value> {
         if Int(entry) >= values.value.count { makeRoom(entry) }
         values.value[Int(entry)] = value
         store.setHeld(entry)
+    }
+
+    /// The error to throw instead of one that came while a value was being changed that nobody else had; nil where its bytes are there.
+    @inlinable
+    @inline(never)
+    func lost(_ row: RawSpan) -> (any Error)? {
+        store.lost(row) { Int($0) < values.value.count && values.value[Int($0)] != nil }
+    }
+
+    @inlinable
+    func encode(_ entry: Int32, into writer: inout ByteWriter) throws {
+        guard let encoder, let value = values.value[Int(entry)] else { throw HeldValueLost() }
+        try encoder(value, &writer)
     }
 
     @inlinable

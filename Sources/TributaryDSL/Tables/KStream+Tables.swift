@@ -132,10 +132,13 @@ extension KStream {
             let store = try services.store(storeName)
             let decoded = DecodedRows.of(store, tableSerde)
             let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, services))
-            func find(_ key: Key, _ meta: borrowing RecordMeta) throws -> RowHandle {
-                guard let encoder else { return try store.read(meta.key) }
+            func find(_ row: RawSpan) throws -> RowHandle {
+                decoded == nil ? try store.read(row) : try store.readHeld(row)
+            }
+            func find(of key: Key, _ meta: borrowing RecordMeta) throws -> RowHandle {
+                guard let encoder else { return try find(meta.key) }
                 var found = RowHandle.none
-                try encoder.encode(key, meta) { found = try store.read($0.key) }
+                try encoder.encode(key, meta) { found = try find($0.key) }
                 return found
             }
             return NodeInput(
@@ -145,7 +148,7 @@ extension KStream {
                     var row = RowHandle.none
                     var context = meta.lineage.context
                     do {
-                        if meta.hasKey { row = try find(key, meta) }
+                        if meta.hasKey { row = try find(of: key, meta) }
                         if row.exists {
                             // Before the closure, so that its time isn't the read's.
                             context = store.readSpan(context, link: .joined, store.valueLineage.context)

@@ -1,5 +1,6 @@
 public import TributaryCore
 internal import TributaryLineage
+internal import TributaryState
 
 /// The steps of a commit for tasks that share a collector (design, section 10): caches, outputs, offsets, and sometimes the state.
 ///
@@ -7,6 +8,7 @@ internal import TributaryLineage
 public struct Committer {
     private let collector: RecordCollector
     private let recorder: LineageRecorder
+    private let deferral: DeferredEncoding
     private let group: any LogGroup
     private let configuration: RuntimeConfiguration
 
@@ -22,6 +24,7 @@ public struct Committer {
     public init(_ assembly: TaskAssembly, _ group: any LogGroup, _ configuration: RuntimeConfiguration) {
         collector = assembly.collector
         recorder = assembly.recorder
+        deferral = assembly.deferral
         self.group = group
         self.configuration = configuration
     }
@@ -42,6 +45,7 @@ public struct Committer {
             try task.flush()
             offsets.merge(task.offsets()) { $1 }
         }
+        try deferral.check()
         var commitID: Int64 = 0
         configuration.killPoint?(.cachesFlushed)
         if !dirty.isEmpty {

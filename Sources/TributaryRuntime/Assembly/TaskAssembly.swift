@@ -1,7 +1,7 @@
 public import TributaryCore
 public import TributaryDSL
 public import TributaryLineage
-internal import TributaryState
+public import TributaryState
 
 /// What the tasks of one thread share, and how a task is put together from its state.
 ///
@@ -13,6 +13,7 @@ public struct TaskAssembly {
     public let recorder: LineageRecorder
     /// What closures see of the record being processed.
     public let box: LineageBox
+    let deferral: DeferredEncoding
     private let topology: Topology
     private let configuration: RuntimeConfiguration
     private let budget: CacheBudget?
@@ -21,12 +22,14 @@ public struct TaskAssembly {
     /// Makes what tasks share, over a producer.
     ///
     /// `cacheBytes` and `stateDirtyBytes` of `configuration` are those of the tasks of this assembly. `sendsCells` says whether records for topics
-    /// that aren't the application's own carry their cell; `random` makes the ids of traces and spans.
+    /// that aren't the application's own carry their cell; `random` makes the ids of traces and spans. Who gives a `deferral` begins
+    /// again without it when a commit fails for what it deferred.
     public init(
         _ topology: Topology, configuration: RuntimeConfiguration, log: any Log, producer: any LogProducer,
-        sendsCells: Bool, random: FastRandom
+        sendsCells: Bool, random: FastRandom, deferral: DeferredEncoding = DeferredEncoding()
     ) {
         self.topology = topology
+        self.deferral = deferral
         self.configuration = configuration
         cluster = log.clusterID
         let lineage = configuration.lineage
@@ -34,7 +37,8 @@ public struct TaskAssembly {
         collector = RecordCollector(
             producer, applicationID: configuration.applicationID, sendsCells: sendsCells,
             sendsContexts: lineage.propagators.contains(.traceContext), isTransactional: isTransactional,
-            limit: configuration.transactionBytes, identity: { (try? log.topic($0))?.identity ?? "" })
+            limit: configuration.transactionBytes, deferral: deferral,
+            identity: { (try? log.topic($0))?.identity ?? "" })
         recorder = LineageRecorder(
             mode: lineage.mode, level: lineage.spans, sampler: lineage.sampler, exporter: lineage.exporter,
             fingerprint: topology.fingerprint, time: configuration.time, random: random, limits: lineage.limits,
@@ -53,7 +57,7 @@ public struct TaskAssembly {
     public func makeTask(_ subTopologies: [Topology.SubTopology], _ state: TaskState) throws -> StreamTask {
         try StreamTask(
             topology, subTopologies, state: state, configuration: configuration, collector: collector, budget: budget,
-            recorder: recorder, box: box)
+            recorder: recorder, box: box, deferral: deferral)
     }
 
     /// Makes a task's nodes and initialises its processors, which may write and forward already.

@@ -1,6 +1,6 @@
 public import TributaryCore
 internal import TributaryLineage
-internal import TributaryState
+public import TributaryState
 
 /// Sends what the tasks of one thread produce: outputs, repartition records, changelogs, dead letters.
 ///
@@ -13,6 +13,8 @@ public final class RecordCollector {
     private let sendsCells: Bool
     private let sendsContexts: Bool
     private let isTransactional: Bool
+    // Told before what is sent that no transaction takes back.
+    private let deferral: DeferredEncoding
     private var names: [String] = []
     private var numbers: [String: Int] = [:]
     private let cell = ByteBuffer(capacity: 512)
@@ -51,12 +53,15 @@ public final class RecordCollector {
     ///   - sendsContexts: whether those records carry their trace context.
     ///   - isTransactional: whether a transaction is begun with the first record.
     ///   - limit: how many bytes may be sent in a transaction, or wait in the producer without one, before `isFull`.
+    ///   - deferral: of the tasks' stores.
     ///   - identity: tells the identity of a topic, for the stores' positions.
     public init(
         _ producer: any LogProducer, applicationID: String, sendsCells: Bool, sendsContexts: Bool = true,
         isTransactional: Bool,
-        limit: Int = Int.max, identity: @escaping (String) -> String = { _ in "" }
+        limit: Int = Int.max, deferral: DeferredEncoding = DeferredEncoding(),
+        identity: @escaping (String) -> String = { _ in "" }
     ) {
+        self.deferral = deferral
         self.identity = identity
         self.producer = producer
         self.applicationID = applicationID
@@ -106,7 +111,13 @@ public final class RecordCollector {
     /// Begins a transaction if none is open: lazily, with the first record.
     @inline(__always)
     func open() throws {
-        if !state.value.isOpen { try begin() }
+        if !state.value.isOpen { try openNew() }
+    }
+
+    @inline(never)
+    private func openNew() throws {
+        if !isTransactional { try deferral.encodeAll() }
+        try begin()
     }
 
     @inline(never)
@@ -149,6 +160,7 @@ public final class RecordCollector {
     public func flush() throws(LogError) {
         try producer.flush()
         state.value.isOpen = false
+        deferral.resume()
     }
 
     func send(

@@ -83,7 +83,7 @@ public final class StreamTask {
     public init(
         _ topology: Topology, _ subTopologies: [Topology.SubTopology], state: TaskState,
         configuration: RuntimeConfiguration, collector: RecordCollector, budget: CacheBudget?,
-        recorder: LineageRecorder, box: LineageBox? = nil
+        recorder: LineageRecorder, box: LineageBox? = nil, deferral: DeferredEncoding = DeferredEncoding()
     ) throws {
         taskID = state.task
         partition = state.partition
@@ -102,7 +102,7 @@ public final class StreamTask {
         do {
             stores = try TaskStores(
                 topology, state, configuration: configuration, collector: collector, budget: budget,
-                recorder: recorder, topics: topics)
+                recorder: recorder, topics: topics, deferral: deferral)
         } catch {
             state.close()
             throw error

@@ -45,7 +45,7 @@ public final class TaskStores {
 
     init(
         _ topology: Topology, _ restored: TaskState, configuration: RuntimeConfiguration, collector: RecordCollector,
-        budget: CacheBudget?, recorder: LineageRecorder, topics: any TopicNames
+        budget: CacheBudget?, recorder: LineageRecorder, topics: any TopicNames, deferral: DeferredEncoding
     ) throws {
         self.configuration = configuration
         flushInterval = configuration.stateFlushInterval.milliseconds
@@ -68,7 +68,7 @@ public final class TaskStores {
             }
             let store = try StateStore(
                 description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics,
-                flushes: flushes,
+                flushes: flushes, deferral: deferral,
                 attributes: [
                     AttributeNames.dbNamespace: .string(configuration.applicationID),
                     AttributeNames.task: .string(task), AttributeNames.taskPartition: .int(Int64(partition)),

@@ -178,11 +178,13 @@ public final class StreamThread: Sendable {
 
     private func run() throws {
         var items = tasks
+        var redoing = Redoing()
         while true {
             let error: any Error
+            var unencodable: StoreError?
             var wasRunning = false
             do {
-                let loop = try ThreadLoop(self, context)
+                let loop = try ThreadLoop(self, context, redoing: redoing)
                 waker.withLock { $0 = loop.waker }
                 defer {
                     waker.withLock { $0 = nil }
@@ -192,11 +194,27 @@ public final class StreamThread: Sendable {
                 do { return try loop.run(items) } catch let failure {
                     items = loop.owned.compactMap(context.plan.task)
                     wasRunning = loop.hasTold
+                    unencodable = loop.deferral.failure
+                    redoing = loop.redoing
+                    if unencodable != nil { redoing.ends = loop.processed }
                     throw failure
                 }
             } catch let failure { error = failure }
-            try pause(after: error, wasRunning)
+            if let unencodable, let store = unencodable.store {
+                redoing.stores.insert(store)
+                beginAgain(encoding: store, after: unencodable, wasRunning)
+            } else {
+                try pause(after: error, wasRunning)
+            }
         }
+    }
+
+    // What failed is met again by the record that made it, and if that fails it is an error of the application's.
+    private func beginAgain(encoding store: String, after error: StoreError, _ wasRunning: Bool) {
+        context.configuration.log(
+            .warning, "a stream thread begins again from the last commit, and encodes a store's values at each update",
+            [("thread", "\(index)"), ("store", store), ("error", ErrorText.of(error))], source: "TributaryRuntime")
+        if wasRunning { context.onReplace(error) }
     }
 
     // Throws the error if that's the thread's end.

@@ -24,6 +24,7 @@ extension ThreadLoop {
         recorder.settle(.committed)
         committed()
         thread.noteProgress()
+        noteRedone()
         lastCommit = context.configuration.time.monotonic.milliseconds
         if lastCommit - lastPurge >= 30_000 || force { try purge() }
     }

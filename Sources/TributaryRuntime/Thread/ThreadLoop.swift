@@ -28,6 +28,10 @@ final class ThreadLoop {
     let restores: RestoreThread
     var collector: RecordCollector { assembly.collector }
     var recorder: LineageRecorder { assembly.recorder }
+    var redoing: Redoing
+    // The same for the thread that restores.
+    let isRedone: Guarded<Bool>
+    let deferral: DeferredEncoding
     let batchSpans: BatchSpans?
     let times: RecordTimes
     var lives: [Int: TaskLife] = [:]
@@ -60,8 +64,10 @@ final class ThreadLoop {
     private let idle: Int64
     let isExactlyOnce: Bool
 
-    init(_ thread: StreamThread, _ context: ThreadContext) throws {
+    init(_ thread: StreamThread, _ context: ThreadContext, redoing: Redoing = Redoing()) throws {
         self.thread = thread
+        self.redoing = redoing
+        isRedone = Guarded(redoing.ends.isEmpty)
         self.context = context
         var configuration = context.configuration
         isExactlyOnce = configuration.guarantee == .exactlyOnce
@@ -79,10 +85,14 @@ final class ThreadLoop {
         configuration.cacheBytes /= max(configuration.threads, 1)
         configuration.stateDirtyBytes = max(
             configuration.stateDirtyBytes / max(context.plan.tasks.count, 1), 1 << 20)
+        // What a store without changelog had can't be made again.
+        let defers = configuration.defersEncoding && context.topology.stores.values.allSatisfy(\.isLogged)
+        deferral = defers ? DeferredEncoding(except: redoing.stores) : DeferredEncoding()
         assembly = TaskAssembly(
             context.topology, configuration: configuration, log: context.log, producer: producer,
             sendsCells: configuration.lineage.sendsCells,
-            random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem())
+            random: configuration.seed.map { FastRandom(seed: $0 &+ UInt64(thread.index)) } ?? .seededBySystem(),
+            deferral: deferral)
         committer = Committer(assembly, context.group, configuration)
         batchSpans = BatchSpans(
             assembly.recorder, applicationID: configuration.applicationID, cluster: context.log.clusterID)
@@ -91,8 +101,10 @@ final class ThreadLoop {
         if isExactlyOnce { assembly.recorder.waitForOutcome() }
         let settings = configuration
         restores = RestoreThread(name: "restore-\(thread.index)", wake: { waker.wake() }) {
-            [context, thread] item, isCancelled in
-            try context.restore(item, settings, thread: thread.index) { thread.isStopping || isCancelled() }
+            [context, thread, isRedone] item, isCancelled in
+            try context.restore(item, settings, thread: thread.index) {
+                thread.isStopping && isRedone.withLock { $0 } || isCancelled()
+            }
         }
         lastCommit = configuration.time.monotonic.milliseconds
         lastPurge = lastCommit
@@ -107,7 +119,7 @@ final class ThreadLoop {
     func run(_ items: [TopicPlan.Task]) throws {
         do {
             try begin(items)
-            while !thread.isStopping { try round() }
+            while !thread.isStopping || isRedoing { try round() }
             try end()
         } catch {
             abort()
@@ -148,6 +160,7 @@ final class ThreadLoop {
     func round() throws {
         for request in thread.takeRequests() { request(self) }
         if let failure { throw failure }
+        try deferral.check()
         try takeRestored()
         let isPaused = thread.isPaused
         let didWork = try !isPaused && Lineage.bound(to: assembly.box) { try work() }

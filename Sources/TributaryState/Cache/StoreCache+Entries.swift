@@ -56,10 +56,22 @@ extension StoreCache {
         Int(pool.bytes(of: blob, at: 0, count: 4).integer(at: 0, as: UInt32.self) ?? 0)
     }
 
-    func copyHeaders(_ index: Int32, into writer: inout ByteWriter) {
+    func copyHeaders(_ index: Int32, into writer: inout ByteWriter) { writer.append(headers(index)) }
+
+    /// The headers beside a value, as a view of the cache's memory like ``longValue(_:)``.
+    @_lifetime(immortal)
+    func headers(_ index: Int32) -> RawSpan {
         let entry = table.value.entries[Int(index)]
-        guard entry.hasHeaders else { return }
-        writer.append(pool.bytes(of: entry.valueBlob, at: 4, count: headersCount(entry.valueBlob)))
+        guard entry.hasHeaders else { return RawSpan.empty }
+        return pool.bytes(of: entry.valueBlob, at: 4, count: headersCount(entry.valueBlob))
+    }
+
+    /// The length of a value that is there.
+    @inline(__always)
+    func valueCount(_ index: Int32) -> Int {
+        isLong(index)
+            ? Int(UInt32(truncatingIfNeeded: table.value.entries[Int(index)].content))
+            : Int(table.value.entries[Int(index)].form)
     }
 
     @inline(__always)

@@ -61,6 +61,14 @@ extension StoreCache {
         }
     }
 
+    /// Visits the dirty entries in the order of their last writes.
+    func forEachDirty(_ body: (Int32) throws(StoreError) -> Void) throws(StoreError) {
+        for place in 0..<table.value.noted {
+            let index = table.value.notes[place]
+            if Int(table.value.links[Int(index)].note) == place { try body(index) }
+        }
+    }
+
     /// Throws out the notes that don't count, so that the others are the order.
     private func settle() {
         var kept = 0

@@ -33,6 +33,46 @@ extension StoreCache {
         touch(index)
     }
 
+    /// Writes an entry whose value is held: its bytes stay what they were, and count for what it is charged, until
+    /// ``encoded(_:_:)``.
+    ///
+    /// With headers, a value that isn't long must be encoded.
+    @inline(__always)
+    func setUnencoded(
+        _ index: Int32, timestamp: Int64, recordTime: Int64, source: Int32, offset: Int64, headers: RawSpan,
+        charge: Int
+    ) {
+        if table.value.held[Int(index)] != Held.unencoded {
+            table.value.held[Int(index)] = Held.unencoded
+            table.value.unencodedCount &+= 1
+        }
+        if !headers.isEmpty || table.value.entries[Int(index)].hasHeaders {
+            setLong(index, longValue(index), headers)
+        }
+        let size = charge &+ Int(table.value.sources[Int(source)].topicSize) &+ valueCount(index) &+ timestampSize
+        let more = table.value.entries[Int(index)].written(
+            timestamp: timestamp, recordTime: recordTime, source: source, offset: offset, overhead: overhead &+ size)
+        budget.used.value &+= more
+        table.value.bytes &+= more
+        touch(index)
+    }
+
+    /// Gives an entry, which is dirty, the bytes of the value that is held; it is charged for them from now on.
+    func encoded(_ index: Int32, _ value: RawSpan) {
+        let more = value.byteCount &- valueCount(index)
+        if value.byteCount <= 8 && !table.value.entries[Int(index)].hasBlob {
+            table.value.entries[Int(index)].content = value.prefixWord(at: 0)
+            table.value.entries[Int(index)].form = Int8(truncatingIfNeeded: value.byteCount)
+        } else {
+            setLong(index, value, headers(index))
+        }
+        table.value.entries[Int(index)].charged &+= Int32(truncatingIfNeeded: more)
+        budget.used.value &+= more
+        table.value.bytes &+= more
+        table.value.held[Int(index)] = Held.decoded
+        table.value.unencodedCount &-= 1
+    }
+
     private func setLong(_ index: Int32, _ value: RawSpan, _ headers: RawSpan) {
         let start = headers.isEmpty ? 0 : headers.byteCount &+ 4
         let count = value.byteCount

@@ -55,6 +55,15 @@ final class StoreCache {
         static var replaced: Int32 { -3 }
     }
 
+    /// What is held of an entry.
+    enum Held {
+        static var none: Int8 { 0 }
+        /// What its bytes say, decoded.
+        static var decoded: Int8 { 1 }
+        /// A newer value than its bytes say.
+        static var unencoded: Int8 { 2 }
+    }
+
     struct Trace: BitwiseCopyable {
         var high: UInt64 = 0
         var low: UInt64 = 0
@@ -107,7 +116,9 @@ final class StoreCache {
         var taken = FlatArray<Int32>(repeating: 0, count: StoreCache.room)
         var takenCount = 0
         // Of each entry, whether somebody holds its decoded value; empty where nobody does.
-        var held = FlatArray<Bool>(repeating: false, count: 0)
+        var held = FlatArray<Int8>(repeating: Held.none, count: 0)
+        // How many entries have none but a held value, as it stands; they are dirty.
+        var unencodedCount = 0
     }
 
     static let room = 64
@@ -148,19 +159,32 @@ final class StoreCache {
     }
 
     /// Begins to note which entries' decoded values are held.
-    func noteHeld() { table.value.held.grow(to: max(2 * table.value.entries.count, StoreCache.room), filling: false) }
+    func noteHeld() {
+        table.value.held.grow(to: max(2 * table.value.entries.count, StoreCache.room), filling: Held.none)
+    }
 
     @inline(__always)
-    func isHeld(_ index: Int32) -> Bool { table.value.held[Int(index)] }
+    func isHeld(_ index: Int32) -> Bool { table.value.held[Int(index)] != Held.none }
 
+    /// The value of an entry is held as its bytes say, or as they don't yet.
     @inline(__always)
-    func setHeld(_ index: Int32) { table.value.held[Int(index)] = true }
+    func setHeld(_ index: Int32) {
+        if table.value.held[Int(index)] == Held.none { table.value.held[Int(index)] = Held.decoded }
+    }
 
     /// The value of an entry isn't what it was.
     @inline(__always)
     func endHeld(_ index: Int32) {
-        if table.value.held.count > Int(index) { table.value.held[Int(index)] = false }
+        guard table.value.held.count > Int(index) else { return }
+        if table.value.held[Int(index)] == Held.unencoded { table.value.unencodedCount &-= 1 }
+        table.value.held[Int(index)] = Held.none
     }
+
+    /// Whether there are entries with none but a held value.
+    @inline(__always) var hasUnencoded: Bool { table.value.unencodedCount > 0 }
+
+    @inline(__always)
+    func isUnencoded(_ index: Int32) -> Bool { table.value.held[Int(index)] == Held.unencoded }
 
     var count: Int { table.value.live }
     var dirtyCount: Int { table.value.dirtyCount }

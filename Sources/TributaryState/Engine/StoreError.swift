@@ -6,6 +6,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case corrupt
         /// A serde refuses a stored value's bytes: what wrote them was another.
         case undecodable
+        /// A serde refuses a value that only a cache had: what was done since the last commit is given up, and done again.
+        case unencodable
         /// A format newer than this library.
         case unknownFormat
         /// The state directory belongs to another process.

@@ -13,6 +13,7 @@ extension StateStore {
     /// this one has yet to send: the old value is sent once, and the new one once. A read sees the new one at once.
     public func flush() throws {
         guard hasDirtyEntries else { return }
+        try encodeHeld()
         cache.takeDirty()
         try flushTaken(isCommit: true)
     }
@@ -24,6 +25,11 @@ extension StateStore {
             if cache.budget.takeFromOthers(for: cache) { continue }
             let index = cache.oldest
             guard index >= 0 else { return }
+            if cache.hasUnencoded, cache.isDirty(index) {
+                // All dirty ones go with it. Their sizes may be others now.
+                try encodeHeld()
+                continue
+            }
             cache.remove(index)
             cache.table.value.evictions &+= 1
             if cache.isDirty(index) {

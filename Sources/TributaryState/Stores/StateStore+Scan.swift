@@ -168,6 +168,7 @@ extension StateStore {
                 seen.insert(bytes)
                 let entry = cache.entry(index)
                 guard !entry.isDelete else { continue }
+                try encodeHeld(index)
                 let value = ByteBuffer()
                 cache.copyValue(index, into: &value.writer)
                 rows.append(

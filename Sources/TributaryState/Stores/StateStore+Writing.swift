@@ -18,6 +18,23 @@ extension StateStore {
         _ key: RawSpan, _ value: RawSpan?, after read: RowHandle, window: (start: Int64, end: Int64)? = nil,
         _ meta: borrowing RecordMeta
     ) throws -> Int64 {
+        try writeAggregate(key, value, isHeld: false, after: read, window: window, meta)
+    }
+
+    /// Writes the next aggregate of a key whose value is held, and doesn't encode it: for the entry that
+    /// ``unencodedEntry(after:_:)`` gave, and right after that.
+    @inline(__always)
+    public func writeHeldAggregate(
+        _ key: RawSpan, after read: RowHandle, window: (start: Int64, end: Int64)?, _ meta: borrowing RecordMeta
+    ) throws {
+        _ = try writeAggregate(key, RawSpan.empty, isHeld: true, after: read, window: window, meta)
+    }
+
+    @inline(__always)
+    private func writeAggregate(
+        _ key: RawSpan, _ value: RawSpan?, isHeld: Bool, after read: RowHandle, window: (start: Int64, end: Int64)?,
+        _ meta: borrowing RecordMeta
+    ) throws -> Int64 {
         let read = isCurrent(read) ? read : try readAgain(key)
         let exists = read.exists
         let timestamp = exists ? max(meta.timestamp, state.value.timestamp) : meta.timestamp
@@ -31,17 +48,18 @@ extension StateStore {
         }
         let row = exists ? state.value.lineageFrom : -1
         guard keepsLineage else {
-            _ = putCached(key, value, read.entry, timestamp: timestamp, meta)
+            _ = putCached(key, value, isHeld: isHeld, read.entry, timestamp: timestamp, meta)
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
             return timestamp
         }
         guard recorder.makesSpan(meta.lineage.context) else {
-            putAggregate(key, value, read, timestamp: timestamp, row: row, meta.lineage.context, meta)
+            putAggregate(
+                key, value, isHeld: isHeld, read, timestamp: timestamp, row: row, meta.lineage.context, meta)
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
             return timestamp
         }
         let span = beginWrite(value, link: .previous, row: exists ? rowContext : nil, window: window, meta)
-        putAggregate(key, value, read, timestamp: timestamp, row: row, span.context, meta)
+        putAggregate(key, value, isHeld: isHeld, read, timestamp: timestamp, row: row, span.context, meta)
         try endCachedWrite(span)
         return timestamp
     }
@@ -49,11 +67,11 @@ extension StateStore {
     /// Puts an aggregate into the cache, its cell made of the record's and that of the row that was read from entry `row` (-1: none).
     @inline(__always)
     private func putAggregate(
-        _ key: RawSpan, _ value: RawSpan?, _ read: RowHandle, timestamp: Int64, row: Int32, _ context: TraceContext,
-        _ meta: borrowing RecordMeta
+        _ key: RawSpan, _ value: RawSpan?, isHeld: Bool, _ read: RowHandle, timestamp: Int64, row: Int32,
+        _ context: TraceContext, _ meta: borrowing RecordMeta
     ) {
         // What was read in no entry (a window's row, which stays out of the cache) is added before it is written.
-        let index = putCached(key, value, read.entry, timestamp: timestamp, meta)
+        let index = putCached(key, value, isHeld: isHeld, read.entry, timestamp: timestamp, meta)
         cache.setContext(index, context)
         guard keepsCells else { return }
         if !read.exists {
@@ -154,10 +172,11 @@ extension StateStore {
 
     /// Puts a value into the cache and returns its entry, whose lineage is for the caller to set.
     ///
-    /// `entry` is the key's where a read that still counts found it; -1 for none.
+    /// `entry` is the key's where a read that still counts found it; -1 for none. Of a value that is only held the bytes don't count.
     @inline(__always)
     func putCached(
-        _ key: RawSpan, _ value: RawSpan?, _ entry: Int32, timestamp: Int64, _ meta: borrowing RecordMeta
+        _ key: RawSpan, _ value: RawSpan?, isHeld: Bool = false, _ entry: Int32, timestamp: Int64,
+        _ meta: borrowing RecordMeta
     ) -> Int32 {
         var index = entry
         state.value.lineageFrom = -1
@@ -166,10 +185,17 @@ extension StateStore {
         state.value.writes &+= 1
         if cache.keepsFolds { cache.foldIn(index) }
         cache.markDirty(index)
-        cache.set(
-            index, value, timestamp: timestamp, recordTime: meta.timestamp, source: cache.source(meta.origin, topics),
-            offset: meta.origin.offset, headers: recorder.headers(of: meta),
-            charge: meta.headers.isEmpty ? 0 : StateStore.residentSize(ofHeaders: meta.headers))
+        let source = cache.source(meta.origin, topics)
+        let charge = meta.headers.isEmpty ? 0 : StateStore.residentSize(ofHeaders: meta.headers)
+        if isHeld {
+            cache.setUnencoded(
+                index, timestamp: timestamp, recordTime: meta.timestamp, source: source, offset: meta.origin.offset,
+                headers: recorder.headers(of: meta), charge: charge)
+        } else {
+            cache.set(
+                index, value, timestamp: timestamp, recordTime: meta.timestamp, source: source,
+                offset: meta.origin.offset, headers: recorder.headers(of: meta), charge: charge)
+        }
         state.value.wroteEntry = index
         state.value.wroteVersion = version
         return index

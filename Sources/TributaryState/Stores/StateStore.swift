@@ -58,7 +58,10 @@ public final class StateStore {
     let keepsReads: Bool
     let state: Owned<State>
     /// Who holds decoded values of cached rows (``beginHolding(by:)``).
-    public internal(set) weak var holder: AnyObject?
+    public internal(set) weak var holder: (any RowHolder)?
+    let deferral: DeferredEncoding
+    /// Whether values that are held may stay unencoded at times.
+    let defersEncoding: Bool
 
     struct Operations {
         let get: Int32
@@ -110,6 +113,8 @@ public final class StateStore {
     // The headers on the propagation list of the row being written, and all of an entry's.
     let rowHeaders = ByteBuffer()
     let entryHeaders = ByteBuffer()
+    // What is encoded late.
+    let heldBytes = ByteBuffer()
     let sorter = Owned(RadixSorter())
     // What the engine had for the entries that are being flushed.
     let oldValues = OldValues()
@@ -126,11 +131,13 @@ public final class StateStore {
     ///   - budget: the cache's; nil for a store without cache.
     ///   - topics: names of the topics in `RecordOrigin`.
     ///   - flushes: knows which of the task's stores are being flushed.
+    ///   - deferral: says whether values may stay unencoded until the cache is flushed.
     ///   - attributes: what its spans say of where it is, besides its name and kind.
     public init(
         _ description: StoreDescription, engine: any StateEngine, recorder: LineageRecorder,
         changelog: (any ChangelogWriter)?, budget: CacheBudget?, topics: any TopicNames,
-        flushes: FlushStack = FlushStack(), attributes: [String: AttributeValue] = [:]
+        flushes: FlushStack = FlushStack(), deferral: DeferredEncoding = DeferredEncoding(),
+        attributes: [String: AttributeValue] = [:]
     ) throws(StoreError) {
         self.description = description
         self.recorder = recorder
@@ -138,6 +145,7 @@ public final class StateStore {
         self.changelog = changelog
         self.topics = topics
         self.flushes = flushes
+        self.deferral = deferral
         let traits = description.kind.traits
         layout = try traits.layout(description.name, in: engine)
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
@@ -148,6 +156,7 @@ public final class StateStore {
         let hasGraves = try graves?.count() ?? 0 > 0
         isTimestamped = traits.isTimestamped
         isCached = description.isCached && budget != nil
+        defersEncoding = isCached && deferral.isFor(description.name)
         keepsCells = recorder.mode == .cells
         keepsLineage = recorder.mode != .off
         keepsHeaders = recorder.propagatesHeaders
@@ -170,6 +179,7 @@ public final class StateStore {
         state = Owned(State())
         state.value.hasGraves = hasGraves
         recorder.hasStore()
+        if defersEncoding { deferral.add(self) }
     }
 
     /// Notes an error that leaves something half done, and hands it on.
@@ -192,6 +202,7 @@ public final class StateStore {
         let index = cache.find(key, probe)
         if index >= 0 {
             state.value.fetched = cache.fetchLineage(index)
+            try encodeHeld(index)
             return handle(index, exists: readCached(index))
         }
         return try readThrough(key, probe)
@@ -224,6 +235,7 @@ public final class StateStore {
         // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
         try evict(cache)
         index = cache.find(key, probe)
+        if index >= 0 { try encodeHeld(index) }
         return handle(index, exists: index >= 0 ? readCached(index) : try readInner(key))
     }
 
