@@ -34,7 +34,7 @@ import TributaryTesting
             let builder = StreamsBuilder()
             let table = builder.table("in", key: .string, value: .string, as: "rows")
             let probe = Probe(table, form, .string, .string) { $0 }
-            if asks { table.store.requireOldValues(table.graph) }
+            if asks { _ = table.source.askForOld(table.graph, true) }
             let driver = try TopologyTestDriver(builder.build(), configuration: configuration(isCached: isCached))
             defer { driver.close() }
             for value in ["1", "2", nil, "3"] {
@@ -68,7 +68,7 @@ import TributaryTesting
         let builder = StreamsBuilder()
         let table = builder.stream("in", key: .string, value: .string).groupByKey().count(as: "counts")
         let probe = Probe(table, form, .string, .int64) { "\($0)" }
-        table.store.requireOldValues(table.graph)
+        _ = table.source.askForOld(table.graph, true)
         let driver = try TopologyTestDriver(builder.build(), configuration: configuration(isCached: isCached))
         defer { driver.close() }
         for _ in 0..<2 { try driver.pipe("in", "a", "x", timestamp: 0, .string, .string) }
@@ -80,7 +80,7 @@ import TributaryTesting
         let builder = StreamsBuilder()
         let table = builder.stream("in", key: .string, value: .string).groupByKey().reduce(as: "texts") { $0 + $1 }
         let probe = Probe(table, form, .string, .string) { $0 }
-        table.store.requireOldValues(table.graph)
+        _ = table.source.askForOld(table.graph, true)
         let driver = try TopologyTestDriver(builder.build(), configuration: configuration(isCached: isCached))
         defer { driver.close() }
         for text in ["x", "y"] { try driver.pipe("in", "a", text, timestamp: 0, .string, .string) }
@@ -93,7 +93,7 @@ import TributaryTesting
         let table = builder.stream("in", key: .string, value: .string).groupByKey()
             .windowedBy(.tumbling(size: .milliseconds(10))).count(as: "windows")
         let probe = Probe(table, form, .timeWindowed(.string, size: .milliseconds(10)), .int64) { "\($0)" }
-        table.store.requireOldValues(table.graph)
+        _ = table.source.askForOld(table.graph, true)
         let driver = try TopologyTestDriver(builder.build(), configuration: configuration(isCached: isCached))
         defer { driver.close() }
         for time: Int64 in [1, 2, 11] { try driver.pipe("in", "a", "x", timestamp: time, .string, .string) }

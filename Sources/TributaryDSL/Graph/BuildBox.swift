@@ -10,6 +10,7 @@ final class BuildBox<Value>: Sendable {
         var value: Value
     }
 
+    @usableFromInline
     init(_ value: Value) {
         storage = Guarded(Unchecked(value: value))
     }

@@ -10,7 +10,7 @@ extension KStream {
         result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde?.optional, named, key, value, result,
+            "KSTREAM-JOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result,
             matched: { _, left, right in try joiner(left, right) },
             missed: nil)
     }
@@ -23,7 +23,7 @@ extension KStream {
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde?.optional, named, key, value, result, matched: joiner,
+            "KSTREAM-JOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result, matched: joiner,
             missed: nil)
     }
 
@@ -34,7 +34,7 @@ extension KStream {
         result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, named, key, value, result,
+            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result,
             matched: { _, left, right in try joiner(left, right) },
             missed: { _, left in try joiner(left, nil) })
     }
@@ -47,7 +47,7 @@ extension KStream {
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, named, key, value, result,
+            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result,
             matched: { try joiner($0, $1, $2) },
             missed: { try joiner($0, $1, nil) })
     }

@@ -41,7 +41,7 @@ extension KStream {
         result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde, named, key, value, result,
+            "KSTREAM-JOIN-", table, table.keySerde, { $0 }, named, key, value, result,
             matched: { _, left, right in try joiner(left, right) },
             missed: nil)
     }
@@ -54,7 +54,7 @@ extension KStream {
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde, named, key, value, result, matched: joiner, missed: nil)
+            "KSTREAM-JOIN-", table, table.keySerde, { $0 }, named, key, value, result, matched: joiner, missed: nil)
     }
 
     /// Joins each record with the table's row of the same key, or with nil if there is none.
@@ -66,7 +66,7 @@ extension KStream {
         result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde, named, key, value, result,
+            "KSTREAM-LEFTJOIN-", table, table.keySerde, { $0 }, named, key, value, result,
             matched: { _, left, right in try joiner(left, right) }, missed: { _, left in try joiner(left, nil) })
     }
 
@@ -78,7 +78,7 @@ extension KStream {
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde, named, key, value, result, matched: { try joiner($0, $1, $2) },
+            "KSTREAM-LEFTJOIN-", table, table.keySerde, { $0 }, named, key, value, result, matched: { try joiner($0, $1, $2) },
             missed: { try joiner($0, $1, nil) })
     }
 
@@ -101,7 +101,8 @@ extension KStream {
 
     @inlinable
     func joined<TableKey, Other, Result>(
-        _ prefix: String, _ table: KTable<TableKey, Other>, _ tableKey: Serde<Key>?, _ named: String?,
+        _ prefix: String, _ table: KTable<TableKey, Other>, _ tableKey: Serde<Key>?,
+        _ rowKey: @escaping @Sendable (Key) -> TableKey?, _ named: String?,
         _ key: Serde<Key>?, _ value: Serde<Value>?, _ result: Serde<Result>?,
         matched: @escaping @Sendable (Key, Value, Other) throws -> Result,
         missed: (@Sendable (Key, Value) throws -> Result)?
@@ -118,48 +119,33 @@ extension KStream {
         if missed != nil { graph.relaxedJoins.append(id) }
         graph.copartition(input.sources.union(table.sources))
         let output = Output<Key, Result>()
-        let storeName = table.store.name
-        let tableSerde = table.valueSerde
         let nulls = Nullability<Value>.of()
-        if tableSerde == nil { graph.failWithoutSerde("the table of the join '\(name)'", table.keySerde, tableSerde) }
+        if table.valueSerde == nil, table.source.store != nil {
+            graph.failWithoutSerde("the table of the join '\(name)'", table.keySerde, table.valueSerde)
+        }
+        let source = table.source
         input.output.attach(id, name) { context in
-            guard let tableSerde else {
-                throw TopologyError(.missingSerde, "the join '\(name)' has no serde for the table's values")
-            }
             let next = try output.sink(in: context)
             let services = context.services
             let recorder = context.recorder
-            let store = try services.store(storeName)
-            let decoded = DecodedRows.of(store, tableSerde)
+            let view = try source.view(context)
             let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, services))
-            func find(_ row: RawSpan) throws -> RowHandle {
-                decoded == nil ? try store.read(row) : try store.readHeld(row)
-            }
-            func find(of key: Key, _ meta: borrowing RecordMeta) throws -> RowHandle {
-                guard let encoder else { return try find(meta.key) }
-                var found = RowHandle.none
-                try encoder.encode(key, meta) { found = try find($0.key) }
+            func find(_ key: Key, _ meta: borrowing RecordMeta) throws -> Other? {
+                guard let row = rowKey(key) else { return nil }
+                guard let encoder else { return try view.row(row, meta) }
+                var found: Other?
+                try encoder.encode(key, meta) { found = try view.row(row, $0) }
                 return found
             }
             return NodeInput(
                 call: { key, left, meta in
                     if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
                     let joined: Result?
-                    var row = RowHandle.none
                     var context = meta.lineage.context
                     do {
-                        if meta.hasKey { row = try find(of: key, meta) }
-                        if row.exists {
+                        if meta.hasKey, let right = try find(key, meta) {
                             // Before the closure, so that its time isn't the read's.
-                            context = store.readSpan(context, link: .joined, store.valueLineage.context)
-                            let right: Other
-                            let entry = store.cachedEntry(of: row)
-                            if let decoded, let known = decoded.value(entry) {
-                                right = known
-                            } else {
-                                right = try store.decodedValue(tableSerde, key: meta.key)
-                                if let decoded { decoded.hold(right, entry) }
-                            }
+                            context = view.readSpan(context, .joined)
                             joined = try matched(key, left, right)
                         } else {
                             joined = nil
@@ -168,8 +154,8 @@ extension KStream {
                         return try services.processingFailed(node: name, error, meta)
                     }
                     if let joined {
-                        let read = store.valueLineage
-                        store.passHeaders(to: meta.origin)
+                        let read = view.lineage()
+                        view.passHeaders(meta.origin)
                         let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, read.cell))
                         return try next.call(key, joined, meta.with(lineage.span))
                     }
@@ -177,7 +163,7 @@ extension KStream {
                         if !meta.hasKey { services.dropped(.nullKey, node: name, meta) }
                         return
                     }
-                    if meta.hasKey { store.missSpan(row, meta.lineage.context) }
+                    if meta.hasKey { view.missSpan(meta.lineage.context) }
                     let alone: Result
                     do { alone = try missed(key, left) } catch {
                         return try services.processingFailed(node: name, error, meta)

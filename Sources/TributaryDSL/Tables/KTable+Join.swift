@@ -105,7 +105,7 @@ extension KTable {
         left.attach(leftSide, leftName) { context in
             joinSide(
                 try sides.sink(in: context), UserCode(leftName, context.services), context.recorder,
-                try other.source.view(context), sendsOld: merged.sendsOld, standsAlone: kind.keepsLeft,
+                try merged.right.view(context), sendsOld: merged.sendsOld, standsAlone: kind.keepsLeft,
                 matchStandsAlone: kind.keepsRight, joiner)
         }
         other.output.attach(rightSide, rightName) { context in
@@ -180,7 +180,7 @@ struct JoinedTables<Key, Left, Right, Result>: Sendable {
     /// What the join is read from: its store, or both tables.
     @inlinable
     func source(storedIn store: TableStoreState?, _ value: Serde<Result>?) -> TableSource<Key, Result> {
-        let stored = store.map { TableSource($0, value) }
+        let stored = store.map { TableSource<Key, Result>($0, value) }
         return TableSource(
             store: store,
             connect: { graph, node in
@@ -239,7 +239,11 @@ extension TableView {
                 if spans.value.right { context = right.readSpan(context, link) }
                 return context
             },
-            missSpan: left.missSpan, lineage: { found.value.lineage }, timestamp: { found.value.timestamp })
+            missSpan: left.missSpan, lineage: { found.value.lineage }, timestamp: { found.value.timestamp },
+            passHeaders: { origin in
+                if spans.value.left { left.passHeaders(origin) }
+                if spans.value.right { right.passHeaders(origin) }
+            })
     }
 }
 
@@ -276,6 +280,7 @@ func joinSide<Key, Event, Match, Result>(
                 context = matches.readSpan(context, .joined)
                 lineage = matches.lineage()
                 timestamp = max(timestamp, matches.timestamp())
+                matches.passHeaders(meta.origin)
             }
             result = try make(new, match)
             if sendsOld { before = try make(old, match) }

@@ -78,19 +78,22 @@ final class TableView<Key, Value> {
     @usableFromInline let lineage: () -> Lineage
     /// Its timestamp.
     @usableFromInline let timestamp: () -> Int64
+    /// Lets its headers on the propagation list go on with the record at a place.
+    @usableFromInline let passHeaders: (RecordOrigin) -> Void
 
     @usableFromInline
     init(
         row: @escaping (Key, borrowing RecordMeta) throws -> Value?,
         readSpan: @escaping (_ parent: TraceContext, LinkType) -> TraceContext,
         missSpan: @escaping (_ parent: TraceContext) -> Void, lineage: @escaping () -> Lineage,
-        timestamp: @escaping () -> Int64
+        timestamp: @escaping () -> Int64, passHeaders: @escaping (RecordOrigin) -> Void
     ) {
         self.row = row
         self.readSpan = readSpan
         self.missSpan = missSpan
         self.lineage = lineage
         self.timestamp = timestamp
+        self.passHeaders = passHeaders
     }
 
     /// The rows of a store.
@@ -100,7 +103,7 @@ final class TableView<Key, Value> {
         let read = Owned(RowHandle.none)
         self.init(
             row: { _, meta in
-                read.value = try store.read(meta.key)
+                read.value = decoded == nil ? try store.read(meta.key) : try store.readHeld(meta.key)
                 guard read.value.exists else { return nil }
                 let entry = store.cachedEntry(of: read.value)
                 if let decoded, let known = decoded.value(entry) { return known }
@@ -110,7 +113,8 @@ final class TableView<Key, Value> {
             },
             readSpan: { parent, link in store.readSpan(parent, link: link, store.valueLineage.context) },
             missSpan: { parent in store.missSpan(read.value, parent) },
-            lineage: { store.valueLineage }, timestamp: { store.valueTimestamp })
+            lineage: { store.valueLineage }, timestamp: { store.valueTimestamp },
+            passHeaders: { store.passHeaders(to: $0) })
     }
 
     /// Rows that are made of another table's, with the lineage and timestamp of those.
@@ -125,6 +129,6 @@ final class TableView<Key, Value> {
                 return nulls?.isNull(result) == true ? nil : result
             },
             readSpan: parent.readSpan, missSpan: parent.missSpan, lineage: parent.lineage,
-            timestamp: parent.timestamp)
+            timestamp: parent.timestamp, passHeaders: parent.passHeaders)
     }
 }
