@@ -96,6 +96,17 @@ import TributaryTesting
             }
         ),
         (
+            "tables made of tables",
+            { builder in
+                let texts = builder.table("t", key: .string, value: .string)
+                let long = texts.filter(as: "long") { $1.utf8.count > 3 }
+                let sizes = builder.stream("s", key: .string, value: .string).toTable().mapValues { $0.utf8.count }
+                    .mapValues(value: .string) { "\($0)" }
+                long.outerJoin(sizes, as: "joined", value: .string) { "\($0 ?? "-")\($1 ?? "-")" }.toStream().to("out")
+                texts.leftJoin(long, value: .string) { $0 + ($1 ?? "") }.toStream().to("changes")
+            }
+        ),
+        (
             "windows",
             { builder in
                 builder.stream("s", key: .string, value: .string).groupByKey()

@@ -101,9 +101,21 @@ final class TableView<Key, Value> {
     convenience init(_ store: StateStore, _ value: Serde<Value>) {
         let decoded = DecodedRows.of(store, value)
         let read = Owned(RowHandle.none)
+        // The key of a row has a sequence number, which is 0 in all tables, behind that of a record.
+        let longer = store.description.keys == .window ? ByteBuffer() : nil
+        func find(_ key: RawSpan) throws -> RowHandle {
+            decoded == nil ? try store.read(key) : try store.readHeld(key)
+        }
         self.init(
             row: { _, meta in
-                read.value = decoded == nil ? try store.read(meta.key) : try store.readHeld(meta.key)
+                if let longer {
+                    longer.writer.removeAll()
+                    longer.writer.append(meta.key)
+                    longer.writer.append(bigEndian: UInt32(0))
+                    read.value = try find(longer.bytes)
+                } else {
+                    read.value = try find(meta.key)
+                }
                 guard read.value.exists else { return nil }
                 let entry = store.cachedEntry(of: read.value)
                 if let decoded, let known = decoded.value(entry) { return known }
