@@ -10,7 +10,7 @@ extension EncodingState {
     private func write(_ index: Int, isPretty: Bool) throws(JSONLimit) {
         let node = nodes[index]
         switch node.kind {
-        case .leaf: output.append(texts.input.slice(Int(node.start), Int(node.size)))
+        case .leaf: output.append(texts, Int(node.start), Int(node.size))
         case .object, .array:
             guard node.depth < 511 else { throw JSONLimit() }
             try writeContainer(node, index, isPretty: isPretty)
@@ -59,6 +59,16 @@ extension EncodingState {
     ) throws(JSONLimit) {
         let node = nodes[index]
         if node.kind == .dropped { return }
+        let key = Int(node.keyStart)
+        let size = Int(node.keySize)
+        // Key and leaf mostly lie side by side, with a comma in front.
+        if isObject, !isPretty, node.kind == .leaf, !node.flags.contains(.escapes),
+            Int(node.start) == key &+ size &+ 2
+        {
+            output.append(texts, isFirst ? key &- 1 : key &- 2, size &+ (isFirst ? 3 : 4) &+ Int(node.size))
+            isFirst = false
+            return
+        }
         if !isFirst { output.append(UInt8(ascii: ",")) }
         if isPretty {
             if !isFirst { output.append(UInt8(ascii: "\n")) }
@@ -66,15 +76,8 @@ extension EncodingState {
         }
         isFirst = false
         if isObject {
-            let key = Int(node.keyStart)
-            let size = Int(node.keySize)
             if !isPretty, !node.flags.contains(.escapes) {
-                // Key and leaf mostly lie side by side.
-                if node.kind == .leaf, Int(node.start) == key &+ size &+ 2 {
-                    output.append(texts.input.slice(key &- 1, size &+ 3 &+ Int(node.size)))
-                    return
-                }
-                output.append(texts.input.slice(key &- 1, size &+ 3))
+                output.append(texts, key &- 1, size &+ 3)
             } else {
                 output.append(UInt8(ascii: "\""))
                 appendEscaped(texts.input.slice(key, size), to: output)
@@ -101,7 +104,7 @@ extension EncodingState {
         } else {
             var members: [UInt32] = []
             for position in begin..<order.count { members.append(order[position]) }
-            members.sort { precedes(nodes[Int($0)], nodes[Int($1)]) || isSameKey($0, $1) && $0 < $1 }
+            members.sort { precedes(Int($0), Int($1)) || isSameKey($0, $1) && $0 < $1 }
             for (offset, member) in members.enumerated() { order[begin &+ offset] = member }
         }
         var kept = begin
@@ -126,9 +129,8 @@ extension EncodingState {
         var position = begin &+ 1
         while position < order.count {
             let member = order[position]
-            let node = nodes[Int(member)]
             var hole = position
-            while hole > begin, precedes(node, nodes[Int(order[hole &- 1])]) {
+            while hole > begin, precedes(Int(member), Int(order[hole &- 1])) {
                 order[hole] = order[hole &- 1]
                 hole &-= 1
             }
@@ -137,8 +139,13 @@ extension EncodingState {
         }
     }
 
+    @inline(__always)
     private func isSameKey(_ one: UInt32, _ other: UInt32) -> Bool {
-        let (first, second) = (nodes[Int(one)], nodes[Int(other)])
+        nodes[Int(one)].keyHead == nodes[Int(other)].keyHead && isSameBeyondHead(nodes[Int(one)], nodes[Int(other)])
+    }
+
+    @inline(never)
+    private func isSameBeyondHead(_ first: Node, _ second: Node) -> Bool {
         guard first.keySize == second.keySize else { return false }
         let bytes = texts.input
         return bytes.matches(bytes.slice(Int(first.keyStart), Int(first.keySize)), at: Int(second.keyStart))
