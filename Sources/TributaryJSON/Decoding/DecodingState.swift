@@ -13,8 +13,10 @@ final class DecodingState {
     // Copies of the text, so that a decoder may outlive its call.
     private let buffer = ScanBuffer()
     let input: Cell<ScanInput>
-    /// Random and odd, so that nobody can send keys with equal hashes.
-    let multiplier: UInt64
+    /// Random and odd, so that nobody can send keys with equal hashes; the same for all keys of a text.
+    let multiplier: Cell<UInt64>
+    /// True if the filter of a small object took different keys for equal ones: another multiplier may tell them apart.
+    let isUnlucky = Cell(false)
     let hasDefaultKeys: Bool
     let knowsShortTexts = ShortText.isUsable
 
@@ -24,7 +26,7 @@ final class DecodingState {
         arena = Table(capacity: 64)
         slots = Table(capacity: 8)
         input = Cell(buffer.load(.none))
-        multiplier = UInt64.random(in: 0...UInt64.max) | 1
+        multiplier = Cell(UInt64.random(in: 0...UInt64.max) | 1)
         if case .useDefaultKeys = options.keyDecodingStrategy { hasDefaultKeys = true } else { hasDefaultKeys = false }
     }
 
@@ -121,6 +123,7 @@ final class DecodingState {
             if isKey(tape[key], name) { return hit(key, object, cursor, turn) }
             key = after(key &+ 1)
         }
+        isUnlucky.value = isUnlucky.value || token.size <= 8
         return -1
     }
 

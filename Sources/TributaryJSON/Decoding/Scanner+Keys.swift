@@ -6,7 +6,7 @@ extension DecodingState {
     /// The bit of a key in an object's filter, by its first and last eight bytes and its length.
     @inline(__always)
     func filterBit(_ head: UInt64, _ last: UInt64, _ size: Int) -> UInt64 {
-        let mixed = (head ^ last &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: size)) &* multiplier
+        let mixed = (head ^ last &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: size)) &* multiplier.value
         return 1 &<< (mixed &>> 58)
     }
 
@@ -16,7 +16,7 @@ extension DecodingState {
         var hash = UInt64(truncatingIfNeeded: bytes.count)
         var offset = 0
         while offset &+ 8 <= bytes.count {
-            hash = (hash ^ bytes.word(at: offset)) &* multiplier
+            hash = (hash ^ bytes.word(at: offset)) &* multiplier.value
             hash ^= hash &>> 29
             offset &+= 8
         }
@@ -26,10 +26,10 @@ extension DecodingState {
                 word = word &<< 8 | UInt64(bytes[offset])
                 offset &+= 1
             }
-            hash = (hash ^ word) &* multiplier
+            hash = (hash ^ word) &* multiplier.value
             hash ^= hash &>> 29
         }
-        return hash &* multiplier
+        return hash &* multiplier.value
     }
 
     /// Hides each member of `object` whose key came before: the first one counts, as with Foundation.
@@ -37,18 +37,21 @@ extension DecodingState {
         let members = Int(count)
         let end = tape.count
         if members <= 16 {
+            var isAny = false
             var later = object &+ 1
             while later < end {
                 var earlier = object &+ 1
                 while earlier < later {
                     if isSameKey(earlier, later) {
                         tape[later].flags.insert(.hidden)
+                        isAny = true
                         break
                     }
                     earlier = after(earlier &+ 1)
                 }
                 later = after(later &+ 1)
             }
+            if !isAny, members <= 8 { isUnlucky.value = true }
             return
         }
         // A table of open addressing, twice as large as needed; its slots hold the index of a key, zero for none.

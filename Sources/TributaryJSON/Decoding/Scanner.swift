@@ -16,6 +16,10 @@ extension DecodingState {
     func begin(_ input: ScanInput) -> Int {
         tape.removeAll()
         arena.removeAll()
+        if isUnlucky.value {
+            isUnlucky.value = false
+            multiplier.value = multiplier.value &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_408
+        }
         // A byte order mark is skipped, as Foundation does.
         return input[0] == 0xEF && input[1] == 0xBB && input[2] == 0xBF ? 3 : 0
     }
