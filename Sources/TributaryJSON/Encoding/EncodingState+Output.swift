@@ -94,19 +94,59 @@ extension EncodingState {
     /// Appends the members of an object to `order`: by their keys, or as they came; of those with one key the last.
     private func sort(_ node: Node) {
         let begin = order.count
+        let mayRepeat = node.count <= 24 ? insertSorted(node, begin) : appendSorted(node, begin)
+        if mayRepeat { dropRepeated(begin) }
+        guard !isSorted else { return }
+        var members: [UInt32] = []
+        for position in begin..<order.count { members.append(order[position]) }
+        members.sort()
+        for (offset, member) in members.enumerated() { order[begin &+ offset] = member }
+    }
+
+    /// Puts each member where it belongs as it comes, equal ones as they came, and answers if two may have one key.
+    @inline(__always)
+    private func insertSorted(_ node: Node, _ begin: Int) -> Bool {
+        var mayRepeat = false
         var child = Int(node.start)
         while child != 0 {
-            if nodes[child].kind != .dropped { order.append(UInt32(truncatingIfNeeded: child)) }
+            if nodes[child].kind != .dropped {
+                let head = nodes[child].keyHead
+                var hole = order.count
+                order.append(UInt32(truncatingIfNeeded: child))
+                while hole > begin {
+                    let other = order[hole &- 1]
+                    let otherHead = nodes[Int(other)].keyHead
+                    if otherHead < head { break }
+                    if otherHead == head {
+                        mayRepeat = true
+                        if !precedes(child, Int(other)) { break }
+                    }
+                    order[hole] = other
+                    hole &-= 1
+                }
+                order[hole] = UInt32(truncatingIfNeeded: child)
+            }
             child = Int(nodes[child].next)
         }
-        if order.count &- begin <= 24 {
-            insertionSort(begin)
-        } else {
-            var members: [UInt32] = []
-            for position in begin..<order.count { members.append(order[position]) }
-            members.sort { precedes(Int($0), Int($1)) || isSameKey($0, $1) && $0 < $1 }
-            for (offset, member) in members.enumerated() { order[begin &+ offset] = member }
+        return mayRepeat
+    }
+
+    @inline(never)
+    private func appendSorted(_ node: Node, _ begin: Int) -> Bool {
+        var members: [UInt32] = []
+        var child = Int(node.start)
+        while child != 0 {
+            if nodes[child].kind != .dropped { members.append(UInt32(truncatingIfNeeded: child)) }
+            child = Int(nodes[child].next)
         }
+        members.sort { precedes(Int($0), Int($1)) || isSameKey($0, $1) && $0 < $1 }
+        for member in members { order.append(member) }
+        return true
+    }
+
+    /// Keeps the last of neighbours with one key.
+    @inline(never)
+    private func dropRepeated(_ begin: Int) {
         var kept = begin
         var position = begin
         while position < order.count {
@@ -117,26 +157,6 @@ extension EncodingState {
             position &+= 1
         }
         order.truncate(to: kept)
-        guard !isSorted else { return }
-        var members: [UInt32] = []
-        for position in begin..<order.count { members.append(order[position]) }
-        members.sort()
-        for (offset, member) in members.enumerated() { order[begin &+ offset] = member }
-    }
-
-    /// Sorts `order` from `begin` on; equal keys stay in the order in which they came.
-    private func insertionSort(_ begin: Int) {
-        var position = begin &+ 1
-        while position < order.count {
-            let member = order[position]
-            var hole = position
-            while hole > begin, precedes(Int(member), Int(order[hole &- 1])) {
-                order[hole] = order[hole &- 1]
-                hole &-= 1
-            }
-            order[hole] = member
-            position &+= 1
-        }
     }
 
     @inline(__always)

@@ -1,9 +1,6 @@
 /// A borrowed run of bytes that can be read at any index: beyond the end there are zeros.
 ///
-/// A zero ends every token of JSON with an error, so that the scanner needs no check of its own and cannot overrun.
-///
-/// Safe because each access compares with `count` first. Whoever makes one keeps the bytes alive as long as it is used:
-/// ``DecodingState`` drops it, or copies the bytes, before the caller's span ends.
+/// Safe because each access compares with `count` first. Whoever makes one keeps the bytes alive as long as it is used.
 @safe struct RawInput: BitwiseCopyable {
     // Of no bytes any address, which is not read.
     private let base: UnsafeRawPointer
@@ -113,7 +110,7 @@
         if count <= 15 {
             return unsafe String(unsafeUninitializedCapacity: 15) { bytes in
                 let count = count
-                let target = unsafe UnsafeMutableRawPointer(bytes.baseAddress.unsafelyUnwrapped)
+                guard let target = UnsafeMutableRawPointer(bytes.baseAddress) else { return 0 }
                 if count >= 8 {
                     let head = unsafe base.loadUnaligned(as: UInt64.self)
                     let last = unsafe base.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
