@@ -126,16 +126,25 @@ public final class FastJSONEncoder {
     /// Calls `body` with the reused state, or a new one within a call.
     @inline(__always)
     func withState<Result>(_ body: (EncodingState) throws -> Result) throws -> Result {
-        var state = idle.value.take() ?? EncodingState(options: options)
-        // An encoder that has outlived the call keeps the state, which is then no longer used here.
-        defer {
-            state.lending.settle()
-            if isKnownUniquelyReferenced(&state) {
-                state.shrink()
-                idle.value = state
-            }
+        let state = idle.value.take() ?? EncodingState(options: options)
+        do {
+            let result = try body(state)
+            put(state)
+            return result
+        } catch {
+            put(state)
+            throw error
         }
-        return try body(state)
+    }
+
+    /// Ends a call; an encoder that has outlived it keeps the state, which is then no longer used here.
+    @inline(__always)
+    private func put(_ used: consuming EncodingState) {
+        var state = used
+        state.lending.settle()
+        guard isKnownUniquelyReferenced(&state) else { return }
+        state.shrink()
+        idle.value = state
     }
 
     @inline(never)

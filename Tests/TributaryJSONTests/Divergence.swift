@@ -17,7 +17,7 @@ enum Divergence: CaseIterable {
     /// Names are equal if their code units are (section 8.3); Foundation's are if Swift's strings are.
     case equivalentKeys
     /// A number is its value, however it is written (section 6); Foundation reads integers with a fraction or an exponent
-    /// up to 64 bits, and not the greatest `Int64`.
+    /// up to 64 bits, and not the greatest `Int64`; beyond 2^53 it cuts the fraction off, where we refuse the number.
     case wideInteger
 
     /// A text, and what it is for us and for Foundation: a description of the value, or nothing if it is refused.
@@ -73,6 +73,9 @@ struct Accented: Decodable {
         #expect(throws: DecodingError.self) {
             try JSONDecoder().decode(Int64.self, from: Data("9223372036854775807.0".utf8))
         }
+        let cut = "1844674407370955136.4"
+        #expect(throws: DecodingError.self) { try FastJSONDecoder().decode(UInt64.self, from: Array(cut.utf8)) }
+        #expect(try JSONDecoder().decode(UInt64.self, from: Data(cut.utf8)) == 1_844_674_407_370_955_136)
     }
 
     @Test func `keys that only Swift takes for equal are different`() throws {

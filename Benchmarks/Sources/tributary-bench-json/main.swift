@@ -16,6 +16,21 @@ struct Order: Codable {
     var note: String?
 }
 
+// Two values of `bank-json`, which are not done by hand.
+struct Transaction: Codable {
+    var id: String
+    var account: String
+    var cents: Int64
+    var kind: String
+    var at: Int64
+}
+
+struct Balance: Codable {
+    var owner: String
+    var cents: Int64
+    var postings: Int64
+}
+
 extension Account: JSONReadable, JSONWritable {
     init(json: inout JSONInput) throws {
         var id: Int64?
@@ -113,65 +128,98 @@ func times(_ calls: Int, _ bodies: [() throws -> Int]) throws -> [Double] {
     return best
 }
 
-func compare<Value: Codable & JSONReadable & JSONWritable>(_ name: String, _ value: Value) throws {
-    let foundationDecoder = JSONDecoder()
-    let foundationEncoder = JSONEncoder()
-    foundationEncoder.outputFormatting = [.sortedKeys]
-    var options = FastJSONEncoder.Options()
-    options.outputFormatting = [.sortedKeys]
-    let encoder = FastJSONEncoder(options: options)
-    let decoder = FastJSONDecoder()
-    let data = try foundationEncoder.encode(value)
-    let bytes = try encoder.encode(value)
-    precondition([UInt8](data) == bytes)
-    let written = try encoder.write(value)
-    precondition(written == bytes)
-    let decodes: [() throws -> Int] = [
-        {
-            _ = try foundationDecoder.decode(Value.self, from: data)
-            return 2
-        },
-        {
-            _ = try decoder.decode(Value.self, from: bytes)
-            return 2
-        },
-        {
+/// Foundation and ours side by side; a type that reads and writes itself is done by hand too.
+struct Comparison {
+    let name: String
+    var decodes: [() throws -> Int]
+    var encodes: [() throws -> Int]
+
+    private static let ways = ["Foundation", "Codable", "by hand"]
+
+    init<Value: Codable>(_ name: String, _ value: Value) throws {
+        self.name = name
+        let foundationDecoder = JSONDecoder()
+        let foundationEncoder = JSONEncoder()
+        foundationEncoder.outputFormatting = [.sortedKeys]
+        let encoder = Self.encoder()
+        let decoder = FastJSONDecoder()
+        let data = try foundationEncoder.encode(value)
+        let bytes = try encoder.encode(value)
+        precondition([UInt8](data) == bytes)
+        decodes = [
+            {
+                _ = try foundationDecoder.decode(Value.self, from: data)
+                return 2
+            },
+            {
+                _ = try decoder.decode(Value.self, from: bytes)
+                return 2
+            },
+        ]
+        encodes = [
+            { try foundationEncoder.encode(value).count },
+            {
+                var count = 0
+                try encoder.encode(value, into: { count = $0.byteCount })
+                return count
+            },
+        ]
+    }
+
+    init<Value: Codable & JSONReadable & JSONWritable>(byHand name: String, _ value: Value) throws {
+        try self.init(name, value)
+        let encoder = Self.encoder()
+        let decoder = FastJSONDecoder()
+        let bytes = try encoder.encode(value)
+        let written = try encoder.write(value)
+        precondition(written == bytes)
+        decodes.append {
             _ = try decoder.read(Value.self, from: bytes)
             return 2
-        },
-    ]
-    let encodes: [() throws -> Int] = [
-        { try foundationEncoder.encode(value).count },
-        {
-            var count = 0
-            try encoder.encode(value, into: { count = $0.byteCount })
-            return count
-        },
-        {
+        }
+        encodes.append {
             var count = 0
             try encoder.write(value, into: { count = $0.byteCount })
             return count
-        },
-    ]
-    // For callgrind: `json-bench decode 1` runs the second way alone.
-    let arguments = CommandLine.arguments
-    if arguments.count > 2, let way = Int(arguments[2]) {
-        for _ in 0..<10_000 { _ = try (arguments[1] == "decode" ? decodes : encodes)[way]() }
-        return
+        }
     }
-    for (what, ways) in [("decode", decodes), ("encode", encodes)] {
-        let times = try times(5_000, ways)
-        func ratio(_ index: Int) -> Double { (times[0] / times[index] * 10).rounded() / 10 }
-        print(
-            "\(name) \(what): Foundation \(Int(times[0])) ns, Codable \(Int(times[1])) ns (\(ratio(1))x), "
-                + "by hand \(Int(times[2])) ns (\(ratio(2))x)")
+
+    private static func encoder() -> FastJSONEncoder {
+        var options = FastJSONEncoder.Options()
+        options.outputFormatting = [.sortedKeys]
+        return FastJSONEncoder(options: options)
+    }
+
+    func run() throws {
+        // For callgrind: `tributary-bench-json decode 1 Order` runs the second way of one value alone.
+        let arguments = CommandLine.arguments
+        if arguments.count > 2, let way = Int(arguments[2]) {
+            guard arguments.count == 3 || arguments[3] == name else { return }
+            let ways = arguments[1] == "decode" ? decodes : encodes
+            if way < ways.count { for _ in 0..<10_000 { _ = try ways[way]() } }
+            return
+        }
+        for (what, ways) in [("decode", decodes), ("encode", encodes)] {
+            let times = try times(5_000, ways)
+            let shown = zip(Self.ways, times).map { way, time in
+                let ratio = (times[0] / time * 10).rounded() / 10
+                return way == Self.ways[0] ? "\(way) \(Int(time)) ns" : "\(way) \(Int(time)) ns (\(ratio)x)"
+            }
+            print("\(name) \(what): \(shown.joined(separator: ", "))")
+        }
     }
 }
 
-try compare("Account", Account(id: 1_234_567, owner: "Maria Smith", balance: 1234.56))
-try compare(
-    "Order",
+try Comparison(byHand: "Account", Account(id: 1_234_567, owner: "Maria Smith", balance: 1234.56)).run()
+try Comparison(
+    byHand: "Order",
     Order(
         order: 987_654_321, customer: "customer-000123", item: "A rather long name of an item", quantity: 3,
         price: 19.99,
-        note: nil))
+        note: nil)
+).run()
+try Comparison(
+    "Transaction",
+    Transaction(id: "t000000000123456", account: "key-456", cents: -4_321, kind: "withdrawal", at: 1_600_000_123_456)
+).run()
+try Comparison("Balance", Balance(owner: "Owner 123", cents: 1_234_567, postings: 89)).run()

@@ -52,9 +52,9 @@ extension DecodingState {
     func originalKey(_ key: Int) -> String {
         let token = tape[key]
         guard token.flags.contains(.converted) else { return text(at: key).string }
-        let source = token.extra &>> 63 == 1 ? arena.input : input.value
         let size = Int(truncatingIfNeeded: token.extra &>> 32 & 0x7FFF_FFFF)
-        return source.slice(Int(truncatingIfNeeded: token.extra & 0xFFFF_FFFF), size).string
+        let start = Int(truncatingIfNeeded: token.extra & 0xFFFF_FFFF)
+        return bytes(start, size, inArena: token.extra &>> 63 == 1).string
     }
 
     /// The keys that can be found in `object`, in the order of the text.

@@ -14,7 +14,14 @@ extension DecodingState {
         if type == Data.self { return identity(try data(at: index), as: type) }
         if type == URL.self { return identity(try url(at: index), as: type) }
         if type == Decimal.self { return identity(try decimal(at: index), as: type) }
-        if !hasDefaultKeys, let dictionary = type as? any StringDictionary.Type {
+        if !hasDefaultKeys { return try decodeWithOwnKeys(type, at: index) }
+        return try Value(from: ValueReader(state: self, index: index))
+    }
+
+    // Apart, as the metadata of the optional would be looked up for each value.
+    @inline(never)
+    private func decodeWithOwnKeys<Value: Decodable>(_ type: Value.Type, at index: Int) throws -> Value {
+        if let dictionary = type as? any StringDictionary.Type {
             if let value = try dictionary.make(from: self, at: index) as? Value { return value }
         }
         return try Value(from: ValueReader(state: self, index: index))

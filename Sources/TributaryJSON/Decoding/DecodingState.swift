@@ -10,29 +10,39 @@ final class DecodingState {
     /// Containers of keys, and the types of keys, to name the way to an error.
     let lending = Lending<DecodingState>()
     let slots: Table<UInt32>
-    let input: Cell<RawInput>
-    // What `input` views once a decoder has outlived its call.
-    private let kept: Cell<[Table8]>
-    /// Random and odd, so that nobody can send keys with equal hashes.
-    let multiplier: UInt64
+    // Copies of the text, so that a decoder may outlive its call.
+    private let buffer = ScanBuffer()
+    let input: Cell<ScanInput>
+    /// Random and odd, so that nobody can send keys with equal hashes; the same for all keys of a text.
+    let multiplier: Cell<UInt64>
+    /// True if the filter of a small object took different keys for equal ones: another multiplier may tell them apart.
+    let isUnlucky = Cell(false)
     let hasDefaultKeys: Bool
+    let knowsShortTexts = ShortText.isUsable
 
     init(options: FastJSONDecoder.Options) {
         self.options = options
         tape = Table(capacity: 64)
         arena = Table(capacity: 64)
         slots = Table(capacity: 8)
-        input = Cell(.none)
-        kept = Cell([])
-        multiplier = UInt64.random(in: 0...UInt64.max) | 1
+        input = Cell(buffer.load(.none))
+        multiplier = Cell(UInt64.random(in: 0...UInt64.max) | 1)
         if case .useDefaultKeys = options.keyDecodingStrategy { hasDefaultKeys = true } else { hasDefaultKeys = false }
     }
 
-    /// Copies the input for decoders that are still alive after the call.
-    func keepInput() {
-        let copy = Table8(input.value)
-        kept.value.append(copy)
-        input.value = copy.table.input
+    /// Takes the text to read.
+    @inline(__always)
+    func load(_ bytes: RawInput) throws(JSONFault) {
+        guard bytes.count < Int(UInt32.max) - 16 else { throw JSONFault(message: "longer than 4 GB", offset: 0) }
+        input.value = buffer.load(bytes)
+    }
+
+    /// Gives memory back that only a giant text needed: 1.5 MB of tokens and 1 MB of texts stay.
+    @inline(__always)
+    func shrink() {
+        if tape.count > 65_536 { tape.shrink(over: 65_536) }
+        if arena.count > 1 << 20 { arena.shrink(over: 1 << 20) }
+        if input.value.count > 1 << 20 { input.value = buffer.shrink() }
     }
 
     /// The bytes of the string, key or number at `index`.
@@ -41,8 +51,19 @@ final class DecodingState {
 
     @inline(__always)
     func text(of token: Token) -> RawInput {
-        let source = token.flags.contains(.inArena) ? arena.input : input.value
-        return source.slice(Int(token.start), Int(token.size))
+        bytes(Int(token.start), Int(token.size), inArena: token.flags.contains(.inArena))
+    }
+
+    @inline(__always)
+    func bytes(_ start: Int, _ size: Int, inArena: Bool) -> RawInput {
+        inArena ? arena.input.slice(start, size) : input.value.slice(start, size)
+    }
+
+    /// Eight bytes of a string or key from `offset` on.
+    @inline(__always)
+    func word(of token: Token, at offset: Int) -> UInt64 {
+        let position = Int(token.start) &+ offset
+        return token.flags.contains(.inArena) ? arena.input.word(at: position) : input.value.word(at: position)
     }
 
     /// The index after the value at `index` and all that lies inside.
@@ -53,17 +74,64 @@ final class DecodingState {
     }
 
     /// The value of the member of `object` named `name`, or nothing.
-    ///
-    /// Begins after the member that was found last: fields mostly come in the order in which they are asked for.
-    @inline(__always)
     func member(_ name: String, of object: Int) -> Int? {
-        let found = find(name, of: object)
+        let found = RawInput.withUTF8(of: name) { search($0, object) }
         return found < 0 ? nil : found
     }
 
-    /// The same, or a negative number.
+    /// The value of the member named `name` of the object of a container, or a negative number.
+    ///
+    /// Looks first where the key that was asked for as the same one in turn was the last time.
+    func find(_ name: String, _ cursor: Cursor<DecodingState>) -> Int {
+        let object = cursor.index
+        guard hasDefaultKeys, knowsShortTexts, let name = ShortText(name) else {
+            return RawInput.withUTF8(of: name) { search($0, object) }
+        }
+        let turn = cursor.nextTurn()
+        let key = object &+ cursor.offset(turn)
+        if key < tape.count {
+            let token = tape[key]
+            if token.kind == .key, Int(token.next) == object, isKey(token, name) { return key &+ 1 }
+        }
+        return search(name, cursor, turn)
+    }
+
     @inline(__always)
-    func find(_ name: String, of object: Int) -> Int { RawInput.withUTF8(of: name) { search($0, object) } }
+    private func isKey(_ token: Token, _ name: ShortText) -> Bool {
+        guard token.extra == name.head, Int(token.size) == name.count, !token.flags.contains(.hidden) else {
+            return false
+        }
+        if name.count <= 8 { return true }
+        return word(of: token, at: 8) & mask(of: name.count &- 8) == name.tail
+    }
+
+    @inline(never)
+    private func search(_ name: ShortText, _ cursor: Cursor<DecodingState>, _ turn: Int) -> Int {
+        let object = cursor.index
+        let token = tape[object]
+        let bit = filterBit(name.head, name.last, name.count)
+        if token.filter & (bit | bit &>> 32) == 0 { return -1 }
+        let begin = token.cursor
+        let end = Int(token.next)
+        var key = begin
+        while key < end {
+            if isKey(tape[key], name) { return hit(key, object, cursor, turn) }
+            key = after(key &+ 1)
+        }
+        key = object &+ 1
+        while key < begin {
+            if isKey(tape[key], name) { return hit(key, object, cursor, turn) }
+            key = after(key &+ 1)
+        }
+        isUnlucky.value = isUnlucky.value || token.size <= 8
+        return -1
+    }
+
+    @inline(__always)
+    private func hit(_ key: Int, _ object: Int, _ cursor: Cursor<DecodingState>, _ turn: Int) -> Int {
+        cursor.setOffset(key &- object, turn)
+        return hit(key, object)
+    }
 
     private func search(_ name: RawInput, _ object: Int) -> Int {
         let end = Int(tape[object].next)
@@ -91,8 +159,7 @@ final class DecodingState {
     private func isKey(_ key: Int, _ name: RawInput) -> Bool {
         let token = tape[key]
         guard Int(token.size) == name.count, !token.flags.contains(.hidden) else { return false }
-        let source = token.flags.contains(.inArena) ? arena.input : input.value
-        return source.matches(name, at: Int(token.start))
+        return text(of: token).matches(name, at: 0)
     }
 
     /// A container of the object at `index`, whose keys are of this type from now on.
@@ -100,16 +167,17 @@ final class DecodingState {
     func keyed<Key: CodingKey>(_ type: Key.Type, _ index: Int) -> KeyedDecodingContainer<Key> {
         let number = lending.number(of: type)
         tape[index].keyType = number
-        if let box = lending.borrow(number, index) { return KeyedDecodingContainer<Key>.of(box) }
+        if let cursor = lending.borrow(number, index) { return cursor.container(KeyedDecodingContainer<Key>.self) }
         return newKeyed(type, index, number)
     }
 
     @inline(never)
     private func newKeyed<Key: CodingKey>(_ type: Key.Type, _ index: Int, _ number: Int) -> KeyedDecodingContainer<Key>
     {
-        let cursor = lending.cursor(self, index, number: number)
-        let container = KeyedDecodingContainer(KeyedReader<Key>(cursor: cursor))
-        lending.add(box(container), cursor, number: number)
+        let seat = Seat(self, index)
+        let container = KeyedDecodingContainer(KeyedReader<Key>(cursor: seat.cursor))
+        seat.fill(container)
+        lending.add(seat, number: number)
         return container
     }
 
@@ -159,15 +227,5 @@ final class DecodingState {
         let number = tape[object].keyType
         if number > 0, let key = lending.type(number).init(stringValue: name) { return key }
         return JSONKey(stringValue: name)
-    }
-}
-
-/// A table of bytes that several may hold.
-final class Table8 {
-    let table: Table<UInt8>
-
-    init(_ bytes: RawInput) {
-        table = Table(capacity: bytes.count)
-        table.append(bytes)
     }
 }

@@ -20,7 +20,10 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func contains(_ key: Key) -> Bool { find(key) != nil }
 
     @inline(__always)
-    private func find(_ key: Key) -> Int? { state.member(key.stringValue, of: index) }
+    private func find(_ key: Key) -> Int? {
+        let found = state.find(key.stringValue, cursor)
+        return found < 0 ? nil : found
+    }
 
     @inline(__always)
     private func value(_ key: Key) throws -> Int {
@@ -31,8 +34,8 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
     /// Reads the member's value, without counting a reference of the state.
     @inline(__always)
     private func read<Value>(_ key: Key, _ body: (DecodingState, Int) throws -> Value) throws -> Value {
-        try cursor.with { (state, object) throws in
-            let found = state.find(key.stringValue, of: object)
+        try cursor.with { (state) throws in
+            let found = state.find(key.stringValue, cursor)
             guard found >= 0 else { throw missing(key) }
             return try body(state, found)
         }
@@ -41,8 +44,8 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
     /// Reads the member's value unless it is missing or null.
     @inline(__always)
     private func readPresent<Value>(_ key: Key, _ body: (DecodingState, Int) throws -> Value) throws -> Value? {
-        try cursor.with { (state, object) throws in
-            let found = state.find(key.stringValue, of: object)
+        try cursor.with { (state) throws in
+            let found = state.find(key.stringValue, cursor)
             guard found >= 0, state.tape[found].kind != .null else { return nil }
             return try body(state, found)
         }

@@ -1,16 +1,13 @@
 extension DecodingState {
-    /// A hash of a key's length and of its first and last eight bytes, to suspect those that are the same.
+    /// The bits of a text's first word, of which it has `size` bytes or more.
     @inline(__always)
-    func mark(of key: Token) -> UInt64 {
-        let source = key.flags.contains(.inArena) ? arena.input : input.value
-        let (start, size) = (Int(key.start), Int(key.size))
-        let head = source.word(at: start)
-        if size < 8 {
-            // Bytes after the key are shifted out; of an empty key there are none left.
-            let word = size > 0 ? head &<< UInt64(64 &- 8 &* size) : 0
-            return (word ^ UInt64(key.size)) &* multiplier
-        }
-        return (head ^ source.word(at: start &+ size &- 8) &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(key.size)) &* multiplier
+    func mask(of size: Int) -> UInt64 { size < 8 ? (1 &<< UInt64(8 &* size)) &- 1 : .max }
+
+    /// The bit of a key in an object's filter, by its first and last eight bytes and its length.
+    @inline(__always)
+    func filterBit(_ head: UInt64, _ last: UInt64, _ size: Int) -> UInt64 {
+        let mixed = (head ^ last &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: size)) &* multiplier.value
+        return 1 &<< (mixed &>> 58)
     }
 
     /// A hash of a key's bytes; equal bytes have equal hashes in one process.
@@ -19,7 +16,7 @@ extension DecodingState {
         var hash = UInt64(truncatingIfNeeded: bytes.count)
         var offset = 0
         while offset &+ 8 <= bytes.count {
-            hash = (hash ^ bytes.word(at: offset)) &* multiplier
+            hash = (hash ^ bytes.word(at: offset)) &* multiplier.value
             hash ^= hash &>> 29
             offset &+= 8
         }
@@ -29,29 +26,32 @@ extension DecodingState {
                 word = word &<< 8 | UInt64(bytes[offset])
                 offset &+= 1
             }
-            hash = (hash ^ word) &* multiplier
+            hash = (hash ^ word) &* multiplier.value
             hash ^= hash &>> 29
         }
-        return hash &* multiplier
+        return hash &* multiplier.value
     }
 
     /// Hides each member of `object` whose key came before: the first one counts, as with Foundation.
-    func hideRepeatedKeys(of object: Int) {
-        let members = Int(tape[object].size)
+    func hideRepeatedKeys(of object: Int, _ count: UInt32) {
+        let members = Int(count)
         let end = tape.count
         if members <= 16 {
+            var isAny = false
             var later = object &+ 1
             while later < end {
                 var earlier = object &+ 1
                 while earlier < later {
                     if isSameKey(earlier, later) {
                         tape[later].flags.insert(.hidden)
+                        isAny = true
                         break
                     }
                     earlier = after(earlier &+ 1)
                 }
                 later = after(later &+ 1)
             }
+            if !isAny, members <= 8 { isUnlucky.value = true }
             return
         }
         // A table of open addressing, twice as large as needed; its slots hold the index of a key, zero for none.
@@ -76,7 +76,7 @@ extension DecodingState {
 
     private func isSameKey(_ one: Int, _ other: Int) -> Bool {
         let (first, second) = (tape[one], tape[other])
-        guard first.next == second.next, first.size == second.size else { return false }
+        guard first.extra == second.extra, first.size == second.size else { return false }
         return text(at: one).matches(text(at: other), at: 0)
     }
 }

@@ -1,7 +1,7 @@
 extension DecodingState {
     /// Reads the string or key whose first byte after the quote is at `start`, and answers its token.
     @inline(__always)
-    func scanString(_ input: RawInput, _ start: Int, kind: Token.Kind) throws(JSONFault) -> (Token, end: Int) {
+    func scanString(_ input: ScanInput, _ start: Int, kind: Token.Kind) throws(JSONFault) -> (Token, end: Int) {
         var position = start
         while true {
             position = plainEnd(input, position)
@@ -20,26 +20,31 @@ extension DecodingState {
 
     /// The first position from `start` on with a quote, a backslash, a control character or a byte that isn't ASCII.
     @inline(__always)
-    private func plainEnd(_ input: RawInput, _ start: Int) -> Int {
+    private func plainEnd(_ input: ScanInput, _ start: Int) -> Int {
         var position = start
         while true {
-            let word = input.word(at: position)
-            let quote = word ^ 0x2222_2222_2222_2222
-            let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
-            // The high bit of a byte is set where one of these is zero, or the byte itself below 0x20 or above 0x7F. A
-            // borrow can set it wrongly only above a byte where it is right, and the lowest one is taken.
-            let found =
-                ((quote &- 0x0101_0101_0101_0101) & ~quote) | ((backslash &- 0x0101_0101_0101_0101) & ~backslash)
-                | (word &- 0x2020_2020_2020_2020) | word
-            let marks = found & 0x8080_8080_8080_8080
+            let marks = marks(input.word(at: position))
             if marks != 0 { return position &+ marks.trailingZeroBitCount &>> 3 }
             position &+= 8
         }
     }
 
+    /// A high bit for bytes that end a plain text; only the lowest one is sure to be right.
+    @inline(__always)
+    func marks(_ word: UInt64) -> UInt64 {
+        let quote = word ^ 0x2222_2222_2222_2222
+        let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
+        // The high bit of a byte is set where one of these is zero, or the byte itself below 0x20 or above 0x7F. A
+        // borrow can set it wrongly only above a byte where it is right. Bytes above 0x7F need no correction, as they count.
+        let found =
+            (quote &- 0x0101_0101_0101_0101) | (backslash &- 0x0101_0101_0101_0101)
+            | (word &- 0x2020_2020_2020_2020) | word
+        return found & 0x8080_8080_8080_8080
+    }
+
     /// Checks one scalar beyond ASCII (RFC 3629), and answers the position after it.
     @inline(never)
-    private func scanScalar(_ input: RawInput, _ start: Int) throws(JSONFault) -> Int {
+    private func scanScalar(_ input: ScanInput, _ start: Int) throws(JSONFault) -> Int {
         let first = input[start]
         let second = input[start &+ 1]
         let isSecond: Bool
@@ -63,7 +68,7 @@ extension DecodingState {
     /// Reads the rest of a string from the first backslash on, into the arena.
     @inline(never)
     private func scanEscaped(
-        _ input: RawInput, _ start: Int, _ first: Int, kind: Token.Kind
+        _ input: ScanInput, _ start: Int, _ first: Int, kind: Token.Kind
     ) throws(JSONFault) -> (Token, end: Int) {
         let begin = arena.count
         var copied = start
@@ -91,7 +96,7 @@ extension DecodingState {
     }
 
     /// Reads one escape, from the byte after the backslash on.
-    private func scanEscape(_ input: RawInput, _ start: Int) throws(JSONFault) -> Int {
+    private func scanEscape(_ input: ScanInput, _ start: Int) throws(JSONFault) -> Int {
         switch input[start] {
         case UInt8(ascii: "\""): arena.append(0x22)
         case UInt8(ascii: "\\"): arena.append(0x5C)
@@ -107,7 +112,7 @@ extension DecodingState {
         return start &+ 1
     }
 
-    private func scanUnicodeEscape(_ input: RawInput, _ start: Int) throws(JSONFault) -> Int {
+    private func scanUnicodeEscape(_ input: ScanInput, _ start: Int) throws(JSONFault) -> Int {
         var code = try scanHex(input, start)
         var position = start &+ 4
         if code & 0xFC00 == 0xD800 {
@@ -128,7 +133,7 @@ extension DecodingState {
         return position
     }
 
-    private func scanHex(_ input: RawInput, _ start: Int) throws(JSONFault) -> UInt32 {
+    private func scanHex(_ input: ScanInput, _ start: Int) throws(JSONFault) -> UInt32 {
         var code: UInt32 = 0
         for offset in 0..<4 {
             let byte = input[start &+ offset]

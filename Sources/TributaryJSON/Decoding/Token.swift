@@ -23,16 +23,16 @@ struct Token: BitwiseCopyable {
 
     var kind: Kind
     var flags: Flags = []
-    /// The power of ten of a number.
+    /// The power of ten of a number; the type of an object's keys.
     var exponent: Int16 = 0
-    // Object, array: the index after the last token inside; while it is open the one around it, plus one. Key: a hash.
+    // Object, array: the index after the last token inside; while it is open the one around it, plus one. Key: its object.
     var next: UInt32 = 0
     /// The first byte of the value; of a string or key the first after the quote.
     var start: UInt32
     /// Bytes of a string, key or number; members of an object, elements of an array.
     var size: UInt32 = 0
-    // Number: its digits as an integer. Object: the next member in the low half, the number of the type of keys in the high
-    // half; while it is open, a filter of the keys. Key with converted bytes: the old start and size.
+    // Number: its digits as an integer. Object: the next member in the low half, a filter of the keys in the high half; while
+    // it is open, the filter. Key: its first eight bytes, zeros behind them; with converted bytes the old start and size.
     var extra: UInt64 = 0
 
     @inline(__always)
@@ -46,10 +46,16 @@ struct Token: BitwiseCopyable {
         }
     }
 
-    /// The number of an object's type of keys, zero for none.
+    /// A bit for each key of an object, of which two halves are one.
+    var filter: UInt64 {
+        @inline(__always) get { extra &>> 32 }
+        @inline(__always) set { extra = extra & 0xFFFF_FFFF | (newValue | newValue &<< 32) & 0xFFFF_FFFF_0000_0000 }
+    }
+
+    /// The number of an object's type of keys, zero for none and from 2^16 on.
     var keyType: Int {
-        @inline(__always) get { Int(truncatingIfNeeded: extra &>> 32) }
-        @inline(__always) set { extra = extra & 0xFFFF_FFFF | UInt64(truncatingIfNeeded: newValue) &<< 32 }
+        @inline(__always) get { Int(UInt16(bitPattern: exponent)) }
+        @inline(__always) set { exponent = Int16(bitPattern: UInt16(exactly: newValue) ?? 0) }
     }
 
     /// The name of the value in error messages.

@@ -1,20 +1,34 @@
 extension EncodingState {
+    /// A high bit for bytes that must be escaped; only the lowest one is sure to be right.
+    @inline(__always)
+    private func marks(_ word: UInt64) -> UInt64 {
+        // Slashes look like quotes if they count.
+        let slashes: UInt64 = escapesSlash ? 0x2F2F_2F2F_2F2F_2F2F : 0x2222_2222_2222_2222
+        let quote = word ^ 0x2222_2222_2222_2222
+        let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
+        let slash = word ^ slashes
+        // The high bit of a byte is set where one is zero or the byte is below 0x20; see the scanner.
+        let zeros =
+            ((quote &- 0x0101_0101_0101_0101) & ~quote) | ((backslash &- 0x0101_0101_0101_0101) & ~backslash)
+            | ((slash &- 0x0101_0101_0101_0101) & ~slash) | ((word &- 0x2020_2020_2020_2020) & ~word)
+        return zeros & 0x8080_8080_8080_8080
+    }
+
+    /// True if a byte of the text must be escaped.
+    @inline(__always)
+    func hasSpecial(_ text: ShortText) -> Bool {
+        // Letters stand where no bytes are.
+        if text.count < 8 { return marks(text.head | 0x4141_4141_4141_4141 &<< UInt64(8 &* text.count)) != 0 }
+        let rest = UInt64(truncatingIfNeeded: 8 &* (text.count &- 8))
+        return marks(text.head) | marks(text.tail | 0x4141_4141_4141_4141 &<< rest) != 0
+    }
+
     /// The first position from `start` on of a byte that must be escaped, or a position from the end on.
     @inline(__always)
     func firstSpecial(_ bytes: RawInput, _ start: Int) -> Int {
-        // Slashes look like quotes below if they count.
-        let slashes: UInt64 = escapesSlash ? 0x2F2F_2F2F_2F2F_2F2F : 0x2222_2222_2222_2222
         var position = start
         while position < bytes.count {
-            let word = bytes.word(at: position)
-            let quote = word ^ 0x2222_2222_2222_2222
-            let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
-            let slash = word ^ slashes
-            // The high bit of a byte is set where one is zero or the byte is below 0x20; see the scanner.
-            let zeros =
-                ((quote &- 0x0101_0101_0101_0101) & ~quote) | ((backslash &- 0x0101_0101_0101_0101) & ~backslash)
-                | ((slash &- 0x0101_0101_0101_0101) & ~slash) | ((word &- 0x2020_2020_2020_2020) & ~word)
-            let marks = zeros & 0x8080_8080_8080_8080
+            let marks = marks(bytes.word(at: position))
             // Beyond the end there are zeros, which count as control characters.
             if marks != 0 { return position &+ marks.trailingZeroBitCount &>> 3 }
             position &+= 8

@@ -65,6 +65,9 @@ extension EncodingState {
 
     @inline(__always)
     func append(_ value: String) {
+        if knowsShortTexts, let text = ShortText(value), !hasSpecial(text) {
+            return texts.append(quoted: text, before: (0, 0), behind: (0, 0))
+        }
         texts.append(UInt8(ascii: "\""))
         RawInput.withUTF8(of: value) { appendEscaped($0, to: texts) }
         texts.append(UInt8(ascii: "\""))
@@ -110,7 +113,8 @@ extension EncodingState {
     private func shortDecimal(_ value: Double) -> (UInt64, Int)? {
         var scale = 10.0
         for point in 1...5 {
-            let digits = (value * scale).rounded()
+            // Where this rounds another way than to the nearest, neither is the number.
+            let digits = Double(UInt64(value * scale + 0.5))
             if digits / scale == value { return digits < 1e15 ? (UInt64(digits), point) : nil }
             scale *= 10
         }

@@ -10,7 +10,7 @@ extension EncodingState {
     private func write(_ index: Int, isPretty: Bool) throws(JSONLimit) {
         let node = nodes[index]
         switch node.kind {
-        case .leaf: output.append(texts.input.slice(Int(node.start), Int(node.size)))
+        case .leaf: output.append(texts, Int(node.start), Int(node.size))
         case .object, .array:
             guard node.depth < 511 else { throw JSONLimit() }
             try writeContainer(node, index, isPretty: isPretty)
@@ -59,6 +59,16 @@ extension EncodingState {
     ) throws(JSONLimit) {
         let node = nodes[index]
         if node.kind == .dropped { return }
+        let key = Int(node.keyStart)
+        let size = Int(node.keySize)
+        // Key and leaf mostly lie side by side, with a comma in front.
+        if isObject, !isPretty, node.kind == .leaf, !node.flags.contains(.escapes),
+            Int(node.start) == key &+ size &+ 2
+        {
+            output.append(texts, isFirst ? key &- 1 : key &- 2, size &+ (isFirst ? 3 : 4) &+ Int(node.size))
+            isFirst = false
+            return
+        }
         if !isFirst { output.append(UInt8(ascii: ",")) }
         if isPretty {
             if !isFirst { output.append(UInt8(ascii: "\n")) }
@@ -66,15 +76,8 @@ extension EncodingState {
         }
         isFirst = false
         if isObject {
-            let key = Int(node.keyStart)
-            let size = Int(node.keySize)
             if !isPretty, !node.flags.contains(.escapes) {
-                // Key and leaf mostly lie side by side.
-                if node.kind == .leaf, Int(node.start) == key &+ size &+ 2 {
-                    output.append(texts.input.slice(key &- 1, size &+ 3 &+ Int(node.size)))
-                    return
-                }
-                output.append(texts.input.slice(key &- 1, size &+ 3))
+                output.append(texts, key &- 1, size &+ 3)
             } else {
                 output.append(UInt8(ascii: "\""))
                 appendEscaped(texts.input.slice(key, size), to: output)
@@ -91,19 +94,59 @@ extension EncodingState {
     /// Appends the members of an object to `order`: by their keys, or as they came; of those with one key the last.
     private func sort(_ node: Node) {
         let begin = order.count
+        let mayRepeat = node.count <= 24 ? insertSorted(node, begin) : appendSorted(node, begin)
+        if mayRepeat { dropRepeated(begin) }
+        guard !isSorted else { return }
+        var members: [UInt32] = []
+        for position in begin..<order.count { members.append(order[position]) }
+        members.sort()
+        for (offset, member) in members.enumerated() { order[begin &+ offset] = member }
+    }
+
+    /// Puts each member where it belongs as it comes, equal ones as they came, and answers if two may have one key.
+    @inline(__always)
+    private func insertSorted(_ node: Node, _ begin: Int) -> Bool {
+        var mayRepeat = false
         var child = Int(node.start)
         while child != 0 {
-            if nodes[child].kind != .dropped { order.append(UInt32(truncatingIfNeeded: child)) }
+            if nodes[child].kind != .dropped {
+                let head = nodes[child].keyHead
+                var hole = order.count
+                order.append(UInt32(truncatingIfNeeded: child))
+                while hole > begin {
+                    let other = order[hole &- 1]
+                    let otherHead = nodes[Int(other)].keyHead
+                    if otherHead < head { break }
+                    if otherHead == head {
+                        mayRepeat = true
+                        if !precedes(child, Int(other)) { break }
+                    }
+                    order[hole] = other
+                    hole &-= 1
+                }
+                order[hole] = UInt32(truncatingIfNeeded: child)
+            }
             child = Int(nodes[child].next)
         }
-        if order.count &- begin <= 24 {
-            insertionSort(begin)
-        } else {
-            var members: [UInt32] = []
-            for position in begin..<order.count { members.append(order[position]) }
-            members.sort { precedes(nodes[Int($0)], nodes[Int($1)]) || isSameKey($0, $1) && $0 < $1 }
-            for (offset, member) in members.enumerated() { order[begin &+ offset] = member }
+        return mayRepeat
+    }
+
+    @inline(never)
+    private func appendSorted(_ node: Node, _ begin: Int) -> Bool {
+        var members: [UInt32] = []
+        var child = Int(node.start)
+        while child != 0 {
+            if nodes[child].kind != .dropped { members.append(UInt32(truncatingIfNeeded: child)) }
+            child = Int(nodes[child].next)
         }
+        members.sort { precedes(Int($0), Int($1)) || isSameKey($0, $1) && $0 < $1 }
+        for member in members { order.append(member) }
+        return true
+    }
+
+    /// Keeps the last of neighbours with one key.
+    @inline(never)
+    private func dropRepeated(_ begin: Int) {
         var kept = begin
         var position = begin
         while position < order.count {
@@ -114,31 +157,15 @@ extension EncodingState {
             position &+= 1
         }
         order.truncate(to: kept)
-        guard !isSorted else { return }
-        var members: [UInt32] = []
-        for position in begin..<order.count { members.append(order[position]) }
-        members.sort()
-        for (offset, member) in members.enumerated() { order[begin &+ offset] = member }
     }
 
-    /// Sorts `order` from `begin` on; equal keys stay in the order in which they came.
-    private func insertionSort(_ begin: Int) {
-        var position = begin &+ 1
-        while position < order.count {
-            let member = order[position]
-            let node = nodes[Int(member)]
-            var hole = position
-            while hole > begin, precedes(node, nodes[Int(order[hole &- 1])]) {
-                order[hole] = order[hole &- 1]
-                hole &-= 1
-            }
-            order[hole] = member
-            position &+= 1
-        }
-    }
-
+    @inline(__always)
     private func isSameKey(_ one: UInt32, _ other: UInt32) -> Bool {
-        let (first, second) = (nodes[Int(one)], nodes[Int(other)])
+        nodes[Int(one)].keyHead == nodes[Int(other)].keyHead && isSameBeyondHead(nodes[Int(one)], nodes[Int(other)])
+    }
+
+    @inline(never)
+    private func isSameBeyondHead(_ first: Node, _ second: Node) -> Bool {
         guard first.keySize == second.keySize else { return false }
         let bytes = texts.input
         return bytes.matches(bytes.slice(Int(first.keyStart), Int(first.keySize)), at: Int(second.keyStart))

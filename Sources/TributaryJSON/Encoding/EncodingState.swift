@@ -14,6 +14,7 @@ final class EncodingState {
     let hasDefaultKeys: Bool
     let isSorted: Bool
     let escapesSlash: Bool
+    let knowsShortTexts = ShortText.isUsable
 
     init(options: FastJSONEncoder.Options) {
         self.options = options
@@ -52,31 +53,40 @@ final class EncodingState {
     func keyed<Key: CodingKey>(_ type: Key.Type, _ index: Int) -> KeyedEncodingContainer<Key> {
         let number = lending.number(of: type)
         nodes[index].keyType = UInt32(truncatingIfNeeded: number)
-        if let box = lending.borrow(number, index) { return KeyedEncodingContainer<Key>.of(box) }
+        if let cursor = lending.borrow(number, index) { return cursor.container(KeyedEncodingContainer<Key>.self) }
         return newKeyed(type, index, number)
     }
 
     @inline(never)
     private func newKeyed<Key: CodingKey>(_ type: Key.Type, _ index: Int, _ number: Int) -> KeyedEncodingContainer<Key>
     {
-        let cursor = lending.cursor(self, index, number: number)
-        let container = KeyedEncodingContainer(KeyedWriter<Key>(cursor: cursor))
-        lending.add(box(container), cursor, number: number)
+        let seat = Seat(self, index)
+        let container = KeyedEncodingContainer(KeyedWriter<Key>(cursor: seat.cursor))
+        seat.fill(container)
+        lending.add(seat, number: number)
         return container
     }
 
     /// A new last element of `array`.
     @inline(__always)
     func element(of array: Int) -> Int {
-        var node = Node()
-        node.keySize = nodes[array].count
-        return append(node, to: array)
+        let index = nodes.count
+        nodes.append(
+            Node(
+                depth: nodes[array].depth &+ 1, parent: UInt32(truncatingIfNeeded: array),
+                keySize: nodes[array].count))
+        _ = link(index, to: array)
+        return index
     }
 
     /// A new last member of `object`.
     @inline(__always)
     func member(_ key: some CodingKey, of object: Int) -> Int {
-        if hasDefaultKeys { return member(named: key.stringValue, of: object) }
+        if hasDefaultKeys {
+            let name = key.stringValue
+            if knowsShortTexts, let name = ShortText(name) { return member(name, of: object) }
+            return member(named: name, of: object)
+        }
         let index = member(named: converted(key, of: object), of: object)
         originals.value[index] = key
         return index
@@ -90,49 +100,64 @@ final class EncodingState {
         }
     }
 
-    @inline(__always)
+    /// The same under a short name.
+    @inline(never)
+    private func member(_ name: ShortText, of object: Int) -> Int {
+        // A comma before each key, a colon behind.
+        let start = texts.count &+ 2
+        texts.append(quoted: name, before: (0x2C, 1), behind: (0x3A, 1))
+        return append(object, start, name.count, name.head.byteSwapped, hasSpecial(name) ? .escapes : [])
+    }
+
+    @inline(never)
     func member(named name: String, of object: Int) -> Int {
-        var node = Node()
-        texts.append(UInt8(ascii: "\""))
+        texts.append(word: 0x222C, size: 2)
         let start = texts.count
         RawInput.withUTF8(of: name) { texts.append($0) }
-        node.keyStart = UInt32(truncatingIfNeeded: start)
-        node.keySize = UInt32(truncatingIfNeeded: texts.count &- start)
         let keys = texts.input
-        if firstSpecial(keys, start) < keys.count { node.flags = .escapes }
-        node.keyHead = keys.word(at: start).byteSwapped
+        let size = keys.count &- start
+        let head = keys.word(at: start).byteSwapped
+        let flags: Node.Flags = firstSpecial(keys, start) < keys.count ? .escapes : []
         texts.append(word: 0x3A22, size: 2)
+        return append(object, start, size, head, flags)
+    }
+
+    /// Adds a member to `object`: fields are stored once each, where they belong.
+    @inline(__always)
+    private func append(_ object: Int, _ start: Int, _ size: Int, _ head: UInt64, _ flags: Node.Flags) -> Int {
+        let index = nodes.count
+        nodes.append(
+            Node(
+                flags: flags, depth: nodes[object].depth &+ 1, parent: UInt32(truncatingIfNeeded: object),
+                keyStart: UInt32(truncatingIfNeeded: start), keySize: UInt32(truncatingIfNeeded: size), keyHead: head))
+        let last = link(index, to: object)
         if isSorted {
-            if nodes[object].count > 0 {
-                let last = nodes[Int(nodes[object].size)]
-                if !precedes(last, node) { nodes[object].flags.insert(.unsorted) }
+            if last > 0, !precedes(last, index) {
+                nodes[object].flags.insert(.unsorted)
             }
         } else {
-            let bytes = texts.input
-            let ends = UInt32(bytes[start]) &* 31 ^ UInt32(bytes[start &+ Int(node.keySize) &- 1]) &* 7 ^ node.keySize
-            let bit: UInt32 = 1 &<< (ends & 31)
+            let bit: UInt32 = 1 &<< UInt32(truncatingIfNeeded: filterBit(head, size))
             if nodes[object].filter & bit != 0 { nodes[object].flags.insert(.suspect) }
             nodes[object].filter |= bit
         }
-        return append(node, to: object)
+        return index
     }
 
+    /// A number below 32 for a key.
     @inline(__always)
-    private func append(_ new: Node, to parent: Int) -> Int {
-        var node = new
-        let index = nodes.count
-        node.parent = UInt32(truncatingIfNeeded: parent)
-        node.depth = nodes[parent].depth &+ 1
-        nodes.append(node)
+    private func filterBit(_ head: UInt64, _ size: Int) -> UInt64 {
+        (head ^ UInt64(truncatingIfNeeded: size)) &* 0x9E37_79B9_7F4A_7C15 &>> 59
+    }
+
+    /// Makes the node at `index` the last child of `parent`, and answers which was the last before; zero for none.
+    @inline(__always)
+    private func link(_ index: Int, to parent: Int) -> Int {
         let here = UInt32(truncatingIfNeeded: index)
-        if nodes[parent].count == 0 {
-            nodes[parent].start = here
-        } else {
-            nodes[Int(nodes[parent].size)].next = here
-        }
+        let last = nodes[parent].count == 0 ? 0 : Int(nodes[parent].size)
+        if last == 0 { nodes[parent].start = here } else { nodes[last].next = here }
         nodes[parent].size = here
         nodes[parent].count &+= 1
-        return index
+        return last
     }
 
     /// The member that was encoded last under this name.
@@ -154,14 +179,16 @@ final class EncodingState {
         }
     }
 
-    /// True if the key of `one` comes before that of `other`, byte by byte.
+    /// True if the key of the node at `one` comes before that at `other`, byte by byte.
     @inline(__always)
-    func precedes(_ one: Node, _ other: Node) -> Bool {
-        one.keyHead != other.keyHead ? one.keyHead < other.keyHead : precedesBeyondHead(one, other)
+    func precedes(_ one: Int, _ other: Int) -> Bool {
+        let (first, second) = (nodes[one].keyHead, nodes[other].keyHead)
+        return first != second ? first < second : precedesBeyondHead(one, other)
     }
 
     @inline(never)
-    private func precedesBeyondHead(_ one: Node, _ other: Node) -> Bool {
+    private func precedesBeyondHead(_ first: Int, _ second: Int) -> Bool {
+        let (one, other) = (nodes[first], nodes[second])
         let bytes = texts.input
         let common = min(one.keySize, other.keySize)
         var offset: UInt32 = 0

@@ -3,7 +3,7 @@
 /// Each method begins where the last one ended. Views the caller's bytes, so that it ends with the call.
 public struct JSONInput: ~Copyable, ~Escapable {
     let state: DecodingState
-    let input: RawInput
+    let input: ScanInput
     var end: Int
     private var depth = 0
     // True from the begin of an object or array to its first member or element.
@@ -12,7 +12,7 @@ public struct JSONInput: ~Copyable, ~Escapable {
 
     /// Views `input`, which must outlive the value.
     @_lifetime(immortal)
-    @unsafe init(_ state: DecodingState, _ input: RawInput, _ start: Int) {
+    @unsafe init(_ state: DecodingState, _ input: ScanInput, _ start: Int) {
         self.state = state
         self.input = input
         end = start

@@ -58,8 +58,9 @@ extension FastJSONDecoder {
     public func read<Value: JSONReadable>(_ type: Value.Type, from bytes: RawSpan) throws -> Value {
         try bytes.withInput { (input) throws in
             try withState(input) { (state) throws in
+                let input = state.input.value
                 do {
-                    var json = unsafe JSONInput(state, input, try state.begin(input))
+                    var json = unsafe JSONInput(state, input, state.begin(input))
                     let value = try Value(json: &json)
                     try state.finish(input, json.end)
                     return value

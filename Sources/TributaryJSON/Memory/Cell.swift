@@ -19,13 +19,6 @@
     }
 }
 
-extension Cell<Box> {
-    /// True if the object has no other owner.
-    var isOnlyOwner: Bool {
-        @inline(__always) get { unsafe isKnownUniquelyReferenced(&pointer.pointee) }
-    }
-}
-
 /// A type of coding keys as plain words, so that a table can hold it.
 @safe struct KeyType: BitwiseCopyable, Equatable {
     // Metadata and conformance; both live as long as the process.

@@ -1,24 +1,25 @@
 /// A borrowed run of bytes that can be read at any index: beyond the end there are zeros.
 ///
-/// A zero ends every token of JSON with an error, so that the scanner needs no check of its own and cannot overrun.
-///
-/// Safe because each access compares with `count` first. Whoever makes one keeps the bytes alive as long as it is used:
-/// ``DecodingState`` drops it, or copies the bytes, before the caller's span ends.
+/// Safe because each access compares with `count` first. Whoever makes one keeps the bytes alive as long as it is used.
 @safe struct RawInput: BitwiseCopyable {
-    private let base: UnsafeRawPointer?
+    // Of no bytes any address, which is not read.
+    private let base: UnsafeRawPointer
     let count: Int
 
-    static var none: RawInput { unsafe RawInput(base: nil, count: 0) }
+    static var none: RawInput { unsafe RawInput(UnsafeRawBufferPointer(start: nil, count: 0)) }
 
-    private init(base: UnsafeRawPointer?, count: Int) {
+    @inline(__always)
+    private init(base: UnsafeRawPointer, count: Int) {
         unsafe self.base = unsafe base
         self.count = count
     }
 
     /// Views `bytes`, which must stay where they are as long as the view is used.
+    @inline(__always)
     init(_ bytes: UnsafeRawBufferPointer) {
-        unsafe base = bytes.baseAddress
-        count = bytes.count
+        let nowhere: StaticString = ""
+        unsafe base = bytes.baseAddress ?? UnsafeRawPointer(nowhere.utf8Start)
+        count = unsafe bytes.baseAddress == nil ? 0 : bytes.count
     }
 
     /// Views a literal, which stays as long as the process.
@@ -30,7 +31,7 @@
     /// The byte at `index`, zero from the end on.
     @inline(__always)
     subscript(index: Int) -> UInt8 {
-        guard UInt(bitPattern: index) < UInt(bitPattern: count), let base = unsafe base else { return 0 }
+        guard UInt(bitPattern: index) < UInt(bitPattern: count) else { return 0 }
         return unsafe base.load(fromByteOffset: index, as: UInt8.self)
     }
 
@@ -38,14 +39,14 @@
     @inline(__always)
     func word(at index: Int) -> UInt64 {
         // `count - 8` cannot overflow, since a count is never negative.
-        guard index >= 0, index <= count &- 8, let base = unsafe base else { return lastWord(at: index) }
+        guard index >= 0, index <= count &- 8 else { return lastWord(at: index) }
         return unsafe UInt64(littleEndian: base.loadUnaligned(fromByteOffset: index, as: UInt64.self))
     }
 
     /// The bytes before the end, which fewer than eight follow.
     @inline(__always)
     private func lastWord(at index: Int) -> UInt64 {
-        guard index >= 0, index < count, count >= 8, let base = unsafe base else { return shortWord(at: index) }
+        guard index >= 0, index < count, count >= 8 else { return shortWord(at: index) }
         // The last eight bytes of all, from which those before `index` are shifted out.
         let word = unsafe base.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
         return UInt64(littleEndian: word) &>> UInt64(8 &* (index &- (count &- 8)))
@@ -66,7 +67,8 @@
     func matches(_ other: RawInput, at start: Int) -> Bool {
         let size = other.count
         guard start >= 0, start <= count &- size else { return false }
-        guard size > 0, let base = unsafe base, let other = unsafe other.base else { return true }
+        guard size > 0 else { return true }
+        let other = unsafe other.base
         let mine = unsafe base + start
         if size >= 8 {
             var offset = 0
@@ -98,19 +100,35 @@
     func slice(_ start: Int, _ size: Int) -> RawInput {
         let from = min(max(start, 0), count)
         let length = min(max(size, 0), count &- from)
-        return unsafe RawInput(base: base.map { unsafe $0 + from }, count: length)
+        return unsafe RawInput(base: base + from, count: length)
     }
 
     /// The text of bytes that were found to be UTF-8.
     @inline(__always)
     var string: String {
-        unsafe String(decoding: UnsafeRawBufferPointer(start: base, count: count), as: UTF8.self)
+        // What is short is copied word by word into the text itself.
+        if count <= 15 {
+            return unsafe String(unsafeUninitializedCapacity: 15) { bytes in
+                let count = count
+                guard let target = UnsafeMutableRawPointer(bytes.baseAddress) else { return 0 }
+                if count >= 8 {
+                    let head = unsafe base.loadUnaligned(as: UInt64.self)
+                    let last = unsafe base.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+                    unsafe target.storeBytes(of: head, as: UInt64.self)
+                    unsafe target.storeBytes(of: last, toByteOffset: count &- 8, as: UInt64.self)
+                } else if count > 0 {
+                    unsafe target.copyMemory(from: base, byteCount: count)
+                }
+                return count
+            }
+        }
+        return unsafe String(decoding: UnsafeRawBufferPointer(start: base, count: count), as: UTF8.self)
     }
 
     /// Copies the bytes to `target`, which has room for `count` of them and lies elsewhere.
     @inline(__always)
     @unsafe func copy(to target: UnsafeMutableRawPointer) {
-        if let base = unsafe base { unsafe target.copyMemory(from: base, byteCount: count) }
+        unsafe target.copyMemory(from: base, byteCount: count)
     }
 
     /// A copy of the bytes.

@@ -122,6 +122,47 @@ extension Table where Element == UInt8 {
         unsafe header.pointee.count = count &+ size
     }
 
+    /// Appends the `size` bytes from `start` on of another table, cut at its end.
+    ///
+    /// Blocks of 16 bytes: what is copied beyond the end lies in both tables' memory, and is written over by the next.
+    @inline(__always)
+    func append(_ other: borrowing Table, _ start: Int, _ size: Int) {
+        let (from, length) = unsafe (other.header.pointee.base, other.header.pointee.count)
+        guard start >= 0, size >= 0, size <= length &- start else { return }
+        reserve(size &+ 16)
+        let count = unsafe header.pointee.count
+        let source = unsafe UnsafeRawPointer(from + start)
+        let target = unsafe UnsafeMutableRawPointer(header.pointee.base + count)
+        if unsafe size > 128 || start &+ size &+ 16 > other.header.pointee.capacity {
+            unsafe target.copyMemory(from: source, byteCount: size)
+        } else {
+            var offset = 0
+            repeat {
+                let block = unsafe source.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self)
+                unsafe target.storeBytes(of: block, toByteOffset: offset, as: SIMD2<UInt64>.self)
+                offset &+= 16
+            } while offset < size
+        }
+        unsafe header.pointee.count = count &+ size
+    }
+
+    /// Appends a text of up to 15 bytes between two quotes, with up to 8 bytes before and behind those.
+    @inline(__always)
+    func append(quoted text: ShortText, before: (UInt64, Int), behind: (UInt64, Int)) {
+        reserve(40)
+        let count = unsafe header.pointee.count
+        let target = unsafe UnsafeMutableRawPointer(header.pointee.base + count)
+        let (first, last) = (before.1 & 7, behind.1 & 7)
+        let size = text.count & 15
+        unsafe target.storeBytes(of: before.0.littleEndian, as: UInt64.self)
+        unsafe target.storeBytes(of: UInt8(ascii: "\""), toByteOffset: first, as: UInt8.self)
+        unsafe target.storeBytes(of: text.head.littleEndian, toByteOffset: first &+ 1, as: UInt64.self)
+        if size > 8 { unsafe target.storeBytes(of: text.tail.littleEndian, toByteOffset: first &+ 9, as: UInt64.self) }
+        let end = (behind.0 &<< 8 | 0x22).littleEndian
+        unsafe target.storeBytes(of: end, toByteOffset: first &+ 1 &+ size, as: UInt64.self)
+        unsafe header.pointee.count = count &+ first &+ size &+ 2 &+ last
+    }
+
     /// Appends the low `size` bytes of `word`, the lowest first; at most 8.
     @inline(__always)
     func append(word: UInt64, size: Int) {

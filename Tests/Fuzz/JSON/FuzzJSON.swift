@@ -62,6 +62,8 @@ final class Coders: @unchecked Sendable {  // libFuzzer has one thread
                 let text = String(decoding: bytes, as: UTF8.self)
                 // Foundation reads no wide integers with a fraction or an exponent.
                 if case (.value, .failure) = (ours, theirs), text.contains(/\d[.eE]/) { return }
+                // It cuts the fraction of an integer beyond 2^53 off.
+                if case (.failure, .value) = (ours, theirs), text.contains(/\d{16}\d*\.\d|\d\.\d{16}/) { return }
                 // It goes through the members of a dictionary in any order, and finds any of several errors.
                 if case (.failure, .failure) = (ours, theirs), text.contains("{") { return }
                 fail(bytes, "\(ours)", "\(theirs)")
@@ -84,6 +86,8 @@ final class Coders: @unchecked Sendable {  // libFuzzer has one thread
         let name = String(decoding: bytes, as: UTF8.self)
         let ours = Outcome { try encoder.encode(Named(name: name)) }
         guard comparesFoundation else { return }
+        // A mark in front of a letter makes one character with it, which Foundation takes for the letter.
+        guard name.allSatisfy({ $0.unicodeScalars.count == 1 || $0.isLetter }) else { return }
         let theirs = Outcome { [UInt8](try theirEncoder.encode(Named(name: name))) }
         if ours != theirs { fail(bytes, "\(ours)", "\(theirs)") }
         let text = Array((try? JSONEncoder().encode([name: 1])) ?? Data())
