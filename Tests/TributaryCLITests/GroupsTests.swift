@@ -140,7 +140,7 @@ import Tributary
         let unknown = await tributary("reset", "nobody", "--dry-run")
         #expect(unknown.status == 1 && unknown.complaint.contains("there is nothing of an application 'nobody'"))
         let elsewhere = await tributary("reset", "counter", "--to", "2026-01-01", "--yes")
-        #expect(elsewhere.status == 2 && elsewhere.complaint.contains("--to is 'earliest'"))
+        #expect(elsewhere.status == 2 && elsewhere.complaint.contains("--to is 'beginning'"))
     }
 
     @Test func `only named topics are moved`() async throws {

@@ -88,6 +88,25 @@ import TributaryState
         #expect(try get(table, [1]) == [4])
     }
 
+    @Test(arguments: [true, false])
+    func `a rebuilt file that can't be written to disk goes away, and the old one stays`(atSync: Bool) throws {
+        let faults = LMDBFaults()
+        let engine = try open { $0.faults = faults }
+        defer { engine.close() }
+        let table = try engine.table("store")
+        try put(table, [1], [1])
+        try engine.commit()
+        let rebuilt = try engine.beginRebuild()
+        try put(rebuilt.table("store"), [1], [2])
+        if atSync { faults.failSync(1, code: ENOSPC) } else { faults.failCommit(1) }
+        #expect(code { try engine.finishRebuild(rebuilt) } == .diskFull)
+        faults.clear()
+        for suffix in [".rebuild", ".rebuild-lock", ".rebuild-unsynced"] {
+            #expect(unsafe access(file + suffix, F_OK) != 0)
+        }
+        #expect(try get(table, [1]) == [1])
+    }
+
     @Test func `a write that fails when a cursor closes is told by the next call`() throws {
         let faults = LMDBFaults()
         let engine = try open { $0.faults = faults }

@@ -14,7 +14,7 @@ enum ResetCommand {
             + "Without --yes nothing is done. An interrupted reset is done again by the same command.",
         operands: [OperandSpec(name: "APPLICATION", summary: "the application's id")],
         options: LogAccess.options + [
-            .text("to", "WHERE", "'earliest' (the default), 'latest', an offset, or 'time:' and a time"),
+            .text("to", "WHERE", "'beginning' (the default), 'end', an offset, or 'time:' and a time"),
             .text(
                 "input-topic", "TOPIC", "move the offsets of this topic only; may be given several times",
                 repeated: true),
@@ -31,7 +31,7 @@ enum ResetCommand {
     private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let application = try arguments.operand(0)
         let isDry = arguments.has("dry-run")
-        let start = try ResetPlan.Start(arguments["to"])
+        let start = try TopicStart(arguments["to"], option: "--to")
         let log = try LogAccess.open(arguments, for: isDry ? .reading : .writing)
         defer { log.close() }
         if let group = try log.groups().first(where: { $0.name == application }), !group.members.isEmpty {
@@ -93,29 +93,6 @@ enum ResetCommand {
 
 /// What a reset of an application does.
 struct ResetPlan {
-    /// Where offsets go.
-    enum Start: Equatable {
-        case earliest
-        case latest
-        case offset(Int64)
-        case time(Int64)
-
-        init(_ text: String?) throws(UsageError) {
-            switch text {
-            case nil, "earliest", "beginning": self = .earliest
-            case "latest", "end": self = .latest
-            case .some(let text):
-                if text.hasPrefix("time:") {
-                    self = .time(try TimeText.milliseconds(String(text.dropFirst(5))))
-                } else if let offset = Int64(text), offset >= 0 {
-                    self = .offset(offset)
-                } else {
-                    throw UsageError("--to is 'earliest', 'latest', an offset, or 'time:' and a time, not '\(text)'")
-                }
-            }
-        }
-    }
-
     /// An offset that goes from one place to another.
     struct Move {
         var place: TopicPartition
@@ -130,7 +107,7 @@ struct ResetPlan {
     /// The state to be deleted.
     let state: String?
 
-    init(_ application: String, _ log: any Log, start: Start, inputTopics: [String], state: String?) throws {
+    init(_ application: String, _ log: any Log, start: TopicStart, inputTopics: [String], state: String?) throws {
         self.application = application
         self.state = state
         let all = try log.topics()
@@ -143,13 +120,7 @@ struct ResetPlan {
             for number in 0..<topic.partitions {
                 let place = TopicPartition(topic.name, number)
                 let ends = try log.watermarks(place, committed: true)
-                let target: Int64
-                switch start {
-                case .earliest: target = ends.low
-                case .latest: target = ends.high
-                case .offset(let offset): target = min(max(offset, ends.low), ends.high)
-                case .time(let time): target = try log.offsets(atOrAfter: [place: time])[place] ?? ends.high
-                }
+                let target = try start.offset(in: place, of: log, ends)
                 moves.append(Move(place: place, from: committed[place]?.offset, to: target))
             }
         }

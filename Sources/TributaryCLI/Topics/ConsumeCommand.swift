@@ -29,30 +29,8 @@ enum ConsumeCommand {
             "tributary topics consume prices --json --log ./a | tributary topics produce prices --by-key --log ./b",
         ], run: { try run($0, $1) })
 
-    enum Start: Equatable {
-        case beginning
-        case end
-        case offset(Int64)
-        case time(Int64)
-
-        init(_ text: String?) throws(UsageError) {
-            switch text {
-            case nil, "beginning": self = .beginning
-            case "end": self = .end
-            case .some(let text):
-                if text.hasPrefix("time:") {
-                    self = .time(try TimeText.milliseconds(String(text.dropFirst(5))))
-                } else if let offset = Int64(text), offset >= 0 {
-                    self = .offset(offset)
-                } else {
-                    throw UsageError("--from is 'beginning', 'end', an offset, or 'time:' and a time, not '\(text)'")
-                }
-            }
-        }
-    }
-
     private static func run(_ arguments: Arguments, _ console: Console) throws -> Int32 {
-        let start = try Start(arguments["from"])
+        let start = try TopicStart(arguments["from"], option: "--from")
         let most = arguments.integer("max") ?? .max
         guard most >= 0 else { throw UsageError("--max must not be negative") }
         let keyFormat = BytesFormat(arguments["key-format"])
@@ -68,13 +46,7 @@ enum ConsumeCommand {
         var numbers: [Int: (partition: Int32, end: Int64)] = [:]
         for place in try LogAccess.partitions(arguments, of: topic) {
             let ends = try log.watermarks(place, committed: true)
-            let from: Int64
-            switch start {
-            case .beginning: from = ends.low
-            case .end: from = ends.high
-            case .offset(let offset): from = min(max(offset, ends.low), ends.high)
-            case .time(let time): from = try log.offsets(atOrAfter: [place: time])[place] ?? ends.high
-            }
+            let from = try start.offset(in: place, of: log, ends)
             numbers[try consumer.assign(place, from: from)] = (place.partition, ends.high)
         }
         let follows = arguments.has("follow")

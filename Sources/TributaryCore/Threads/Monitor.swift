@@ -56,8 +56,14 @@
         return try body(&state)
     }
 
-    /// Has all that wait look at the value again.
-    package func wake() { unsafe pthread_cond_broadcast(condition) }
+    /// Has all that wait look again; not to be called by who holds the lock.
+    ///
+    /// It takes the lock, since what they wait for may not be the value: who has just looked and isn't waiting yet would sleep on.
+    package func wake() {
+        unsafe pthread_mutex_lock(mutex)
+        unsafe pthread_cond_broadcast(condition)
+        unsafe pthread_mutex_unlock(mutex)
+    }
 
     /// Calls `body` now and after each change until it has an answer.
     ///

@@ -38,12 +38,12 @@ extension LMDBStateEngine {
     /// What isn't committed in this engine is gone, open cursors end, tables and readers stay usable. If the swap fails before the
     /// new file is in place, this engine goes on with the old one and throws.
     public func finishRebuild(_ rebuilt: LMDBStateEngine) throws(StoreError) {
-        try rebuilt.commit()
-        let environment = rebuilt.core.state.value.environment
-        do throws(LMDBError) {
-            try environment?.sync()
+        do throws(StoreError) {
+            try rebuilt.commit()
+            try rebuilt.syncFile()
         } catch {
-            throw StoreError(error)
+            try? cancelRebuild(rebuilt)
+            throw error
         }
         let from = rebuilt.path
         rebuilt.close()
@@ -57,6 +57,10 @@ extension LMDBStateEngine {
             try Self.deleteRebuild(path)
             options.killPoint?(.rebuiltInPlace)
         }
+    }
+
+    private func syncFile() throws(StoreError) {
+        do throws(LMDBError) { try core.state.value.environment?.sync() } catch { throw StoreError(error) }
     }
 
     /// Gives up a rebuilt engine and deletes its file.

@@ -70,7 +70,8 @@ public final class StreamThread: Sendable {
     private let readerList = Guarded<[String: any CommittedReader]>([:])
     private let waker = Guarded<(any ConsumerWaker)?>(nil)
     // What waits here is a thread that pauses before it begins again, or has been told to pause.
-    private let pauses = Monitor(())
+    // Not of no size: such a value has the address of the object itself, which the thread sanitizer takes for a race.
+    private let pauses = Monitor(0)
     let revival: Guarded<ThreadRevival>
 
     private struct Requests: Sendable {
