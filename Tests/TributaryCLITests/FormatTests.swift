@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Keys and values of every kind, shown and typed.
-@Suite(.timeLimit(.minutes(5))) struct FormatTests {
+@Suite(.timeLimit(.minutes(10))) struct FormatTests {
     let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
 

@@ -4,7 +4,7 @@ import Testing
 import Tributary
 
 /// Reading a log in a folder that can't be written to, as people do with a backup or another user's log.
-@Suite(.timeLimit(.minutes(5))) struct ReadOnlyTests {
+@Suite(.timeLimit(.minutes(10))) struct ReadOnlyTests {
     let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
 

@@ -3,7 +3,7 @@ import Testing
 import TributaryCore
 import TributaryLMDB
 
-@Suite(.timeLimit(.minutes(2))) struct ReadOnlyLogTests {
+@Suite(.timeLimit(.minutes(10))) struct ReadOnlyLogTests {
     let folder: TemporaryFolder
     let path: String
 

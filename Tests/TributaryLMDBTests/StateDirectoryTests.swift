@@ -34,7 +34,7 @@ import TributaryState
         withExtendedLifetime(lock) {}
     }
 
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(10)))
     func `one at a time has the lock, however often its folder is deleted under those who want it`() async throws {
         let folder = try TemporaryFolder()
         let directory = "\(folder.path)/app"

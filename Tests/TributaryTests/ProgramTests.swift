@@ -5,7 +5,7 @@ import Tributary
 import TributaryCore
 
 /// Programs as users write them, and what a person sees of them.
-@Suite(.timeLimit(.minutes(5))) struct ProgramTests {
+@Suite(.timeLimit(.minutes(10))) struct ProgramTests {
     let folder: TemporaryFolder
     var log: String { "\(folder.path)/log" }
 

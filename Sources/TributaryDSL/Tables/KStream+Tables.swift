@@ -78,7 +78,8 @@ extension KStream {
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde, { $0 }, named, key, value, result, matched: { try joiner($0, $1, $2) },
+            "KSTREAM-LEFTJOIN-", table, table.keySerde, { $0 }, named, key, value, result,
+            matched: { try joiner($0, $1, $2) },
             missed: { try joiner($0, $1, nil) })
     }
 

@@ -261,7 +261,9 @@ func joinSide<Key, Event, Match, Result>(
     let nulls = Nullability<Result>.of()
     @inline(__always)
     func make(_ event: Event?, _ match: Match?) throws -> Result? {
-        guard event != nil || match != nil && matchStandsAlone, let result = try joiner(event, match) else { return nil }
+        guard event != nil || match != nil && matchStandsAlone, let result = try joiner(event, match) else {
+            return nil
+        }
         return nulls?.isNull(result) == true ? nil : result
     }
     return TableInput(update: { key, new, old, meta in

@@ -37,7 +37,8 @@ extension KTable {
     ) -> KTable<Key, Value> {
         let settings = materialized ?? name.map { Materialized(as: $0) }
         return derived(
-            "KTABLE-FILTER-", settings, named, value: settings?.value ?? valueSerde, isFilter: true, keyless: nil, change)
+            "KTABLE-FILTER-", settings, named, value: settings?.value ?? valueSerde, isFilter: true, keyless: nil,
+            change)
     }
 
     /// Each row with another value, as a table; one that is null of its own type is deleted.
@@ -106,7 +107,9 @@ extension KTable {
         if key == nil || value == nil { graph.failWithoutSerde("the table '\(storeName)'", key, value) }
         if old.get() { state.requireOldValues(graph) }
         self.output.attach(id, name) { context in
-            guard let value else { throw TopologyError(.missingSerde, "the table '\(storeName)' has no serde for its values") }
+            guard let value else {
+                throw TopologyError(.missingSerde, "the table '\(storeName)' has no serde for its values")
+            }
             let user = UserCode(name, context.services)
             let writer = TableWriter(
                 try output.sink(in: context), key, value, try context.services.store(storeName), user, context.recorder,

@@ -30,6 +30,8 @@ struct DirtyPages {
     @inline(__always)
     mutating func deleted() { deletes &+= 1 }
 
-    /// About as many pages. Half of the steps to the page that follows in memory look like steps within one.
+    /// About as many pages.
+    ///
+    /// Half of the steps to the page that follows in memory look like steps within one.
     var count: Int { stepCount * 2 + large + (deletes + 3) / 4 }
 }

@@ -56,7 +56,9 @@ public final class CacheBudget {
     /// - Returns: false if it has its share, or nobody has a clean one above their own: the cache has to evict one of its own.
     func takeFromOthers(for cache: StoreCache) -> Bool {
         guard cache.byteCount < share else { return false }
-        if giver >= 0, members[giver].cache !== cache, members[giver].cache.dropOldestClean(above: share) { return true }
+        if giver >= 0, members[giver].cache !== cache, members[giver].cache.dropOldestClean(above: share) {
+            return true
+        }
         if rest > 0 {
             rest -= 1
             return false
