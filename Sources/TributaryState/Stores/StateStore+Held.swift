@@ -33,21 +33,6 @@ extension StateStore {
         return true
     }
 
-    /// Reads as ``read(_:)`` does, for whoever takes the value from the holder: where ``isHeld(_:)`` is true ``value`` may be an earlier
-    /// one's bytes.
-    @inline(__always)
-    public func readHeld(_ key: RawSpan) throws -> RowHandle {
-        state.value.gets &+= 1
-        guard isCached else { return handle(-1, exists: try readInner(key)) }
-        let probe = StoreCache.probe(key)
-        let index = cache.find(key, probe)
-        if index >= 0 {
-            state.value.fetched = cache.fetchLineage(index)
-            return handle(index, exists: readCached(index))
-        }
-        return try readThrough(key, probe)
-    }
-
     /// The cache's entry that a read found, while the store was neither read nor written since; -1 for none.
     @inline(__always)
     public func cachedEntry(of read: RowHandle) -> Int32 { entry(of: read) }

@@ -196,13 +196,21 @@ public final class StateStore {
     /// - Returns: whether there is a value, and what a write that goes on from it needs.
     @inline(__always)
     public func read(_ key: RawSpan) throws -> RowHandle {
+        let read = try readHeld(key)
+        if read.entry >= 0 { try encodeHeld(read.entry) }
+        return read
+    }
+
+    /// Reads as ``read(_:)`` does, for whoever takes the value from the holder: where ``isHeld(_:)`` is true ``value`` may be an earlier
+    /// one's bytes.
+    @inline(__always)
+    public func readHeld(_ key: RawSpan) throws -> RowHandle {
         state.value.gets &+= 1
         guard isCached else { return handle(-1, exists: try readInner(key)) }
         let probe = StoreCache.probe(key)
         let index = cache.find(key, probe)
         if index >= 0 {
             state.value.fetched = cache.fetchLineage(index)
-            try encodeHeld(index)
             return handle(index, exists: readCached(index))
         }
         return try readThrough(key, probe)
@@ -235,7 +243,6 @@ public final class StateStore {
         // What is evicted may be forwarded to nodes that read this store, too: read again what they may have overwritten.
         try evict(cache)
         index = cache.find(key, probe)
-        if index >= 0 { try encodeHeld(index) }
         return handle(index, exists: index >= 0 ? readCached(index) : try readInner(key))
     }
 
