@@ -45,7 +45,7 @@ extension KTable {
     ///
     /// - Parameters:
     ///   - name: the name of a store that keeps the result, which makes it queryable; without, values are made again of the rows before.
-    ///   - value: the new value's serde.
+    ///   - serde: the new value's.
     ///   - materialized: that store's settings, if more than its name is to be said.
     ///   - named: the node's name.
     ///   - transform: makes the new value; isn't asked of deletes. It gives the same for the same, since it may be asked again.

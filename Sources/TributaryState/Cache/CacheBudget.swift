@@ -5,7 +5,7 @@ internal import TributaryCore
 /// Over the limit the cache that was just written to evicts its least recently used entry, as in Kafka Streams (semantics 4.6). There, what
 /// a table's reads have left, which nobody needs to write, starves the small store beside it. So here a cache that has less than
 /// its share, half of an equal part, takes the place of clean entries of another that has more, which shows in no result. Budgets under
-/// ``smallest`` are Kafka Streams' to the entry.
+/// 64 KiB are Kafka Streams' to the entry.
 public final class CacheBudget {
     /// The limit in bytes.
     public let limit: Int

@@ -103,7 +103,9 @@ extension StateStore {
 
     /// The error to throw instead of one that came while a row's value was being changed; nil where the value is there still, encoded.
     ///
-    /// - Parameter isHeld: whether there is still a value for an entry.
+    /// - Parameters:
+    ///   - key: the row's.
+    ///   - isHeld: whether there is still a value for an entry.
     public func lost(_ key: RawSpan, isHeld: (_ entry: Int32) -> Bool) -> StoreError? {
         guard cache.hasUnencoded else { return nil }
         let index = cache.find(key, StoreCache.probe(key))
