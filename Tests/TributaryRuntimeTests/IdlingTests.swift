@@ -5,7 +5,7 @@ import TributaryTesting
 
 @testable import TributaryRuntime
 
-/// `maximumIdle` (semantics 5.3): how long a task with records waits for its partitions that have none.
+/// `maximumIdle` (Docs/Semantics.md, Tasks): how long a task with records waits for its partitions that have none.
 @Suite struct IdlingTests {
     private func merged(_ topics: String...) throws -> Topology {
         let builder = StreamsBuilder()

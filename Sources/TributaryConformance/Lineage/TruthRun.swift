@@ -70,7 +70,7 @@ public struct TruthRun {
     }
 
     // Where one record becomes several of the same time, and a task reads two topics that lead back to them, a commit before it may
-    // lie between any of them: which topic's turn it is where times are equal, nobody says (semantics 5.3).
+    // lie between any of them: which topic's turn it is where times are equal, nobody says (Docs/Semantics.md, Tasks).
     private static func dependsOnTurns(_ item: ConformanceCase) throws -> Bool {
         let multiplies = try item.topology.contains { (statement) throws(CaseError) in
             switch statement.operation {

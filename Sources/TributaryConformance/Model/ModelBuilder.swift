@@ -56,7 +56,7 @@ struct ModelBuilder {
         return node
     }
 
-    /// Null keys pass into the repartition topics above left joins (semantics 1.2a).
+    /// Null keys pass into the repartition topics above left joins (Docs/Semantics.md, Repartitioning).
     func openFilters() {
         var waiting = leftJoins
         while let node = waiting.popLast() {

@@ -13,7 +13,7 @@ final class ModelWindows {
         }
     }
 
-    /// The windows that a record still belongs to (semantics 2.1), in numbers that are wide enough for all times.
+    /// The windows that a record still belongs to (Docs/Semantics.md, Windows), in numbers that are wide enough for all times.
     func open(at time: Int64) -> [(start: Int64, end: Int64)] {
         streamTime = max(streamTime, time)
         let step = Int128(advance)

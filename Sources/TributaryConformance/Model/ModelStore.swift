@@ -60,7 +60,7 @@ final class ModelStore {
 
     var isDirty: Bool { !order.isEmpty }
 
-    /// The row of a key; what the cache has is seen however old it is (semantics 0.7a).
+    /// The row of a key; what the cache has is seen however old it is (Docs/Semantics.md, The cache).
     func read(_ key: CaseKey) -> ModelRow? {
         if let found = dirty[key] { return found.value == .null ? nil : ModelRow(value: found.value, time: found.time) }
         guard let row = rows[key], cachedKeys.contains(key) || isVisible(key) else { return nil }
@@ -104,7 +104,7 @@ final class ModelStore {
         if isLogged { changelog.append(ModelRecord(key: key, value: value, time: time)) }
     }
 
-    /// Gives on what the cache holds, in the order of the last writes; deletes of what never was are dropped (semantics 4.6).
+    /// Gives on what the cache holds, in the order of the last writes; deletes of what never was are dropped (Docs/Semantics.md, The cache).
     func flush() throws {
         let taken = order.compactMap { key in dirty[key].map { (key, $0) } }
             .filter { $0.1.value != .null || rows[$0.0] != nil }

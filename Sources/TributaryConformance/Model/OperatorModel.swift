@@ -87,7 +87,7 @@ final class ModelClock {
         schedules.append(Schedule(interval: interval, due: 0, run: run))
     }
 
-    /// Runs what is due, in the order of due times; what was missed is run once (semantics 3).
+    /// Runs what is due, in the order of due times; what was missed is run once (Docs/Semantics.md, Processors).
     func punctuate() throws {
         let now = Int128(streamTime)
         while let index = schedules.indices.filter({ schedules[$0].due <= now })

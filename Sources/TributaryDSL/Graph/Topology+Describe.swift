@@ -1,5 +1,5 @@
 extension Topology {
-    /// The text that Kafka Streams' `Topology.describe()` gives (semantics 6.2), successors by name.
+    /// The text that Kafka Streams' `Topology.describe()` gives (Docs/Semantics.md, Names), successors by name.
     public func describe() -> String { text(ofNodes: nodes, subTopologies) }
 }
 

@@ -118,7 +118,7 @@ extension TopologyGraph {
             sources: sourceList, fingerprint: fingerprint(text, storeList), makers: sources, copartitions: copartitions)
     }
 
-    // Groups that share a topic are one: having equally many partitions is transitive (semantics 5.2).
+    // Groups that share a topic are one: having equally many partitions is transitive (Docs/Semantics.md, Tasks).
     static func copartitionGroups(_ copartitions: [[Int]], _ nodes: [NodeDescription]) -> [[String]] {
         var groups: [Set<String>] = []
         for list in copartitions {
@@ -235,7 +235,7 @@ extension TopologyGraph {
         for store in existing.values {
             for node in store.nodes.dropFirst() { join(node, store.nodes[0]) }
         }
-        // Ids go by the first node of each part, in the order in which nodes were added (semantics 5.1).
+        // Ids go by the first node of each part, in the order in which nodes were added (Docs/Semantics.md, Tasks).
         let live = nodes.indices.filter { !removed.contains($0) }
         var groups: [Int: Int] = [:]
         var order: [Int] = []

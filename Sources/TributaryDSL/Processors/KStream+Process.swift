@@ -93,7 +93,7 @@ extension Record {
 }
 
 extension TopologyGraph {
-    /// Processors are the only nodes whose own name uses up no index (semantics 6.1).
+    /// Processors are the only nodes whose own name uses up no index (Docs/Semantics.md, Names).
     @usableFromInline
     func processorName(_ prefix: String, _ named: String?) -> String {
         guard let named else { return newName(prefix) }

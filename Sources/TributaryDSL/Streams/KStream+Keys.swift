@@ -163,7 +163,7 @@ struct RepartitionNames {
     @usableFromInline let source: String
 }
 
-/// Filters of repartition topics that let null keys pass, because a left join follows (semantics 1.2a).
+/// Filters of repartition topics that let null keys pass, because a left join follows (Docs/Semantics.md, Repartitioning).
 @usableFromInline
 final class FilterSet: Sendable {
     private let nodes = BuildBox<Set<Int>>([])
@@ -176,7 +176,7 @@ extension TopologyGraph {
     @usableFromInline
     func newUniqueName(_ prefix: String) -> String { newName(prefix) }
 
-    // Indices are used up in either case; nodes are named after the topic if the user named it (semantics 6.1).
+    // Indices are used up in either case; nodes are named after the topic if the user named it (Docs/Semantics.md, Names).
     @usableFromInline
     func repartitionNames(_ prefix: String) -> RepartitionNames {
         let sink = newName("KSTREAM-SINK-")
@@ -191,7 +191,7 @@ extension TopologyGraph {
     @usableFromInline
     func pair(source: Int, filter: Int) { repartitionFilters[source] = filter }
 
-    /// Null keys pass the repartition filters above a left join (semantics 1.2a).
+    /// Null keys pass the repartition filters above a left join (Docs/Semantics.md, Repartitioning).
     func markNullKeyFilters() {
         var waiting = relaxedJoins
         var seen: Set<Int> = []

@@ -15,7 +15,7 @@ protocol Aggregation<Key, RowKey, Aggregate> {
     /// Reads, writes and forwards rows.
     var rows: AggregateStore<RowKey, Aggregate> { get }
 
-    /// Whether values that are null are aggregated too (semantics 1.4).
+    /// Whether values that are null are aggregated too (Docs/Semantics.md, Windows).
     static var takesNulls: Bool { get }
 
     /// Brings the rows of a record up to date; one without key is dropped.

@@ -4,7 +4,7 @@ public import TributaryState
 
 /// A grouped stream cut into windows of time, to be aggregated, as Kafka Streams' `TimeWindowedKStream`.
 ///
-/// Records with a null key are dropped and counted; null values are not (semantics 1.4). A window takes records until stream
+/// Records with a null key are dropped and counted; null values are not (Docs/Semantics.md, Windows). A window takes records until stream
 /// time has passed its end by the grace.
 public struct TimeWindowedKStream<Key, Value> {
     @usableFromInline let grouped: KGroupedStream<Key, Value>

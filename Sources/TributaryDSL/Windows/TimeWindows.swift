@@ -35,7 +35,7 @@ extension Windowed: Sendable where Key: Sendable {}
 
 /// Windows of fixed size, aligned to the epoch: tumbling, or hopping if they advance by less than their size.
 ///
-/// A record belongs to the windows with `start <= timestamp < end`; none starts before 0 (semantics 2.1).
+/// A record belongs to the windows with `start <= timestamp < end`; none starts before 0 (Docs/Semantics.md, Windows).
 public struct TimeWindows: Hashable, Sendable {
     /// The size.
     public let size: Duration

@@ -2,7 +2,7 @@ public import TributaryCore
 internal import TributaryLineage
 internal import TributaryState
 
-/// The steps of a commit for tasks that share a collector (design, section 10): caches, outputs, offsets, and sometimes the state.
+/// The steps of a commit for tasks that share a collector (Docs/Architecture.md): caches, outputs, offsets, and sometimes the state.
 ///
 /// Used by the tasks' thread.
 public struct Committer {

@@ -38,8 +38,8 @@ public struct RestoreProgress: Sendable {
 
 /// Brings the stores of a task to where their changelogs end, before there is the task.
 ///
-/// Stores with trusted rows take the records behind their position. If a store is empty, or its rows cannot be trusted (design,
-/// section 8), the task's engine is built anew beside the old one: trusted stores are copied, the others come from their
+/// Stores with trusted rows take the records behind their position. If a store is empty, or its rows cannot be trusted
+/// (Docs/Architecture.md), the task's engine is built anew beside the old one: trusted stores are copied, the others come from their
 /// changelogs by external sort and append, and the new file takes the old one's place. The rows carry the lineage of the
 /// changelog's headers, byte for byte; restoring makes no span.
 public struct StateRestorer {
@@ -144,7 +144,7 @@ public struct StateRestorer {
         return work(position.next, nil, position)
     }
 
-    // Design, section 8: when local state is not trusted.
+    // When local state is not trusted.
     private func distrust(
         _ position: StorePosition, _ changelog: TopicPartition, _ topic: TopicDescription?, _ ends: Watermarks
     ) throws -> String? {
@@ -353,7 +353,7 @@ public struct StateRestorer {
     }
 }
 
-/// Cells of changelog records that someone else sent: the record's own coordinate, with a gap (design, section 7).
+/// Cells of changelog records that someone else sent: the record's own coordinate, with a gap.
 private final class ForeignCells {
     private let recorder: LineageRecorder
     private let source: SourcePartition

@@ -1,7 +1,7 @@
 internal import TributaryCore
 internal import TributaryDSL
 
-/// The schedules of one task: which are due, by which clock (semantics 3).
+/// The schedules of one task: which are due, by which clock (Docs/Semantics.md, Processors).
 final class PunctuationQueue {
     private struct Schedule {
         let handle: Punctuation

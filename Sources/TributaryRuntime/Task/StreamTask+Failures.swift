@@ -154,7 +154,7 @@ extension StreamTask {
     // MARK: Dead letters
 
     /// Sends what failed: the source record's bytes, or a store's row that was being written out, with the failing record's timestamp
-    /// and headers, and the cause (semantics 12.2).
+    /// and headers, and the cause (Docs/Semantics.md, Errors and dead letters).
     private func sendDeadLetter(
         to topic: String, _ node: String, _ error: any Error, _ coordinate: RecordCoordinate?,
         _ meta: borrowing RecordMeta

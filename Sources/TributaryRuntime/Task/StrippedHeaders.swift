@@ -1,8 +1,7 @@
 internal import TributaryCore
 internal import TributaryLineage
 
-/// A record's headers without those that are lineage's: they are taken out at the source and put back at the sink
-/// (design, section 5, rule 11).
+/// A record's headers without those that are lineage's: they are taken out at the source and put back at the sink.
 ///
 /// Programs that know nothing of the log's own fields send them as text. The names of W3C's headers count in any case of their
 /// letters. Of several `traceparent` the last one counts, as Kafka's tools read headers; several `tracestate` are one, in order.

@@ -4,7 +4,7 @@ internal import TributaryLineage
 
 /// What a thread does at a commit, and what it shows of itself.
 extension ThreadLoop {
-    /// Design, section 10: caches, producer, log, and sometimes the state.
+    /// Caches, producer, log, and sometimes the state.
     func commit(force: Bool) throws {
         let dirty = dirty.map(\.task)
         guard !dirty.isEmpty || force else { return }

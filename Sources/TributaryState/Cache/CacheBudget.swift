@@ -2,7 +2,7 @@ internal import TributaryCore
 
 /// The byte budget that the caches of one stream thread share.
 ///
-/// Over the limit the cache that was just written to evicts its least recently used entry, as in Kafka Streams (semantics 4.6). There, what
+/// Over the limit the cache that was just written to evicts its least recently used entry, as in Kafka Streams (Docs/Semantics.md, The cache). There, what
 /// a table's reads have left, which nobody needs to write, starves the small store beside it. So here a cache that has less than
 /// its share, half of an equal part, takes the place of clean entries of another that has more, which shows in no result. Budgets under
 /// 64 KiB are Kafka Streams' to the entry.
@@ -31,7 +31,7 @@ public final class CacheBudget {
     /// Makes a budget.
     public init(limit: Int) { self.limit = limit }
 
-    /// Bytes in use, counted as Kafka Streams counts them (semantics 4.6).
+    /// Bytes in use, counted as Kafka Streams counts them (Docs/Semantics.md, The cache).
     public var usedBytes: Int { used.value }
 
     func join(_ cache: StoreCache) {

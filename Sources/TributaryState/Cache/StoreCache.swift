@@ -7,7 +7,7 @@ internal import TributaryLineage
 /// An entry is one line of the processor's cache: keys of up to 16 bytes and values of up to 8 lie in it, longer ones in a
 /// ``BlobPool``. What orders entries lies in an array of its own, since a use touches that of two neighbours; contexts, cells and
 /// folded writes lie in arrays that exist only where they are kept. A hit costs no allocation, no reference count and no hashing by
-/// `Hasher`. Sizes and eviction are Kafka Streams' (semantics 4.6).
+/// `Hasher`. Sizes and eviction are Kafka Streams' (Docs/Semantics.md, The cache).
 final class StoreCache {
     struct Entry: BitwiseCopyable {
         var first: UInt64 = 0  // the key's first 8 bytes
@@ -127,7 +127,7 @@ final class StoreCache {
     let keepsLineage: Bool
     let keepsCells: Bool
     let keepsFolds: Bool
-    /// What an entry costs beside key and value: pointers, flag, record context with the topic's name (semantics 4.6).
+    /// What an entry costs beside key and value: pointers, flag, record context with the topic's name (Docs/Semantics.md, The cache).
     let overhead: Int
     /// What a value's timestamp costs.
     let timestampSize: Int

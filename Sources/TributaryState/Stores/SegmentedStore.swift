@@ -2,8 +2,8 @@ internal import TributaryCore
 
 /// The engine side of a store whose rows end with time: one table per segment of time, so that expiry drops whole tables.
 ///
-/// Logical keys are Kafka Streams' (semantics 4.4): key, window start (8 bytes), sequence (4 bytes). Segment width and what is
-/// visible are Kafka Streams' too (semantics 4.2, 4.3): `max(retention / 2, 60 s)`; entries with
+/// Logical keys are Kafka Streams' (Docs/Formats.md): key, window start (8 bytes), sequence (4 bytes). Segment width and what is
+/// visible are Kafka Streams' too (Docs/Semantics.md, Stores): `max(retention / 2, 60 s)`; entries with
 /// `start >= stream time - retention + 1`.
 final class SegmentedStore: StoreLayout {
     let store: String

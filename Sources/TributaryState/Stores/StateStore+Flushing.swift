@@ -128,7 +128,7 @@ extension StateStore {
         }
     }
 
-    /// Takes out the deletes of what neither store nor changelog ever had (semantics 4.6, rule 4).
+    /// Takes out the deletes of what neither store nor changelog ever had (Docs/Semantics.md, The cache).
     private func dropVainDeletes(_ key: ByteBuffer) throws(StoreError) {
         try cache.filterTaken { index throws(StoreError) in
             if cache.hasValue(index) { return true }

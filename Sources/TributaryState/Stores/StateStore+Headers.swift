@@ -57,7 +57,7 @@ extension StateStore {
         encodeHeaders(entryHeaders.bytes)
     }
 
-    /// What Kafka Streams charges a cache for a record's own headers: the characters of names, the bytes of values (semantics 4.6).
+    /// What Kafka Streams charges a cache for a record's own headers: the characters of names, the bytes of values (Docs/Semantics.md, The cache).
     ///
     /// Those that came from rows aren't charged, or a setting of lineage would decide what is evicted.
     @inline(never)

@@ -85,7 +85,7 @@ extension StateStore {
     }
 
     /// Walks over the windows of one key whose starts lie in a range, by start; or of all keys between two, in the order of
-    /// Kafka Streams' stores: by segment and key if persistent, by start if in memory (semantics 4.2).
+    /// Kafka Streams' stores: by segment and key if persistent, by start if in memory (Docs/Semantics.md, Stores).
     ///
     /// - Parameters:
     ///   - key: one key; nil for all keys between `lower` and `upper` (nil: open-ended).
@@ -215,7 +215,7 @@ extension StateStore {
         return (valueTimestamp, valueLineage)
     }
 
-    /// The sequence number of the next put of a store that keeps duplicates: from 1, 31 bits (semantics 4.4).
+    /// The sequence number of the next put of a store that keeps duplicates: from 1, 31 bits (Docs/Formats.md).
     public func nextSequence() -> UInt32 {
         state.value.sequence = (state.value.sequence &+ 1) & 0x7fff_ffff
         return state.value.sequence

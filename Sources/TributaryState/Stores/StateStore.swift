@@ -54,7 +54,7 @@ public final class StateStore {
     let keepsCells: Bool
     let keepsLineage: Bool
     let keepsHeaders: Bool
-    /// Whether what was read stays in the cache (semantics 4.6).
+    /// Whether what was read stays in the cache (Docs/Semantics.md, The cache).
     let keepsReads: Bool
     let state: Owned<State>
     /// Who holds decoded values of cached rows (``beginHolding(by:)``).

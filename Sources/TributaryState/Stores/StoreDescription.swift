@@ -71,7 +71,7 @@ public struct StoreDescription: Sendable, Hashable {
     /// Whether values carry the timestamp of the record that made them.
     public var isTimestamped: Bool { kind.traits.isTimestamped }
 
-    /// `cleanup.policy` and `retention.ms` of the changelog as Kafka Streams sets them (semantics 5.10), and the user's over them.
+    /// `cleanup.policy` and `retention.ms` of the changelog as Kafka Streams sets them (Docs/Semantics.md, Stores), and the user's over them.
     public var changelogConfiguration: [String: String] {
         var settings = ["cleanup.policy": "compact", "message.timestamp.type": "CreateTime"]
         if let retention {
