@@ -58,7 +58,7 @@ struct CaseExecution {
         let driver: TopologyTestDriver
         do {
             driver = try TopologyTestDriver(
-                built.topology, configuration: Self.configuration(item.config, settings, folder))
+                built.topology, configuration: Self.configuration(item, settings, folder))
         } catch {
             result.failure = .start
             result.failureMessage = "\(error)"
@@ -85,11 +85,15 @@ struct CaseExecution {
     }
 
     private static func configuration(
-        _ config: CaseConfig, _ settings: ExecutionSettings, _ folder: TemporaryFolder?
+        _ item: ConformanceCase, _ settings: ExecutionSettings, _ folder: TemporaryFolder?
     ) -> TestDriverConfiguration {
         var configuration = TestDriverConfiguration(applicationID: applicationID)
         configuration.clusterID = LineageTruth.cluster
-        config.apply(to: &configuration.runtime)
+        item.config.apply(to: &configuration.runtime)
+        // Those that a pattern may mean.
+        for case .pipe(let record) in item.steps where !configuration.topics.contains(record.topic) {
+            configuration.topics.append(record.topic)
+        }
         configuration.runtime.lineage.mode = settings.mode
         configuration.runtime.lineage.sampler =
             settings.isPartial

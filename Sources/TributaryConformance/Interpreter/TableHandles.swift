@@ -117,6 +117,7 @@ struct GroupedHandle<Key: CaseKeyType, Value: CaseValueType>: GroupedObject {
         case .hopping(let size, let advance, let grace):
             windows = .hopping(
                 size: .milliseconds(size), advance: .milliseconds(advance), grace: .milliseconds(grace))
+        case .unlimited(let start): windows = .unlimited(startingAt: start)
         case let other: throw CaseError("windows of kind \(other.kind) are not interpreted").inside("window")
         }
         return WindowedHandle(windowed: plain.grouped.windowedBy(windows), size: windows.size.milliseconds)

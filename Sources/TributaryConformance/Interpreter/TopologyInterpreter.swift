@@ -132,12 +132,16 @@ extension TopologyInterpreter {
         let fields = statement.fields
         switch statement.operation {
         case .stream:
-            guard let topics = try fields.texts("topics") else {
-                throw CaseError("sources by pattern are not interpreted")
-            }
             let extractor = try fields.choice("extractor", ["fromValue": TimestampExtractor.fromValue])
-            let stream = builder.stream(
-                topics, key: .caseKey, value: .caseText, named: try statement.named, timestamps: extractor)
+            let stream: KStream<CaseKey, CaseValue>
+            if let topics = try fields.texts("topics") {
+                stream = builder.stream(
+                    topics, key: .caseKey, value: .caseText, named: try statement.named, timestamps: extractor)
+            } else {
+                stream = builder.stream(
+                    matching: .expression(try fields.requiredText("pattern")), key: .caseKey, value: .caseText,
+                    named: try statement.named, timestamps: extractor)
+            }
             return .stream(StreamHandle(stream: stream, key: .caseKey, keyFormat: .text))
         case .table:
             let table = builder.table(
@@ -167,6 +171,13 @@ extension TopologyInterpreter {
             StoreDescription(
                 name: try fields.requiredText("name"), kind: kind, isPersistent: try fields.bool("inMemory") != true,
                 isCached: try fields.bool("cache") ?? false, isLogged: try fields.bool("log") ?? true))
+    }
+}
+
+extension TopicPattern {
+    /// Topics whose whole name fits a regular expression.
+    fileprivate static func expression(_ text: String) -> TopicPattern {
+        TopicPattern(text) { name in (try? Regex(text).wholeMatch(in: name)) != nil }
     }
 }
 

@@ -33,7 +33,7 @@ extension Windowed: Equatable where Key: Equatable {}
 extension Windowed: Hashable where Key: Hashable {}
 extension Windowed: Sendable where Key: Sendable {}
 
-/// Windows of fixed size, aligned to the epoch: tumbling, or hopping if they advance by less than their size.
+/// Windows of fixed size, aligned to the epoch: tumbling, or hopping if they advance by less than their size; or one window that never ends.
 ///
 /// A record belongs to the windows with `start <= timestamp < end`; none starts before 0 (Docs/Semantics.md, Windows).
 public struct TimeWindows: Hashable, Sendable {
@@ -47,8 +47,11 @@ public struct TimeWindows: Hashable, Sendable {
     @usableFromInline let sizeTime: Int64
     @usableFromInline let advanceTime: Int64
     @usableFromInline let graceTime: Int64
+    /// The start of the one window that never ends, ms; nil for windows that end.
+    @usableFromInline let onlyStart: Int64?
 
-    private init(size: Duration, advance: Duration, grace: Duration) {
+    private init(size: Duration, advance: Duration, grace: Duration, onlyStart: Int64? = nil) {
+        self.onlyStart = onlyStart
         self.size = size
         self.advance = advance
         self.grace = grace
@@ -76,7 +79,18 @@ public struct TimeWindows: Hashable, Sendable {
         TimeWindows(size: size, advance: advance, grace: grace)
     }
 
+    /// One window that begins at a time and never ends, as Kafka Streams' `UnlimitedWindows`.
+    ///
+    /// Records before it are left out, and not counted as dropped.
+    ///
+    /// - Parameter start: ms since the epoch, zero or more; `build()` refuses others.
+    public static func unlimited(startingAt start: Int64 = 0) -> TimeWindows {
+        let all = Duration.milliseconds(Int64.max)
+        return TimeWindows(size: all, advance: all, grace: .zero, onlyStart: start)
+    }
+
     var problem: String? {
+        if let onlyStart, onlyStart < 0 { return "the window's start is \(onlyStart) ms, but must not be below zero" }
         if let problem = TimeWindows.problem("size", size) ?? TimeWindows.problem("advance", advance) { return problem }
         if advance > size { return "the window's advance is \(advance), but must not be above its size of \(size)" }
         if grace < .zero { return "the window's grace is \(grace), but must not be below zero" }
@@ -96,6 +110,7 @@ public struct TimeWindows: Hashable, Sendable {
     /// The start of the earliest window of a time; 0 for times below 0.
     @inlinable
     public func firstStart(of timestamp: Int64) -> Int64 {
+        if let onlyStart { return onlyStart }
         let step = max(advanceTime, 1)
         let from = timestamp.subtractingSaturated(sizeTime.subtractingSaturated(step))
         return max(from, 0) / step &* step

@@ -39,7 +39,7 @@ final class WindowedAggregation<Key, Aggregate>: Aggregation {
             let following = start.addingReportingOverflow(windows.advanceTime)
             defer {
                 start = following.partialValue
-                isOpen = !following.overflow && start <= meta.timestamp
+                isOpen = !following.overflow && start <= meta.timestamp && windows.onlyStart == nil
             }
             // A window that ends behind the greatest time is never over.
             guard end.overflow || end.partialValue > close else {
