@@ -8,7 +8,7 @@ let dataFolder =
 @Suite struct CaseDataTests {
     @Test func `all designed cases that the runner knows are here and can be read`() throws {
         let cases = try CaseFile().cases(at: dataFolder + "/designed")
-        #expect(cases.count == 91)
+        #expect(cases.count == 94)
         for item in cases { #expect(try item.missingFeatures() == [], "\(item.id)") }
     }
 

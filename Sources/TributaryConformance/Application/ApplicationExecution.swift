@@ -27,7 +27,7 @@ final class ApplicationExecution {
     init(_ item: ConformanceCase) throws {
         self.item = item
         built = try TopologyInterpreter.build(item)
-        let topology = built.topology
+        let topology = try built.topology.resolvingPatterns(item.pipedTopics)
         folder = try TemporaryFolder()
         var settings = EmbeddedLogConfiguration()
         settings.durability = .relaxed

@@ -50,3 +50,12 @@ public struct ConformanceCase: Sendable {
         expected = try inside("expected") { () throws(CaseError) in try CaseResult(result) }
     }
 }
+
+extension ConformanceCase {
+    /// The topics that records are piped into, in order: those that a pattern may mean.
+    var pipedTopics: [String] {
+        var topics: [String] = []
+        for case .pipe(let record) in steps where !topics.contains(record.topic) { topics.append(record.topic) }
+        return topics
+    }
+}

@@ -90,10 +90,7 @@ struct CaseExecution {
         var configuration = TestDriverConfiguration(applicationID: applicationID)
         configuration.clusterID = LineageTruth.cluster
         item.config.apply(to: &configuration.runtime)
-        // Those that a pattern may mean.
-        for case .pipe(let record) in item.steps where !configuration.topics.contains(record.topic) {
-            configuration.topics.append(record.topic)
-        }
+        configuration.topics = item.pipedTopics
         configuration.runtime.lineage.mode = settings.mode
         configuration.runtime.lineage.sampler =
             settings.isPartial

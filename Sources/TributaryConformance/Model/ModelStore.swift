@@ -104,10 +104,10 @@ final class ModelStore {
         if isLogged { changelog.append(ModelRecord(key: key, value: value, time: time)) }
     }
 
-    /// Gives on what the cache holds, in the order of the last writes; deletes of what never was are dropped (Docs/Semantics.md, The cache).
+    /// Gives on what the cache holds, in the order of the last writes; deletes of what never was are dropped where they would be forwarded (Docs/Semantics.md, The cache).
     func flush() throws {
         let taken = order.compactMap { key in dirty[key].map { (key, $0) } }
-            .filter { $0.1.value != .null || rows[$0.0] != nil }
+            .filter { onFlush == nil || $0.1.value != .null || rows[$0.0] != nil }
         order = []
         dirty = [:]
         for (key, entry) in taken { put(key, entry.value, time: entry.time) }

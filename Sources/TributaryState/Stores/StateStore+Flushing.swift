@@ -128,8 +128,9 @@ extension StateStore {
         }
     }
 
-    /// Takes out the deletes of what neither store nor changelog ever had (Docs/Semantics.md, The cache).
+    /// Takes out the deletes of what neither store nor changelog ever had, where they would be forwarded (Docs/Semantics.md, The cache).
     private func dropVainDeletes(_ key: ByteBuffer) throws(StoreError) {
+        guard onFlush != nil else { return }
         try cache.filterTaken { index throws(StoreError) in
             if cache.hasValue(index) { return true }
             key.writer.removeAll()
