@@ -81,6 +81,8 @@ struct Compactor: ~Copyable {
         guard all || (end > row.cleanOffset && Double(dirty) >= ratio * Double(row.bytes)) else { return .nothing }
         var found = DirtyPart(from: row.cleanOffset, memory: store.configuration.compactionBytes)
         let reached = try note(&found, row, to: end)
+        // What wasn't noted would look like more to do, without end.
+        if isStopped() { return .interrupted }
         store.configuration.killPoint?(.compactionNoted)
         guard try rewrite(found, to: reached, row) else { return .interrupted }
         return reached < end ? .more : .done
