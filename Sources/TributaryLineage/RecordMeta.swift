@@ -46,6 +46,9 @@ public struct RecordMeta: ~Escapable {
         @inline(__always) unsafeAddress { unsafe held.pointer }
     }
 
+    /// Of a change of a table's row that says what the row was before: what that came from. Nil where nobody asked for it.
+    @inlinable public var oldLineage: Lineage? { held.second }
+
     /// Makes a record's metadata.
     ///
     /// - Parameters:
@@ -56,7 +59,8 @@ public struct RecordMeta: ~Escapable {
     ///   - timestamp: ms since the epoch.
     ///   - origin: where the source record was read.
     ///   - headers: the user's, as an encoded list.
-    ///   - lineage: a span of one, for example of a `CollectionOfOne`: 144 bytes that aren't copied from node to node.
+    ///   - lineage: a span of one, for example of a `CollectionOfOne`: 144 bytes that aren't copied from node to node. A second one is that of the
+    ///     row that was replaced.
     @inlinable
     @inline(__always)
     @_lifetime(copy key, copy headers, copy lineage)
@@ -103,6 +107,16 @@ public struct RecordMeta: ~Escapable {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
             lineage: lineage)
+    }
+
+    /// The same without the lineage of the row that was replaced.
+    @inlinable
+    @inline(__always)
+    @_lifetime(copy self)
+    public func withoutOldLineage() -> RecordMeta {
+        RecordMeta(
+            key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
+            held: Borrowed(firstOf: held))
     }
 
     /// The same after an operator changed the key: the bytes are no longer the key's.

@@ -44,8 +44,9 @@ extension Owned where Value: BitwiseCopyable {
 @safe public struct Borrowed<Value: BitwiseCopyable>: ~Escapable {
     /// Where the value is, for accessors that give it on without a copy.
     @unsafe public let pointer: UnsafePointer<Value>
+    @usableFromInline let count: Int
 
-    /// Refers to the one value of a span, for example of a `CollectionOfOne`.
+    /// Refers to the first value of a span, for example of a `CollectionOfOne`, and to the second, if there is one.
     ///
     /// - Precondition: the span is not empty.
     @inlinable
@@ -57,7 +58,20 @@ extension Owned where Value: BitwiseCopyable {
             preconditionFailure("a span of one")
         }
         unsafe pointer = start
+        count = span.count
     }
+
+    /// The same without the second value.
+    @inlinable
+    @inline(__always)
+    @_lifetime(copy other)
+    public init(firstOf other: borrowing Borrowed) {
+        unsafe pointer = unsafe other.pointer
+        count = 1
+    }
+
+    /// The value behind the first; nil if there is none.
+    @inlinable public var second: Value? { count > 1 ? unsafe pointer[1] : nil }
 
     /// The value.
     @inlinable public var value: Value {

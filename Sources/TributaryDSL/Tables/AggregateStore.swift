@@ -57,10 +57,12 @@ final class AggregateStore<Key, Aggregate> {
     ) throws -> Bool {
         let result: Aggregate
         var old: Aggregate?
+        var replaced = Lineage.none
         let read: RowHandle
         do {
             read = try store.readHeld(row)
             if read.exists { store.previousSpan(meta) }
+            if readsOld && read.exists { replaced = store.valueLineage }
             if readsOld { old = read.exists ? try self.old(read, row) : initial() }
             result = try step(read, row)
             if isCached {
@@ -89,6 +91,12 @@ final class AggregateStore<Key, Aggregate> {
         } catch {
             try user.failed(error, meta)
             return false
+        }
+        if readsOld {
+            let both: InlineArray<2, Lineage> = [store.writtenLineage, replaced]
+            let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, both.span)
+            try forwarder.send(key, isNull ? nil : result, bytes: isNull ? nil : buffer.bytes, old: old, changed)
+            return true
         }
         let lineage = CollectionOfOne(store.writtenLineage)
         let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, lineage.span)

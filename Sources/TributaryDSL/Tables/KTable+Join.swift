@@ -294,7 +294,16 @@ func joinSide<Key, Event, Match, Result>(
             match != nil && result != nil
             ? recorder.combine(context, meta.lineage.cell, lineage.cell)
             : Lineage(context: context, cell: meta.lineage.cell)
-        let held = CollectionOfOne(made)
+        guard sendsOld else {
+            let held = CollectionOfOne(made)
+            return try next.update(key, result, nil, meta.with(timestamp: timestamp, held.span))
+        }
+        let replaced = meta.oldLineage ?? .none
+        let old =
+            match == nil || before == nil
+            ? replaced
+            : old == nil ? lineage : recorder.combine(replaced.context, replaced.cell, lineage.cell)
+        let held: InlineArray<2, Lineage> = [made, old]
         try next.update(key, result, before, meta.with(timestamp: timestamp, held.span))
     })
 }

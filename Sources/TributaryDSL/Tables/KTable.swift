@@ -44,16 +44,18 @@ public struct KTable<Key, Value> {
             let next = try output.sink(in: context)
             var keyless: ((Value?, Value?, borrowing RecordMeta) throws -> Void)?
             if let call = next.keyless, let delete = next.keylessDelete {
-                keyless = { new, _, meta in
+                keyless = { new, _, change in
+                    let meta = change.withoutOldLineage()
                     if let new { return try call(new, meta) }
                     // In a stream null is data.
                     if let nulls { try call(nulls.null(), meta) } else { try delete(meta) }
                 }
             }
             var bytes: ((RawSpan?, RawSpan?, borrowing RecordMeta) throws -> Void)?
-            if let send = next.bytes { bytes = { new, _, meta in try send(new, meta) } }
+            if let send = next.bytes { bytes = { new, _, meta in try send(new, meta.withoutOldLineage()) } }
             return TableInput(
-                update: { key, new, _, meta in
+                update: { key, new, _, change in
+                    let meta = change.withoutOldLineage()
                     if let new { return try next.call(key, new, meta) }
                     if let nulls { try next.call(key, nulls.null(), meta) } else { try next.delete(key, meta) }
                 },

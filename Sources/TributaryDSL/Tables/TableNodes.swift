@@ -52,6 +52,10 @@ final class LatestValueTable {
         let written: Lineage?
         do { written = try write(value, meta) } catch { return try user.failed(error, meta) }
         guard let written, !store.isCached else { return }
+        if let old = meta.oldLineage {
+            let both: InlineArray<2, Lineage> = [written, old]
+            return try forward(nil, meta.with(both.span))
+        }
         let lineage = CollectionOfOne(written)
         try forward(nil, meta.with(lineage.span))
     }
@@ -82,8 +86,10 @@ final class LatestValueTable {
         defer { old.give(buffer) }
         let row: RowHandle
         let written: Lineage
+        var replaced = Lineage.none
         do {
             row = try store.read(meta.key)
+            if row.exists { replaced = store.valueLineage }
             if row.exists { buffer.writer.append(store.value) }
             if isFilter && value == nil && !row.exists { return }
             written = try store.write(
@@ -92,7 +98,7 @@ final class LatestValueTable {
         } catch {
             return try user.failed(error, meta)
         }
-        let lineage = CollectionOfOne(written)
+        let lineage: InlineArray<2, Lineage> = [written, replaced]
         try forward(row.exists ? buffer.bytes : nil, meta.with(lineage.span))
     }
 }

@@ -115,10 +115,12 @@ extension StateStore {
                 if let onFlush {
                     let seen = recorder.show(lineage)
                     defer { recorder.show(again: seen) }
-                    let held = CollectionOfOne(lineage)
+                    let old = flushesOldValues ? try replacedLineage(index, key.bytes(in: 0..<keySize)) : .none
+                    let held: InlineArray<2, Lineage> = [lineage, old]
                     let meta = RecordMeta(
                         key: key.bytes(in: 0..<keySize), hasKey: true, keyIsStale: false, timestamp: time,
-                        origin: origin, headers: key.bytes(from: keySize), lineage: held.span)
+                        origin: origin, headers: key.bytes(from: keySize),
+                        lineage: flushesOldValues ? held.span : held.span.extracting(first: 1))
                     try onFlush(
                         isDelete ? nil : value.bytes, flushesOldValues ? oldValues.value(of: index) : nil, meta)
                 }
@@ -144,8 +146,17 @@ extension StateStore {
     /// Notes what the engine has for an entry before it is overwritten.
     private func keepOldValue(_ index: Int32, _ key: RawSpan) throws(StoreError) {
         guard try layout.get(key, into: &peeked.writer) else { return oldValues.note(index, nil) }
-        do throws(EnvelopeError) { oldValues.note(index, try EnvelopeView(peeked.bytes).payload) } catch {
+        do throws(EnvelopeError) {
+            let view = try EnvelopeView(peeked.bytes)
+            oldValues.note(index, view.payload, view.context, cell: keepsCells ? view.cell : .empty)
+        } catch {
             throw StoreError(.corrupt, "\(error)", store: name, key: key.hexadecimal)
+        }
+    }
+
+    private func replacedLineage(_ index: Int32, _ key: RawSpan) throws(StoreError) -> Lineage {
+        do throws(MalformedBytes) { return try oldValues.lineage(of: index, arena) } catch {
+            throw StoreError(.corrupt, "its cell: \(error)", store: name, key: key.hexadecimal)
         }
     }
 
