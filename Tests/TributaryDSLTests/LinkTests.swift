@@ -246,7 +246,7 @@ import TributaryTesting
         #expect(spans.count { $0.name == "get kept" } == 2)
         let arena = CellArena()
         let tombstones = driver.log.records(in: TopicPartition("app-kept-changelog", 0)).filter { $0.value == nil }
-        try #require(tombstones.count == (isCached ? 1 : 2))
+        try #require(tombstones.count == 2)
         for tombstone in tombstones {
             let cell = try #require(try CellHeader.decode(tombstone.cell.span.bytes, into: arena))
             #expect(cell.count == 1 && cell.flags == 0)
