@@ -41,6 +41,7 @@
 @_exported public import class TributaryDSL.FixedKeyProcessorContext
 @_exported public import struct TributaryDSL.InvalidTimestamp
 @_exported public import struct TributaryDSL.KGroupedStream
+@_exported public import struct TributaryDSL.KGroupedTable
 @_exported public import struct TributaryDSL.KStream
 @_exported public import struct TributaryDSL.KTable
 @_exported public import class TributaryDSL.KeyValueStore

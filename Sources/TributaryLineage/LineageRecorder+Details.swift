@@ -59,6 +59,36 @@ extension LineageRecorder {
         mode == .cells ? arena.add(left, right) : .empty
     }
 
+    /// What is left of a cell without another that is in it; only with ``LineageMode/cells``.
+    @inlinable
+    public func subtract(_ cell: Cell, _ other: Cell) -> Cell {
+        mode == .cells ? arena.subtract(cell, other) : .empty
+    }
+
+    /// The lineage of the row that the record being processed takes out, as its header of elements says; nil without one that can be read.
+    public func sentElement() -> Lineage? {
+        let bytes = seenElements
+        guard !bytes.isEmpty else { return nil }
+        do throws(MalformedBytes) {
+            var reader = try ElementsReader(unsafe bytes.span.bytes)
+            return try reader.next(into: arena)
+        } catch {
+            return nil
+        }
+    }
+
+    /// Writes a list of headers with the one of elements behind, which says what a row that is taken out came from.
+    public func append(_ headers: RawSpan, element: Lineage, to writer: inout ByteWriter) {
+        var reader = ByteReader(headers)
+        let count = (try? reader.varint()) ?? 0
+        writer.append(varint: count &+ 1)
+        writer.append(headers.dropping(reader.offset))
+        var elements = ByteWriter()
+        Elements.append(count: 1, to: &elements)
+        Elements.append(element, of: arena, to: &elements)
+        Headers.append(name: HeaderNames.elements, value: elements.copy(), to: &writer)
+    }
+
     /// A lineage whose context is `context` and whose cell is the sum of two.
     @inlinable
     @inline(__always)

@@ -62,6 +62,10 @@ public final class LineageRecorder {
     @usableFromInline let seen = Owned(SeenLineage())
     /// The headers of the record being processed, where it has any and closures may ask for them.
     public var seenHeaders: [UInt8] = []
+    /// Headers that the record being processed got from rows in the task before; empty for none.
+    public var passedHeaders: [UInt8] = []
+    /// The header of elements of the record being processed; empty without one.
+    public var seenElements: [UInt8] = []
     /// What happened to the record or row being worked on.
     let notes = Owned(SpanNotes())
     let tracestates: Owned<Tracestates>

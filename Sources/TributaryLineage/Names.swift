@@ -12,6 +12,8 @@ public enum HeaderNames {
     public static let elements = "tributary-elements"
     /// What the names of our own headers begin with.
     public static let prefix = "tributary-"
+    /// Begins, in caches and on internal topics, the names of headers that a record got from rows that it read.
+    public static let passed = "tributary-passed."
 
     /// Whether a header is lineage's and not the user's; the names of W3C's count in any case of their letters.
     package static func isReserved(_ name: String) -> Bool {

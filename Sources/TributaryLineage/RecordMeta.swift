@@ -46,7 +46,9 @@ public struct RecordMeta: ~Escapable {
         @inline(__always) unsafeAddress { unsafe held.pointer }
     }
 
-    /// Of a change of a table's row that says what the row was before: what that came from. Nil where nobody asked for it.
+    /// Of a change of a table's row that says what the row was before: what that came from.
+    ///
+    /// Nil where nobody asked for it.
     @inlinable public var oldLineage: Lineage? { held.second }
 
     /// Makes a record's metadata.

@@ -8,13 +8,16 @@ let dataFolder =
 @Suite struct CaseDataTests {
     @Test func `all designed cases that the runner knows are here and can be read`() throws {
         let cases = try CaseFile().cases(at: dataFolder + "/designed")
-        #expect(cases.count == 94)
+        #expect(cases.count == 106)
         for item in cases { #expect(try item.missingFeatures() == [], "\(item.id)") }
     }
 
     @Test func `the lineage cases that the runner knows are here and can be read`() throws {
         let cases = try CaseFile().cases(at: dataFolder + "/lineage.jsonl")
-        #expect(cases.map(\.id) == ["lineage-22", "lineage-30", "lineage-49", "lineage-57", "lineage-32"])
+        #expect(
+            cases.map(\.id) == [
+                "lineage-22", "lineage-30", "lineage-49", "lineage-57", "lineage-32", "lineage-54", "lineage-8",
+            ])
         for item in cases { #expect(try item.missingFeatures() == [], "\(item.id)") }
     }
 

@@ -107,6 +107,32 @@ import TributaryTesting
             }
         ),
         (
+            "tables grouped by another key",
+            { builder in
+                let lengths = builder.table("t", key: .string, value: .string, as: "rows")
+                    .groupBy(key: .string, value: .string) { _, value in ("\(value.utf8.count % 3)", value) }
+                builder.stream("s", key: .string, value: .string).toTable(as: "others")
+                    .groupBy(key: .string, value: .string) { key, value in (String(key.suffix(1)), value) }
+                    .reduce(as: "texts", adding: { $0 + $1 }, subtracting: { $1 + $0 }).toStream().to("texts-out")
+                let counts = lengths.count(as: "counts")
+                counts.toStream().to("changes")
+                counts.groupBy(key: .string, value: .int64) { key, count in (count % 2 == 0 ? "even" : "odd", count) }
+                    .aggregate(
+                        into: 0, as: "sums", value: .int64, adding: { $0 += $1 }, subtracting: { $0 -= $1 }
+                    )
+                    .toStream().to("out")
+            }
+        ),
+        (
+            "counts of counts",
+            { builder in
+                builder.stream("s", key: .string, value: .string).groupByKey().count(as: "counts").toStream()
+                    .groupBy(key: .string) { _, count in "\(count % 5)" }.count(as: "counts-of-counts").toStream().to(
+                        "out")
+                builder.table("t", key: .string, value: .string, as: "rows").toStream().to("changes")
+            }
+        ),
+        (
             "windows",
             { builder in
                 builder.stream("s", key: .string, value: .string).groupByKey()

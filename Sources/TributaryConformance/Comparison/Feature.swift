@@ -36,7 +36,6 @@ public enum Feature: String, Sendable, CaseIterable {
         .versionedStore,
         .globalTable,
         .tableTransformValues,
-        .tableGroupBy,
         .cogroup,
         .suppress,
         .slidingWindows,

@@ -7,6 +7,7 @@ enum CaseObject {
     case table(any TableObject)
     case grouped(any GroupedObject)
     case windowed(any WindowedObject)
+    case groupedTable(any GroupedTableObject)
 }
 
 /// A stream of whatever key and value types, as statements see it.
@@ -36,6 +37,7 @@ protocol TableObject {
     func filter(_ statement: Statement, keeps: Bool) throws -> any TableObject
     func mapValues(_ statement: Statement) throws -> any TableObject
     func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject
+    func groupBy(_ statement: Statement) throws -> any GroupedTableObject
     func toStream(_ statement: Statement) throws -> any StreamObject
 }
 
@@ -45,6 +47,13 @@ protocol GroupedObject {
     func reduce(_ statement: Statement) throws -> any TableObject
     func aggregate(_ statement: Statement) throws -> any TableObject
     func windowedBy(_ statement: Statement) throws -> any WindowedObject
+}
+
+/// A grouped table of whatever key and value types, as statements see it.
+protocol GroupedTableObject {
+    func count(_ statement: Statement) throws -> any TableObject
+    func reduce(_ statement: Statement) throws -> any TableObject
+    func aggregate(_ statement: Statement) throws -> any TableObject
 }
 
 /// A windowed grouping of whatever value type, as statements see it.

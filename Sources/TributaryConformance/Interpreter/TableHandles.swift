@@ -64,6 +64,16 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
         }
     }
 
+    func groupBy(_ statement: Statement) throws -> any GroupedTableObject {
+        let key = try statement.keyFunction("keyFn")
+        let function = try statement.valueFunction
+        let grouped = table.groupBy(named: try statement.name, key: .caseKey, value: .caseText) { record, value in
+            let value = value.caseValue
+            return (key(record.caseKey, value), try function(record.caseKey, value))
+        }
+        return GroupedTableHandle(grouped: grouped)
+    }
+
     func toStream(_ statement: Statement) throws -> any StreamObject {
         let named = try statement.named
         guard statement.fields.has("fn") else {
@@ -72,6 +82,41 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
         let function = try statement.keyFunction()
         let stream = table.toStream(named: named).selectKey(key: .caseKey) { function($0, $1.caseValue) }
         return StreamHandle(stream: stream, key: .caseKey, keyFormat: .text)
+    }
+}
+
+/// A grouped table of an interpreted topology.
+struct GroupedTableHandle: GroupedTableObject {
+    let grouped: KGroupedTable<CaseKey, CaseValue>
+
+    private func handle<Value: CaseValueType>(_ table: KTable<CaseKey, Value>) -> any TableObject {
+        TableHandle(table: table, key: .caseKey, keyFormat: .text)
+    }
+
+    func count(_ statement: Statement) throws -> any TableObject {
+        handle(
+            grouped.count(
+                materialized: try statement.materialized?.materialized(.caseKey, .int64), named: try statement.named))
+    }
+
+    func reduce(_ statement: Statement) throws -> any TableObject {
+        let add = try statement.aggregator()
+        let subtract = try statement.aggregator("sub")
+        return handle(
+            grouped.reduce(
+                materialized: try statement.materialized?.materialized(.caseKey, .caseText), named: try statement.named,
+                adding: { try add(CaseKey.null, $1, $0) }, subtracting: { try subtract(CaseKey.null, $1, $0) }))
+    }
+
+    func aggregate(_ statement: Statement) throws -> any TableObject {
+        let add = try statement.aggregator()
+        let subtract = try statement.aggregator("sub")
+        let initial = CaseValue(try statement.fields.text("init"))
+        return handle(
+            grouped.aggregateWithKey(
+                into: initial, value: .caseText,
+                materialized: try statement.materialized?.materialized(.caseKey, .caseText), named: try statement.named,
+                adding: { $0 = try add($1, $2, $0) }, subtracting: { $0 = try subtract($1, $2, $0) }))
     }
 }
 

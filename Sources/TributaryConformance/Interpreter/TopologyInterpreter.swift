@@ -89,7 +89,9 @@ struct TopologyInterpreter {
             guard case .table(let table) = try object(try statement.input, "in") else { throw Self.notInterpreted }
             return .stream(try table.toStream(statement))
         case .groupByKey: return .grouped(try stream(statement).groupByKey(statement))
-        case .groupBy: return .grouped(try stream(statement).groupBy(statement))
+        case .groupBy:
+            if let table = try table(statement) { return .groupedTable(try table.groupBy(statement)) }
+            return .grouped(try stream(statement).groupBy(statement))
         case .windowedBy:
             guard case .grouped(let grouped) = try object(try statement.input, "in") else { throw Self.notInterpreted }
             return .windowed(try grouped.windowedBy(statement))
@@ -118,6 +120,9 @@ struct TopologyInterpreter {
         case (.count, .windowed(let windowed)): return try windowed.count(statement)
         case (.reduce, .grouped(let grouped)): return try grouped.reduce(statement)
         case (.reduce, .windowed(let windowed)): return try windowed.reduce(statement)
+        case (.count, .groupedTable(let grouped)): return try grouped.count(statement)
+        case (.reduce, .groupedTable(let grouped)): return try grouped.reduce(statement)
+        case (_, .groupedTable(let grouped)): return try grouped.aggregate(statement)
         case (_, .grouped(let grouped)): return try grouped.aggregate(statement)
         case (_, .windowed(let windowed)): return try windowed.aggregate(statement)
         default: throw Self.notInterpreted

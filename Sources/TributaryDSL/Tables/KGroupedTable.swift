@@ -110,7 +110,7 @@ public struct KGroupedTable<Key, Value> {
     ) -> KTable<Key, Int64> {
         aggregation(
             "KTABLE-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named,
-            TableSteps(initial: { 0 }, add: { _, _, count in count += 1 }, subtract: { _, _, count in count -= 1 }))
+            TableSteps(from: { 0 }, add: { _, _, count in count += 1 }, subtract: { _, _, count in count -= 1 }))
     }
 
     /// Combines the values of each group; the first value is the first aggregate.
@@ -131,7 +131,7 @@ public struct KGroupedTable<Key, Value> {
         return aggregation(
             "KTABLE-REDUCE-", settings, settings.value ?? valueSerde, named,
             TableSteps(
-                initial: nil, add: { _, value, aggregate in aggregate = try adding(aggregate, value) },
+                begin: { _, value in value }, add: { _, value, aggregate in aggregate = try adding(aggregate, value) },
                 subtract: { _, value, aggregate in aggregate = try subtracting(aggregate, value) }))
     }
 
@@ -156,7 +156,7 @@ public struct KGroupedTable<Key, Value> {
         return aggregation(
             "KTABLE-AGGREGATE-", settings, settings.value ?? value, named,
             TableSteps(
-                initial: initial, add: { _, value, aggregate in try adding(&aggregate, value) },
+                from: initial, add: { _, value, aggregate in try adding(&aggregate, value) },
                 subtract: { _, value, aggregate in try subtracting(&aggregate, value) }))
     }
 
@@ -172,7 +172,7 @@ public struct KGroupedTable<Key, Value> {
         return aggregation(
             "KTABLE-AGGREGATE-", settings, settings.value ?? value, named,
             TableSteps(
-                initial: initial, add: { key, value, aggregate in try adding(&aggregate, key, value) },
+                from: initial, add: { key, value, aggregate in try adding(&aggregate, key, value) },
                 subtract: { key, value, aggregate in try subtracting(&aggregate, key, value) }))
     }
 
@@ -226,7 +226,8 @@ public struct KGroupedTable<Key, Value> {
         }
         self.output.attach(sink, sinkName) { context in
             changeSink(
-                UserCode(sinkName, context.services), topic, try context.services.outputTopic(topic), keySerde, valueSerde)
+                UserCode(sinkName, context.services), topic, try context.services.outputTopic(topic), keySerde,
+                valueSerde)
         }
         graph.addSource(source, topics: [topic], pattern: nil, isTable: false, SourceSettings()) { context in
             changeSource(

@@ -11,7 +11,7 @@ extension KTable {
     ///   - other: the other table, of topics with as many partitions.
     ///   - name: the name of a store that keeps the result, which makes it queryable.
     ///   - value: the result's serde.
-    ///   - materialized: that store's settings, if more than its name is to be said.
+    ///   - materialized: that store's settings, if more than its name is to be said; there is a store, too, if they have no name.
     ///   - named: the node's name; those of the two sides begin with it.
     ///   - joiner: makes a row; gives the same for the same, since it may be asked again.
     @inlinable
@@ -62,8 +62,7 @@ extension KTable {
         _ joiner: @escaping @Sendable (Value?, Other?) throws -> Result?
     ) -> KTable<Key, Result> {
         let settings = materialized ?? name.map { Materialized(as: $0) }
-        // Kafka Streams uses up an index for a Materialized without a name, and makes no store.
-        if let settings, settings.name == nil { _ = graph.newUniqueName("unused-") }
+        let storeName = settings.map { graph.storeName("KTABLE-MERGE-", $0.name) }
         let mergeName = graph.name("KTABLE-MERGE-", named)
         let leftName = graph.name("KTABLE-JOINTHIS-", named.map { "\($0)-join-this" })
         let rightName = graph.name("KTABLE-JOINOTHER-", named.map { "\($0)-join-other" })
@@ -82,12 +81,12 @@ extension KTable {
         let output = TableOutput<Key, Result>()
         let merged = JoinedTables(kind, source, other.source, joiner)
         var own: TableStoreState?
-        if let settings, let storeName = settings.name {
+        if let settings, let storeName {
             if key == nil || value == nil { graph.failWithoutSerde("the table '\(storeName)'", key, value) }
             own = TableStoreState(
                 settings.description(
-                    graph, storeName, .timestampedKeyValue, latestWins: true, generated: false,
-                    serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
+                    graph, storeName, .timestampedKeyValue, latestWins: true,
+                    generated: settings.name == nil, serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
                 node: merge, graph: graph, isMaterialized: true)
         }
         let state = own

@@ -5,19 +5,35 @@ public import TributaryState
 /// What an aggregation of a table does with a row's new value, and with its old one.
 @usableFromInline
 struct TableSteps<Key, Value, Aggregate>: Sendable {
-    /// The aggregate before the first row; nil where the first value is the first aggregate.
-    @usableFromInline let initial: (@Sendable () -> Aggregate)?
+    /// The aggregate of a group's first value.
+    @usableFromInline let begin: @Sendable (Key, Value) throws -> Aggregate
     @usableFromInline let add: @Sendable (Key, Value, inout Aggregate) throws -> Void
     @usableFromInline let subtract: @Sendable (Key, Value, inout Aggregate) throws -> Void
 
     @inlinable
     init(
-        initial: (@Sendable () -> Aggregate)?, add: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void,
+        begin: @escaping @Sendable (Key, Value) throws -> Aggregate,
+        add: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void,
         subtract: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
     ) {
-        self.initial = initial
+        self.begin = begin
         self.add = add
         self.subtract = subtract
+    }
+
+    /// Steps that begin with an aggregate of no rows.
+    @inlinable
+    init(
+        from initial: @escaping @Sendable () -> Aggregate,
+        add: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void,
+        subtract: @escaping @Sendable (Key, Value, inout Aggregate) throws -> Void
+    ) {
+        self.init(
+            begin: { key, value in
+                var aggregate = initial()
+                try add(key, value, &aggregate)
+                return aggregate
+            }, add: add, subtract: subtract)
     }
 }
 
@@ -78,11 +94,11 @@ final class TableAggregation<Key, Value, Aggregate> {
                 cell = subtract(cell, meta)
             }
             if let new {
-                if after == nil, steps.initial == nil {
-                    after = new as? Aggregate
-                } else if var aggregate = after ?? steps.initial?() {
+                if var aggregate = after {
                     try steps.add(key, new, &aggregate)
                     after = normal(aggregate)
+                } else {
+                    after = normal(try steps.begin(key, new))
                 }
                 if row.exists { timestamp = max(meta.timestamp, store.valueTimestamp) }
                 cell = recorder.add(cell, meta.lineage.cell)
@@ -93,7 +109,9 @@ final class TableAggregation<Key, Value, Aggregate> {
             }
             written = try store.write(
                 meta.key, after == nil ? nil : buffer.bytes, after: row, timestamp: timestamp, cell: cell,
-                link: .previous, row: row.exists ? replaced.context : nil, meta)
+                link: .previous, row: row.exists ? replaced.context : nil,
+                // A row that only goes away is not in what is left, nor is what took it away.
+                parentIsTrigger: new == nil, meta)
         } catch {
             return try user.failed(error, meta)
         }
@@ -145,7 +163,8 @@ func changeSink<Key, Value>(
         }
         TableChange.write(new == nil ? nil : news.bytes, old == nil ? nil : olds.bytes, into: &bytes.writer)
         try services.send(
-            topic: number, key: keys.bytes, partitionKeyCount: keys.count - key.keys.suffixSize, value: bytes.bytes, meta)
+            topic: number, key: keys.bytes, partitionKeyCount: keys.count - key.keys.suffixSize, value: bytes.bytes,
+            meta)
     }
 }
 

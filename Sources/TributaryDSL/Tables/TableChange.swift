@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 
 /// A change of a row on its way through a repartition topic: the new value, the old one, or both.
 ///

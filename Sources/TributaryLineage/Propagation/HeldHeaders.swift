@@ -49,7 +49,8 @@ final class HeldHeaders {
         }
         scratch.writer.removeAll()
         var more = 0
-        Headers.forEach(in: headers) { name, value, isNull in
+        Headers.forEach(in: headers) { marked, value, isNull in
+            let name = HeldHeaders.unmarked(marked)
             guard isListed(name), !HeldHeaders.contains(name, in: held.bytes) else { return }
             guard fits(name, value, beside: held.count + scratch.count) else { return }
             HeldHeaders.append(name, value, isNull, to: &scratch.writer)
@@ -61,7 +62,7 @@ final class HeldHeaders {
 
     /// A record's headers with those held for it that it lacks; the view ends with the next call.
     @_lifetime(copy headers)
-    func merged(_ headers: RawSpan, of origin: RecordOrigin) -> RawSpan {
+    func merged(_ headers: RawSpan, of origin: RecordOrigin, marksAdded: Bool = false) -> RawSpan {
         guard count > 0, origin.offset >= 0, origin == owner else { return headers }
         scratch.writer.removeAll()
         var total = 0
@@ -74,19 +75,56 @@ final class HeldHeaders {
             var isThere = false
             Headers.forEach(in: headers) { other, _, _ in if other.isEqual(to: name) { isThere = true } }
             guard !isThere else { return }
-            HeldHeaders.append(name, value, isNull, to: &scratch.writer)
+            let mark = marksAdded ? HeldHeaders.mark.count : 0
+            HeldHeaders.append(name, value, isNull, to: &scratch.writer, mark: mark)
             total += 1
         }
         guard total > own else { return headers }
         return listed(total)
     }
 
+    /// A list without the headers in it that came from rows; the view ends with the next call.
+    @_lifetime(copy headers)
+    func own(_ headers: RawSpan) -> RawSpan {
+        var hasMarked = false
+        Headers.forEach(in: headers) { name, _, _ in if HeldHeaders.isMarked(name) { hasMarked = true } }
+        guard hasMarked else { return headers }
+        scratch.writer.removeAll()
+        var total = 0
+        Headers.forEach(in: headers) { name, value, isNull in
+            guard !HeldHeaders.isMarked(name) else { return }
+            HeldHeaders.append(name, value, isNull, to: &scratch.writer)
+            total += 1
+        }
+        return total > 0 ? listed(total) : RawSpan.empty
+    }
+
+    /// A list in which those that came from rows have their own names; the view ends with the next call.
+    @_lifetime(immortal)
+    func plain(_ headers: RawSpan) -> RawSpan {
+        scratch.writer.removeAll()
+        var total = 0
+        Headers.forEach(in: headers) { name, value, isNull in
+            HeldHeaders.append(HeldHeaders.unmarked(name), value, isNull, to: &scratch.writer)
+            total += 1
+        }
+        return total > 0 ? listed(total) : RawSpan.empty
+    }
+
+    private static let mark = Array(HeaderNames.passed.utf8)
+
+    private static func isMarked(_ name: RawSpan) -> Bool { name.hasPrefix(unsafe mark.span.bytes) }
+
+    @_lifetime(copy name)
+    private static func unmarked(_ name: RawSpan) -> RawSpan { isMarked(name) ? name.dropping(mark.count) : name }
+
     /// Those of a list that are on the propagation list; the view ends with the next call.
     @_lifetime(immortal)
     func listed(of headers: RawSpan) -> RawSpan {
         scratch.writer.removeAll()
         var total = 0
-        Headers.forEach(in: headers) { name, value, isNull in
+        Headers.forEach(in: headers) { marked, value, isNull in
+            let name = HeldHeaders.unmarked(marked)
             guard isListed(name), fits(name, value, beside: scratch.count) else { return }
             HeldHeaders.append(name, value, isNull, to: &scratch.writer)
             total += 1
@@ -155,8 +193,11 @@ final class HeldHeaders {
         }
     }
 
-    private static func append(_ name: RawSpan, _ value: RawSpan, _ isNull: Bool, to writer: inout ByteWriter) {
-        writer.append(varint: UInt64(name.byteCount))
+    private static func append(
+        _ name: RawSpan, _ value: RawSpan, _ isNull: Bool, to writer: inout ByteWriter, mark size: Int = 0
+    ) {
+        writer.append(varint: UInt64(name.byteCount + size))
+        if size > 0 { writer.append(mark) }
         writer.append(name)
         writer.append(varint: isNull ? 0 : UInt64(value.byteCount) + 1)
         writer.append(value)
@@ -185,6 +226,40 @@ extension LineageRecorder {
     @_lifetime(copy meta)
     public func headers(of meta: borrowing RecordMeta) -> RawSpan {
         propagatesHeaders ? mergedHeaders(meta.headers, of: meta.origin) : meta.headers
+    }
+
+    /// The same for the application's own caches and topics, where names say which headers came from rows: those cost no cache anything.
+    ///
+    /// The view ends with the next call.
+    @inlinable
+    @inline(__always)
+    @_lifetime(copy meta)
+    public func markedHeaders(of meta: borrowing RecordMeta) -> RawSpan {
+        propagatesHeaders ? marked(meta.headers, of: meta.origin) : meta.headers
+    }
+
+    @usableFromInline
+    @inline(never)
+    @_lifetime(copy headers)
+    func marked(_ headers: RawSpan, of origin: RecordOrigin) -> RawSpan {
+        guard let held else { return headers }
+        return held.merged(headers, of: origin, marksAdded: true)
+    }
+
+    /// A record's own headers of a list of ``markedHeaders(of:)``; the view ends with the next call.
+    @inline(never)
+    @_lifetime(copy headers)
+    public func ownHeaders(_ headers: RawSpan) -> RawSpan {
+        guard let held else { return headers }
+        return held.own(headers)
+    }
+
+    /// All headers of a list of ``markedHeaders(of:)`` under their own names; the view ends with the next call.
+    @inline(never)
+    @_lifetime(copy headers)
+    public func plainHeaders(_ headers: RawSpan) -> RawSpan {
+        guard let held else { return headers }
+        return held.plain(headers)
     }
 
     @usableFromInline

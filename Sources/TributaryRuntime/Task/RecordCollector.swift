@@ -18,6 +18,7 @@ public final class RecordCollector {
     private var names: [String] = []
     private var numbers: [String: Int] = [:]
     private let cell = ByteBuffer(capacity: 512)
+    private let elements = ByteBuffer()
 
     private struct Topic: BitwiseCopyable {
         var number = 0
@@ -226,9 +227,29 @@ public final class RecordCollector {
             cell.writer.append(CellHeader.version)
             if recorder.mode == .cells { recorder.arena.encode(meta.lineage.cell, into: &cell.writer) }
         }
+        if target.isInternal, recorder.mode != .off, let old = meta.oldLineage {
+            return try send(target, partition, key: key, value: value, meta, context, recorder, replacing: old)
+        }
         let record = OutgoingRecord(
-            timestamp: meta.timestamp, key: key, value: value, headers: recorder.headers(of: meta), context: context,
+            timestamp: meta.timestamp, key: key, value: value,
+            headers: target.isInternal ? recorder.markedHeaders(of: meta) : recorder.headers(of: meta),
+            context: context,
             cell: cell.bytes, lineageHeaders: recorder.lineageHeaders(of: context))
+        try producer.send(record, topic: target.number, partition: partition)
+        sent(record, headers: meta.headers.byteCount, lineage: cell.count)
+    }
+
+    /// Sends a change that takes out a row, with what that came from.
+    @inline(never)
+    private func send(
+        _ target: Topic, _ partition: Int32, key: RawSpan?, value: RawSpan?, _ meta: borrowing RecordMeta,
+        _ context: TraceContext, _ recorder: LineageRecorder, replacing old: Lineage
+    ) throws {
+        elements.writer.removeAll()
+        recorder.append(recorder.lineageHeaders(of: context), element: old, to: &elements.writer)
+        let record = OutgoingRecord(
+            timestamp: meta.timestamp, key: key, value: value, headers: recorder.markedHeaders(of: meta),
+            context: context, cell: cell.bytes, lineageHeaders: elements.bytes)
         try producer.send(record, topic: target.number, partition: partition)
         sent(record, headers: meta.headers.byteCount, lineage: cell.count)
     }

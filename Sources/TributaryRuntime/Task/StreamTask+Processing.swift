@@ -32,12 +32,19 @@ extension StreamTask {
         if recorder.mode != .off {
             if queue.takesContexts {
                 // The log's own field, or what a program sent as text.
-                let lineageHeaders = StrippedHeaders(batch.lineageHeaders(index)).tracestate
-                recorder.know((lineageHeaders.isEmpty ? stripped.tracestate : lineageHeaders).span.bytes, of: &context)
+                let own = StrippedHeaders(batch.lineageHeaders(index))
+                let tracestate = own.tracestate.isEmpty ? stripped.tracestate : own.tracestate
+                recorder.know(tracestate.span.bytes, of: &context)
+                if queue.isInternal { recorder.seenElements = own.elements.isEmpty ? stripped.elements : own.elements }
             }
+            if queue.isInternal { recorder.passedHeaders = stripped.passed }
             recorder.seenHeaders = stripped.list
         }
-        defer { if !recorder.seenHeaders.isEmpty { recorder.seenHeaders = [] } }
+        defer {
+            if !recorder.seenHeaders.isEmpty { recorder.seenHeaders = [] }
+            if !recorder.seenElements.isEmpty { recorder.seenElements = [] }
+            if !recorder.passedHeaders.isEmpty { recorder.passedHeaders = [] }
+        }
         try process(
             batch, index, queue, entry, timestamp: timestamp, origin: origin, headers: stripped.list.span.bytes,
             header: context)
@@ -55,7 +62,11 @@ extension StreamTask {
             hasKey = true
         }
         recorder.showCurrent()
-        if recorder.propagatesHeaders { recorder.beginHeaders(origin, headers) }
+        if recorder.propagatesHeaders {
+            recorder.beginHeaders(origin, headers)
+            let passed = recorder.passedHeaders
+            if !passed.isEmpty { recorder.addHeaders(unsafe passed.span.bytes, to: origin) }
+        }
         if recorder.mode != .off {
             recorder.current.value.context = recorder.received(
                 queue.takesContexts ? header : .none, key: batch.key(index), isInternal: queue.isInternal)

@@ -10,6 +10,10 @@ struct StrippedHeaders {
     let context: TraceContext
     /// All `tracestate`, with commas between; empty if there is none.
     let tracestate: [UInt8]
+    /// What the record's value is made of one by one; empty if it doesn't say.
+    let elements: [UInt8]
+    /// Those that a record of an internal topic got from rows, under their own names.
+    let passed: [UInt8]
 
     init(_ encoded: RawSpan) {
         var isReserved = false
@@ -18,17 +22,25 @@ struct StrippedHeaders {
             list = [UInt8](copying: encoded)
             context = .none
             tracestate = []
+            elements = []
+            passed = []
             return
         }
         var kept: [(name: String, value: [UInt8]?)] = []
         var last = TraceContext.none
         var state: [UInt8] = []
+        var parts: [UInt8] = []
+        var added: [(name: String, value: [UInt8]?)] = []
         for (name, value) in Headers(checked: encoded).list {
             let lower = name.lowercased()
             if lower == HeaderNames.traceparent {
                 last = value.flatMap { TraceContext(traceparent: $0.span.bytes) } ?? .none
             } else if lower == HeaderNames.tracestate {
                 if let value, !value.isEmpty { state += (state.isEmpty ? [] : [0x2c]) + value }
+            } else if name == HeaderNames.elements {
+                parts = value ?? []
+            } else if name.hasPrefix(HeaderNames.passed) {
+                added.append((String(name.dropFirst(HeaderNames.passed.count)), value))
             } else if !name.hasPrefix(HeaderNames.prefix) {
                 kept.append((name, value))
             }
@@ -36,6 +48,8 @@ struct StrippedHeaders {
         list = Headers(kept).encoded
         context = last
         tracestate = state
+        elements = parts
+        passed = Headers(added).encoded
     }
 
     private static func isReserved(_ name: RawSpan) -> Bool {

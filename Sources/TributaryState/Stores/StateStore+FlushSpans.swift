@@ -28,7 +28,7 @@ extension StateStore {
         guard recorder.capturesHeaders else { return }
         entryHeaders.writer.removeAll()
         cache.copyHeaders(index, into: &entryHeaders.writer)
-        recorder.add(recorder.captured(entryHeaders.bytes), toPrepared: number)
+        recorder.add(recorder.captured(recorder.plainHeaders(entryHeaders.bytes)), toPrepared: number)
     }
 
     /// The number of an entry's prepared span; nil if it has none.

@@ -92,7 +92,13 @@ extension StateStore {
             key.writer.removeAll()
             cache.copyKey(index, into: &key.writer)
             let keySize = key.count
-            cache.copyHeaders(index, into: &key.writer)
+            if keepsHeaders {
+                entryHeaders.writer.removeAll()
+                cache.copyHeaders(index, into: &entryHeaders.writer)
+                key.writer.append(recorder.ownHeaders(entryHeaders.bytes))
+            } else {
+                cache.copyHeaders(index, into: &key.writer)
+            }
             value.writer.removeAll()
             cache.copyValue(index, into: &value.writer)
             cache.flushed(index)
@@ -106,8 +112,8 @@ extension StateStore {
             encodeCell(lineage)
             if keepsHeaders {
                 // The entry's own record goes on, with what it had: nothing of another's, nor of the one being processed.
-                encodeHeaders(key.bytes(from: keySize))
-                recorder.beginHeaders(origin, key.bytes(from: keySize))
+                encodeHeaders(entryHeaders.bytes)
+                recorder.beginHeaders(origin, entryHeaders.bytes)
             }
             try withFlushSpan(index) {
                 try log(

@@ -190,11 +190,11 @@ extension StateStore {
         if isHeld {
             cache.setUnencoded(
                 index, timestamp: timestamp, recordTime: meta.timestamp, source: source, offset: meta.origin.offset,
-                headers: recorder.headers(of: meta), charge: charge)
+                headers: recorder.markedHeaders(of: meta), charge: charge)
         } else {
             cache.set(
                 index, value, timestamp: timestamp, recordTime: meta.timestamp, source: source,
-                offset: meta.origin.offset, headers: recorder.headers(of: meta), charge: charge)
+                offset: meta.origin.offset, headers: recorder.markedHeaders(of: meta), charge: charge)
         }
         state.value.wroteEntry = index
         state.value.wroteVersion = version
