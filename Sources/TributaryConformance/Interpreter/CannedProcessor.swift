@@ -13,6 +13,7 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
     private var values: KeyValueStore<CaseKey, CaseValue>?
     private var counts: KeyValueStore<CaseKey, Int64>?
     private var windows: WindowStore<CaseKey, CaseValue>?
+    private var versions: VersionedKeyValueStore<CaseKey, CaseValue>?
     private var schedule: Punctuation?
     private var fired: Int64 = 0
 
@@ -23,7 +24,8 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
         if let name = settings.store {
             switch settings.kind {
             case .window, .windowAll: windows = try context.windowStore(name, key: .caseKey, value: .caseText)
-            case .session, .versioned: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
+            case .versioned: versions = try context.versionedStore(name, key: .caseKey, value: .caseText)
+            case .session: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
             default:
                 if settings.storeHasIntegers {
                     counts = try context.keyValueStore(name, key: .caseKey, value: .int64)
@@ -77,13 +79,36 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
             if settings.forwards { try context.forward(record) }
         case .dedup, .counter, .ttl, .putChars, .kvAll, .readTable, .fold: try handleWithValues(record, context)
         case .window, .windowAll: try handleWithWindows(record, context)
-        case .session, .versioned: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
+        case .versioned: try handleWithVersions(record, context)
+        case .session: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
         }
     }
 
     private func meta(_ context: ProcessorContext<Key, CaseValue>) -> ProcessorMeta {
         ProcessorMeta(
             coordinate: context.recordMetadata, streamTime: context.streamTime, wallClock: context.systemTime)
+    }
+
+    // MARK: Stores of versions
+
+    private func handleWithVersions(
+        _ record: Record<Key, CaseValue>, _ context: ProcessorContext<Key, CaseValue>
+    ) throws {
+        let key = record.key.caseKey
+        if key.isNull { return }
+        let versions = try needed(self.versions)
+        func text(_ entry: StoreEntry<CaseKey, CaseValue>?) -> String {
+            entry.map { "\(shown($0.value.text))@\($0.timestamp)" } ?? "~"
+        }
+        let end =
+            switch try versions.put(key, record.value, timestamp: record.timestamp) {
+            case .newest: Int64(-1)
+            case .until(let time): time
+            case .refused: Int64.min
+            }
+        let now = text(try versions.get(key))
+        let past = text(try versions.get(key, at: max(0, record.timestamp - settings.back)))
+        try context.forward(record.with(value: .text("to=\(end);now=\(now);asOf=\(past)")))
     }
 
     // MARK: Key-value stores

@@ -108,7 +108,10 @@ struct TopologyInterpreter {
         case .to:
             try stream(statement).to(statement, formats)
             return nil
-        case .globalTable, .transformValues, .cogroup, .fkJoin, .suppress: throw Self.notInterpreted
+        case .suppress:
+            guard let table = try table(statement) else { throw Self.notInterpreted }
+            return .table(try table.suppress(statement))
+        case .globalTable, .transformValues, .cogroup, .fkJoin: throw Self.notInterpreted
         }
     }
 
@@ -170,6 +173,7 @@ extension TopologyInterpreter {
             kind = .window(
                 retention: try fields.requiredInteger("retentionMs"), size: try fields.requiredInteger("sizeMs"),
                 retainsDuplicates: try fields.bool("duplicates") ?? false, timestamped: false)
+        case "versioned": kind = .versioned(history: try fields.requiredInteger("historyMs"))
         case let other: throw CaseError("stores of type '\(other)' are not interpreted").inside("type")
         }
         builder.addStateStore(

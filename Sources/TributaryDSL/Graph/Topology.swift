@@ -123,6 +123,7 @@ extension TopologyGraph {
         var groups: [Set<String>] = []
         for list in copartitions {
             var group = Set(topics(of: list, nodes))
+            if group.isEmpty { continue }
             guard let first = groups.firstIndex(where: { !$0.isDisjoint(with: group) }) else {
                 groups.append(group)
                 continue

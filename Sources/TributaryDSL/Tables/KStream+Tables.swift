@@ -129,7 +129,7 @@ extension KStream {
             let next = try output.sink(in: context)
             let services = context.services
             let recorder = context.recorder
-            let view = try source.view(context)
+            let view = try source.pastView?(context) ?? source.view(context)
             let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, services))
             func find(_ key: Key, _ meta: borrowing RecordMeta) throws -> Other? {
                 guard let row = rowKey(key) else { return nil }

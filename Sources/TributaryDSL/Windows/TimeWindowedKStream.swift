@@ -45,10 +45,12 @@ public struct TimeWindowedKStream<Key, Value> {
     ) -> KTable<Windowed<Key>, Aggregate> {
         let windows = self.windows
         let retention = grouped.stream.graph.checkWindows(windows, retention: settings.retention?.milliseconds)
-        return grouped.aggregation(
+        let table = grouped.aggregation(
             prefix, settings, value, named,
             kind: .window(retention: retention, size: windows.sizeTime, retainsDuplicates: false, timestamped: true),
             rowKey: { .timeWindowed($0, size: windows.size) }, input: { input(WindowedAggregation($0, windows)) })
+        grouped.stream.graph.windowGraces[table.node] = windows.graceTime
+        return table
     }
 }
 

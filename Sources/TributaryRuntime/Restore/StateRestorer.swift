@@ -94,18 +94,21 @@ public struct StateRestorer {
             work.append(try inspect(store, task.changelog(store.name), task))
         }
         configuration.killPoint?(.restoreBegun)
-        let empty = work.filter { $0.distrust != nil && $0.store.description.isPersistent }
+        // Of versions all records count, in their order.
+        let empty = work.filter {
+            $0.distrust != nil && $0.store.description.isPersistent && !$0.store.isVersioned
+        }
         if let engine = task.persistent, let folder = engine.temporaryFolder,
             empty.contains(where: { $0.ends.high > $0.ends.low || $0.distrust?.isEmpty == false })
         {
             try rebuild(empty, in: engine, folder, task)
-            for item in work where item.distrust == nil || !item.store.description.isPersistent {
-                try replay(item, task)
+            let names = Set(empty.map(\.store.name))
+            for item in work where !names.contains(item.store.name) {
+                try replayTrusted(item, task)
             }
         } else {
             for item in work {
-                if item.distrust?.isEmpty == false { try item.store.removeAll() }
-                try replay(item, task)
+                try replayTrusted(item, task)
             }
         }
         try task.restored()
@@ -203,7 +206,7 @@ public struct StateRestorer {
         try engine.rebuild(keeping: tables, metadata: keys) { rebuilt in
             for item in list {
                 let filler = StoreFiller(item.store, folder: folder)
-                let read = try read(item, task) { key, value, timestamp, context, cell, headers in
+                let read = try read(item, task) { key, value, timestamp, context, cell, headers, _ in
                     try filler.add(
                         key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
                 }
@@ -217,11 +220,17 @@ public struct StateRestorer {
 
     // MARK: Going on
 
+    // Rows that aren't trusted go first.
+    private func replayTrusted(_ item: Work, _ task: TaskState) throws {
+        if item.distrust?.isEmpty == false { try item.store.removeAll() }
+        try replay(item, task)
+    }
+
     private func replay(_ item: Work, _ task: TaskState) throws {
         let engine = item.store.description.isPersistent ? task.persistent : nil
-        let read = try read(item, task) { key, value, timestamp, context, cell, headers in
+        let read = try read(item, task) { key, value, timestamp, context, cell, headers, elements in
             try item.store.restore(
-                key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
+                key, value, timestamp: timestamp, context: context, cell: cell, headers: headers, elements: elements)
             if let engine, engine.dirtyBytes > configuration.stateDirtyBytes {
                 // The old position stands: what was applied behind it will be applied again, to the same end.
                 try item.store.prepareCommit()
@@ -292,7 +301,9 @@ public struct StateRestorer {
     /// Reads a changelog from where the store stands to its end.
     private func read(
         _ item: Work, _ task: TaskState,
-        _ apply: (RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan) throws -> Void
+        _ apply: (
+            RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan, _ elements: RawSpan
+        ) throws -> Void
     ) throws -> Read {
         var read = Read(
             progress: RestoreProgress(
@@ -318,10 +329,13 @@ public struct StateRestorer {
                 guard let key = batch.key(index) else { continue }
                 let cell = batch.cell(index)
                 var context = batch.context(index)
+                var rarer: StrippedHeaders?
                 if !batch.lineageHeaders(index).isEmpty {
-                    let state = StrippedHeaders(batch.lineageHeaders(index)).tracestate
-                    task.recorder.know(state.span.bytes, of: &context)
+                    let headers = StrippedHeaders(batch.lineageHeaders(index))
+                    task.recorder.know(headers.tracestate.span.bytes, of: &context)
+                    rarer = headers
                 }
+                let elements = rarer?.elements ?? []
                 if cell.isEmpty {
                     // With a context someone else sent it; with neither nothing is known, as in a row written without lineage.
                     let isForeign = context.isValid
@@ -329,10 +343,11 @@ public struct StateRestorer {
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context,
                         isForeign ? foreign.cell(batch.offset(index), batch.timestamp(index)) : RawSpan.empty,
-                        batch.headers(index))
+                        batch.headers(index), elements.span.bytes)
                 } else {
                     try apply(
-                        key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index))
+                        key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index),
+                        elements.span.bytes)
                 }
                 lastIndex = index
             }

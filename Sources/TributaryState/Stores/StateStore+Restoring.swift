@@ -13,10 +13,18 @@ extension StateStore {
     ///   - context: of the header `traceparent`; `TraceContext.none` without.
     ///   - cell: the value of the header `tributary-cell`, version byte included; empty if the record has none.
     ///   - headers: all others, of which those on the propagation list are kept.
+    ///   - elements: the value of the header `tributary-elements`; empty if the record has none.
     public func restore(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan,
+        elements: RawSpan = .empty
     ) throws(StoreError) {
         if keepsHeaders { encodeHeaders(headers) }
+        if let versions {
+            encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
+            if value == nil { state.value.hasGraves = true }
+            _ = try versions.put(key, envelope.bytes, at: timestamp, isDelete: value == nil)
+            return
+        }
         guard let value else {
             _ = try layout.delete(key)
             guard let graves, layout.accepts(key) else { return }
@@ -26,7 +34,7 @@ extension StateStore {
             state.value.hasGraves = true
             return
         }
-        encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
+        encodeRestored(value, timestamp: timestamp, context: context, cell: cell, elements: elements)
         if try layout.put(key, envelope.bytes), state.value.hasGraves { try clearGrave(key) }
     }
 
@@ -57,7 +65,9 @@ extension StateStore {
         return envelope.bytes
     }
 
-    func encodeRestored(_ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) {
+    func encodeRestored(
+        _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, elements: RawSpan = .empty
+    ) {
         envelope.writer.removeAll()
         let cell = readableCell(cell)
         let tracestate = recorder.tracestate(of: context)
@@ -65,8 +75,9 @@ extension StateStore {
             return encodeGrave(timestamp: timestamp, context: context, tracestate: tracestate, cell: cell)
         }
         Envelope.encode(
-            timestamp: timestamp, context: context, tracestate: tracestate, headers: storedHeaders(), cell: cell,
-            elements: RawSpan.empty, payload: value, into: &envelope.writer)
+            timestamp: keepsTimestamps ? timestamp : -1, context: context, tracestate: tracestate,
+            headers: storedHeaders(), cell: cell,
+            elements: keepsLineage ? elements : RawSpan.empty, payload: value, into: &envelope.writer)
     }
 
     /// The cell in the value of a changelog record's header: none where it can't be read, which is counted and leaves a gap.

@@ -225,7 +225,8 @@ extension StateStore {
         encodeCell(lineage)
         do {
             if try !writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage) { onExpired?() }
-            try log(key, value, timestamp: value == nil || !isTimestamped ? recordTime : timestamp, lineage)
+            let isOfRecord = !isTimestamped || value == nil && versions == nil
+            try log(key, value, timestamp: isOfRecord ? recordTime : timestamp, lineage)
         } catch {
             throw failed(by: error)
         }
@@ -245,6 +246,7 @@ extension StateStore {
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, _ lineage: Lineage
     ) throws(StoreError) -> Bool {
         envelope.writer.removeAll()
+        if let versions { return try writeVersion(versions, key, value, timestamp: timestamp, lineage) }
         guard let value else {
             _ = try layout.delete(key)
             guard let graves, layout.accepts(key) else { return true }
@@ -262,8 +264,8 @@ extension StateStore {
             return true
         }
         Envelope.encode(
-            timestamp: timestamp, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
-            headers: storedHeaders(),
+            timestamp: keepsTimestamps ? timestamp : -1, context: lineage.context,
+            tracestate: recorder.tracestate(of: lineage.context), headers: storedHeaders(),
             cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
         guard try layout.put(key, envelope.bytes) else { return false }
         if state.value.hasGraves { try clearGrave(key) }

@@ -12,6 +12,8 @@ protocol StoreLayout: AnyObject {
     var earliestVisible: Int64 { get }
 
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
+    /// The same for who only looks, which is no use of the row.
+    func peek(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
     /// Returns false if the row is too old for the store and was refused.
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
     func delete(_ key: RawSpan) throws(StoreError) -> Bool
@@ -39,6 +41,12 @@ protocol StoreLayout: AnyObject {
     func reload() throws(StoreError)
     /// Keeps what is known beside the rows; called before each commit of the engine.
     func prepareCommit() throws(StoreError)
+}
+
+extension StoreLayout {
+    func peek(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        try get(key, into: &envelope)
+    }
 }
 
 /// One table of the engine: rows stay until they are deleted.

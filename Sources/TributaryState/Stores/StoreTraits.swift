@@ -19,9 +19,17 @@ struct StoreTraits {
     var retainsDuplicates = false
     /// Whether values carry the timestamp of the record that made them.
     var isTimestamped = false
+    /// How long a version is kept after it was replaced, ms of stream time; nil where only the newest is kept.
+    var history: Int64?
+    /// How many rows there may be; nil for any number.
+    var maximumRows: Int?
+    /// Whether it is the changelog of what an operator keeps in memory, and nothing else.
+    var isBuffer = false
 
     /// Lays the rows of a store of this kind out in an engine.
     func layout(_ store: String, in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
+        if let history { return try VersionedStore(store, engine: engine, history: history) }
+        if let maximumRows { return try BoundedStore(store, engine: engine, maximum: maximumRows) }
         guard let retention else { return TableStore(store, try engine.table(store)) }
         return try SegmentedStore(store, engine: engine, keys: keys, retention: retention)
     }
@@ -36,6 +44,10 @@ extension StoreDescription.Kind {
             StoreTraits(
                 name: "window", attribute: "window", keys: .window, retention: retention, windowSize: size,
                 retainsDuplicates: duplicates, isTimestamped: timestamped)
+        case .versioned(let history): StoreTraits(name: "versioned", isTimestamped: true, history: history)
+        case .leastRecentlyUsed(let maximum):
+            StoreTraits(name: "leastRecentlyUsed", isTimestamped: true, maximumRows: maximum)
+        case .suppression: StoreTraits(name: "suppression", attribute: "suppression", isBuffer: true)
         }
     }
 }
