@@ -41,6 +41,7 @@
 @_exported public import protocol TributaryDSL.FixedKeyProcessor
 @_exported public import class TributaryDSL.FixedKeyProcessorContext
 @_exported public import struct TributaryDSL.InvalidTimestamp
+@_exported public import struct TributaryDSL.JoinNeedsKey
 @_exported public import struct TributaryDSL.KGroupedStream
 @_exported public import struct TributaryDSL.KGroupedTable
 @_exported public import struct TributaryDSL.KStream
@@ -51,6 +52,7 @@
 @_exported public import struct TributaryDSL.OffsetReset
 @_exported public import typealias TributaryDSL.Partitioner
 @_exported public import struct TributaryDSL.PartitionerError
+@_exported public import class TributaryDSL.ProcessingContext
 @_exported public import protocol TributaryDSL.Processor
 @_exported public import class TributaryDSL.ProcessorContext
 @_exported public import struct TributaryDSL.ProcessorError
@@ -68,6 +70,7 @@
 @_exported public import struct TributaryDSL.StrictBuffer
 @_exported public import struct TributaryDSL.Suppressed
 @_exported public import struct TributaryDSL.SuppressionBufferFull
+@_exported public import protocol TributaryDSL.TableTransformer
 @_exported public import struct TributaryDSL.TaskFailure
 @_exported public import struct TributaryDSL.TimeWindowedKStream
 @_exported public import struct TributaryDSL.TimeWindows

@@ -33,14 +33,12 @@ public enum Feature: String, Sendable, CaseIterable {
         .processValuesFix,
         .sessionStore,
         .globalTable,
-        .tableTransformValues,
         .cogroup,
         .slidingWindows,
         .sessionWindows,
         .emitOnClose,
         .streamStreamJoin,
         .streamGlobalTableJoin,
-        .graceJoin,
         .foreignKeyJoin,
     ]
 }

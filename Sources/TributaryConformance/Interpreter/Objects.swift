@@ -39,6 +39,7 @@ protocol TableObject {
     func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject
     func groupBy(_ statement: Statement) throws -> any GroupedTableObject
     func suppress(_ statement: Statement) throws -> any TableObject
+    func transformValues(_ statement: Statement) throws -> any TableObject
     func toStream(_ statement: Statement) throws -> any StreamObject
 }
 

@@ -32,6 +32,15 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
             ) { key, value in try function(key, value.caseValue) })
     }
 
+    func transformValues(_ statement: Statement) throws -> any TableObject {
+        let function = try statement.valueFunction
+        return with(
+            table.transformValues(
+                value: .caseText, materialized: try statement.materialized?.materialized(key, .caseText),
+                named: try statement.named
+            ) { CannedTransformer<Key, Value>(function) })
+    }
+
     func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject {
         if let other = other as? TableHandle<Key, CaseValue> { return try join(statement, other.table) }
         if let other = other as? TableHandle<Key, Int64> { return try join(statement, other.table) }
@@ -103,6 +112,17 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
         let function = try statement.keyFunction()
         let stream = table.toStream(named: named).selectKey(key: .caseKey) { function($0, $1.caseValue) }
         return StreamHandle(stream: stream, key: .caseKey, keyFormat: .text)
+    }
+}
+
+/// A value function as a transformer of a table.
+private final class CannedTransformer<Key: CaseKeyType, Value: CaseValueType>: TableTransformer {
+    private let function: ValueFunction
+
+    init(_ function: ValueFunction) { self.function = function }
+
+    func transform(_ key: Key, _ value: Value?) throws -> CaseValue? {
+        try function(key.caseKey, value?.caseValue ?? .null)
     }
 }
 

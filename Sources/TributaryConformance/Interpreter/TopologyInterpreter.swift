@@ -111,7 +111,10 @@ struct TopologyInterpreter {
         case .suppress:
             guard let table = try table(statement) else { throw Self.notInterpreted }
             return .table(try table.suppress(statement))
-        case .globalTable, .transformValues, .cogroup, .fkJoin: throw Self.notInterpreted
+        case .transformValues:
+            guard let table = try table(statement) else { throw Self.notInterpreted }
+            return .table(try table.transformValues(statement))
+        case .globalTable, .cogroup, .fkJoin: throw Self.notInterpreted
         }
     }
 

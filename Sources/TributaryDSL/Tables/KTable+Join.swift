@@ -197,7 +197,7 @@ struct JoinedTables<Key, Left, Right, Result>: Sendable {
             view: { context in
                 if let stored { return try stored.view(context) }
                 return TableView(kind, try left.view(context), try right.view(context), context.recorder, joiner)
-            })
+            }, pastView: stored?.pastView, history: stored?.history)
     }
 }
 

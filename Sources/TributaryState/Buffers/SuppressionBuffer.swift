@@ -234,35 +234,22 @@ public final class SuppressionBuffer: StoreBuffer {
         _ index: Int32, _ kept: Lineage, because trigger: TraceContext, _ body: (Lineage) throws -> Void
     ) throws -> Lineage {
         var lineage = kept
-        var parent = lineage.context
         var flags: UInt8 = 0
-        if cache.keepsFolds && !parent.isSampled && cache.table.value.folds.hasSampled(index) {
+        if cache.keepsFolds && !kept.context.isSampled && cache.table.value.folds.hasSampled(index) {
             // The traces of earlier changes are sampled and would end nowhere: the last one's goes on from here.
-            parent = recorder.sampled(parent)
+            lineage.context = recorder.sampled(kept.context)
             flags = SpanRecord.parentIsUnsampled
         }
-        guard recorder.makesSpan(parent) else {
-            let seen = recorder.show(lineage)
-            defer { recorder.show(again: seen) }
-            try body(lineage)
-            return lineage
+        if recorder.makesSpan(lineage.context) {
+            // What was deleted since is no part of what there is now, and what there is now says itself what it is made of.
+            let type: LinkType =
+                isAggregate && !state.value.places[Int(index)].hasEnded ? .merged : .superseded
+            cache.table.value.folds.forEach(index) { recorder.link(type, $0) }
+            recorder.contributors(cache.table.value.folds.count(index) + 1)
+        } else {
+            lineage.context = kept.context
         }
-        // What was deleted since is no part of what there is now, and what there is now says itself what it is made of.
-        let type: LinkType =
-            isAggregate && !state.value.places[Int(index)].hasEnded ? .merged : .superseded
-        cache.table.value.folds.forEach(index) { recorder.link(type, $0) }
-        recorder.contributors(cache.table.value.folds.count(index) + 1)
-        if trigger.isValid && trigger.span != parent.span { recorder.link(.trigger, trigger) }
-        let span = recorder.begin(operation, parent: parent, flags: flags)
-        let around = recorder.startNotes()
-        lineage.context = span.context
-        let seen = recorder.show(lineage)
-        defer { recorder.show(again: seen) }
-        do { try body(lineage) } catch {
-            recorder.end(span, around: around, error: error)
-            throw error
-        }
-        recorder.end(span, around: around)
+        try recorder.emit(operation, &lineage, because: trigger, flags: flags, body)
         return lineage
     }
 

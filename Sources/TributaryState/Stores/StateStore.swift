@@ -171,7 +171,7 @@ public final class StateStore {
         versions = layout as? VersionedStore
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
         let gravesName = description.name + ".graves"
-        var keepsGraves = !description.retainsDuplicates
+        var keepsGraves = !description.retainsDuplicates && !traits.isBuffer
         // Of versions they say where the one before ends.
         if recorder.mode == .off && keepsGraves && versions == nil {
             keepsGraves = try engine.tableNames().contains(gravesName)

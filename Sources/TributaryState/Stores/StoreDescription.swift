@@ -15,6 +15,8 @@ public struct StoreDescription: Sendable, Hashable {
         case versioned(history: Int64)
         /// Values with their timestamps by key, at most `maximum`: then the one that was not used for longest is forgotten, unsaid.
         case leastRecentlyUsed(maximum: Int)
+        /// Records of a stream that wait to be joined with a table.
+        case joinBuffer
         /// The changelog of changes of a table that wait to be sent on.
         case suppression
     }
@@ -89,7 +91,7 @@ public struct StoreDescription: Sendable, Hashable {
     /// How many rows there may be; nil for any number.
     public var maximumRows: Int? { kind.traits.maximumRows }
 
-    /// Whether it is the changelog of what an operator keeps in memory: there are no rows to look at.
+    /// Whether an operator keeps there what waits: there are no rows to look at.
     public var isBuffer: Bool { kind.traits.isBuffer }
 
     /// `cleanup.policy` and `retention.ms` of the changelog as Kafka Streams sets them (Docs/Semantics.md, Stores), and the user's over them.

@@ -23,7 +23,7 @@ struct StoreTraits {
     var history: Int64?
     /// How many rows there may be; nil for any number.
     var maximumRows: Int?
-    /// Whether it is the changelog of what an operator keeps in memory, and nothing else.
+    /// Whether an operator keeps there what waits, which is nothing to be looked at.
     var isBuffer = false
 
     /// Lays the rows of a store of this kind out in an engine.
@@ -47,6 +47,7 @@ extension StoreDescription.Kind {
         case .versioned(let history): StoreTraits(name: "versioned", isTimestamped: true, history: history)
         case .leastRecentlyUsed(let maximum):
             StoreTraits(name: "leastRecentlyUsed", isTimestamped: true, maximumRows: maximum)
+        case .joinBuffer: StoreTraits(name: "joinBuffer", attribute: "buffer", isBuffer: true)
         case .suppression: StoreTraits(name: "suppression", attribute: "suppression", isBuffer: true)
         }
     }
