@@ -2,11 +2,15 @@
 /// before every operator, times and windows at the ends, small caches with many keys, names used twice.
 extension LineageGenerator {
     mutating func addWideOperator() {
-        switch random.number(0...11) {
+        switch random.number(0...15) {
         case 0: processor()
         case 1: readTable()
         case 2: countOnly()
         case 3, 4: belowTable()
+        case 12: tableValues()
+        case 13: tableJoin()
+        case 14: tableGroup()
+        case 15: suppression()
         default: addOperator()
         }
     }

@@ -30,6 +30,8 @@ public struct LineageGenerator {
         let weight: Int
         /// The store's name, if it was given one.
         let store: String?
+        /// Whether each version of a row has a text that nothing else has, so that a group can take it out again.
+        var isOfSource = false
     }
 
     var random: SeededGenerator
@@ -123,7 +125,7 @@ public struct LineageGenerator {
         topics.append(topic)
         tableTopics.insert(topic)
         add("table", id: id, [("topic", .string(topic)), ("mat", materialized(id))])
-        tables.append(Table(id: id, shape: .plain, weight: 1, store: storeName))
+        tables.append(Table(id: id, shape: .plain, weight: 1, store: storeName, isOfSource: true))
     }
 
     mutating func materialized(_ id: String) -> JSONValue? {

@@ -1,17 +1,32 @@
 extension ModelBuilder {
     // MARK: Tables
 
-    private func isCached(_ statement: Statement) throws -> Bool {
+    func isCached(_ statement: Statement) throws -> Bool {
         try hasCaches && (statement.materialized?.cache ?? true)
     }
 
-    private mutating func table(_ table: ModelNode, _ store: ModelStore, _ statement: Statement) throws {
+    mutating func table(_ table: ModelNode, _ store: ModelStore, _ statement: Statement) throws {
         store.users = [table.number]
         table.store = store
         table.needsRepartition = false
         tableStores.append((store, table))
         tables[try known(try statement.id, statement)] = table
-        store.onFlush = { [unowned table] in try table.send($0) }
+        store.onFlush = { [unowned table] in
+            var change = $0
+            if !table.sendsOld { change.old = .null }
+            try table.send(change)
+        }
+        table.askOld = { [unowned table] makesStore in
+            guard makesStore || table.isMaterialized else { return false }
+            table.isMaterialized = true
+            table.sendsOld = true
+            return true
+        }
+        table.row = { store.read($0) }
+        table.use = { [unowned table] number in
+            table.isMaterialized = true
+            store.users.append(number)
+        }
     }
 
     mutating func addTable(_ statement: Statement) throws {
@@ -28,8 +43,9 @@ extension ModelBuilder {
         let made = child(of: input) { node, record in
             guard record.key != .null else { return }
             guard node.isMaterialized else { return try node.send(record) }
+            let old = node.sendsOld ? store.read(record.key)?.value ?? .null : .null
             store.write(record.key, record.value, time: record.time, record)
-            if !store.isCached { try node.send(record) }
+            if !store.isCached { try node.send(record.with(value: record.value, old: old)) }
         }
         made.isMaterialized = store.name != nil
         try table(made, store, statement)
@@ -37,7 +53,7 @@ extension ModelBuilder {
 
     mutating func addToStream(_ statement: Statement) throws {
         let table = try known(tables[try statement.input], statement)
-        var made = child(of: table) { try $0.send($1) }
+        var made = child(of: table) { try $0.send($1.with(value: $1.value, old: .null)) }
         made.needsRepartition = false
         if statement.fields.has("fn") {
             let function = try statement.keyFunction()
@@ -72,7 +88,17 @@ extension ModelBuilder {
     }
 
     mutating func addAggregation(_ statement: Statement) throws {
+        if let group = groups[try statement.input], group.isOfTable {
+            return try addTableAggregation(statement, group)
+        }
         let step = try step(statement)
+        // Without a cache it stands for what a first update replaces.
+        let initial: CaseValue =
+            switch statement.operation {
+            case .count: .integer(0)
+            case .reduce: .null
+            default: CaseValue(try statement.fields.text("init"))
+            }
         let window = windows[try statement.input]
         let group = try known(window?.group ?? groups[try statement.input], statement)
         let input = input(of: group)
@@ -88,7 +114,9 @@ extension ModelBuilder {
             let time = max(record.time, old?.time ?? record.time)
             store.write(row, value, time: time, record)
             if !store.isCached {
-                try node.send(ModelRecord(key: row, value: value, time: time, headers: record.headers))
+                let before = node.sendsOld ? old?.value ?? initial : .null
+                try node.send(
+                    ModelRecord(key: row, value: value, time: time, headers: record.headers, old: before))
             }
         }
         let made: ModelNode
@@ -106,13 +134,13 @@ extension ModelBuilder {
             }
         }
         made.isMaterialized = true
+        made.grace = window?.windows.grace
         try table(made, store, statement)
     }
 
     mutating func addJoin(_ statement: Statement) throws {
         var input = try stream(statement)
         let table = try known(tables[try statement.secondInput], statement)
-        let store = try known(table.store, statement)
         let joiner = try statement.joiner
         let isLeft = try statement.fields.text("type") == "left"
         if input.needsRepartition {
@@ -121,17 +149,16 @@ extension ModelBuilder {
             input = (isNamed ? nil : stream.joinRepartition) ?? repartitioned(stream)
             if !isNamed { stream.joinRepartition = input }
         }
-        table.isMaterialized = true
         let made = child(of: input) { node, record in
             guard record.value != .null else { return }
-            let row = record.key == .null ? nil : store.read(record.key)
+            let row = record.key == .null ? nil : try table.row(record.key)
             if let row {
                 try node.send(record.with(value: joiner(record.key, record.value, row.value)))
             } else if isLeft {
                 try node.send(record.with(value: joiner(record.key, record.value, .null)))
             }
         }
-        store.users.append(made.number)
+        table.use(made.number)
         if isLeft { leftJoins.append(made) }
         try keep(made, statement)
     }

@@ -34,7 +34,10 @@ struct ModelBuilder {
     ) -> ModelNode {
         let node = self.node(parent)
         if changesKey { node.needsRepartition = true }
-        parent.add(node) { [unowned node] in try receive(node, $0) }
+        parent.add(node) { [unowned node] record in
+            if let received = node.received { return try received(record) }
+            try receive(node, record)
+        }
         return node
     }
 
@@ -108,6 +111,7 @@ struct ModelBuilder {
             groups[try known(try statement.id, statement)] = ModelGroup(
                 try stream(statement), isNamed: try statement.name != nil)
         case .groupBy:
+            if tables[try statement.input] != nil { return try addTableGroup(statement) }
             let function = try statement.keyFunction()
             let keyed = child(of: try stream(statement), changesKey: true) { node, record in
                 try node.send(record.with(key: function(record.key, record.value)))
@@ -118,7 +122,13 @@ struct ModelBuilder {
                 try known(groups[try statement.input], statement), try ModelWindows(statement)
             )
         case .count, .reduce, .aggregate: try addAggregation(statement)
-        case .join: try addJoin(statement)
+        case .join:
+            if tables[try statement.input] != nil { return try addTableJoin(statement) }
+            try addJoin(statement)
+        case .suppress: try addSuppression(statement)
+        case .filter, .filterNot, .mapValues:
+            if tables[try statement.input] != nil { return try addTableValues(statement) }
+            try addStateless(statement)
         case .process, .processValues: try addProcessor(statement)
         case .split: try addSplit(statement)
         case .to:
@@ -204,5 +214,8 @@ struct ModelBuilder {
 
 extension ModelRecord {
     func with(key: CaseKey) -> ModelRecord { ModelRecord(key: key, value: value, time: time, headers: headers) }
+    func with(value: CaseValue, old: CaseValue) -> ModelRecord {
+        ModelRecord(key: key, value: value, time: time, headers: headers, old: old)
+    }
     func with(value: CaseValue) -> ModelRecord { ModelRecord(key: key, value: value, time: time, headers: headers) }
 }

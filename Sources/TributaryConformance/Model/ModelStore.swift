@@ -4,6 +4,8 @@ struct ModelRecord {
     var value: CaseValue
     var time: Int64
     var headers: [CaseHeader] = []
+    /// Of a change of a table that says so: what the row was before.
+    var old = CaseValue.null
 }
 
 /// A row of a store of the model.
@@ -110,18 +112,19 @@ final class ModelStore {
             .filter { onFlush == nil || $0.1.value != .null || rows[$0.0] != nil }
         order = []
         dirty = [:]
+        let before = taken.map { key, _ in rows[key]?.value ?? .null }
         for (key, entry) in taken { put(key, entry.value, time: entry.time) }
-        for (key, entry) in taken {
+        for ((key, entry), old) in zip(taken, before) {
             let time = entry.value == .null || !isTimestamped ? entry.record.time : entry.time
             log(key, entry.value, time: time)
-            try onFlush?(ModelRecord(key: key, value: entry.value, time: time, headers: entry.record.headers))
+            try onFlush?(ModelRecord(key: key, value: entry.value, time: time, headers: entry.record.headers, old: old))
         }
     }
 }
 
 extension CaseKey {
     /// The order of stores: by the key's bytes, then by the window.
-    fileprivate var modelOrder: [UInt8] {
+    var modelOrder: [UInt8] {
         guard case .windowed(_, let start, _) = self else { return Array((innerKey ?? "").utf8) }
         return Array((innerKey ?? "").utf8) + (0..<8).map { UInt8(truncatingIfNeeded: start >> (56 - 8 * $0)) }
     }
