@@ -43,6 +43,7 @@
 @_exported public import struct TributaryDSL.KGroupedStream
 @_exported public import struct TributaryDSL.KGroupedTable
 @_exported public import struct TributaryDSL.KStream
+@_exported public import struct TributaryDSL.GlobalKTable
 @_exported public import struct TributaryDSL.KTable
 @_exported public import class TributaryDSL.KeyValueStore
 @_exported public import struct TributaryDSL.KeyValueStoreShape

@@ -34,7 +34,6 @@ public enum Feature: String, Sendable, CaseIterable {
         .suppliedStore,
         .sessionStore,
         .versionedStore,
-        .globalTable,
         .tableTransformValues,
         .cogroup,
         .suppress,
@@ -42,7 +41,6 @@ public enum Feature: String, Sendable, CaseIterable {
         .sessionWindows,
         .emitOnClose,
         .streamStreamJoin,
-        .streamGlobalTableJoin,
         .graceJoin,
         .foreignKeyJoin,
     ]

@@ -59,7 +59,7 @@ struct TopologyInterpreter {
 
     private mutating func object(_ statement: Statement) throws -> CaseObject? {
         switch statement.operation {
-        case .stream, .table, .store: return try source(statement)
+        case .stream, .table, .globalTable, .store: return try source(statement)
         case .filter, .filterNot:
             let keeps = statement.operation == .filter
             if let table = try table(statement) { return .table(try table.filter(statement, keeps: keeps)) }
@@ -97,9 +97,9 @@ struct TopologyInterpreter {
             return .windowed(try grouped.windowedBy(statement))
         case .count, .reduce, .aggregate: return .table(try aggregation(statement))
         case .join:
-            guard case .table(let other) = try object(try statement.secondInput, "in2") else {
-                throw Self.notInterpreted
-            }
+            let second = try object(try statement.secondInput, "in2")
+            if case .globalTable(let other) = second { return .stream(try stream(statement).join(statement, other)) }
+            guard case .table(let other) = second else { throw Self.notInterpreted }
             if let table = try table(statement) { return .table(try table.join(statement, other)) }
             return .stream(try stream(statement).join(statement, other))
         case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
@@ -108,7 +108,7 @@ struct TopologyInterpreter {
         case .to:
             try stream(statement).to(statement, formats)
             return nil
-        case .globalTable, .transformValues, .cogroup, .fkJoin, .suppress: throw Self.notInterpreted
+        case .transformValues, .cogroup, .fkJoin, .suppress: throw Self.notInterpreted
         }
     }
 
@@ -154,6 +154,12 @@ extension TopologyInterpreter {
                 materialized: try statement.materialized?.materialized(.caseKey, .caseText),
                 named: try statement.named)
             return .table(TableHandle(table: table, key: .caseKey, keyFormat: .text))
+        case .globalTable:
+            return .globalTable(
+                builder.globalTable(
+                    try fields.requiredText("topic"), key: .caseKey, value: .caseText,
+                    materialized: try statement.materialized?.materialized(.caseKey, .caseText),
+                    named: try statement.named))
         default:
             try store(statement)
             return nil

@@ -15,7 +15,7 @@ extension Topology {
         var nodes = nodes
         var makers = makers
         var sources = sources
-        var owners = Dictionary(uniqueKeysWithValues: sources.map { ($0.topic, $0.node) })
+        var owners = Dictionary(uniqueKeysWithValues: (sources + globalSources).map { ($0.topic, $0.node) })
         for index in makers.indices {
             guard let pattern = makers[index].pattern else { continue }
             let node = makers[index].node
@@ -40,8 +40,9 @@ extension Topology {
                 stores: part.stores)
         }
         return Topology(
-            nodes: nodes, stores: stores, subTopologies: parts, internalTopics: internalTopics,
+            nodes: nodes, stores: stores, subTopologies: parts, globalSubTopologies: globalSubTopologies,
+            internalTopics: internalTopics,
             copartitionGroups: TopologyGraph.copartitionGroups(copartitions, nodes), sources: sources,
-            fingerprint: fingerprint, makers: makers, copartitions: copartitions)
+            globalSources: globalSources, fingerprint: fingerprint, makers: makers, copartitions: copartitions)
     }
 }

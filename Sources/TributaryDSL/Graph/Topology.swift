@@ -18,6 +18,8 @@ public struct Topology: Sendable {
         public let sourceTopics: [String]
         /// The stores it uses, in the order in which caches are flushed.
         public let stores: [String]
+        /// Whether it keeps global tables: it has no tasks, each thread runs it for itself.
+        public var isGlobal = false
     }
 
     /// A source topic and how its timestamps are found.
@@ -38,14 +40,18 @@ public struct Topology: Sendable {
     public let nodes: [NodeDescription]
     /// All stores that exist, by name.
     public let stores: [String: StoreDescription]
-    /// The connected parts.
+    /// The connected parts that have tasks.
     public let subTopologies: [SubTopology]
+    /// The connected parts that keep global tables.
+    public let globalSubTopologies: [SubTopology]
     /// Topics that the application makes for itself.
     public let internalTopics: [InternalTopic]
     /// Groups of topics that must have equally many partitions.
     public let copartitionGroups: [[String]]
-    /// All source topics.
+    /// All source topics, but for those of global tables.
     public let sources: [Source]
+    /// The topics of global tables.
+    public let globalSources: [Source]
     /// The low 4 bytes of XXH3-64 of the description and the stores: cells carry it.
     public let fingerprint: UInt32
     let makers: [SourceNode]
@@ -102,20 +108,23 @@ extension TopologyGraph {
         let parts = subTopologies(existing)
         let internalNames = Set(repartitions.map(\.name))
         var sourceList: [Topology.Source] = []
+        var globalList: [Topology.Source] = []
         for source in sources {
-            for topic in source.topics where !sourceList.contains(where: { $0.topic == topic }) {
-                sourceList.append(
-                    Topology.Source(
-                        topic: topic, node: nodes[source.node].name, isInternal: internalNames.contains(topic),
-                        timestamps: source.settings.timestamps, reset: source.settings.reset))
+            for topic in source.topics where !(sourceList + globalList).contains(where: { $0.topic == topic }) {
+                let found = Topology.Source(
+                    topic: topic, node: nodes[source.node].name, isInternal: internalNames.contains(topic),
+                    timestamps: source.settings.timestamps, reset: source.settings.reset)
+                if source.isGlobal { globalList.append(found) } else { sourceList.append(found) }
             }
         }
         let storeList = existing.mapValues(\.description)
         let text = text(ofNodes: nodes, parts)
         return Topology(
-            nodes: nodes, stores: storeList, subTopologies: parts, internalTopics: topics,
+            nodes: nodes, stores: storeList, subTopologies: parts.filter { !$0.isGlobal },
+            globalSubTopologies: parts.filter(\.isGlobal), internalTopics: topics,
             copartitionGroups: Self.copartitionGroups(copartitions, nodes),
-            sources: sourceList, fingerprint: fingerprint(text, storeList), makers: sources, copartitions: copartitions)
+            sources: sourceList, globalSources: globalList, fingerprint: fingerprint(text, storeList), makers: sources,
+            copartitions: copartitions)
     }
 
     // Groups that share a topic are one: having equally many partitions is transitive (Docs/Semantics.md, Tasks).
@@ -170,9 +179,9 @@ extension TopologyGraph {
         copartitions = copartitions.map { $0.map { replaced[$0] ?? $0 } }
         sources = sources.map { source in
             guard let first = replaced[source.node] else { return source }
-            return SourceNode(
-                node: first, topics: source.topics, pattern: source.pattern, isTable: false, settings: source.settings,
-                make: source.make)
+            var merged = source
+            merged.node = first
+            return merged
         }
         removed = Set(replaced.keys)
     }
@@ -251,8 +260,8 @@ extension TopologyGraph {
             let topics = Self.topics(of: members, nodes)
             let names = Set(members.flatMap { nodes[$0].stores })
             return Topology.SubTopology(
-                id: id, nodes: members, sourceTopics: topics,
-                stores: flushOrder(names, existing))
+                id: id, nodes: members, sourceTopics: topics, stores: flushOrder(names, existing),
+                isGlobal: sources.contains { $0.isGlobal && find($0.node) == top })
         }
     }
 

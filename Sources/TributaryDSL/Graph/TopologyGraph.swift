@@ -155,11 +155,13 @@ public final class TopologyGraph {
 
 /// Reads topics and decodes their records: the typed top of a sub-topology.
 struct SourceNode: Sendable {
-    let node: Int
+    var node: Int
     var topics: [String]
     /// What the topics' names are like, of a source that reads all such.
     let pattern: TopicPattern?
     let isTable: Bool
+    /// Whether it fills a global table.
+    var isGlobal = false
     let settings: SourceSettings
     /// Makes what the task calls with each record's bytes.
     let make: @Sendable (NodeContext) throws -> SourceEntry

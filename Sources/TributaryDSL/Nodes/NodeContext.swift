@@ -32,8 +32,10 @@ public protocol TaskServices: AnyObject {
     var streamTime: Int64 { get }
     /// The wall clock as cached when this record or punctuation began, ms.
     var wallClock: Int64 { get }
-    /// A store of the task.
+    /// A store of the task, or that of a global table.
     func store(_ name: String) throws -> StateStore
+    /// Whether a store is that of a global table, which all may read and none may write.
+    func isGlobalStore(_ name: String) -> Bool
     /// The number of an output topic; asked once per sink.
     func outputTopic(_ name: String) throws -> Int
     /// Sends a record; `partitionKeyCount` is how many of the key's first bytes decide its partition.

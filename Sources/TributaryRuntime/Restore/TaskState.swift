@@ -43,7 +43,7 @@ public final class TaskState {
         var stores: [StateStore] = []
         do {
             if descriptions.contains(where: \.isPersistent) {
-                let alone = descriptions.filter { $0.isPersistent && !$0.isLogged }.map(\.name)
+                let alone = descriptions.filter { $0.isPersistent && !$0.canBeRestored }.map(\.name)
                 persistent = try engines.persistentEngine(task: task, withoutChangelog: alone)
             }
             if descriptions.contains(where: { !$0.isPersistent }) { memory = try engines.memoryEngine(task: task) }

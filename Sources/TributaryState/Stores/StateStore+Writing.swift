@@ -216,6 +216,12 @@ extension StateStore {
         return index >= 0 ? index : cache.insert(key, probe)
     }
 
+    /// Writes a row (nil: deletes it) that is a record of the store's source topic: with the record's own lineage, and without a span.
+    public func follow(_ key: RawSpan, _ value: RawSpan?, _ meta: borrowing RecordMeta) throws {
+        if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
+        try writeThrough(key, value, timestamp: meta.timestamp, recordTime: meta.timestamp, meta.lineage)
+    }
+
     /// Writes to engine and changelog; returns whether the engine took it.
     func writeThrough(
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, _ lineage: Lineage

@@ -30,6 +30,13 @@ public struct StoreDescription: Sendable, Hashable {
     public var serdes = ""
     /// Whether the name was generated.
     public var hasGeneratedName = false
+    /// The source topic whose records its rows are, which then is its changelog; nil if it has one of its own, or none.
+    public var sourceTopic: String?
+    /// Whether it holds all partitions of that topic, for the tasks of a thread to read.
+    public var isGlobal = false
+
+    /// Whether its rows can be made again from a topic.
+    public var canBeRestored: Bool { isLogged || sourceTopic != nil }
 
     /// Describes a store.
     public init(
