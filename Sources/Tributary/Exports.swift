@@ -69,6 +69,7 @@
 @_exported public import struct TributaryDSL.TimeWindowedKStream
 @_exported public import struct TributaryDSL.TimeWindows
 @_exported public import struct TributaryDSL.TimestampExtractor
+@_exported public import struct TributaryDSL.TopologyOptimization
 @_exported public import struct TributaryDSL.TopicPattern
 @_exported public import struct TributaryDSL.Topology
 @_exported public import struct TributaryDSL.TopologyError

@@ -238,6 +238,9 @@ final class ApplicationExecution {
             topics[name] = CaseResult.InternalTopic(topic, settings: settings)
         }
         result.internalTopics = topics
+        for topic in built.topology.sourceChangelogs {
+            result.internalTopics?[topic.name] = CaseResult.InternalTopic(topic, settings: topic.settings)
+        }
         result.copartition = built.topology.copartition(applicationID: Self.applicationID)
         result.droppedRecords = application.metrics.dropped
     }

@@ -213,6 +213,9 @@ extension CaseExecution {
         result.internalTopics = internalTopics.mapValues {
             CaseResult.InternalTopic($0, settings: $0.settings)
         }
+        for topic in topology.sourceChangelogs {
+            result.internalTopics?[topic.name] = CaseResult.InternalTopic(topic, settings: topic.settings)
+        }
         result.copartition = topology.copartition(applicationID: Self.applicationID)
         result.droppedRecords = driver.droppedRecords
     }

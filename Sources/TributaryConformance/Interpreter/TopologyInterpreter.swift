@@ -31,7 +31,8 @@ struct TopologyInterpreter {
                 throw error.inside("topology[\(statement.index)]")
             }
         }
-        let topology = try interpreter.builder.build(explicitNames: item.config.explicitNames)
+        let topology = try interpreter.builder.build(
+            explicitNames: item.config.explicitNames, optimization: try item.config.topologyOptimization)
         return Built(topology: topology, formats: interpreter.formats, seen: interpreter.seen)
     }
 
@@ -182,6 +183,22 @@ extension TopologyInterpreter {
             StoreDescription(
                 name: try fields.requiredText("name"), kind: kind, isPersistent: try fields.bool("inMemory") != true,
                 isCached: try fields.bool("cache") ?? false, isLogged: try fields.bool("log") ?? true))
+    }
+}
+
+extension CaseConfig {
+    /// What the optimiser may do.
+    fileprivate var topologyOptimization: TopologyOptimization {
+        get throws {
+            switch optimization {
+            case "none": return []
+            case "all": return .all
+            case "reuse.ktable.source.topics": return .reuseSourceTopics
+            case "merge.repartition.topics": return .mergeRepartitionTopics
+            case "single.store.self.join": return []
+            case let other: throw CaseError("there is no optimization '\(other)'")
+            }
+        }
     }
 }
 

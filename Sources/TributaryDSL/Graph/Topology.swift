@@ -58,6 +58,16 @@ public struct Topology: Sendable {
     // The source nodes of groups that must have equally many partitions.
     let copartitions: [[Int]]
 
+    /// Source topics that are the changelogs of tables, with the settings that they should have.
+    public var sourceChangelogs: [InternalTopic] {
+        stores.values.compactMap { store in
+            guard let topic = store.sourceTopic, !store.isGlobal else { return nil }
+            return InternalTopic(
+                name: topic, kind: .changelog, partitions: nil, settings: store.changelogConfiguration,
+                store: store.name, hasGeneratedName: false)
+        }.sorted { $0.name < $1.name }
+    }
+
     /// Makes the nodes of sub-topologies for a task: for each source topic what to call with its records.
     public func instantiate(_ subTopologies: [SubTopology], in context: NodeContext) throws -> [String: SourceEntry] {
         let wanted = Set(subTopologies.flatMap(\.nodes))
@@ -66,7 +76,7 @@ public struct Topology: Sendable {
             let entry = try maker.make(context)
             for topic in maker.topics { entries[topic, default: []].append(entry) }
         }
-        for start in context.starters { try start() }
+        try context.start()
         return entries.mapValues(SourceEntry.all)
     }
 }
@@ -74,8 +84,10 @@ public struct Topology: Sendable {
 extension TopologyGraph {
     /// Checks everything and freezes it.
     @usableFromInline
-    func freeze(explicitNames: Bool) throws -> Topology {
+    func freeze(explicitNames: Bool, _ optimization: TopologyOptimization) throws -> Topology {
         if let firstError { throw firstError }
+        if optimization.contains(.reuseSourceTopics) { reuseSourceTopics() }
+        if optimization.contains(.mergeRepartitionTopics) { mergeRepartitions() }
         try mergeEqualSources()
         markNullKeyFilters()
         try checkSources()
@@ -183,7 +195,7 @@ extension TopologyGraph {
             merged.node = first
             return merged
         }
-        removed = Set(replaced.keys)
+        removed.formUnion(replaced.keys)
     }
 
     private func checkSources() throws {
@@ -245,7 +257,9 @@ extension TopologyGraph {
             for node in store.nodes.dropFirst() { join(node, store.nodes[0]) }
         }
         // Ids go by the first node of each part, in the order in which nodes were added (Docs/Semantics.md, Tasks).
-        let live = nodes.indices.filter { !removed.contains($0) }
+        let live = nodes.indices.filter { !removed.contains($0) }.sorted {
+            (places[$0] ?? ($0, 0)) < (places[$1] ?? ($1, 0))
+        }
         var groups: [Int: Int] = [:]
         var order: [Int] = []
         for node in live {

@@ -26,6 +26,15 @@ public final class TopologyGraph {
     /// Source nodes that another of the same topics replaced.
     var removed: Set<Int> = []
 
+    // What the optimiser looks at.
+    var keyChanges: [KeyChange] = []
+    var merges: [KeyChange] = []
+    var valueChanges: Set<Int> = []
+    var mergeables: [MergeableRepartition] = []
+    var sourceTables: [SourceTable] = []
+    /// Where nodes that the optimiser added are among the others.
+    var places: [Int: (Int, Int)] = [:]
+
     /// The filter node in front of each repartition source.
     var repartitionFilters: [Int: Int] = [:]
     /// The stream behind the repartition topic that joins of a node's stream share.
