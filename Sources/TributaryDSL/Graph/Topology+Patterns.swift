@@ -31,7 +31,7 @@ extension Topology {
                 sources.append(
                     Source(
                         topic: topic, node: name, isInternal: false, timestamps: makers[index].settings.timestamps,
-                        reset: makers[index].settings.reset))
+                        reset: makers[index].settings.reset, accepts: makers[index].accepts))
             }
         }
         let parts = subTopologies.map { part in

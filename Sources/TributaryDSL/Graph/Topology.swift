@@ -34,6 +34,8 @@ public struct Topology: Sendable {
         public let timestamps: TimestampExtractor?
         /// Where it begins where nothing is committed; nil for the application's way.
         public let reset: OffsetReset?
+        /// Whether the serdes take a record (null key, or null value, as nil); those that they refuse never get further than the source.
+        package let accepts: @Sendable (_ key: RawSpan?, _ value: RawSpan?) -> Bool
     }
 
     /// All nodes; numbers elsewhere are indices here.
@@ -125,7 +127,7 @@ extension TopologyGraph {
             for topic in source.topics where !(sourceList + globalList).contains(where: { $0.topic == topic }) {
                 let found = Topology.Source(
                     topic: topic, node: nodes[source.node].name, isInternal: internalNames.contains(topic),
-                    timestamps: source.settings.timestamps, reset: source.settings.reset)
+                    timestamps: source.settings.timestamps, reset: source.settings.reset, accepts: source.accepts)
                 if source.isGlobal { globalList.append(found) } else { sourceList.append(found) }
             }
         }

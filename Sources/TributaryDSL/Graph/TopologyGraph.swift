@@ -172,6 +172,8 @@ struct SourceNode: Sendable {
     /// Whether it fills a global table.
     var isGlobal = false
     let settings: SourceSettings
+    /// Whether the serdes take a record's bytes.
+    let accepts: @Sendable (RawSpan?, RawSpan?) -> Bool
     /// Makes what the task calls with each record's bytes.
     let make: @Sendable (NodeContext) throws -> SourceEntry
 }

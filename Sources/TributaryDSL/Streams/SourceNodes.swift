@@ -14,7 +14,10 @@ func addSourceNode<Key, Value>(
     let nullValue = Nullability<Value>.of()
     // A table drops null keys itself, where it keeps what it takes.
     let takesNull = nullKey != nil || isTable
-    graph.addSource(node, topics: topics, pattern: pattern, isTable: isTable, isGlobal: isGlobal, settings) { context in
+    graph.addSource(
+        node, topics: topics, pattern: pattern, isTable: isTable, isGlobal: isGlobal, settings,
+        accepts: { (try? key.check($0)) != nil && (try? value.check($1)) != nil }
+    ) { context in
         let next = try output.sink(in: context)
         let services = context.services
         let validateKey = key.validate
@@ -80,12 +83,22 @@ extension TopologyGraph {
     @usableFromInline
     func addSource(
         _ node: Int, topics: [String], pattern: TopicPattern?, isTable: Bool, isGlobal: Bool = false,
-        _ settings: SourceSettings,
+        _ settings: SourceSettings, accepts: @escaping @Sendable (RawSpan?, RawSpan?) -> Bool,
         _ make: @escaping @Sendable (NodeContext) throws -> SourceEntry
     ) {
         addSource(
             SourceNode(
                 node: node, topics: topics, pattern: pattern, isTable: isTable, isGlobal: isGlobal, settings: settings,
-                make: make))
+                accepts: accepts, make: make))
+    }
+}
+
+extension Serde {
+    /// Throws what decoding bytes would; null is always right.
+    @usableFromInline
+    func check(_ bytes: RawSpan?) throws {
+        guard let bytes else { return }
+        if let validate { return try validate(bytes) }
+        _ = try decode(bytes)
     }
 }

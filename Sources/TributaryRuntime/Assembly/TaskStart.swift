@@ -9,6 +9,8 @@ public struct TaskStart: Sendable {
         public var offset: Int64
         /// The greatest timestamp of the records before it, ms; -1 if it isn't known.
         public var partitionTime: Int64
+        /// Whether the group has committed it.
+        var isCommitted = false
     }
 
     /// Where each source partition begins.
@@ -45,7 +47,8 @@ public struct TaskStart: Sendable {
             let low = try log.watermarks(source, committed: false).low
             var position = Position(
                 offset: found?.offset ?? -1,
-                partitionTime: found.map { OffsetMetadata.partitionTime($0.metadata) } ?? -1)
+                partitionTime: found.map { OffsetMetadata.partitionTime($0.metadata) } ?? -1,
+                isCommitted: found != nil)
             if position.offset < low {
                 let reset = names.reset(of: source.topic, default: configuration.offsetReset)
                 position.offset = try Self.offset(source, reset, low: low, lost: found, log, configuration.time)

@@ -73,7 +73,13 @@ public final class TaskState {
 
     /// The changelog partition of a store.
     func changelog(_ store: String) -> TopicPartition {
-        TopicPartition(names.changelog(of: store), partition)
+        TopicPartition(names.topology.stores[store]?.sourceTopic ?? names.changelog(of: store), partition)
+    }
+
+    /// The source topic that a store is restored from; nil where a changelog is.
+    func source(_ store: StoreDescription) -> Topology.Source? {
+        guard let topic = store.sourceTopic, !store.isGlobal else { return nil }
+        return names.topology.sources.first { $0.topic == topic }
     }
 
     /// The engine of a store.

@@ -71,14 +71,14 @@ extension StreamTask {
         try queue.entry.process(batch.value(index), meta)
     }
 
-    /// Keeps with the rows how far each partition is in them.
-    func saveSourcePositions() throws(StoreError) {
-        guard isGlobal, let engine = stores.persistent else { return }
-        for queue in queues {
-            let place = StorePosition(
-                next: queue.nextOffset, last: -1, lastHash: 0, commitID: -1,
-                wallTime: configuration.time.wall.milliseconds, identity: queue.topicIdentity)
-            try place.save(store: GlobalTables.placeKey(queue.partition), in: engine)
+    /// How far the rows of global tables, and of tables that have their topics for changelogs, are in their topics.
+    func sourcePlaces() -> [(name: String, next: Int64, identity: String)] {
+        if isGlobal { return queues.map { (GlobalTables.placeKey($0.partition), $0.nextOffset, $0.topicIdentity) } }
+        return stores.inOrder.compactMap { store in
+            guard store.description.isPersistent, let topic = store.description.sourceTopic,
+                let queue = queues.first(where: { $0.partition.topic == topic })
+            else { return nil }
+            return (store.name, queue.committedOffset, queue.topicIdentity)
         }
     }
 }

@@ -160,6 +160,7 @@ public final class StreamTask {
                 }
             }
         }
+        stores.sourcePlaces = { [unowned self] in self.sourcePlaces() }
         // Processors may write and forward before the first record.
         hot.value.needsCommit = collector.isOpen || stores.wereWritten || start.isToBeCommitted
     }
@@ -299,6 +300,7 @@ public final class StreamTask {
         var offsets: [TopicPartition: CommittedOffset] = [:]
         if isGlobal { return offsets }
         for queue in queues {
+            queue.committedOffset = queue.nextOffset
             offsets[queue.partition] = CommittedOffset(
                 queue.nextOffset, metadata: OffsetMetadata.encode(partitionTime: queue.partitionTime),
                 topicIdentity: queue.topicIdentity)
@@ -317,7 +319,6 @@ public final class StreamTask {
         if recorder.leftOutHeaders > 0 && !hasWarnedOfHeaders { warnOfHeaders() }
         return try within(.commit) {
             try metrics?.measureStores()
-            try saveSourcePositions()
             return try stores.committed(commitID, force: force)
         }
     }

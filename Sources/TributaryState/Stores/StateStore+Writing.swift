@@ -131,7 +131,7 @@ extension StateStore {
         row: TraceContext?, window: (start: Int64, end: Int64)? = nil, parentIsTrigger: Bool = false,
         _ meta: borrowing RecordMeta
     ) throws -> Lineage {
-        if recorder.makesSpan(meta.lineage.context) {
+        if recorder.makesSpan(meta.lineage.context), isCached || !followsSource {
             let span = beginWrite(
                 value, link: link, row: row, window: window, parentIsTrigger: parentIsTrigger, meta)
             return try write(key, value, read, timestamp: timestamp, cell: cell, span, meta)
@@ -214,12 +214,6 @@ extension StateStore {
         let probe = StoreCache.probe(key)
         let index = cache.find(key, probe)
         return index >= 0 ? index : cache.insert(key, probe)
-    }
-
-    /// Writes a row (nil: deletes it) that is a record of the store's source topic: with the record's own lineage, and without a span.
-    public func follow(_ key: RawSpan, _ value: RawSpan?, _ meta: borrowing RecordMeta) throws {
-        if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
-        try writeThrough(key, value, timestamp: meta.timestamp, recordTime: meta.timestamp, meta.lineage)
     }
 
     /// Writes to engine and changelog; returns whether the engine took it.

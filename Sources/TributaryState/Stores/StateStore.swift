@@ -52,6 +52,8 @@ public final class StateStore {
     let operations: Operations
     let isTimestamped: Bool
     let keepsCells: Bool
+    /// Whether its rows are the records of a source topic: an uncached write is then no step of its own.
+    let followsSource: Bool
     let keepsLineage: Bool
     let keepsHeaders: Bool
     /// Whether what was read stays in the cache (Docs/Semantics.md, The cache).
@@ -158,6 +160,7 @@ public final class StateStore {
         isCached = description.isCached && budget != nil
         defersEncoding = isCached && deferral.isFor(description.name)
         keepsCells = recorder.mode == .cells
+        followsSource = description.sourceTopic != nil
         keepsLineage = recorder.mode != .off
         keepsHeaders = recorder.propagatesHeaders
         keepsReads = layout.keys == .plain
@@ -364,7 +367,7 @@ public final class StateStore {
     @inline(__always)
     public func readSpan(_ parent: TraceContext, link: LinkType, _ row: TraceContext) -> TraceContext {
         guard recorder.makesSpan(parent) else { return parent }
-        recorder.link(link, row)
+        if followsSource { linkSource(link, row) } else { recorder.link(link, row) }
         let context = recorder.span(
             operations.get, parent: parent, times: readTimes(isCached: state.value.lineageFrom >= 0))
         if recorder.capturesHeaders && keepsHeaders { captureRowHeaders() }

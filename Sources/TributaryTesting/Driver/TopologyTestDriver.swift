@@ -107,8 +107,13 @@ public final class TopologyTestDriver {
         let state = try TaskState(
             topology, topology.subTopologies, task: "0_0", partition: 0, configuration: runtime,
             engines: DriverEngines(make: configuration.persistentEngine))
+        let group = try log.joinGroup(
+            GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
+        let names = ResolvedTopology(topology, applicationID: runtime.applicationID)
+        let sources = topology.sources.map { TopicPartition(names.topic($0.topic), 0) }
+        let start = try TaskStart(sources, log: log, group: group, names: names, configuration: runtime)
         let registry = MetricsRegistry()
-        do { try StateRestorer(log, configuration: runtime, metrics: registry).restore(state) } catch {
+        do { try StateRestorer(log, configuration: runtime, metrics: registry).restore(state, at: start) } catch {
             state.close()
             throw error
         }
@@ -126,11 +131,6 @@ public final class TopologyTestDriver {
         let task = try assembly.makeTask(topology.subTopologies, state)
         task.globals = globals
         let instruments = DriverInstruments(registry, task, globals, runtime)
-        let group = try log.joinGroup(
-            GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
-        let names = ResolvedTopology(topology, applicationID: runtime.applicationID)
-        let sources = topology.sources.map { TopicPartition(names.topic($0.topic), 0) }
-        let start = try TaskStart(sources, log: log, group: group, names: names, configuration: runtime)
         try assembly.start(task, at: start)
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "driver"))
         var assignments: [Int: TopicPartition] = [:]
