@@ -69,6 +69,8 @@ public final class LineageRecorder {
     /// What happened to the record or row being worked on.
     let notes = Owned(SpanNotes())
     let tracestates: Owned<Tracestates>
+    /// The topics behind sources of cells, by their numbers.
+    let sourceTopics = Owned<[(source: UInt32, topic: Int32)]>([])
     @usableFromInline let state: Owned<State>
 
     @usableFromInline
@@ -313,18 +315,8 @@ public final class LineageRecorder {
         return context
     }
 
-    /// Adds a link to a row whose store is backed by its source topic, with the record's coordinate.
-    public func link(_ type: LinkType, _ context: TraceContext, origin: RecordOrigin) {
-        guard context.isValid || origin.offset >= 0 else { return }
-        var link = LinkRecord(type, context)
-        link.topic = origin.topic
-        link.partition = origin.partition
-        link.offset = origin.offset
-        append(link)
-    }
-
     @inline(__always)
-    private func append(_ link: LinkRecord) {
+    func append(_ link: LinkRecord) {
         if state.value.pendingLinks == 0 { state.value.firstLink = Int32(state.value.batch.links.count) }
         state.value.batch.links.append(link)
         state.value.pendingLinks += 1

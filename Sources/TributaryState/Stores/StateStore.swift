@@ -367,7 +367,7 @@ public final class StateStore {
     @inline(__always)
     public func readSpan(_ parent: TraceContext, link: LinkType, _ row: TraceContext) -> TraceContext {
         guard recorder.makesSpan(parent) else { return parent }
-        if followsSource { linkSource(link, row) } else { recorder.link(link, row) }
+        if followsSource { recorder.link(link, record: valueLineage) } else { recorder.link(link, row) }
         let context = recorder.span(
             operations.get, parent: parent, times: readTimes(isCached: state.value.lineageFrom >= 0))
         if recorder.capturesHeaders && keepsHeaders { captureRowHeaders() }
