@@ -1,4 +1,5 @@
 internal import TributaryCore
+internal import TributaryLineage
 internal import TributaryTelemetry
 
 /// `tributary trace`.
@@ -94,7 +95,7 @@ enum TraceCommand {
         }
         guard row.context.isValid else { throw CommandError("the value of '\(key)' has no context: lineage was off") }
         // A row made of one record may be that record, in a store that follows its source topic: nothing can be missing.
-        let isOneRecord = try !row.cell.isEmpty && CellArena().decode(row.cell.span.bytes).count == 1
+        let isOneRecord = row.cell?.count == 1
         return Wanted(
             trace: row.context.traceID, span: SpanID(row.context), isSampled: row.context.isSampled, isRow: !isOneRecord)
     }
