@@ -41,7 +41,6 @@ public enum Feature: String, Sendable, CaseIterable {
         .slidingWindows,
         .sessionWindows,
         .emitOnClose,
-        .streamStreamJoin,
         .streamGlobalTableJoin,
         .graceJoin,
         .foreignKeyJoin,

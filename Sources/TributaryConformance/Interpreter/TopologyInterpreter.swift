@@ -97,11 +97,13 @@ struct TopologyInterpreter {
             return .windowed(try grouped.windowedBy(statement))
         case .count, .reduce, .aggregate: return .table(try aggregation(statement))
         case .join:
-            guard case .table(let other) = try object(try statement.secondInput, "in2") else {
-                throw Self.notInterpreted
+            switch try object(try statement.secondInput, "in2") {
+            case .table(let other):
+                if let table = try table(statement) { return .table(try table.join(statement, other)) }
+                return .stream(try stream(statement).join(statement, other))
+            case .stream(let other): return .stream(try stream(statement).join(statement, other))
+            default: throw Self.notInterpreted
             }
-            if let table = try table(statement) { return .table(try table.join(statement, other)) }
-            return .stream(try stream(statement).join(statement, other))
         case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
         case .processValues:
             return .stream(try stream(statement).processValues(statement, integerStores: integerStores))

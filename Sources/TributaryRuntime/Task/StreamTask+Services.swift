@@ -4,6 +4,9 @@ public import TributaryLineage
 public import TributaryState
 
 extension StreamTask: TaskServices {
+    /// How often it is looked which results have waited for time to pass, ms.
+    public var emitInterval: Int64 { configuration.emitInterval.milliseconds }
+
     /// A store of the task.
     public func store(_ name: String) throws -> StateStore { try stores.store(name) }
 
