@@ -40,6 +40,7 @@
 @_exported public import protocol TributaryDSL.FixedKeyProcessor
 @_exported public import class TributaryDSL.FixedKeyProcessorContext
 @_exported public import struct TributaryDSL.InvalidTimestamp
+@_exported public import struct TributaryDSL.JoinWindows
 @_exported public import struct TributaryDSL.KGroupedStream
 @_exported public import struct TributaryDSL.KGroupedTable
 @_exported public import struct TributaryDSL.KStream
@@ -64,6 +65,7 @@
 @_exported public import struct TributaryDSL.StoreHandle
 @_exported public import class TributaryDSL.StoreIterator
 @_exported public import protocol TributaryDSL.StoreReference
+@_exported public import struct TributaryDSL.StreamJoined
 @_exported public import class TributaryDSL.StreamsBuilder
 @_exported public import struct TributaryDSL.TaskFailure
 @_exported public import struct TributaryDSL.TimeWindowedKStream

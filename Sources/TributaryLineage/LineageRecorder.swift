@@ -96,6 +96,7 @@ public final class LineageRecorder {
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
         var lacksLink = false
+        var parentIsTrigger = false
         var window: (start: Int64, end: Int64)?
         // When the last record's span ended, if the next record follows at once; else 0.
         @usableFromInline var recordEnd: Int64 = 0
@@ -325,6 +326,11 @@ public final class LineageRecorder {
     /// Says how many contributions the span made next stands for, links that were cut included.
     public func contributors(_ count: Int64) { state.value.contributors = count }
 
+    /// Says that the parent of the span made next is only what made it happen, and not what it came from.
+    ///
+    /// Only where ``makesSpan(_:_:)``.
+    public func triggered() { state.value.parentIsTrigger = true }
+
     /// Says which window the span made next writes.
     public func window(start: Int64, end: Int64) { state.value.window = (start, end) }
 
@@ -372,6 +378,10 @@ public final class LineageRecorder {
         }
         span.contributors = state.value.contributors
         state.value.contributors = 0
+        if state.value.parentIsTrigger {
+            span.flags |= SpanRecord.parentIsTrigger
+            state.value.parentIsTrigger = false
+        }
         if state.value.lacksLink {
             span.flags |= SpanRecord.lacksLinks
             state.value.lacksLink = false

@@ -40,7 +40,6 @@ public enum Feature: String, Sendable, CaseIterable {
         .slidingWindows,
         .sessionWindows,
         .emitOnClose,
-        .streamStreamJoin,
         .graceJoin,
         .foreignKeyJoin,
     ]

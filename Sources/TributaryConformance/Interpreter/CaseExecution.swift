@@ -181,6 +181,10 @@ extension CaseExecution {
             let held = try driver.rows(ofStore: name)
             evictions[name] = try driver.evictions(ofStore: name)
             if description.isLogged { compareWithChangelog(name, description, held) }
+            if description.isPrivate {
+                stores[name] = .opaque
+                continue
+            }
             for row in held {
                 let key = try format.key.key(row.key)
                 let value = try format.value(row.value)

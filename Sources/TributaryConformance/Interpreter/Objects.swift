@@ -29,6 +29,7 @@ protocol StreamObject {
     func groupBy(_ statement: Statement) throws -> any GroupedObject
     func join(_ statement: Statement, _ table: any TableObject) throws -> any StreamObject
     func join(_ statement: Statement, _ table: GlobalKTable<CaseKey, CaseValue>) throws -> any StreamObject
+    func join(_ statement: Statement, _ other: any StreamObject) throws -> any StreamObject
     func process(_ statement: Statement, integerStores: Set<String>) throws -> any StreamObject
     func processValues(_ statement: Statement, integerStores: Set<String>) throws -> any StreamObject
     func to(_ statement: Statement, _ formats: OutputFormats) throws

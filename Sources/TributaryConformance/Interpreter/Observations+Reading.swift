@@ -8,6 +8,7 @@ extension CaseConfig {
     /// Puts a case's settings into those of an application.
     func apply(to runtime: inout RuntimeConfiguration) {
         runtime.cacheBytes = Int(cacheBytes)
+        runtime.emitInterval = .milliseconds(emitInterval)
         runtime.guarantee = exactlyOnce ? .exactlyOnce : .atLeastOnce
         runtime.timestamps =
             switch timestampExtractor {

@@ -98,11 +98,14 @@ struct TopologyInterpreter {
             return .windowed(try grouped.windowedBy(statement))
         case .count, .reduce, .aggregate: return .table(try aggregation(statement))
         case .join:
-            let second = try object(try statement.secondInput, "in2")
-            if case .globalTable(let other) = second { return .stream(try stream(statement).join(statement, other)) }
-            guard case .table(let other) = second else { throw Self.notInterpreted }
-            if let table = try table(statement) { return .table(try table.join(statement, other)) }
-            return .stream(try stream(statement).join(statement, other))
+            switch try object(try statement.secondInput, "in2") {
+            case .table(let other):
+                if let table = try table(statement) { return .table(try table.join(statement, other)) }
+                return .stream(try stream(statement).join(statement, other))
+            case .stream(let other): return .stream(try stream(statement).join(statement, other))
+            case .globalTable(let other): return .stream(try stream(statement).join(statement, other))
+            default: throw Self.notInterpreted
+            }
         case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
         case .processValues:
             return .stream(try stream(statement).processValues(statement, integerStores: integerStores))

@@ -32,6 +32,8 @@ public protocol TaskServices: AnyObject {
     var streamTime: Int64 { get }
     /// The wall clock as cached when this record or punctuation began, ms.
     var wallClock: Int64 { get }
+    /// How often, by the wall clock, it is looked which results have waited for time to pass, ms.
+    var emitInterval: Int64 { get }
     /// A store of the task, or that of a global table.
     func store(_ name: String) throws -> StateStore
     /// Whether a store is that of a global table, which all may read and none may write.

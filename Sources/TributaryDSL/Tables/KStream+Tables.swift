@@ -96,7 +96,7 @@ extension KStream {
                 valueSerde: again.valueSerde, needsRepartition: false, sources: again.sources)
         }
         let made = repartitioned(named ?? nodeName, key: key, value: value, hasGeneratedName: named == nil)
-        graph.keepJoinRepartition(JoinRepartition(made), of: node)
+        if named == nil { graph.keepJoinRepartition(JoinRepartition(made), of: node) }
         return made
     }
 

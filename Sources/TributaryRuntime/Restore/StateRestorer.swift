@@ -222,9 +222,10 @@ public struct StateRestorer {
         try engine.rebuild(keeping: tables, metadata: keys) { rebuilt in
             for item in list {
                 let filler = StoreFiller(item.store, folder: folder)
-                let read = try read(item, task) { key, value, timestamp, context, cell, headers in
+                let read = try read(item, task) { key, value, timestamp, context, cell, headers, elements in
                     try filler.add(
-                        key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
+                        key, value, timestamp: timestamp, context: context, cell: cell, headers: headers,
+                        elements: elements)
                 }
                 try filler.finish(into: rebuilt)
                 try position(item, read).save(store: item.store.name, in: rebuilt)
@@ -238,9 +239,10 @@ public struct StateRestorer {
 
     private func replay(_ item: Work, _ task: TaskState) throws {
         let engine = item.store.description.isPersistent ? task.persistent : nil
-        let read = try read(item, task) { key, value, timestamp, context, cell, headers in
+        let read = try read(item, task) { key, value, timestamp, context, cell, headers, elements in
             try item.store.restore(
-                key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
+                key, value, timestamp: timestamp, context: context, cell: cell, headers: headers,
+                elements: elements)
             if let engine, engine.dirtyBytes > configuration.stateDirtyBytes {
                 // The old position stands: what was applied behind it will be applied again, to the same end.
                 try item.store.prepareCommit()
@@ -311,7 +313,9 @@ public struct StateRestorer {
     /// Reads a changelog from where the store stands to its end.
     private func read(
         _ item: Work, _ task: TaskState,
-        _ apply: (RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan) throws -> Void
+        _ apply: (
+            RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan, _ elements: RawSpan
+        ) throws -> Void
     ) throws -> Read {
         var read = Read(
             progress: RestoreProgress(
@@ -342,14 +346,16 @@ public struct StateRestorer {
                     try apply(
                         key, batch.value(index), time, context,
                         coordinates.cell(batch.offset(index), batch.timestamp(index)),
-                        batch.headers(index))
+                        batch.headers(index), RawSpan.empty)
                     continue
                 }
                 let cell = batch.cell(index)
                 var context = batch.context(index)
+                var elements: [UInt8] = []
                 if !batch.lineageHeaders(index).isEmpty {
-                    let state = StrippedHeaders(batch.lineageHeaders(index)).tracestate
-                    task.recorder.know(state.span.bytes, of: &context)
+                    let rarer = StrippedHeaders(batch.lineageHeaders(index))
+                    task.recorder.know(rarer.tracestate.span.bytes, of: &context)
+                    elements = rarer.elements
                 }
                 if cell.isEmpty {
                     // With a context someone else sent it; with neither nothing is known, as in a row written without lineage.
@@ -358,10 +364,11 @@ public struct StateRestorer {
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context,
                         isForeign ? coordinates.cell(batch.offset(index), batch.timestamp(index)) : RawSpan.empty,
-                        batch.headers(index))
+                        batch.headers(index), RawSpan.empty)
                 } else {
                     try apply(
-                        key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index))
+                        key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index),
+                        elements.span.bytes)
                 }
                 lastIndex = index
             }

@@ -13,6 +13,9 @@ extension StreamTask: TaskServices {
     /// Whether a store is that of a global table.
     public func isGlobalStore(_ name: String) -> Bool { topology.stores[name]?.isGlobal == true }
 
+    /// How often it is looked which results have waited for time to pass, ms.
+    public var emitInterval: Int64 { configuration.emitInterval.milliseconds }
+
     /// The number of an output topic.
     public func outputTopic(_ name: String) throws -> Int {
         let isInternal = names.isInternal(name)

@@ -123,6 +123,37 @@ public protocol StateTable: AnyObject {
 
     /// Begins to walk over the keys from `lower` to `upper`, both included; nil is open-ended. `reverse` begins at the upper end.
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor
+
+    /// Adds the first `limit` entries of the keys from `lower` through `upper`, both included, to `rows`, in order; nil is open-ended.
+    ///
+    /// What cursors do; an engine that can does it without making one.
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError)
+}
+
+extension StateTable {
+    /// Walks with a cursor.
+    public func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        try copyRowsByCursor(from: lower, through: upper, limit: limit, into: rows)
+    }
+
+    /// The same for a table with a way of its own, which doesn't always do.
+    package func copyRowsByCursor(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        var key = ByteWriter()
+        var value = ByteWriter()
+        var left = limit
+        let cursor = try cursor(from: lower, through: upper, reverse: false)
+        defer { cursor.close() }
+        while left > 0, try cursor.next(key: &key, value: &value) {
+            rows.add(key.bytes, value.bytes)
+            left -= 1
+        }
+    }
 }
 
 /// A walk over a table.

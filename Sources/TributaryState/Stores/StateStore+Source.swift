@@ -6,6 +6,7 @@ extension StateStore {
     /// Writes a row (nil: deletes it) that is a record of the store's source topic: with the record's own lineage, and without a span.
     public func follow(_ key: RawSpan, _ value: RawSpan?, _ meta: borrowing RecordMeta) throws {
         if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
-        try writeThrough(key, value, timestamp: meta.timestamp, recordTime: meta.timestamp, meta.lineage)
+        try writeThrough(
+            key, value, timestamp: meta.timestamp, recordTime: meta.timestamp, meta.lineage, headers: RawSpan.empty)
     }
 }

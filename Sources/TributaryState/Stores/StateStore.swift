@@ -51,6 +51,7 @@ public final class StateStore {
     var flushBuffers: (key: ByteBuffer, value: ByteBuffer)?
     let operations: Operations
     let isTimestamped: Bool
+    let holdsElements: Bool
     let keepsCells: Bool
     /// Whether its rows are the records of a source topic: an uncached write is then no step of its own.
     let followsSource: Bool
@@ -86,7 +87,6 @@ public final class StateStore {
         var flushedKeySize = -1
         var flushedIsDelete = false
         var flushedOrigin = RecordOrigin.none
-        var sequence: UInt32 = 0
         // The entry that the last write to a row of a flush under way left to the flush.
         var replaced: Int32 = -1
         // The entry of the last write into the cache, and `version` after it.
@@ -115,6 +115,10 @@ public final class StateStore {
     // The headers on the propagation list of the row being written, and all of an entry's.
     let rowHeaders = ByteBuffer()
     let entryHeaders = ByteBuffer()
+    // The elements of the row being written, the whole list, and the bounds of a walk over copies.
+    let elements = ByteBuffer()
+    let list = ByteBuffer()
+    let bounds = (low: ByteBuffer(), high: ByteBuffer())
     // What is encoded late.
     let heldBytes = ByteBuffer()
     let sorter = Owned(RadixSorter())
@@ -152,11 +156,12 @@ public final class StateStore {
         layout = try traits.layout(description.name, in: engine)
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
         let gravesName = description.name + ".graves"
-        var keepsGraves = !description.retainsDuplicates
+        var keepsGraves = traits.keepsGraves
         if recorder.mode == .off && keepsGraves { keepsGraves = try engine.tableNames().contains(gravesName) }
         graves = keepsGraves ? try engine.table(gravesName) : nil
         let hasGraves = try graves?.count() ?? 0 > 0
         isTimestamped = traits.isTimestamped
+        holdsElements = traits.holdsElements
         isCached = description.isCached && budget != nil
         defersEncoding = isCached && deferral.isFor(description.name)
         keepsCells = recorder.mode == .cells

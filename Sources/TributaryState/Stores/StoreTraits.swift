@@ -20,6 +20,14 @@ struct StoreTraits {
     /// Whether values carry the timestamp of the record that made them.
     var isTimestamped = false
 
+    /// Whether a value is a list whose elements have a lineage each.
+    var holdsElements = false
+    /// Whether rows are of a layout of the library's own.
+    var isPrivate = false
+
+    /// Whether what was deleted is kept for a while, for who asks where it went.
+    var keepsGraves: Bool { !retainsDuplicates && !isPrivate }
+
     /// Lays the rows of a store of this kind out in an engine.
     func layout(_ store: String, in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
         guard let retention else { return TableStore(store, try engine.table(store)) }
@@ -36,6 +44,8 @@ extension StoreDescription.Kind {
             StoreTraits(
                 name: "window", attribute: "window", keys: .window, retention: retention, windowSize: size,
                 retainsDuplicates: duplicates, isTimestamped: timestamped)
+        case .list: StoreTraits(name: "list", holdsElements: true, isPrivate: true)
+        case .subscriptions: StoreTraits(name: "subscriptions", isTimestamped: true, isPrivate: true)
         }
     }
 }
