@@ -42,7 +42,9 @@ extension Topology {
         return Topology(
             nodes: nodes, stores: stores, subTopologies: parts, globalSubTopologies: globalSubTopologies,
             internalTopics: internalTopics,
-            copartitionGroups: TopologyGraph.copartitionGroups(copartitions, nodes), sources: sources,
+            copartitionGroups: TopologyGraph.copartitionGroups(copartitions, nodes),
+            copartitionGroupsOfKafkaStreams: TopologyGraph.copartitionGroups(
+                copartitions.map { $0.filter { $0 >= 0 } }, nodes), sources: sources,
             globalSources: globalSources, fingerprint: fingerprint, makers: makers, copartitions: copartitions)
     }
 }

@@ -50,6 +50,9 @@ public struct Topology: Sendable {
     public let internalTopics: [InternalTopic]
     /// Groups of topics that must have equally many partitions.
     public let copartitionGroups: [[String]]
+    /// The groups that Kafka Streams makes: it forgets a repartition topic where another join shares it, which is no reason to join what
+    /// doesn't fit.
+    package let copartitionGroupsOfKafkaStreams: [[String]]
     /// All source topics, but for those of global tables.
     public let sources: [Source]
     /// The topics of global tables.
@@ -137,15 +140,27 @@ extension TopologyGraph {
             nodes: nodes, stores: storeList, subTopologies: parts.filter { !$0.isGlobal },
             globalSubTopologies: parts.filter(\.isGlobal), internalTopics: topics,
             copartitionGroups: Self.copartitionGroups(copartitions, nodes),
+            copartitionGroupsOfKafkaStreams: Self.copartitionGroups(
+                copartitions.map { $0.filter { $0 >= 0 } }, nodes),
             sources: sourceList, globalSources: globalList, fingerprint: fingerprint(text, storeList), makers: sources,
             copartitions: copartitions)
+    }
+
+    /// How a source node is named among those that must have equally many partitions where it is another join's that is shared, and back.
+    @usableFromInline
+    static func shared(_ source: Int) -> Int { -source - 1 }
+
+    func replaceInCopartitions(_ source: Int, by other: Int) {
+        let (shared, otherShared) = (Self.shared(source), Self.shared(other))
+        copartitions = copartitions.map { $0.map { $0 == source ? other : $0 == shared ? otherShared : $0 } }
     }
 
     // Groups that share a topic are one: having equally many partitions is transitive (Docs/Semantics.md, Tasks).
     static func copartitionGroups(_ copartitions: [[Int]], _ nodes: [NodeDescription]) -> [[String]] {
         var groups: [Set<String>] = []
         for list in copartitions {
-            var group = Set(topics(of: list, nodes))
+            var group = Set(topics(of: list.map { $0 < 0 ? shared($0) : $0 }, nodes))
+            if group.isEmpty { continue }
             guard let first = groups.firstIndex(where: { !$0.isDisjoint(with: group) }) else {
                 groups.append(group)
                 continue
@@ -190,7 +205,7 @@ extension TopologyGraph {
         for node in nodes.indices {
             nodes[node].parents = nodes[node].parents.map { replaced[$0] ?? $0 }
         }
-        copartitions = copartitions.map { $0.map { replaced[$0] ?? $0 } }
+        for (node, first) in replaced { replaceInCopartitions(node, by: first) }
         sources = sources.map { source in
             guard let first = replaced[source.node] else { return source }
             var merged = source

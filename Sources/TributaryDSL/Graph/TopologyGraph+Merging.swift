@@ -135,7 +135,7 @@ extension TopologyGraph {
             for node in [item.filter, item.sink, item.source] { nodes[node].parents = [] }
             removed.formUnion([item.filter, item.sink, item.source])
             repartitionFilters[item.source] = nil
-            copartitions = copartitions.map { $0.map { $0 == item.source ? made.source : $0 } }
+            replaceInCopartitions(item.source, by: made.source)
             sources.removeAll { $0.node == item.source }
             if item.topic != first.topic { repartitions.removeAll { $0.name == item.topic } }
         }

@@ -93,7 +93,8 @@ extension KStream {
             _ = graph.repartitionNames(nodeName)
             return KStream(
                 graph: graph, node: again.node, output: again.output, keySerde: again.keySerde,
-                valueSerde: again.valueSerde, needsRepartition: false, sources: again.sources)
+                valueSerde: again.valueSerde, needsRepartition: false,
+                sources: Set(again.sources.map(TopologyGraph.shared)))
         }
         let made = repartitioned(named ?? nodeName, key: key, value: value, hasGeneratedName: named == nil)
         if named == nil { graph.keepJoinRepartition(JoinRepartition(made), of: node) }
