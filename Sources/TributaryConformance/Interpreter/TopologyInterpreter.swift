@@ -198,7 +198,7 @@ extension CaseConfig {
             case "all": return .all
             case "reuse.ktable.source.topics": return .reuseSourceTopics
             case "merge.repartition.topics": return .mergeRepartitionTopics
-            case "single.store.self.join": return []
+            case "single.store.self.join": return .singleStoreSelfJoins
             case let other: throw CaseError("there is no optimization '\(other)'")
             }
         }

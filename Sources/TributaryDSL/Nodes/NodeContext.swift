@@ -98,6 +98,8 @@ public final class NodeContext {
     /// The task's recorder.
     public let recorder: LineageRecorder
     private var made: [Int: AnyObject] = [:]
+    // The nodes of the task: the optimiser may have taken some out.
+    private var nodes: Set<Int> = []
     /// Called when the task ends.
     public private(set) var closers: [() -> Void] = []
     // Called once all nodes of the task are made, those before others first.
@@ -115,6 +117,11 @@ public final class NodeContext {
         closers = []
         starters = []
     }
+
+    /// Says which nodes the task has.
+    func begin(_ nodes: Set<Int>) { self.nodes = nodes }
+
+    func has(_ node: Int) -> Bool { nodes.contains(node) }
 
     func shared<Node: AnyObject>(_ node: Int, _ make: () throws -> Node) throws -> Node {
         if let node = made[node] as? Node { return node }
