@@ -8,6 +8,7 @@ enum CaseObject {
     case grouped(any GroupedObject)
     case windowed(any WindowedObject)
     case groupedTable(any GroupedTableObject)
+    case cogrouped(CogroupedHandle)
 }
 
 /// A stream of whatever key and value types, as statements see it.
@@ -47,6 +48,7 @@ protocol GroupedObject {
     func reduce(_ statement: Statement) throws -> any TableObject
     func aggregate(_ statement: Statement) throws -> any TableObject
     func windowedBy(_ statement: Statement) throws -> any WindowedObject
+    func cogroup(_ cogrouped: CogroupedHandle?, _ function: AggregatorFunction) throws -> CogroupedHandle
 }
 
 /// A grouped table of whatever key and value types, as statements see it.

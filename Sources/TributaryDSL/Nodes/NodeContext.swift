@@ -32,6 +32,8 @@ public protocol TaskServices: AnyObject {
     var streamTime: Int64 { get }
     /// The wall clock as cached when this record or punctuation began, ms.
     var wallClock: Int64 { get }
+    /// How often, by the wall clock, it is looked which results have waited for time to pass, ms.
+    var emitInterval: Int64 { get }
     /// A store of the task.
     func store(_ name: String) throws -> StateStore
     /// The number of an output topic; asked once per sink.
@@ -60,6 +62,10 @@ public protocol TaskServices: AnyObject {
     ) -> Punctuation
     /// Asks for a commit at the next opportunity.
     func requestCommit()
+    /// How far the node of a store had come when its progress was last committed; nil if it has none.
+    func progress(of store: String) -> Int64?
+    /// Keeps how far the node of a store has come, with the offsets of the next commit.
+    func setProgress(of store: String, _ progress: Int64)
     /// Something was left half done by an error that user code may swallow: the task ends with it at its next commit, at the
     /// latest.
     func failed(by error: any Error)

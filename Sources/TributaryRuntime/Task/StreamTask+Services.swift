@@ -4,6 +4,9 @@ public import TributaryLineage
 public import TributaryState
 
 extension StreamTask: TaskServices {
+    /// How often it is looked which results have waited for time to pass, ms.
+    public var emitInterval: Int64 { configuration.emitInterval.milliseconds }
+
     /// A store of the task.
     public func store(_ name: String) throws -> StateStore { try stores.store(name) }
 
@@ -100,6 +103,12 @@ extension StreamTask: TaskServices {
 
     /// Asks for a commit.
     public func requestCommit() { hot.value.commitRequested = true }
+
+    /// How far the node of a store had come at the last commit.
+    public func progress(of store: String) -> Int64? { progress[store] }
+
+    /// Keeps how far the node of a store has come.
+    public func setProgress(of store: String, _ time: Int64) { progress[store] = time }
 
     /// Notes what ends the task.
     public func failed(by error: any Error) { if swallowed == nil { swallowed = error } }

@@ -123,6 +123,35 @@ public protocol StateTable: AnyObject {
 
     /// Begins to walk over the keys from `lower` to `upper`, both included; nil is open-ended. `reverse` begins at the upper end.
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor
+
+    /// Replaces the content of `found` by the table's key that comes next to `key`: the least that is not below it, or with `before` the
+    /// greatest that is not above it; without `orEqual` the key itself doesn't count. Returns false if there is none.
+    ///
+    /// The default opens a cursor each time.
+    func neighbour(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool
+}
+
+extension StateTable {
+    /// The key next to another, by a cursor.
+    public func neighbour(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        try neighbourByCursor(of: key, before: before, orEqual: orEqual, into: &found)
+    }
+
+    /// What `neighbour(of:before:orEqual:into:)` answers, found by a cursor, which sees writes that others don't see yet.
+    public func neighbourByCursor(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        let cursor = try cursor(from: before ? nil : key, through: before ? key : nil, reverse: before)
+        defer { cursor.close() }
+        var value = ByteWriter(capacity: 64)
+        guard try cursor.next(key: &found, value: &value) else { return false }
+        if orEqual || !found.bytes.isEqual(to: key) { return true }
+        return try cursor.next(key: &found, value: &value)
+    }
 }
 
 /// A walk over a table.

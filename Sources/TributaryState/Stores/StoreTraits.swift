@@ -21,9 +21,12 @@ struct StoreTraits {
     var isTimestamped = false
 
     /// Lays the rows of a store of this kind out in an engine.
-    func layout(_ store: String, in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
+    func layout(
+        _ store: String, isOrderedByTime: Bool, in engine: any StateEngine
+    ) throws(StoreError) -> any StoreLayout {
         guard let retention else { return TableStore(store, try engine.table(store)) }
-        return try SegmentedStore(store, engine: engine, keys: keys, retention: retention)
+        return try SegmentedStore(
+            store, engine: engine, keys: keys, retention: retention, isOrderedByTime: isOrderedByTime)
     }
 }
 
@@ -36,6 +39,8 @@ extension StoreDescription.Kind {
             StoreTraits(
                 name: "window", attribute: "window", keys: .window, retention: retention, windowSize: size,
                 retainsDuplicates: duplicates, isTimestamped: timestamped)
+        case .session(let retention):
+            StoreTraits(name: "session", attribute: "session", keys: .session, retention: retention)
         }
     }
 }
