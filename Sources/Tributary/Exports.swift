@@ -33,9 +33,11 @@
 @_exported public import struct TributaryCore.Watermarks
 @_exported public import class TributaryDSL.BranchedKStream
 @_exported public import struct TributaryDSL.Branches
+@_exported public import struct TributaryDSL.CogroupedKStream
 @_exported public import struct TributaryDSL.DeadLetterError
 @_exported public import enum TributaryDSL.Doing
 @_exported public import enum TributaryDSL.DropReason
+@_exported public import enum TributaryDSL.EmitStrategy
 @_exported public import enum TributaryDSL.FailureStep
 @_exported public import protocol TributaryDSL.FixedKeyProcessor
 @_exported public import class TributaryDSL.FixedKeyProcessorContext
@@ -60,6 +62,12 @@
 @_exported public import struct TributaryDSL.Record
 @_exported public import struct TributaryDSL.RecordMetadata
 @_exported public import enum TributaryDSL.Returning
+@_exported public import class TributaryDSL.SessionStore
+@_exported public import struct TributaryDSL.SessionStoreShape
+@_exported public import struct TributaryDSL.SessionWindowedCogroupedKStream
+@_exported public import struct TributaryDSL.SessionWindowedKStream
+@_exported public import struct TributaryDSL.SessionWindows
+@_exported public import struct TributaryDSL.SlidingWindows
 @_exported public import struct TributaryDSL.SourceRecord
 @_exported public import struct TributaryDSL.StoreEntry
 @_exported public import struct TributaryDSL.StoreHandle
@@ -68,6 +76,7 @@
 @_exported public import struct TributaryDSL.StreamJoined
 @_exported public import class TributaryDSL.StreamsBuilder
 @_exported public import struct TributaryDSL.TaskFailure
+@_exported public import struct TributaryDSL.TimeWindowedCogroupedKStream
 @_exported public import struct TributaryDSL.TimeWindowedKStream
 @_exported public import struct TributaryDSL.TimeWindows
 @_exported public import struct TributaryDSL.TimestampExtractor

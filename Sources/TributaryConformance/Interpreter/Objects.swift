@@ -9,6 +9,7 @@ enum CaseObject {
     case windowed(any WindowedObject)
     case groupedTable(any GroupedTableObject)
     case globalTable(GlobalKTable<CaseKey, CaseValue>)
+    case cogrouped(CogroupedHandle)
 }
 
 /// A stream of whatever key and value types, as statements see it.
@@ -50,6 +51,7 @@ protocol GroupedObject {
     func reduce(_ statement: Statement) throws -> any TableObject
     func aggregate(_ statement: Statement) throws -> any TableObject
     func windowedBy(_ statement: Statement) throws -> any WindowedObject
+    func cogroup(_ cogrouped: CogroupedHandle?, _ function: AggregatorFunction) throws -> CogroupedHandle
 }
 
 /// A grouped table of whatever key and value types, as statements see it.

@@ -30,9 +30,14 @@ extension RecordFormat {
             key = .timeWindowed(size: size, sequence: true)
             return
         }
+        if store.keys == .session {
+            key = .session
+            return
+        }
         // A table of windowed keys.
         let name = store.serdes.split(separator: " ").first ?? ""
         if let windowed = TimeWindowedName(String(name)) { key = .timeWindowed(size: windowed.size, sequence: false) }
+        if SessionWindowedName(String(name)) != nil { key = .session }
     }
 
     /// A record of an output topic.

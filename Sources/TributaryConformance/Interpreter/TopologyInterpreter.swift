@@ -94,8 +94,12 @@ struct TopologyInterpreter {
             if let table = try table(statement) { return .groupedTable(try table.groupBy(statement)) }
             return .grouped(try stream(statement).groupBy(statement))
         case .windowedBy:
-            guard case .grouped(let grouped) = try object(try statement.input, "in") else { throw Self.notInterpreted }
-            return .windowed(try grouped.windowedBy(statement))
+            switch try object(try statement.input, "in") {
+            case .grouped(let grouped): return .windowed(try grouped.windowedBy(statement))
+            case .cogrouped(let cogrouped): return .windowed(try cogrouped.windowedBy(statement))
+            default: throw Self.notInterpreted
+            }
+        case .cogroup: return .cogrouped(try cogroup(statement))
         case .count, .reduce, .aggregate: return .table(try aggregation(statement))
         case .join:
             switch try object(try statement.secondInput, "in2") {
@@ -112,8 +116,21 @@ struct TopologyInterpreter {
         case .to:
             try stream(statement).to(statement, formats)
             return nil
-        case .transformValues, .cogroup, .fkJoin, .suppress: throw Self.notInterpreted
+        case .transformValues, .fkJoin, .suppress: throw Self.notInterpreted
         }
+    }
+
+    private func cogroup(_ statement: Statement) throws -> CogroupedHandle {
+        var cogrouped: CogroupedHandle?
+        for item in try statement.fields.list("inputs") ?? [] {
+            let fields = try CaseFields(item)
+            guard case .grouped(let grouped) = try object(try fields.requiredText("in"), "inputs") else {
+                throw Self.notInterpreted
+            }
+            cogrouped = try grouped.cogroup(cogrouped, try AggregatorFunction(try fields.requiredText("fn")))
+        }
+        guard let cogrouped else { throw CaseError("no grouped streams").inside("inputs") }
+        return cogrouped
     }
 
     private mutating func aggregation(_ statement: Statement) throws -> any TableObject {
@@ -129,6 +146,7 @@ struct TopologyInterpreter {
         case (_, .groupedTable(let grouped)): return try grouped.aggregate(statement)
         case (_, .grouped(let grouped)): return try grouped.aggregate(statement)
         case (_, .windowed(let windowed)): return try windowed.aggregate(statement)
+        case (.aggregate, .cogrouped(let cogrouped)): return try cogrouped.aggregate(statement)
         default: throw Self.notInterpreted
         }
     }
@@ -180,6 +198,7 @@ extension TopologyInterpreter {
             kind = .window(
                 retention: try fields.requiredInteger("retentionMs"), size: try fields.requiredInteger("sizeMs"),
                 retainsDuplicates: try fields.bool("duplicates") ?? false, timestamped: false)
+        case "session": kind = .session(retention: try fields.requiredInteger("retentionMs"))
         case let other: throw CaseError("stores of type '\(other)' are not interpreted").inside("type")
         }
         builder.addStateStore(

@@ -40,6 +40,8 @@ public final class TopologyGraph {
     var repartitionFilters: [Int: Int] = [:]
     /// The stream behind the repartition topic that joins of a node's stream share.
     var joinRepartitions: [Int: Any] = [:]
+    /// How long the windows of an aggregation's node stay open behind their end, ms.
+    @usableFromInline var windowGraces: [Int: Int64] = [:]
     /// Left joins: records with null keys come to them.
     @usableFromInline var relaxedJoins: [Int] = []
     @usableFromInline let letsNullKeysPass = FilterSet()

@@ -64,6 +64,10 @@ public protocol TaskServices: AnyObject {
     ) -> Punctuation
     /// Asks for a commit at the next opportunity.
     func requestCommit()
+    /// How far the node of a store had come when its progress was last committed; nil if it has none.
+    func progress(of store: String) -> Int64?
+    /// Keeps how far the node of a store has come, with the offsets of the next commit.
+    func setProgress(of store: String, _ progress: Int64)
     /// Something was left half done by an error that user code may swallow: the task ends with it at its next commit, at the
     /// latest.
     func failed(by error: any Error)

@@ -72,6 +72,7 @@ public final class StateStore {
         let delete: Int32
         let flush: Int32
         let scan: Int32
+        let emit: Int32
     }
 
     struct State: BitwiseCopyable {
@@ -106,6 +107,8 @@ public final class StateStore {
         var lineageBytes: Int64 = 0
     }
 
+    // What a search for neighbours goes through.
+    let search = RowSearch()
     // Reused buffers: what a read found, the envelope and cell being written.
     let found = ByteBuffer(capacity: 256)
     let peeked = ByteBuffer(capacity: 256)
@@ -153,7 +156,7 @@ public final class StateStore {
         self.flushes = flushes
         self.deferral = deferral
         let traits = description.kind.traits
-        layout = try traits.layout(description.name, in: engine)
+        layout = try traits.layout(description.name, isOrderedByTime: description.isOrderedByTime, in: engine)
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
         let gravesName = description.name + ".graves"
         var keepsGraves = traits.keepsGraves
@@ -183,7 +186,7 @@ public final class StateStore {
         }
         operations = Operations(
             get: operation("get"), put: operation("put"), delete: operation("delete"), flush: operation("flush"),
-            scan: operation("scan"))
+            scan: operation("scan"), emit: operation("emit"))
         state = Owned(State())
         state.value.hasGraves = hasGraves
         recorder.hasStore()

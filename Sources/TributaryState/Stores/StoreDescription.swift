@@ -14,6 +14,8 @@ public struct StoreDescription: Sendable, Hashable {
         case list
         /// Who waits for which key of the other table, in a join by foreign key, with timestamps.
         case subscriptions
+        /// Values by key and session; those that ended before `retention` (ms of stream time) go.
+        case session(retention: Int64)
     }
 
     /// The name, unique in the topology.
@@ -30,6 +32,10 @@ public struct StoreDescription: Sendable, Hashable {
     public var changelogSettings: [String: String] = [:]
     /// Whether a later write of a key replaces the earlier one, so that a flush's links say `superseded`, not `merged`.
     public var isLatestWins = false
+    /// Whether rows are found by their times alone, too: for results that come when windows close.
+    ///
+    /// In the engine this takes a table more for each segment.
+    public var isOrderedByTime = false
     /// Names of the serdes, for the fingerprint.
     public var serdes = ""
     /// Whether the name was generated.
@@ -64,6 +70,7 @@ public struct StoreDescription: Sendable, Hashable {
         if let retention = traits.retention {
             rows += " retention=\(retention)"
             if let size = traits.windowSize { rows += " size=\(size)" }
+            if isOrderedByTime { rows += " times=1" }
             rows += " duplicates=\(traits.retainsDuplicates ? 1 : 0) timestamped=\(traits.isTimestamped ? 1 : 0)"
         }
         return "1 \(rows) \(serdes)"

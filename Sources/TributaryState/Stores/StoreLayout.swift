@@ -12,6 +12,8 @@ protocol StoreLayout: AnyObject {
     var earliestVisible: Int64 { get }
 
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
+    /// The same of a row that reads may not see any more, as long as it is there.
+    func getStored(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
     /// Returns false if the row is too old for the store and was refused.
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
     func delete(_ key: RawSpan) throws(StoreError) -> Bool
@@ -34,6 +36,17 @@ protocol StoreLayout: AnyObject {
     func noteSequence(of key: RawSpan)
     /// Rows come in the order of this number first, and by key where it is the same.
     func rank(ofTime time: Int64) -> Int64
+    /// Calls the body with the keys of rows from `lower` through `upper` whose times lie in a range, ascending (`reverse`: descending), until
+    /// it returns false.
+    ///
+    /// - Parameter search: has the buffers for the keys at hand.
+    func forEachKey(
+        from lower: RawSpan, through upper: RawSpan, times: ClosedRange<Int64>, reverse: Bool, _ search: RowSearch,
+        _ body: (RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError)
+    /// Calls the body with the keys of all rows whose times lie in a range, in the order of times and then of keys; only where rows are
+    /// found by their times.
+    func forEachKey(times: ClosedRange<Int64>, _ body: (RawSpan) throws(StoreError) -> Void) throws(StoreError)
     /// Whether a table of the engine belongs to the store.
     func owns(_ table: String) -> Bool
 
@@ -68,6 +81,9 @@ final class TableStore: StoreLayout {
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
         try table.get(key, into: &envelope)
     }
+    func getStored(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        try table.get(key, into: &envelope)
+    }
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool {
         try table.put(key, envelope)
         return true
@@ -84,6 +100,13 @@ final class TableStore: StoreLayout {
     func nextSequence() -> UInt32 { 0 }
     func noteSequence(of key: RawSpan) {}
     func rank(ofTime time: Int64) -> Int64 { 0 }
+    func forEachKey(
+        from lower: RawSpan, through upper: RawSpan, times: ClosedRange<Int64>, reverse: Bool, _ search: RowSearch,
+        _ body: (RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        try table.forEachKey(from: lower, through: upper, reverse: reverse, search, body)
+    }
+    func forEachKey(times: ClosedRange<Int64>, _ body: (RawSpan) throws(StoreError) -> Void) throws(StoreError) {}
     func owns(_ table: String) -> Bool { table == name }
 
     func rebuilt(in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
@@ -97,6 +120,25 @@ final class TableStore: StoreLayout {
 }
 
 extension StateTable {
+    /// Calls the body with the keys of a range in order until it returns false; without a cursor, which would cost an allocation.
+    func forEachKey(
+        from lower: RawSpan, through upper: RawSpan, reverse: Bool, _ search: RowSearch,
+        _ body: (RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        let start = reverse ? upper : lower
+        let key = search.key
+        let last = search.last
+        guard try neighbour(of: start, before: reverse, orEqual: true, into: &key.writer) else { return }
+        while true {
+            let isInside =
+                reverse ? key.bytes.compare(to: lower) >= 0 : key.bytes.compare(to: upper) <= 0
+            guard isInside, try body(key.bytes) else { return }
+            last.writer.removeAll()
+            last.writer.append(key.bytes)
+            guard try neighbour(of: last.bytes, before: reverse, orEqual: false, into: &key.writer) else { return }
+        }
+    }
+
     /// Deletes all entries, some at a time.
     func deleteAll() throws(StoreError) {
         var key = ByteWriter()

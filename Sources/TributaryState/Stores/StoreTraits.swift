@@ -29,9 +29,12 @@ struct StoreTraits {
     var keepsGraves: Bool { !retainsDuplicates && !isPrivate }
 
     /// Lays the rows of a store of this kind out in an engine.
-    func layout(_ store: String, in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
+    func layout(
+        _ store: String, isOrderedByTime: Bool, in engine: any StateEngine
+    ) throws(StoreError) -> any StoreLayout {
         guard let retention else { return TableStore(store, try engine.table(store)) }
-        return try SegmentedStore(store, engine: engine, keys: keys, retention: retention)
+        return try SegmentedStore(
+            store, engine: engine, keys: keys, retention: retention, isOrderedByTime: isOrderedByTime)
     }
 }
 
@@ -46,6 +49,8 @@ extension StoreDescription.Kind {
                 retainsDuplicates: duplicates, isTimestamped: timestamped)
         case .list: StoreTraits(name: "list", holdsElements: true, isPrivate: true)
         case .subscriptions: StoreTraits(name: "subscriptions", isTimestamped: true, isPrivate: true)
+        case .session(let retention):
+            StoreTraits(name: "session", attribute: "session", keys: .session, retention: retention)
         }
     }
 }
