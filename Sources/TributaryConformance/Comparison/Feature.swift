@@ -30,10 +30,7 @@ public enum Feature: String, Sendable, CaseIterable {
     public static let missing: Set<Feature> = [
         .headersFormat,
         .processValuesFix,
-        .suppliedStore,
-        .versionedStore,
         .tableTransformValues,
-        .suppress,
         .graceJoin,
         .foreignKeyJoin,
     ]

@@ -10,6 +10,8 @@ public enum DropReason: String, Sendable, CaseIterable {
     case nullValue
     /// Older than its window's grace, or than the store keeps.
     case expired
+    /// Not the newest version of its row, where only that counts.
+    case outdated
     /// A timestamp below 0.
     case invalidTimestamp
     /// Bytes that the serde refused, and the handler said continue.
