@@ -128,7 +128,8 @@ extension StreamJoined {
         case .persistent, .withoutTimestamps: isPersistent = true
         case .inMemory: isPersistent = false
         case .leastRecentlyUsed, .versioned:
-            graph.fail(.invalidSetting, "the store '\(name)' of a join keeps windows: its type can be persistent or inMemory")
+            graph.fail(
+                .invalidSetting, "the store '\(name)' of a join keeps windows: its type can be persistent or inMemory")
             isPersistent = true
         }
         var description = StoreDescription(

@@ -28,7 +28,9 @@ public struct TimeWindowedKStream<Key, Value> {
     public func count(
         as name: String? = nil, materialized: Materialized<Key, Int64>? = nil, named: String? = nil
     ) -> KTable<Windowed<Key>, Int64> {
-        if let materialized, materialized.name == nil { _ = grouped.stream.graph.newUniqueName("unused-") }
+        if let materialized, materialized.name == nil, case .time = windows {
+            _ = grouped.stream.graph.newUniqueName("unused-")
+        }
         return aggregation(
             "KSTREAM-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named, { $0.count() },
             sliding: { $0.count() })
