@@ -144,6 +144,16 @@ public struct RecordMeta: ~Escapable {
             held: held, isOutdated: isOutdated)
     }
 
+    /// The same with other key bytes and timestamp.
+    @inlinable
+    @inline(__always)
+    @_lifetime(copy self, copy key)
+    public func with(key: RawSpan, timestamp: Int64) -> RecordMeta {
+        RecordMeta(
+            key: key, hasKey: true, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
+            held: held, isOutdated: isOutdated)
+    }
+
     /// The same with other key bytes, timestamp and lineage.
     @inlinable
     @inline(__always)

@@ -18,6 +18,7 @@ extension RuntimeConfiguration {
         try SettingCheck.number("threads", threads, from: 1, through: 1000)
         try SettingCheck.number("bufferedRecords", bufferedRecords, from: 1)
         if let maximumIdle { try SettingCheck.duration("maximumIdle", maximumIdle, from: .zero) }
+        try SettingCheck.duration("emitInterval", emitInterval, from: .zero)
         try SettingCheck.duration("stateFlushInterval", stateFlushInterval, from: .zero)
         try SettingCheck.duration("graveRetention", graveRetention, from: .zero)
         try SettingCheck.number("stateDirtyBytes", stateDirtyBytes, from: 1)

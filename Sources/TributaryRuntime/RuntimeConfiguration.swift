@@ -96,6 +96,11 @@ public struct RuntimeConfiguration: Sendable {
     ///
     /// Zero waits only for what is known to be there; nil not even for that.
     public var maximumIdle: Duration?
+    /// How often, by the wall clock, a task looks which results have waited for time to pass: records of left and outer joins of streams that
+    /// found no match while their window was open.
+    ///
+    /// They come with the first record of their task after that; zero looks at each.
+    public var emitInterval: Duration
     /// How often the state is made durable; a crash replays at most that much changelog.
     public var stateFlushInterval: Duration
     /// How long the lineage of deleted keys is kept.
@@ -159,6 +164,7 @@ public struct RuntimeConfiguration: Sendable {
         threads = 1
         bufferedRecords = 1000
         maximumIdle = .zero
+        emitInterval = .seconds(1)
         stateFlushInterval = .seconds(10)
         stateDirtyBytes = 192 << 20
         graveRetention = .seconds(86_400)

@@ -2,7 +2,8 @@
 /// before every operator, times and windows at the ends, small caches with many keys, names used twice.
 extension LineageGenerator {
     mutating func addWideOperator() {
-        switch random.number(0...15) {
+        switch random.number(0...17) {
+        case 16, 17: cogroup()
         case 0: processor()
         case 1: readTable()
         case 2: countOnly()

@@ -8,6 +8,8 @@ enum CaseObject {
     case grouped(any GroupedObject)
     case windowed(any WindowedObject)
     case groupedTable(any GroupedTableObject)
+    case globalTable(GlobalKTable<CaseKey, CaseValue>)
+    case cogrouped(CogroupedHandle)
 }
 
 /// A stream of whatever key and value types, as statements see it.
@@ -27,6 +29,8 @@ protocol StreamObject {
     func groupByKey(_ statement: Statement) throws -> any GroupedObject
     func groupBy(_ statement: Statement) throws -> any GroupedObject
     func join(_ statement: Statement, _ table: any TableObject) throws -> any StreamObject
+    func join(_ statement: Statement, _ table: GlobalKTable<CaseKey, CaseValue>) throws -> any StreamObject
+    func join(_ statement: Statement, _ other: any StreamObject) throws -> any StreamObject
     func process(_ statement: Statement, integerStores: Set<String>) throws -> any StreamObject
     func processValues(_ statement: Statement, integerStores: Set<String>) throws -> any StreamObject
     func to(_ statement: Statement, _ formats: OutputFormats) throws
@@ -49,6 +53,7 @@ protocol GroupedObject {
     func reduce(_ statement: Statement) throws -> any TableObject
     func aggregate(_ statement: Statement) throws -> any TableObject
     func windowedBy(_ statement: Statement) throws -> any WindowedObject
+    func cogroup(_ cogrouped: CogroupedHandle?, _ function: AggregatorFunction) throws -> CogroupedHandle
 }
 
 /// A grouped table of whatever key and value types, as statements see it.

@@ -8,6 +8,7 @@ extension CaseConfig {
     /// Puts a case's settings into those of an application.
     func apply(to runtime: inout RuntimeConfiguration) {
         runtime.cacheBytes = Int(cacheBytes)
+        runtime.emitInterval = .milliseconds(emitInterval)
         runtime.guarantee = exactlyOnce ? .exactlyOnce : .atLeastOnce
         runtime.timestamps =
             switch timestampExtractor {
@@ -29,9 +30,14 @@ extension RecordFormat {
             key = .timeWindowed(size: size, sequence: true)
             return
         }
+        if store.keys == .session {
+            key = .session
+            return
+        }
         // A table of windowed keys.
         let name = store.serdes.split(separator: " ").first ?? ""
         if let windowed = TimeWindowedName(String(name)) { key = .timeWindowed(size: windowed.size, sequence: false) }
+        if SessionWindowedName(String(name)) != nil { key = .session }
     }
 
     /// A record of an output topic.
@@ -65,7 +71,7 @@ extension Topology {
     /// The groups of topics that must have equally many partitions, by their names in a log.
     func copartition(applicationID: String) -> [[String]] {
         let repartitions = Set(internalTopics.filter { $0.kind == .repartition }.map(\.name))
-        return copartitionGroups.map { group in
+        return copartitionGroupsOfKafkaStreams.map { group in
             group.map { repartitions.contains($0) ? "\(applicationID)-\($0)" : $0 }.sorted()
         }
     }

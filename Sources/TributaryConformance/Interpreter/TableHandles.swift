@@ -219,17 +219,33 @@ struct GroupedHandle<Key: CaseKeyType, Value: CaseValueType>: GroupedObject {
         guard let plain = self as? GroupedHandle<CaseKey, Value> else {
             throw CaseError("windows of windowed keys are not interpreted").inside("in")
         }
-        let windows: TimeWindows
-        switch try statement.window {
-        case .tumbling(let size, let grace):
-            windows = .tumbling(size: .milliseconds(size), grace: .milliseconds(grace))
-        case .hopping(let size, let advance, let grace):
-            windows = .hopping(
-                size: .milliseconds(size), advance: .milliseconds(advance), grace: .milliseconds(grace))
-        case .unlimited(let start): windows = .unlimited(startingAt: start)
-        case let other: throw CaseError("windows of kind \(other.kind) are not interpreted").inside("window")
+        let emit: EmitStrategy =
+            try statement.fields.text("emit") == "onWindowClose" ? .onWindowClose : .onWindowUpdate
+        switch try statement.caseWindows {
+        case .time(let windows):
+            return WindowedHandle(
+                windowed: plain.grouped.windowedBy(windows).emitStrategy(emit), size: windows.size.milliseconds)
+        case .sliding(let windows):
+            return WindowedHandle(
+                windowed: plain.grouped.windowedBy(windows).emitStrategy(emit),
+                size: max(windows.difference.milliseconds, 1))
+        case .session(let windows):
+            return SessionHandle(windowed: plain.grouped.windowedBy(windows).emitStrategy(emit))
         }
-        return WindowedHandle(windowed: plain.grouped.windowedBy(windows), size: windows.size.milliseconds)
+    }
+
+    func cogroup(_ cogrouped: CogroupedHandle?, _ function: AggregatorFunction) throws -> CogroupedHandle {
+        guard let plain = self as? GroupedHandle<CaseKey, Value> else {
+            throw CaseError("cogroupings of windowed keys are not interpreted").inside("inputs")
+        }
+        guard let cogrouped else {
+            return CogroupedHandle(
+                cogrouped: plain.grouped.cogroupWithKey(of: CaseValue.self) {
+                    $0 = try function($1, $2.caseValue, $0)
+                })
+        }
+        return CogroupedHandle(
+            cogrouped: cogrouped.cogrouped.cogroupWithKey(plain.grouped) { $0 = try function($1, $2.caseValue, $0) })
     }
 }
 

@@ -31,7 +31,8 @@ struct TopologyInterpreter {
                 throw error.inside("topology[\(statement.index)]")
             }
         }
-        let topology = try interpreter.builder.build(explicitNames: item.config.explicitNames)
+        let topology = try interpreter.builder.build(
+            explicitNames: item.config.explicitNames, optimization: try item.config.topologyOptimization)
         return Built(topology: topology, formats: interpreter.formats, seen: interpreter.seen)
     }
 
@@ -59,7 +60,7 @@ struct TopologyInterpreter {
 
     private mutating func object(_ statement: Statement) throws -> CaseObject? {
         switch statement.operation {
-        case .stream, .table, .store: return try source(statement)
+        case .stream, .table, .globalTable, .store: return try source(statement)
         case .filter, .filterNot:
             let keeps = statement.operation == .filter
             if let table = try table(statement) { return .table(try table.filter(statement, keeps: keeps)) }
@@ -93,15 +94,22 @@ struct TopologyInterpreter {
             if let table = try table(statement) { return .groupedTable(try table.groupBy(statement)) }
             return .grouped(try stream(statement).groupBy(statement))
         case .windowedBy:
-            guard case .grouped(let grouped) = try object(try statement.input, "in") else { throw Self.notInterpreted }
-            return .windowed(try grouped.windowedBy(statement))
+            switch try object(try statement.input, "in") {
+            case .grouped(let grouped): return .windowed(try grouped.windowedBy(statement))
+            case .cogrouped(let cogrouped): return .windowed(try cogrouped.windowedBy(statement))
+            default: throw Self.notInterpreted
+            }
+        case .cogroup: return .cogrouped(try cogroup(statement))
         case .count, .reduce, .aggregate: return .table(try aggregation(statement))
         case .join:
-            guard case .table(let other) = try object(try statement.secondInput, "in2") else {
-                throw Self.notInterpreted
+            switch try object(try statement.secondInput, "in2") {
+            case .table(let other):
+                if let table = try table(statement) { return .table(try table.join(statement, other)) }
+                return .stream(try stream(statement).join(statement, other))
+            case .stream(let other): return .stream(try stream(statement).join(statement, other))
+            case .globalTable(let other): return .stream(try stream(statement).join(statement, other))
+            default: throw Self.notInterpreted
             }
-            if let table = try table(statement) { return .table(try table.join(statement, other)) }
-            return .stream(try stream(statement).join(statement, other))
         case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
         case .processValues:
             return .stream(try stream(statement).processValues(statement, integerStores: integerStores))
@@ -114,8 +122,21 @@ struct TopologyInterpreter {
         case .transformValues:
             guard let table = try table(statement) else { throw Self.notInterpreted }
             return .table(try table.transformValues(statement))
-        case .globalTable, .cogroup, .fkJoin: throw Self.notInterpreted
+        case .fkJoin: throw Self.notInterpreted
         }
+    }
+
+    private func cogroup(_ statement: Statement) throws -> CogroupedHandle {
+        var cogrouped: CogroupedHandle?
+        for item in try statement.fields.list("inputs") ?? [] {
+            let fields = try CaseFields(item)
+            guard case .grouped(let grouped) = try object(try fields.requiredText("in"), "inputs") else {
+                throw Self.notInterpreted
+            }
+            cogrouped = try grouped.cogroup(cogrouped, try AggregatorFunction(try fields.requiredText("fn")))
+        }
+        guard let cogrouped else { throw CaseError("no grouped streams").inside("inputs") }
+        return cogrouped
     }
 
     private mutating func aggregation(_ statement: Statement) throws -> any TableObject {
@@ -131,6 +152,7 @@ struct TopologyInterpreter {
         case (_, .groupedTable(let grouped)): return try grouped.aggregate(statement)
         case (_, .grouped(let grouped)): return try grouped.aggregate(statement)
         case (_, .windowed(let windowed)): return try windowed.aggregate(statement)
+        case (.aggregate, .cogrouped(let cogrouped)): return try cogrouped.aggregate(statement)
         default: throw Self.notInterpreted
         }
     }
@@ -160,6 +182,12 @@ extension TopologyInterpreter {
                 materialized: try statement.materialized?.materialized(.caseKey, .caseText),
                 named: try statement.named)
             return .table(TableHandle(table: table, key: .caseKey, keyFormat: .text))
+        case .globalTable:
+            return .globalTable(
+                builder.globalTable(
+                    try fields.requiredText("topic"), key: .caseKey, value: .caseText,
+                    materialized: try statement.materialized?.materialized(.caseKey, .caseText),
+                    named: try statement.named))
         default:
             try store(statement)
             return nil
@@ -176,6 +204,7 @@ extension TopologyInterpreter {
             kind = .window(
                 retention: try fields.requiredInteger("retentionMs"), size: try fields.requiredInteger("sizeMs"),
                 retainsDuplicates: try fields.bool("duplicates") ?? false, timestamped: false)
+        case "session": kind = .session(retention: try fields.requiredInteger("retentionMs"))
         case "versioned": kind = .versioned(history: try fields.requiredInteger("historyMs"))
         case let other: throw CaseError("stores of type '\(other)' are not interpreted").inside("type")
         }
@@ -183,6 +212,22 @@ extension TopologyInterpreter {
             StoreDescription(
                 name: try fields.requiredText("name"), kind: kind, isPersistent: try fields.bool("inMemory") != true,
                 isCached: try fields.bool("cache") ?? false, isLogged: try fields.bool("log") ?? true))
+    }
+}
+
+extension CaseConfig {
+    /// What the optimiser may do.
+    fileprivate var topologyOptimization: TopologyOptimization {
+        get throws {
+            switch optimization {
+            case "none": return []
+            case "all": return .all
+            case "reuse.ktable.source.topics": return .reuseSourceTopics
+            case "merge.repartition.topics": return .mergeRepartitionTopics
+            case "single.store.self.join": return .singleStoreSelfJoins
+            case let other: throw CaseError("there is no optimization '\(other)'")
+            }
+        }
     }
 }
 

@@ -34,8 +34,12 @@ public protocol TaskServices: AnyObject {
     var streamTime: Int64 { get }
     /// The wall clock as cached when this record or punctuation began, ms.
     var wallClock: Int64 { get }
-    /// A store of the task.
+    /// How often, by the wall clock, it is looked which results have waited for time to pass, ms.
+    var emitInterval: Int64 { get }
+    /// A store of the task, or that of a global table.
     func store(_ name: String) throws -> StateStore
+    /// Whether a store is that of a global table, which all may read and none may write.
+    func isGlobalStore(_ name: String) -> Bool
     /// The number of an output topic; asked once per sink.
     func outputTopic(_ name: String) throws -> Int
     /// Sends a record; `partitionKeyCount` is how many of the key's first bytes decide its partition.
@@ -62,6 +66,10 @@ public protocol TaskServices: AnyObject {
     ) -> Punctuation
     /// Asks for a commit at the next opportunity.
     func requestCommit()
+    /// How far the node of a store had come when its progress was last committed; nil if it has none.
+    func progress(of store: String) -> Int64?
+    /// Keeps how far the node of a store has come, with the offsets of the next commit.
+    func setProgress(of store: String, _ progress: Int64)
     /// Something was left half done by an error that user code may swallow: the task ends with it at its next commit, at the
     /// latest.
     func failed(by error: any Error)
@@ -96,10 +104,12 @@ public final class NodeContext {
     /// The task's recorder.
     public let recorder: LineageRecorder
     private var made: [Int: AnyObject] = [:]
+    // The nodes of the task: the optimiser may have taken some out.
+    private var nodes: Set<Int> = []
     /// Called when the task ends.
     public private(set) var closers: [() -> Void] = []
-    /// Called once all nodes of the task are made.
-    public private(set) var starters: [() throws -> Void] = []
+    // Called once all nodes of the task are made, those before others first.
+    private var starters: [(node: Int, start: () throws -> Void)] = []
 
     /// Makes a context for a task that is being made.
     public init(services: any TaskServices, recorder: LineageRecorder) {
@@ -113,6 +123,11 @@ public final class NodeContext {
         closers = []
         starters = []
     }
+
+    /// Says which nodes the task has.
+    func begin(_ nodes: Set<Int>) { self.nodes = nodes }
+
+    func has(_ node: Int) -> Bool { nodes.contains(node) }
 
     func shared<Node: AnyObject>(_ node: Int, _ make: () throws -> Node) throws -> Node {
         if let node = made[node] as? Node { return node }
@@ -132,5 +147,11 @@ public final class NodeContext {
     @usableFromInline
     func onClose(_ body: @escaping () -> Void) { closers.append(body) }
     @usableFromInline
-    func onStart(_ body: @escaping () throws -> Void) { starters.append(body) }
+    func onStart(_ node: Int, _ body: @escaping () throws -> Void) { starters.append((node, body)) }
+
+    /// Has the nodes begin, in the order in which they were added to the topology.
+    func start() throws {
+        let inOrder = starters.enumerated().sorted { ($0.element.node, $0.offset) < ($1.element.node, $1.offset) }
+        for (_, starter) in inOrder { try starter.start() }
+    }
 }

@@ -280,8 +280,8 @@ func joinSide<Key, Event, Match, Result>(
                 matches.missSpan(context)
                 guard standsAlone, new != nil || old != nil else { return }
             } else {
-                // A row that goes away is no part of what the other one is then alone.
-                if new == nil && matchStandsAlone && recorder.makesSpan(context) { recorder.parentIsTrigger() }
+                // A row that is made anew since the other side's has gone is of what is left.
+                if new == nil && matchStandsAlone && recorder.makesSpan(context) { recorder.triggered() }
                 context = matches.readSpan(context, .joined)
                 lineage = matches.lineage()
                 timestamp = max(timestamp, matches.timestamp())
@@ -293,10 +293,12 @@ func joinSide<Key, Event, Match, Result>(
             return try user.failed(error, meta)
         }
         // A delete is made by the event alone.
-        var made = Lineage(context: context, cell: meta.lineage.cell)
-        if match != nil && result != nil {
-            made.cell = new == nil ? lineage.cell : recorder.add(meta.lineage.cell, lineage.cell)
-        }
+        let made =
+            match == nil || result == nil
+            ? Lineage(context: context, cell: meta.lineage.cell)
+            : new == nil
+                ? Lineage(context: context, cell: lineage.cell)
+                : recorder.combine(context, meta.lineage.cell, lineage.cell)
         guard sendsOld else {
             let held = CollectionOfOne(made)
             return try next.update(key, result, nil, meta.with(timestamp: timestamp, held.span))

@@ -7,6 +7,8 @@ final class LMDBTable: StateTable {
     let name: String
     let core: LMDBStateCore
     let state: Owned<LMDBTableState>
+    /// A value on the way to another key.
+    let passed = ByteBuffer(capacity: 16)
     /// Where the surplus of long keys is kept; nil for that table itself.
     private let records: LMDBTable?
 
@@ -96,6 +98,16 @@ final class LMDBTable: StateTable {
             self,
             LMDBTableWalk(handle, core, state.value.seal, name: name, from: lower, through: upper, reverse: reverse),
             overlay: state.value.overlay, from: lower, through: upper, reverse: reverse)
+    }
+
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        try prepare()
+        let count = rows.count
+        if try state.value.copyRows(from: lower, through: upper, limit: limit, core, into: rows) { return }
+        rows.truncate(to: count)
+        try copyRowsByCursor(from: lower, through: upper, limit: limit, into: rows)
     }
 
     @inline(__always)

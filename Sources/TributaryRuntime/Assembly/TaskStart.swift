@@ -9,10 +9,14 @@ public struct TaskStart: Sendable {
         public var offset: Int64
         /// The greatest timestamp of the records before it, ms; -1 if it isn't known.
         public var partitionTime: Int64
+        /// Whether the group has committed it.
+        var isCommitted = false
     }
 
     /// Where each source partition begins.
     public var positions: [TopicPartition: Position] = [:]
+    /// How far nodes had come at the last commit, by the names of their stores, ms of stream time.
+    public var progress: [String: Int64] = [:]
     /// The source topics as they were when the positions were asked for: offsets are committed for these, not for others that have
     /// their names by then, and cells name them.
     public var descriptions: [String: TopicDescription] = [:]
@@ -45,7 +49,9 @@ public struct TaskStart: Sendable {
             let low = try log.watermarks(source, committed: false).low
             var position = Position(
                 offset: found?.offset ?? -1,
-                partitionTime: found.map { OffsetMetadata.partitionTime($0.metadata) } ?? -1)
+                partitionTime: found.map { OffsetMetadata.partitionTime($0.metadata) } ?? -1,
+                isCommitted: found != nil)
+            if let found { progress.merge(OffsetMetadata.progress(found.metadata)) { max($0, $1) } }
             if position.offset < low {
                 let reset = names.reset(of: source.topic, default: configuration.offsetReset)
                 position.offset = try Self.offset(source, reset, low: low, lost: found, log, configuration.time)

@@ -106,6 +106,13 @@ final class MemoryTable: StateTable {
             cursor: ByteTreeCursor(state.value.tree, from: lower, through: upper, reverse: reverse))
     }
 
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        try checkUsable()
+        state.value.tree.copyRows(from: lower, through: upper, limit: limit, into: rows)
+    }
+
     private func checkUsable() throws(StoreError) {
         switch state.value.presence {
         case .absent, .present: return

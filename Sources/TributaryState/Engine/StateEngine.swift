@@ -123,6 +123,64 @@ public protocol StateTable: AnyObject {
 
     /// Begins to walk over the keys from `lower` to `upper`, both included; nil is open-ended. `reverse` begins at the upper end.
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor
+
+    /// Adds the first `limit` entries of the keys from `lower` through `upper`, both included, to `rows`, in order; nil is open-ended.
+    ///
+    /// What cursors do; an engine that can does it without making one.
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError)
+
+    /// Replaces the content of `found` by the table's key that comes next to `key`: the least that is not below it, or with `before` the
+    /// greatest that is not above it; without `orEqual` the key itself doesn't count. Returns false if there is none.
+    ///
+    /// The default opens a cursor each time.
+    func neighbour(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool
+}
+
+extension StateTable {
+    /// Walks with a cursor.
+    public func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        try copyRowsByCursor(from: lower, through: upper, limit: limit, into: rows)
+    }
+
+    /// The same for a table with a way of its own, which doesn't always do.
+    package func copyRowsByCursor(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        var key = ByteWriter()
+        var value = ByteWriter()
+        var left = limit
+        let cursor = try cursor(from: lower, through: upper, reverse: false)
+        defer { cursor.close() }
+        while left > 0, try cursor.next(key: &key, value: &value) {
+            rows.add(key.bytes, value.bytes)
+            left -= 1
+        }
+    }
+
+    /// The key next to another, by a cursor.
+    public func neighbour(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        try neighbourByCursor(of: key, before: before, orEqual: orEqual, into: &found)
+    }
+
+    /// What `neighbour(of:before:orEqual:into:)` answers, found by a cursor, which sees writes that others don't see yet.
+    public func neighbourByCursor(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        let cursor = try cursor(from: before ? nil : key, through: before ? key : nil, reverse: before)
+        defer { cursor.close() }
+        var value = ByteWriter(capacity: 64)
+        guard try cursor.next(key: &found, value: &value) else { return false }
+        if orEqual || !found.bytes.isEqual(to: key) { return true }
+        return try cursor.next(key: &found, value: &value)
+    }
 }
 
 /// A walk over a table.

@@ -19,6 +19,8 @@ extension StateStore {
         elements: RawSpan = .empty
     ) throws(StoreError) {
         if keepsHeaders { encodeHeaders(headers) }
+        takeElements(elements)
+        if description.retainsDuplicates { layout.noteSequence(of: key) }
         if let versions {
             encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
             if value == nil { state.value.hasGraves = true }
@@ -58,9 +60,11 @@ extension StateStore {
     /// Makes the envelope of a changelog record; the bytes are the store's until its next call.
     @_lifetime(immortal)
     public func restoredEnvelope(
-        _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+        _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan,
+        elements: RawSpan = .empty
     ) -> RawSpan {
         if keepsHeaders { encodeHeaders(headers) }
+        takeElements(elements)
         encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
         return envelope.bytes
     }
@@ -76,8 +80,7 @@ extension StateStore {
         }
         Envelope.encode(
             timestamp: keepsTimestamps ? timestamp : -1, context: context, tracestate: tracestate,
-            headers: storedHeaders(), cell: cell,
-            elements: keepsLineage ? elements : RawSpan.empty, payload: value, into: &envelope.writer)
+            headers: storedHeaders(), cell: cell, elements: storedElements(), payload: value, into: &envelope.writer)
     }
 
     /// The cell in the value of a changelog record's header: none where it can't be read, which is counted and leaves a gap.

@@ -10,6 +10,12 @@ public struct StoreDescription: Sendable, Hashable {
         case timestampedKeyValue
         /// Values by key and window start; entries older than `retention` (ms of stream time) go.
         case window(retention: Int64, size: Int64, retainsDuplicates: Bool, timestamped: Bool)
+        /// Several values by key, each with a lineage of its own: what a join of streams has yet to find matches for.
+        case list
+        /// Who waits for which key of the other table, in a join by foreign key, with timestamps.
+        case subscriptions
+        /// Values by key and session; those that ended before `retention` (ms of stream time) go.
+        case session(retention: Int64)
         /// Values with their timestamps by key, of which earlier ones are kept for `history` (ms of stream time) after they were replaced; never
         /// cached.
         case versioned(history: Int64)
@@ -35,12 +41,25 @@ public struct StoreDescription: Sendable, Hashable {
     public var changelogSettings: [String: String] = [:]
     /// Whether a later write of a key replaces the earlier one, so that a flush's links say `superseded`, not `merged`.
     public var isLatestWins = false
+    /// Whether rows are found by their times alone, too: for results that come when windows close.
+    ///
+    /// In the engine this takes a table more for each segment.
+    public var isOrderedByTime = false
     /// Whether the timestamps of values outlast the cache: else they are read as -1.
     public var keepsTimestamps = true
     /// Names of the serdes, for the fingerprint.
     public var serdes = ""
     /// Whether the name was generated.
     public var hasGeneratedName = false
+    /// The source topic whose records its rows are, which then is its changelog; nil if it has one of its own, or none.
+    public var sourceTopic: String?
+    /// Whether it holds all partitions of that topic, for the tasks of a thread to read.
+    public var isGlobal = false
+
+    /// Whether its rows can be made again from a topic.
+    public var canBeRestored: Bool { isLogged || sourceTopic != nil }
+    /// Whether records of the changelog have the headers of those that were processed when they were written.
+    public var logsHeaders = false
 
     /// Describes a store.
     public init(
@@ -62,6 +81,7 @@ public struct StoreDescription: Sendable, Hashable {
         if let retention = traits.retention {
             rows += " retention=\(retention)"
             if let size = traits.windowSize { rows += " size=\(size)" }
+            if isOrderedByTime { rows += " times=1" }
             rows += " duplicates=\(traits.retainsDuplicates ? 1 : 0) timestamped=\(traits.isTimestamped ? 1 : 0)"
         }
         if let history = traits.history { rows += " history=\(history)" }
@@ -84,6 +104,9 @@ public struct StoreDescription: Sendable, Hashable {
 
     /// Whether values carry the timestamp of the record that made them.
     public var isTimestamped: Bool { kind.traits.isTimestamped }
+
+    /// Whether its rows are of a layout of the library's own, not the user's keys and values.
+    public var isPrivate: Bool { kind.traits.isPrivate }
 
     /// How long earlier versions of a row are kept after they were replaced, ms of stream time; nil where none are.
     public var history: Int64? { kind.traits.history }

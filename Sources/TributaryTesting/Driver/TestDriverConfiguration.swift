@@ -26,10 +26,11 @@ public struct TestDriverConfiguration: Sendable {
     /// driver's log first.
     public var recordsPerCommit = 1
 
-    /// Makes settings without cache, as Kafka Streams' own tests have.
+    /// Makes settings without cache, and without waiting by the wall clock for results, as Kafka Streams' own tests have.
     public init(applicationID: String = "app") {
         runtime = RuntimeConfiguration(applicationID: applicationID, guarantee: .exactlyOnce, commitInterval: .zero)
         runtime.cacheBytes = 0
+        runtime.emitInterval = .zero
         runtime.seed = 1
     }
 }

@@ -51,6 +51,39 @@ public struct ByteTree {
         return node
     }
 
+    /// Adds the first `limit` entries of a range, both ends included, to `rows`, in order.
+    func copyRows(from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows) {
+        var left = limit
+        _ = Self.copyRows(of: root, from: lower, through: upper, limit: &left, into: rows)
+    }
+
+    /// Returns whether there may be more behind the node.
+    private static func copyRows(
+        of node: ByteTreeNode, from lower: RawSpan?, through upper: RawSpan?, limit: inout Int, into rows: CopiedRows
+    ) -> Bool {
+        guard node.page.value.isLeaf else {
+            // Only the first child can have keys below the range.
+            var first = 0
+            if let lower { first = node.page.value.childIndex(lower) }
+            for index in first..<node.page.value.count {
+                let isInside = copyRows(
+                    of: node.page.value.children[index], from: index == first ? lower : nil, through: upper,
+                    limit: &limit, into: rows)
+                if !isInside { return false }
+            }
+            return true
+        }
+        var first = 0
+        if let lower { first = node.page.value.lowerBound(lower).index }
+        for index in first..<node.page.value.count {
+            if let upper, node.page.value.order(ofKeyAt: index, to: upper) > 0 { return false }
+            guard limit > 0 else { return false }
+            limit -= 1
+            node.page.value.addRow(at: index, to: rows)
+        }
+        return true
+    }
+
     /// Writes a value; returns whether the key was new.
     ///
     /// - Precondition: key and value are at most ``maximumLength`` bytes long.
