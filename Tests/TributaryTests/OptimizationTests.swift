@@ -144,7 +144,7 @@ import TributaryTesting
         async let done: Void = app.run()
         var reduced: [String] = []
         for try await record in log.records("reduced-out", of: String.self) {
-            reduced.append("\(record.key)=\(record.value ?? "")")
+            reduced.append("\(record.key ?? "")=\(record.value ?? "")")
             if reduced.last == "a=appleant" { break }
         }
         app.shutdown()
