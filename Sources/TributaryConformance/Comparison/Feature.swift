@@ -41,7 +41,6 @@ public enum Feature: String, Sendable, CaseIterable {
         .sessionWindows,
         .emitOnClose,
         .graceJoin,
-        .foreignKeyJoin,
     ]
 }
 

@@ -106,13 +106,18 @@ struct TopologyInterpreter {
             case .globalTable(let other): return .stream(try stream(statement).join(statement, other))
             default: throw Self.notInterpreted
             }
+        case .fkJoin:
+            guard let left = try table(statement),
+                case .table(let right) = try object(try statement.secondInput, "in2")
+            else { throw Self.notInterpreted }
+            return .table(try left.foreignKeyJoin(statement, right))
         case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
         case .processValues:
             return .stream(try stream(statement).processValues(statement, integerStores: integerStores))
         case .to:
             try stream(statement).to(statement, formats)
             return nil
-        case .transformValues, .cogroup, .fkJoin, .suppress: throw Self.notInterpreted
+        case .transformValues, .cogroup, .suppress: throw Self.notInterpreted
         }
     }
 

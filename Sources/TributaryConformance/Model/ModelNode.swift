@@ -14,7 +14,7 @@ final class ModelNode {
     /// A table's store; whether it exists is only known when everything is built.
     var store: ModelStore?
     var isMaterialized = false
-    /// Called before the first record, children first.
+    /// Called before the first record, in the order of the nodes.
     var start: (() -> Void)?
     private(set) var children: [(node: ModelNode?, receive: (ModelRecord) throws -> Void)] = []
 
