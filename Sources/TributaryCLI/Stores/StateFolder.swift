@@ -55,6 +55,8 @@ struct StoreTables: Sendable, Equatable {
     static func group(_ names: [String]) -> [StoreTables] {
         var stores: [StoreTables] = []
         for name in names.sorted() {
+            // A segment's keys by time say nothing that the segment doesn't.
+            if name.hasSuffix(".times"), names.contains(String(name.dropLast(6))) { continue }
             if name.hasSuffix(".graves"), names.contains(String(name.dropLast(7))) {
                 if let index = stores.firstIndex(where: { $0.store == String(name.dropLast(7)) }) {
                     stores[index].graves = name

@@ -28,19 +28,8 @@ public enum Feature: String, Sendable, CaseIterable {
     ///
     /// Take a line out when its operator works: its cases then run.
     public static let missing: Set<Feature> = [
-        .selfJoinOptimization,
         .headersFormat,
         .processValuesFix,
-        .suppliedStore,
-        .sessionStore,
-        .versionedStore,
-        .tableTransformValues,
-        .cogroup,
-        .suppress,
-        .slidingWindows,
-        .sessionWindows,
-        .emitOnClose,
-        .graceJoin,
     ]
 }
 

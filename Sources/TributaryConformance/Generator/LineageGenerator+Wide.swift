@@ -2,12 +2,17 @@
 /// before every operator, times and windows at the ends, small caches with many keys, names used twice.
 extension LineageGenerator {
     mutating func addWideOperator() {
-        switch random.number(0...13) {
+        switch random.number(0...19) {
+        case 16, 17: cogroup()
+        case 18, 19: joinStreams()
         case 0: processor()
         case 1: readTable()
         case 2: countOnly()
         case 3, 4: belowTable()
-        case 5, 6: joinStreams()
+        case 12: tableValues()
+        case 13: tableJoin()
+        case 14: tableGroup()
+        case 15: suppression()
         default: addOperator()
         }
     }

@@ -30,6 +30,8 @@ public struct LineageGenerator {
         let weight: Int
         /// The store's name, if it was given one.
         let store: String?
+        /// Whether each version of a row has a text that nothing else has, so that a group can take it out again.
+        var isOfSource = false
     }
 
     var random: SeededGenerator
@@ -123,7 +125,7 @@ public struct LineageGenerator {
         topics.append(topic)
         tableTopics.insert(topic)
         add("table", id: id, [("topic", .string(topic)), ("mat", materialized(id))])
-        tables.append(Table(id: id, shape: .plain, weight: 1, store: storeName))
+        tables.append(Table(id: id, shape: .plain, weight: 1, store: storeName, isOfSource: true))
     }
 
     mutating func materialized(_ id: String) -> JSONValue? {
@@ -233,9 +235,9 @@ public struct LineageGenerator {
         streams.append(Stream(id: id, shape: .plain, hasNulls: stream.hasNulls, weight: weight))
     }
 
-    mutating func group(_ stream: Stream) -> (id: String, weight: Int) {
+    mutating func group(_ stream: Stream, isNamed: Bool = false) -> (id: String, weight: Int) {
         let id = nextID()
-        let name: JSONValue? = random.chance(30) ? .string("group-\(id)") : nil
+        let name: JSONValue? = random.chance(30) || isNamed ? .string("group-\(id)") : nil
         if stream.shape == .windowed || random.chance(50) {
             let key = stream.shape == .windowed ? "innerKey" : random.pick("first", "const:g", "keyFirst")
             add("groupBy", id: id, [("in", .string(stream.id)), ("fn", .string(key)), ("name", name)])
@@ -245,7 +247,7 @@ public struct LineageGenerator {
         return (id, stream.weight * 12)
     }
 
-    private mutating func fold(_ grouped: String, _ id: String) {
+    mutating func fold(_ grouped: String, _ id: String, merger: String? = nil) {
         let function = random.pick("concat", "concat", "plus", "tag:/")
         let input = ("in", Optional(JSONValue.string(grouped)))
         if random.chance(50) {
@@ -253,7 +255,10 @@ public struct LineageGenerator {
         } else {
             add(
                 "aggregate", id: id,
-                [input, ("init", .string("")), ("fn", .string(function)), ("mat", materialized(id))])
+                [
+                    input, ("init", .string("")), ("fn", .string(function)), ("merger", merger.map { .string($0) }),
+                    ("mat", materialized(id)),
+                ])
         }
     }
 
@@ -269,6 +274,7 @@ public struct LineageGenerator {
         // Windows take null values, which have cells and no tokens.
         guard let stream = pickStream({ !$0.hasNulls && $0.weight * 12 <= Self.maximumWeight }) else { return }
         let grouped = group(stream)
+        if isWide, random.chance(50) { return windowAround(grouped) }
         let id = nextID()
         let size = isWide ? wideSize() : random.number(5...30)
         let grace = isWide ? random.pick(Int64(0), 0, 10, 100, Int64.max) : random.pick(Int64(0), 0, 10, 100)

@@ -13,6 +13,8 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
     private var values: KeyValueStore<CaseKey, CaseValue>?
     private var counts: KeyValueStore<CaseKey, Int64>?
     private var windows: WindowStore<CaseKey, CaseValue>?
+    private var sessions: SessionStore<CaseKey, CaseValue>?
+    private var versions: VersionedKeyValueStore<CaseKey, CaseValue>?
     private var schedule: Punctuation?
     private var fired: Int64 = 0
 
@@ -23,7 +25,8 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
         if let name = settings.store {
             switch settings.kind {
             case .window, .windowAll: windows = try context.windowStore(name, key: .caseKey, value: .caseText)
-            case .session, .versioned: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
+            case .session: sessions = try context.sessionStore(name, key: .caseKey, value: .caseText)
+            case .versioned: versions = try context.versionedStore(name, key: .caseKey, value: .caseText)
             default:
                 if settings.storeHasIntegers {
                     counts = try context.keyValueStore(name, key: .caseKey, value: .int64)
@@ -77,13 +80,53 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
             if settings.forwards { try context.forward(record) }
         case .dedup, .counter, .ttl, .putChars, .kvAll, .readTable, .fold: try handleWithValues(record, context)
         case .window, .windowAll: try handleWithWindows(record, context)
-        case .session, .versioned: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
+        case .session: try handleWithSessions(record, context)
+        case .versioned: try handleWithVersions(record, context)
         }
+    }
+
+    private func handleWithSessions(
+        _ record: Record<Key, CaseValue>, _ context: ProcessorContext<Key, CaseValue>
+    ) throws {
+        let sessions = try needed(self.sessions)
+        let key = record.key.caseKey
+        guard !key.isNull else { return }
+        let time = record.timestamp
+        let length = Int64(record.value.text?.count ?? 0)
+        try sessions.put(Windowed(key: key, window: Window(start: time, end: time + length)), record.value)
+        let found =
+            try list(
+                try sessions.sessions(of: key, endingFrom: time - settings.back, startingThrough: time + settings.back)
+            ) { "\(shown($0.key.keyText))=\(shown($0.value.text))" }
+            + list(try sessions.fetch(key)) { shown($0.key.keyText) }
+        try context.forward(record.with(value: .text(found)))
     }
 
     private func meta(_ context: ProcessorContext<Key, CaseValue>) -> ProcessorMeta {
         ProcessorMeta(
             coordinate: context.recordMetadata, streamTime: context.streamTime, wallClock: context.systemTime)
+    }
+
+    // MARK: Stores of versions
+
+    private func handleWithVersions(
+        _ record: Record<Key, CaseValue>, _ context: ProcessorContext<Key, CaseValue>
+    ) throws {
+        let key = record.key.caseKey
+        if key.isNull { return }
+        let versions = try needed(self.versions)
+        func text(_ entry: StoreEntry<CaseKey, CaseValue>?) -> String {
+            entry.map { "\(shown($0.value.text))@\($0.timestamp)" } ?? "~"
+        }
+        let end =
+            switch try versions.put(key, record.value, timestamp: record.timestamp) {
+            case .newest: Int64(-1)
+            case .until(let time): time
+            case .refused: Int64.min
+            }
+        let now = text(try versions.get(key))
+        let past = text(try versions.get(key, at: max(0, record.timestamp - settings.back)))
+        try context.forward(record.with(value: .text("to=\(end);now=\(now);asOf=\(past)")))
     }
 
     // MARK: Key-value stores

@@ -95,12 +95,15 @@ enum KeyFormat: Sendable, Hashable {
     case text
     /// UTF-8 and the start of a window of that size; `sequence`: and 4 bytes more, as in window stores.
     case timeWindowed(size: Int64, sequence: Bool)
+    /// UTF-8, the end and the start of a session.
+    case session
 
     /// The key of bytes.
     func key(_ bytes: [UInt8]?) throws -> CaseKey {
         guard let bytes else { return .null }
         switch self {
         case .text: return try Serde<CaseKey>.caseKey.value(bytes)
+        case .session: return try Serde<Windowed<CaseKey>>.sessionWindowed(.caseKey).value(bytes).caseKey
         case .timeWindowed(let size, let sequence):
             let short = sequence ? Array(bytes.dropLast(4)) : bytes
             return try Serde<Windowed<CaseKey>>.timeWindowed(.caseKey, size: .milliseconds(size)).value(short).caseKey

@@ -9,6 +9,7 @@ enum CaseObject {
     case windowed(any WindowedObject)
     case groupedTable(any GroupedTableObject)
     case globalTable(GlobalKTable<CaseKey, CaseValue>)
+    case cogrouped(CogroupedHandle)
 }
 
 /// A stream of whatever key and value types, as statements see it.
@@ -42,6 +43,8 @@ protocol TableObject {
     func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject
     func foreignKeyJoin(_ statement: Statement, _ other: any TableObject) throws -> any TableObject
     func groupBy(_ statement: Statement) throws -> any GroupedTableObject
+    func suppress(_ statement: Statement) throws -> any TableObject
+    func transformValues(_ statement: Statement) throws -> any TableObject
     func toStream(_ statement: Statement) throws -> any StreamObject
 }
 
@@ -51,6 +54,7 @@ protocol GroupedObject {
     func reduce(_ statement: Statement) throws -> any TableObject
     func aggregate(_ statement: Statement) throws -> any TableObject
     func windowedBy(_ statement: Statement) throws -> any WindowedObject
+    func cogroup(_ cogrouped: CogroupedHandle?, _ function: AggregatorFunction) throws -> CogroupedHandle
 }
 
 /// A grouped table of whatever key and value types, as statements see it.
@@ -77,7 +81,11 @@ extension Materialization {
         case .inMemory: type = .inMemory
         case .rocksDB: type = .persistent
         case nil: type = nil
-        case let other?: throw CaseError("stores by supplier are not interpreted").inside(other.rawValue)
+        case .supplierPersistent: type = .persistent
+        case .supplierInMemory: type = .inMemory
+        case .supplierPlain: type = .withoutTimestamps
+        case .supplierLRU: type = .leastRecentlyUsed(maximum: Int(maximumEntries ?? 0))
+        case .supplierVersioned: type = .versioned(history: .milliseconds(history ?? 0))
         }
         return Materialized(
             as: name, key: key, value: value, type: type, caching: cache ?? true, logging: log ?? true,

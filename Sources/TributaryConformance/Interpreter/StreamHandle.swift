@@ -142,15 +142,16 @@ struct StreamHandle<Key: CaseKeyType, Value: CaseValueType>: StreamObject {
     ) throws -> any StreamObject {
         let joiner = try statement.joiner
         let name = try statement.name
+        let grace = try statement.fields.integer("graceMs").map { Duration.milliseconds($0) }
         switch try statement.fields.requiredText("type") {
         case "inner":
             return with(
-                stream.joinWithKey(table, named: name, key: key, value: value, result: .caseText) {
+                stream.joinWithKey(table, named: name, key: key, value: value, result: .caseText, grace: grace) {
                     key, left, right in joiner(key, left.caseValue, right.caseValue)
                 })
         case "left":
             return with(
-                stream.leftJoinWithKey(table, named: name, key: key, value: value, result: .caseText) {
+                stream.leftJoinWithKey(table, named: name, key: key, value: value, result: .caseText, grace: grace) {
                     key, left, right in
                     joiner(key, left.caseValue, right?.caseValue ?? .null)
                 })

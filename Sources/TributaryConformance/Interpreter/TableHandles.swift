@@ -32,6 +32,15 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
             ) { key, value in try function(key, value.caseValue) })
     }
 
+    func transformValues(_ statement: Statement) throws -> any TableObject {
+        let function = try statement.valueFunction
+        return with(
+            table.transformValues(
+                value: .caseText, materialized: try statement.materialized?.materialized(key, .caseText),
+                named: try statement.named
+            ) { CannedTransformer<Key, Value>(function) })
+    }
+
     func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject {
         if let other = other as? TableHandle<Key, CaseValue> { return try join(statement, other.table) }
         if let other = other as? TableHandle<Key, Int64> { return try join(statement, other.table) }
@@ -74,6 +83,27 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
         return GroupedTableHandle(grouped: grouped)
     }
 
+    func suppress(_ statement: Statement) throws -> any TableObject {
+        let buffer = try SuppressionShape(statement.fields.fields("buffer"))
+        let name = try statement.name
+        let limit = Duration.milliseconds(try statement.fields.integer("limitMs") ?? 0)
+        switch try statement.fields.requiredText("until") {
+        case "timeLimit":
+            if let eager = buffer.eager {
+                return with(table.suppress(.untilTimeLimit(limit, buffer: eager), named: name))
+            }
+            return with(table.suppress(.untilTimeLimit(limit, buffer: buffer.strict), named: name))
+        case "windowClose":
+            // What the types refuse, Kafka Streams refuses when it builds.
+            guard let windowed = self as? TableHandle<Windowed<CaseKey>, Value> else {
+                throw TopologyError(.invalidSetting, "the keys are of no windows")
+            }
+            return windowed.with(
+                windowed.table.suppress(.untilWindowCloses(buffer: buffer.strict), named: name))
+        case let other: throw CaseError("nothing waits until '\(other)'").inside("until")
+        }
+    }
+
     func toStream(_ statement: Statement) throws -> any StreamObject {
         let named = try statement.named
         guard statement.fields.has("fn") else {
@@ -83,6 +113,40 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
         let stream = table.toStream(named: named).selectKey(key: .caseKey) { function($0, $1.caseValue) }
         return StreamHandle(stream: stream, key: .caseKey, keyFormat: .text)
     }
+}
+
+/// A value function as a transformer of a table.
+private final class CannedTransformer<Key: CaseKeyType, Value: CaseValueType>: TableTransformer {
+    private let function: ValueFunction
+
+    init(_ function: ValueFunction) { self.function = function }
+
+    func transform(_ key: Key, _ value: Value?) throws -> CaseValue? {
+        try function(key.caseKey, value?.caseValue ?? .null)
+    }
+}
+
+/// The buffer of a suppression.
+private struct SuppressionShape {
+    let records: Int64?
+    let bytes: Int64?
+    let isStrict: Bool
+    let isLogged: Bool
+
+    init(_ fields: CaseFields?) throws(CaseError) {
+        records = try fields?.integer("maxRecords")
+        bytes = try fields?.integer("maxBytes")
+        isStrict = try fields?.text("whenFull") == "shutDown"
+        isLogged = try fields?.bool("log") ?? true
+    }
+
+    /// The buffer, if it sends on early.
+    var eager: EagerBuffer? {
+        if isStrict || records == nil && bytes == nil { return nil }
+        return .emitEarlyWhenFull(maxRecords: records, maxBytes: bytes, logging: isLogged)
+    }
+
+    var strict: StrictBuffer { .shutDownWhenFull(maxRecords: records, maxBytes: bytes, logging: isLogged) }
 }
 
 /// A grouped table of an interpreted topology.
@@ -155,17 +219,33 @@ struct GroupedHandle<Key: CaseKeyType, Value: CaseValueType>: GroupedObject {
         guard let plain = self as? GroupedHandle<CaseKey, Value> else {
             throw CaseError("windows of windowed keys are not interpreted").inside("in")
         }
-        let windows: TimeWindows
-        switch try statement.window {
-        case .tumbling(let size, let grace):
-            windows = .tumbling(size: .milliseconds(size), grace: .milliseconds(grace))
-        case .hopping(let size, let advance, let grace):
-            windows = .hopping(
-                size: .milliseconds(size), advance: .milliseconds(advance), grace: .milliseconds(grace))
-        case .unlimited(let start): windows = .unlimited(startingAt: start)
-        case let other: throw CaseError("windows of kind \(other.kind) are not interpreted").inside("window")
+        let emit: EmitStrategy =
+            try statement.fields.text("emit") == "onWindowClose" ? .onWindowClose : .onWindowUpdate
+        switch try statement.caseWindows {
+        case .time(let windows):
+            return WindowedHandle(
+                windowed: plain.grouped.windowedBy(windows).emitStrategy(emit), size: windows.size.milliseconds)
+        case .sliding(let windows):
+            return WindowedHandle(
+                windowed: plain.grouped.windowedBy(windows).emitStrategy(emit),
+                size: max(windows.difference.milliseconds, 1))
+        case .session(let windows):
+            return SessionHandle(windowed: plain.grouped.windowedBy(windows).emitStrategy(emit))
         }
-        return WindowedHandle(windowed: plain.grouped.windowedBy(windows), size: windows.size.milliseconds)
+    }
+
+    func cogroup(_ cogrouped: CogroupedHandle?, _ function: AggregatorFunction) throws -> CogroupedHandle {
+        guard let plain = self as? GroupedHandle<CaseKey, Value> else {
+            throw CaseError("cogroupings of windowed keys are not interpreted").inside("inputs")
+        }
+        guard let cogrouped else {
+            return CogroupedHandle(
+                cogrouped: plain.grouped.cogroupWithKey(of: CaseValue.self) {
+                    $0 = try function($1, $2.caseValue, $0)
+                })
+        }
+        return CogroupedHandle(
+            cogrouped: cogrouped.cogrouped.cogroupWithKey(plain.grouped) { $0 = try function($1, $2.caseValue, $0) })
     }
 }
 

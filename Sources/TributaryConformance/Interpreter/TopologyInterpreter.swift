@@ -94,8 +94,12 @@ struct TopologyInterpreter {
             if let table = try table(statement) { return .groupedTable(try table.groupBy(statement)) }
             return .grouped(try stream(statement).groupBy(statement))
         case .windowedBy:
-            guard case .grouped(let grouped) = try object(try statement.input, "in") else { throw Self.notInterpreted }
-            return .windowed(try grouped.windowedBy(statement))
+            switch try object(try statement.input, "in") {
+            case .grouped(let grouped): return .windowed(try grouped.windowedBy(statement))
+            case .cogrouped(let cogrouped): return .windowed(try cogrouped.windowedBy(statement))
+            default: throw Self.notInterpreted
+            }
+        case .cogroup: return .cogrouped(try cogroup(statement))
         case .count, .reduce, .aggregate: return .table(try aggregation(statement))
         case .join:
             switch try object(try statement.secondInput, "in2") {
@@ -117,8 +121,26 @@ struct TopologyInterpreter {
         case .to:
             try stream(statement).to(statement, formats)
             return nil
-        case .transformValues, .cogroup, .suppress: throw Self.notInterpreted
+        case .suppress:
+            guard let table = try table(statement) else { throw Self.notInterpreted }
+            return .table(try table.suppress(statement))
+        case .transformValues:
+            guard let table = try table(statement) else { throw Self.notInterpreted }
+            return .table(try table.transformValues(statement))
         }
+    }
+
+    private func cogroup(_ statement: Statement) throws -> CogroupedHandle {
+        var cogrouped: CogroupedHandle?
+        for item in try statement.fields.list("inputs") ?? [] {
+            let fields = try CaseFields(item)
+            guard case .grouped(let grouped) = try object(try fields.requiredText("in"), "inputs") else {
+                throw Self.notInterpreted
+            }
+            cogrouped = try grouped.cogroup(cogrouped, try AggregatorFunction(try fields.requiredText("fn")))
+        }
+        guard let cogrouped else { throw CaseError("no grouped streams").inside("inputs") }
+        return cogrouped
     }
 
     private mutating func aggregation(_ statement: Statement) throws -> any TableObject {
@@ -134,6 +156,7 @@ struct TopologyInterpreter {
         case (_, .groupedTable(let grouped)): return try grouped.aggregate(statement)
         case (_, .grouped(let grouped)): return try grouped.aggregate(statement)
         case (_, .windowed(let windowed)): return try windowed.aggregate(statement)
+        case (.aggregate, .cogrouped(let cogrouped)): return try cogrouped.aggregate(statement)
         default: throw Self.notInterpreted
         }
     }
@@ -185,6 +208,8 @@ extension TopologyInterpreter {
             kind = .window(
                 retention: try fields.requiredInteger("retentionMs"), size: try fields.requiredInteger("sizeMs"),
                 retainsDuplicates: try fields.bool("duplicates") ?? false, timestamped: false)
+        case "session": kind = .session(retention: try fields.requiredInteger("retentionMs"))
+        case "versioned": kind = .versioned(history: try fields.requiredInteger("historyMs"))
         case let other: throw CaseError("stores of type '\(other)' are not interpreted").inside("type")
         }
         builder.addStateStore(
@@ -203,7 +228,7 @@ extension CaseConfig {
             case "all": return .all
             case "reuse.ktable.source.topics": return .reuseSourceTopics
             case "merge.repartition.topics": return .mergeRepartitionTopics
-            case "single.store.self.join": return []
+            case "single.store.self.join": return .singleStoreSelfJoins
             case let other: throw CaseError("there is no optimization '\(other)'")
             }
         }

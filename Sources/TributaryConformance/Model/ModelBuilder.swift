@@ -7,7 +7,9 @@ struct ModelBuilder {
     var streams: [String: ModelNode] = [:]
     var tables: [String: ModelNode] = [:]
     var groups: [String: ModelGroup] = [:]
-    var windows: [String: (group: ModelGroup, windows: ModelWindows)] = [:]
+    var cogroups: [String: [(group: ModelGroup, function: AggregatorFunction)]] = [:]
+    var windows: [String: ModelWindowing] = [:]
+    var inMemoryStores = false
     var userStores: [String: ModelStore] = [:]
     var tableStores: [(store: ModelStore, table: ModelNode)] = []
     private var nodes: [ModelNode] = []
@@ -22,7 +24,9 @@ struct ModelBuilder {
 
     // MARK: Nodes
 
-    mutating func node(_ parents: ModelNode...) -> ModelNode {
+    mutating func node(_ parents: ModelNode...) -> ModelNode { node(parents) }
+
+    mutating func node(_ parents: [ModelNode]) -> ModelNode {
         let node = ModelNode(nodes.count, parents: parents)
         nodes.append(node)
         return node
@@ -34,7 +38,10 @@ struct ModelBuilder {
     ) -> ModelNode {
         let node = self.node(parent)
         if changesKey { node.needsRepartition = true }
-        parent.add(node) { [unowned node] in try receive(node, $0) }
+        parent.add(node) { [unowned node] record in
+            if let received = node.received { return try received(record) }
+            try receive(node, record)
+        }
         return node
     }
 
@@ -108,17 +115,32 @@ struct ModelBuilder {
             groups[try known(try statement.id, statement)] = ModelGroup(
                 try stream(statement), isNamed: try statement.name != nil)
         case .groupBy:
+            if tables[try statement.input] != nil { return try addTableGroup(statement) }
             let function = try statement.keyFunction()
             let keyed = child(of: try stream(statement), changesKey: true) { node, record in
                 try node.send(record.with(key: function(record.key, record.value)))
             }
             groups[try known(try statement.id, statement)] = ModelGroup(keyed, isNamed: try statement.name != nil)
         case .windowedBy:
-            windows[try known(try statement.id, statement)] = (
-                try known(groups[try statement.input], statement), try ModelWindows(statement)
-            )
+            windows[try known(try statement.id, statement)] = ModelWindowing(
+                input: try statement.input, shape: try statement.window,
+                emitsOnClose: try statement.fields.text("emit") == "onWindowClose")
+        case .cogroup:
+            cogroups[try known(try statement.id, statement)] = try (statement.fields.list("inputs") ?? []).map { item in
+                let fields = try CaseFields(item)
+                return (
+                    try known(groups[try fields.requiredText("in")], statement),
+                    try AggregatorFunction(try fields.requiredText("fn"))
+                )
+            }
         case .count, .reduce, .aggregate: try addAggregation(statement)
-        case .join: try addJoin(statement)
+        case .join:
+            if tables[try statement.input] != nil { return try addTableJoin(statement) }
+            try addJoin(statement)
+        case .suppress: try addSuppression(statement)
+        case .filter, .filterNot, .mapValues:
+            if tables[try statement.input] != nil { return try addTableValues(statement) }
+            try addStateless(statement)
         case .process, .processValues: try addProcessor(statement)
         case .split: try addSplit(statement)
         case .to:
@@ -204,5 +226,11 @@ struct ModelBuilder {
 
 extension ModelRecord {
     func with(key: CaseKey) -> ModelRecord { ModelRecord(key: key, value: value, time: time, headers: headers) }
+    func with(value: CaseValue, old: CaseValue) -> ModelRecord {
+        ModelRecord(key: key, value: value, time: time, headers: headers, old: old)
+    }
+    func with(time: Int64) -> ModelRecord {
+        ModelRecord(key: key, value: value, time: time, headers: headers, old: old)
+    }
     func with(value: CaseValue) -> ModelRecord { ModelRecord(key: key, value: value, time: time, headers: headers) }
 }

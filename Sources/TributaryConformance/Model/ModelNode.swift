@@ -14,6 +14,18 @@ final class ModelNode {
     /// A table's store; whether it exists is only known when everything is built.
     var store: ModelStore?
     var isMaterialized = false
+    /// Of a table: whether somebody behind asked what rows were before.
+    var sendsOld = false
+    /// Has a table say what rows were before; false if that takes a store, and none is to be made.
+    var askOld: (_ makesStore: Bool) -> Bool = { _ in false }
+    /// A table's row.
+    var row: (CaseKey) throws -> ModelRow? = { _ in nil }
+    /// A node reads a table's rows.
+    var use: (_ node: Int) -> Void = { _ in }
+    /// Of an aggregation by windows: how long they stay open behind their end.
+    var grace: Int64?
+    /// What a node does whose work is said after it was made.
+    var received: ((ModelRecord) throws -> Void)?
     /// Called before the first record, in the order of the nodes.
     var start: (() -> Void)?
     private(set) var children: [(node: ModelNode?, receive: (ModelRecord) throws -> Void)] = []
@@ -36,10 +48,13 @@ final class ModelGroup {
     let node: ModelNode
     /// Whether its repartition topic has a name, and so is shared by its aggregations.
     let isNamed: Bool
+    /// Whether it is of a table.
+    let isOfTable: Bool
     var shared: ModelNode?
 
-    init(_ node: ModelNode, isNamed: Bool) {
+    init(_ node: ModelNode, isNamed: Bool, isOfTable: Bool = false) {
         self.node = node
+        self.isOfTable = isOfTable
         self.isNamed = isNamed
     }
 }

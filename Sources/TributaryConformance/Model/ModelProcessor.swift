@@ -1,35 +1,3 @@
-/// Windows of the model, with the stream time that their operator has seen.
-final class ModelWindows {
-    let size: Int64
-    let advance: Int64
-    let grace: Int64
-    private var streamTime: Int64 = -1
-
-    init(_ statement: Statement) throws {
-        switch try statement.window {
-        case .tumbling(let size, let grace): (self.size, advance, self.grace) = (size, size, grace)
-        case .hopping(let size, let advance, let grace): (self.size, self.advance, self.grace) = (size, advance, grace)
-        default: throw CaseError("the model doesn't know these windows")
-        }
-    }
-
-    /// The windows that a record still belongs to (Docs/Semantics.md, Windows), in numbers that are wide enough for all times.
-    func open(at time: Int64) -> [(start: Int64, end: Int64)] {
-        streamTime = max(streamTime, time)
-        let step = Int128(advance)
-        var found: [(start: Int64, end: Int64)] = []
-        var start = max(Int128(time) - Int128(size) + step, 0) / step * step
-        while start <= Int128(time) {
-            let end = start + Int128(size)
-            if end > Int128(streamTime) - Int128(grace) {
-                found.append((Int64(clamping: start), Int64(clamping: end)))
-            }
-            start += step
-        }
-        return found
-    }
-}
-
 /// A canned processor of the model; section 6 of the format.
 struct ModelProcessor {
     private let kind: ProcessorShape.Kind

@@ -4,6 +4,8 @@ struct ModelRecord {
     var value: CaseValue
     var time: Int64
     var headers: [CaseHeader] = []
+    /// Of a change of a table that says so: what the row was before.
+    var old = CaseValue.null
 }
 
 /// A row of a store of the model.
@@ -25,6 +27,11 @@ final class ModelStore {
     let retention: Int64?
     /// The size of windows in a processors' store.
     let windowSize: Int64
+    /// Whether rows are of sessions, which are kept by their ends.
+    var hasSessions = false
+    /// Whether rows are found by their times, for results that come when windows close.
+    var isOrderedByTime = false
+    var isInMemory = false
     /// The nodes that use it, as numbers.
     var users: [Int] = []
     /// What the flush of a row forwards it to.
@@ -74,11 +81,49 @@ final class ModelStore {
     }
 
     private func isVisible(_ key: CaseKey) -> Bool {
-        guard let retention, retention < Int64.max, case .windowed(_, let start, _) = key, streamTime >= 0 else {
-            return true
-        }
+        guard let retention, retention < Int64.max, let time = self.time(of: key), streamTime >= 0 else { return true }
         // The last millisecond that there is is always seen.
-        return start >= Int64(clamping: Int128(streamTime) - Int128(retention) + 1)
+        let earliest = Int64(clamping: Int128(streamTime) - Int128(retention) + 1)
+        return time >= (isOrderedByTime && !isInMemory && !hasSessions ? earliest - 1 : earliest)
+    }
+
+    /// The time by which a row is kept.
+    func time(of key: CaseKey) -> Int64? {
+        guard case .windowed(_, let start, let end) = key else { return nil }
+        return hasSessions ? end : start
+    }
+
+    /// The rows that are emitted when their windows close: of times in a range, by time and key.
+    func closing(from first: Int128, through last: Int128) -> [(key: CaseKey, row: ModelRow)] {
+        let found = Set(rows.keys).union(dirty.keys).filter { key in
+            guard let time = self.time(of: key) else { return false }
+            return Int128(time) >= first && Int128(time) <= last
+        }
+        let seen = found.compactMap { key -> (key: CaseKey, row: ModelRow)? in
+            if let row = read(key) { return (key, row) }
+            // Sessions in a persistent store are emitted as long as their segment is there.
+            guard hasSessions, !isInMemory, dirty[key] == nil, !isGone(key), let row = rows[key] else { return nil }
+            return (key, row)
+        }
+        func order(_ key: CaseKey) -> (Int64, Int64, [UInt8]) {
+            guard case .windowed(let inner, let start, let end) = key else { return (0, 0, []) }
+            return (hasSessions ? end : start, start, Array((inner ?? "").utf8))
+        }
+        return seen.sorted { one, other in
+            let (left, right) = (order(one.key), order(other.key))
+            if left.0 != right.0 { return left.0 < right.0 }
+            if hasSessions && !isInMemory && left.1 != right.1 { return left.1 < right.1 }
+            if left.2 != right.2 { return left.2.lexicographicallyPrecedes(right.2) }
+            return left.1 > right.1
+        }
+    }
+
+    // Whether a row's segment is gone.
+    private func isGone(_ key: CaseKey) -> Bool {
+        guard let retention, retention < Int64.max, let time = self.time(of: key) else { return false }
+        let bound = Int128(streamTime) - Int128(retention)
+        let width = Int128(max(retention / 2, 60_000))
+        return bound >= 0 && Int128(time) / width < bound / width
     }
 
     /// Writes a row (null: deletes it).
@@ -96,7 +141,7 @@ final class ModelStore {
     }
 
     private func put(_ key: CaseKey, _ value: CaseValue, time: Int64) {
-        if retention != nil, case .windowed(_, let start, _) = key { streamTime = max(streamTime, start) }
+        if retention != nil, let time = self.time(of: key) { streamTime = max(streamTime, time) }
         rows[key] = value == .null ? nil : ModelRow(value: value, time: time)
     }
 
@@ -110,29 +155,33 @@ final class ModelStore {
             .filter { onFlush == nil || $0.1.value != .null || rows[$0.0] != nil }
         order = []
         dirty = [:]
+        let before = taken.map { key, _ in rows[key]?.value ?? .null }
         for (key, entry) in taken { put(key, entry.value, time: entry.time) }
-        for (key, entry) in taken {
+        for ((key, entry), old) in zip(taken, before) {
             let time = entry.value == .null || !isTimestamped ? entry.record.time : entry.time
             log(key, entry.value, time: time)
-            try onFlush?(ModelRecord(key: key, value: entry.value, time: time, headers: entry.record.headers))
+            try onFlush?(ModelRecord(key: key, value: entry.value, time: time, headers: entry.record.headers, old: old))
         }
     }
 }
 
 extension CaseKey {
     /// The order of stores: by the key's bytes, then by the window.
-    fileprivate var modelOrder: [UInt8] {
+    var modelOrder: [UInt8] {
         guard case .windowed(_, let start, _) = self else { return Array((innerKey ?? "").utf8) }
         return Array((innerKey ?? "").utf8) + (0..<8).map { UInt8(truncatingIfNeeded: start >> (56 - 8 * $0)) }
     }
 
     /// The key's bytes in a changelog, as hexadecimal digits.
-    func changelogText(isWindowStore: Bool) -> String {
+    func changelogText(isWindowStore: Bool, hasSessions: Bool = false) -> String {
         let text = Array((innerKey ?? "").utf8).modelHexadecimal
-        guard case .windowed(_, let start, _) = self else { return text }
-        let digits = String(UInt64(bitPattern: start), radix: 16)
-        let window = String(repeating: "0", count: 16 - digits.count) + digits
-        return text + window + (isWindowStore ? "00000000" : "")
+        guard case .windowed(_, let start, let end) = self else { return text }
+        func digits(_ time: Int64) -> String {
+            let digits = String(UInt64(bitPattern: time), radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }
+        if hasSessions { return text + digits(end) + digits(start) }
+        return text + digits(start) + (isWindowStore ? "00000000" : "")
     }
 }
 

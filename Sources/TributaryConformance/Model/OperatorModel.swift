@@ -17,6 +17,7 @@ struct OperatorModel {
     /// - Throws: ``CaseError`` for what the model doesn't know.
     static func run(_ item: ConformanceCase) throws -> Outcome {
         var model = OperatorModel(builder: ModelBuilder(hasCaches: item.config.cacheBytes > 0))
+        model.builder.inMemoryStores = item.config.inMemoryStores
         for statement in item.topology { try model.builder.add(statement) }
         return try model.run(item)
     }
@@ -43,7 +44,9 @@ struct OperatorModel {
             guard store.isLogged else { continue }
             changelogs["\(CaseExecution.applicationID)-\(name)-changelog"] = store.changelog.map { record in
                 CaseResult.RawRecord(
-                    record.key.changelogText(isWindowStore: store.retention != nil), record.value.changelogText,
+                    record.key.changelogText(
+                        isWindowStore: store.retention != nil, hasSessions: store.hasSessions),
+                    record.value.changelogText,
                     timestamp: record.time)
             }
         }

@@ -32,6 +32,7 @@ public final class TopologyGraph {
     var valueChanges: Set<Int> = []
     var mergeables: [MergeableRepartition] = []
     var sourceTables: [SourceTable] = []
+    var selfJoins: [SelfJoinCandidate] = []
     /// Where nodes that the optimiser added are among the others.
     var places: [Int: (Int, Int)] = [:]
 
@@ -39,6 +40,8 @@ public final class TopologyGraph {
     var repartitionFilters: [Int: Int] = [:]
     /// The stream behind the repartition topic that joins of a node's stream share.
     var joinRepartitions: [Int: Any] = [:]
+    /// How long the windows of an aggregation's node stay open behind their end, ms.
+    @usableFromInline var windowGraces: [Int: Int64] = [:]
     /// Left joins: records with null keys come to them.
     @usableFromInline var relaxedJoins: [Int] = []
     @usableFromInline let letsNullKeysPass = FilterSet()

@@ -122,6 +122,8 @@ extension KTable {
         }
 
         let questions = NodeOutput<ForeignKeyInput>()
+        let ownSource = source
+        let otherSource = other.source
         self.output.attach(nodes.registration, names.registration) { context in
             let user = UserCode(names.registration, context.services)
             let sender = SubscriptionSender(
@@ -129,7 +131,8 @@ extension KTable {
             let count = context.services.partitions(
                 ofTopic: try context.services.outputTopic(names.registrationTopic))
             return registrationInput(
-                sender, user, value, otherKey, partitions: count, joined?.otherPartitioner, foreignKey)
+                sender, user, value, otherKey, partitions: count, joined?.otherPartitioner,
+                dropsOutdated: ownSource.history != nil, foreignKey)
         }
         questions.attach(nodes.registrationSink, names.registrationSink) { context in
             try foreignKeySink(
@@ -150,7 +153,6 @@ extension KTable {
                 try context.services.store(names.store), UserCode(names.receive, context.services), context.recorder)
             return subscriptions.receive(try looked.sink(in: context))
         }
-        let otherSource = other.source
         looked.attach(nodes.lookup, names.lookup) { context in
             subscriptionLookup(
                 try answers.sink(in: context), UserCode(names.lookup, context.services),
@@ -161,7 +163,8 @@ extension KTable {
                 Subscriptions(
                     try context.services.store(names.store), UserCode(names.foreign, context.services),
                     context.recorder),
-                try answers.sink(in: context), UserCode(names.foreign, context.services), otherValue)
+                try answers.sink(in: context), UserCode(names.foreign, context.services), otherValue,
+                dropsOutdated: otherSource.history != nil)
         }
         answers.attach(nodes.responseSink, names.responseSink) { context in
             let user = UserCode(names.responseSink, context.services)
@@ -181,7 +184,6 @@ extension KTable {
             foreignKeySource(try resolved.sink(in: context), UserCode(names.responseSource, context.services))
         }
         let results = Output<Key, Result>()
-        let ownSource = source
         resolved.attach(nodes.resolver, names.resolver) { context in
             answerResolver(
                 try results.sink(in: context), UserCode(names.resolver, context.services), context.recorder,
@@ -212,6 +214,7 @@ extension TopologyGraph {
 func registrationInput<Key, Value, ForeignKey>(
     _ sender: SubscriptionSender, _ user: UserCode, _ value: Serde<Value>, _ otherKey: Serde<ForeignKey>,
     partitions: Int32, _ partitioner: (@Sendable (ForeignKey, Int32) throws -> Int32)?,
+    dropsOutdated: Bool,
     _ foreignKey: @escaping @Sendable (Key, Value) throws -> ForeignKey?
 ) -> TableInput<Key, Value> {
     let nulls = Nullability<ForeignKey>.of()
@@ -223,6 +226,7 @@ func registrationInput<Key, Value, ForeignKey>(
         return nulls?.isNull(found) == true ? nil : found
     }
     return TableInput(update: { key, new, old, meta in
+        if dropsOutdated && meta.isOutdated { return user.dropped(.outdated, meta) }
         let newBytes = newBuffer.take()
         let oldBytes = oldBuffer.take()
         let row = content.take()
@@ -260,10 +264,12 @@ func registrationInput<Key, Value, ForeignKey>(
 /// What stands behind the right table: answers all who name the row that changed.
 @inlinable
 func foreignInput<Key, Value>(
-    _ subscriptions: Subscriptions, _ next: ForeignKeyInput, _ user: UserCode, _ value: Serde<Value>
+    _ subscriptions: Subscriptions, _ next: ForeignKeyInput, _ user: UserCode, _ value: Serde<Value>,
+    dropsOutdated: Bool
 ) -> TableInput<Key, Value> {
     let content = ScratchBuffer()
     func change(_ new: Value?, _ meta: borrowing RecordMeta) throws {
+        if dropsOutdated && meta.isOutdated { return user.dropped(.outdated, meta) }
         guard let new else { return try subscriptions.answerAll(nil, next, meta) }
         let row = content.take()
         defer { content.give(row) }
@@ -272,7 +278,10 @@ func foreignInput<Key, Value>(
     }
     return TableInput(
         update: { _, new, _, meta in try change(new, meta) }, keyless: { new, _, meta in try change(new, meta) },
-        bytes: { new, _, meta in try subscriptions.answerAll(new, next, meta) })
+        bytes: { new, _, meta in
+            if dropsOutdated && meta.isOutdated { return user.dropped(.outdated, meta) }
+            try subscriptions.answerAll(new, next, meta)
+        })
 }
 
 /// Makes results of answers, as far as the left row is still the one that they are for.

@@ -10,6 +10,8 @@ public enum DropReason: String, Sendable, CaseIterable {
     case nullValue
     /// Older than its window's grace, or than the store keeps.
     case expired
+    /// Not the newest version of its row, where only that counts.
+    case outdated
     /// A timestamp below 0.
     case invalidTimestamp
     /// Bytes that the serde refused, and the handler said continue.
@@ -66,6 +68,10 @@ public protocol TaskServices: AnyObject {
     ) -> Punctuation
     /// Asks for a commit at the next opportunity.
     func requestCommit()
+    /// How far the node of a store had come when its progress was last committed; nil if it has none.
+    func progress(of store: String) -> Int64?
+    /// Keeps how far the node of a store has come, with the offsets of the next commit.
+    func setProgress(of store: String, _ progress: Int64)
     /// Something was left half done by an error that user code may swallow: the task ends with it at its next commit, at the
     /// latest.
     func failed(by error: any Error)
@@ -100,6 +106,8 @@ public final class NodeContext {
     /// The task's recorder.
     public let recorder: LineageRecorder
     private var made: [Int: AnyObject] = [:]
+    // The nodes of the task: the optimiser may have taken some out.
+    private var nodes: Set<Int> = []
     /// Called when the task ends.
     public private(set) var closers: [() -> Void] = []
     // Called once all nodes of the task are made, those before others first.
@@ -117,6 +125,11 @@ public final class NodeContext {
         closers = []
         starters = []
     }
+
+    /// Says which nodes the task has.
+    func begin(_ nodes: Set<Int>) { self.nodes = nodes }
+
+    func has(_ node: Int) -> Bool { nodes.contains(node) }
 
     func shared<Node: AnyObject>(_ node: Int, _ make: () throws -> Node) throws -> Node {
         if let node = made[node] as? Node { return node }

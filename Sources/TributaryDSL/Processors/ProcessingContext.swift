@@ -62,6 +62,15 @@ public class ProcessingContext {
     ) throws -> WindowStore<StoreKey, StoreValue> {
         WindowStore(try core.store(name), core, key, value)
     }
+
+    /// A session store that the processor is connected to.
+    ///
+    /// - Throws: ``ProcessorError`` if it isn't connected.
+    public func sessionStore<StoreKey, StoreValue>(
+        _ name: String, key: Serde<StoreKey>, value: Serde<StoreValue>
+    ) throws -> SessionStore<StoreKey, StoreValue> {
+        SessionStore(try core.store(name), core, key, value)
+    }
 }
 
 extension ProcessorCore {

@@ -257,6 +257,21 @@ final class ProcessorCore {
         recorder.end(span)
     }
 
+    /// Forwards what was made of the record being processed, and maybe of what the callback has read.
+    @usableFromInline
+    func passOn(_ body: (borrowing Lineage) throws -> Void) throws { try forward(from: nil, body) }
+
+    /// A lineage with what the callback has read, which may have contributed.
+    @usableFromInline
+    func withReads(_ lineage: Lineage) -> Lineage {
+        guard readCount > 0, recorder.mode == .cells else { return lineage }
+        return Lineage(
+            context: lineage.context, cell: recorder.add(lineage.cell, readCell).with(flags: Cell.bound))
+    }
+
+    /// What code that forwards nothing itself can ask and do.
+    @usableFromInline var processingContext: ProcessingContext { ProcessingContext(self) }
+
     /// Runs the nodes behind; user code may swallow what they throw, but not what ends the task.
     @inline(__always)
     func forwarding(_ body: () throws -> Void) throws {

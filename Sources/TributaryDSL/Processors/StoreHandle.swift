@@ -66,6 +66,21 @@ public struct WindowStoreShape: Sendable {
     }
 }
 
+/// A store of values by key and session that is to be made.
+public struct SessionStoreShape: Sendable {
+    let name: String
+    let kind: StoreDescription.Kind
+
+    /// Values by key and session.
+    ///
+    /// - Parameters:
+    ///   - name: the store's name.
+    ///   - retention: how long a session is kept behind its end, in stream time.
+    public static func session(_ name: String, retention: Duration) -> SessionStoreShape {
+        SessionStoreShape(name: name, kind: .session(retention: retention.milliseconds))
+    }
+}
+
 extension StreamsBuilder {
     /// Makes a key-value store for processors, and gives a handle to connect them by.
     ///
@@ -109,6 +124,25 @@ extension StreamsBuilder {
         _ shape: WindowStoreShape, keyedBy key: Key.Type = String.self, of value: Value.Type, inMemory: Bool? = nil,
         caching: Bool = false, logging: Bool = true, changelogSettings: [String: String] = [:]
     ) -> StoreHandle<WindowStore<Key, Value>> {
+        store(
+            shape, key: Key.serde, value: Value.serde, inMemory: inMemory, caching: caching, logging: logging,
+            changelogSettings: changelogSettings)
+    }
+
+    /// Makes a session store for processors, and gives a handle to connect them by.
+    public func store<Key, Value>(
+        _ shape: SessionStoreShape, key: Serde<Key>, value: Serde<Value>, inMemory: Bool? = nil, caching: Bool = false,
+        logging: Bool = true, changelogSettings: [String: String] = [:]
+    ) -> StoreHandle<SessionStore<Key, Value>> {
+        add(shape.name, shape.kind, "\(key.name) \(value.name)", inMemory, caching, logging, changelogSettings)
+        return StoreHandle(storeName: shape.name) { store, core in SessionStore(store, core, key, value) }
+    }
+
+    /// Makes a session store whose types name their serdes.
+    public func store<Key: Recordable, Value: Recordable>(
+        _ shape: SessionStoreShape, keyedBy key: Key.Type = String.self, of value: Value.Type, inMemory: Bool? = nil,
+        caching: Bool = false, logging: Bool = true, changelogSettings: [String: String] = [:]
+    ) -> StoreHandle<SessionStore<Key, Value>> {
         store(
             shape, key: Key.serde, value: Value.serde, inMemory: inMemory, caching: caching, logging: logging,
             changelogSettings: changelogSettings)

@@ -11,6 +11,7 @@ final class AggregateStore<Key, Aggregate> {
     @usableFromInline let user: UserCode
     @usableFromInline let keys: KeySchema
     @usableFromInline let isCached: Bool
+    @usableFromInline let isVersioned: Bool
     // A flush gives old values itself.
     @usableFromInline let readsOld: Bool
     @usableFromInline let nulls: Nullability<Aggregate>?
@@ -18,25 +19,47 @@ final class AggregateStore<Key, Aggregate> {
     // With a cache nothing is forwarded from here, so that nothing comes back.
     @usableFromInline let cachedBuffer = ByteBuffer()
     @usableFromInline let scratch = ScratchBuffer()
+    @usableFromInline let recorder: LineageRecorder
+    @usableFromInline let forward: (RawSpan?, RawSpan?, borrowing RecordMeta) throws -> Void
+    // Whether rows go on when their windows close, and not when they change.
+    @usableFromInline let waitsForClose: Bool
+    // The value that a row begins with, which another row has.
+    @usableFromInline let seed = ByteBuffer(capacity: 64)
 
     @inlinable
-    init(_ forwarder: TableForwarder<Key, Aggregate>) {
+    init(
+        _ forwarder: TableForwarder<Key, Aggregate>, _ recorder: LineageRecorder, _ emit: EmitStrategy = .onWindowUpdate
+    ) {
         self.forwarder = forwarder
+        self.recorder = recorder
+        waitsForClose = emit == .onWindowClose
         store = forwarder.store
         value = forwarder.value
         user = forwarder.user
         let keys = store.description.keys
         self.keys = keys
         isCached = store.isCached
-        readsOld = forwarder.sendsOld && !isCached
+        isVersioned = store.isVersioned
+        readsOld = forwarder.sendsOld && !isCached && emit == .onWindowUpdate
         nulls = forwarder.value.nullability
         decoded = DecodedRows.of(forwarder.store, forwarder.value)
         decoded?.encoder = forwarder.value.encode
         let forward = forwarder.ofBytes()
-        // A row's key may have more in it than that of the record that goes on.
-        store.onFlush =
-            keys == .plain
-            ? forward : { new, old, meta in try forward(new, old, meta.with(key: keys.recordBytes(of: meta.key))) }
+        self.forward = forward
+        guard !waitsForClose else { return }
+        switch keys {
+        case .plain: store.onFlush = forward
+        case .session:
+            // A session's time is its end.
+            store.onFlush = { new, old, meta in
+                try forward(new, old, meta.with(key: meta.key, timestamp: keys.time(of: meta.key)))
+            }
+        case .window, .windowed:
+            // A row's key has more in it than that of the record that goes on.
+            store.onFlush = { new, old, meta in
+                try forward(new, old, meta.with(key: keys.recordBytes(of: meta.key)))
+            }
+        }
     }
 
     /// Brings one row up to date, and forwards it unless a flush will.
@@ -92,14 +115,22 @@ final class AggregateStore<Key, Aggregate> {
             try user.failed(error, meta)
             return false
         }
+        if waitsForClose { return true }
+        var isOutdated = false
+        if isVersioned {
+            if store.wasRefused { return true }
+            isOutdated = store.writtenValidTo != nil
+        }
         if readsOld {
             let both: InlineArray<2, Lineage> = [store.writtenLineage, replaced]
-            let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, both.span)
+            let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, both.span).with(
+                isOutdated: isOutdated)
             try forwarder.send(key, isNull ? nil : result, bytes: isNull ? nil : buffer.bytes, old: old, changed)
             return true
         }
         let lineage = CollectionOfOne(store.writtenLineage)
-        let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, lineage.span)
+        let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, lineage.span).with(
+            isOutdated: isOutdated)
         try forwarder.send(key, isNull ? nil : result, bytes: isNull ? nil : buffer.bytes, old: old, changed)
         return true
     }
@@ -123,6 +154,7 @@ final class AggregateStore<Key, Aggregate> {
     @inlinable
     @inline(__always)
     func old(_ read: RowHandle, _ row: RawSpan) throws -> Aggregate {
+        if read.isSeed { return try value.decode(seed.bytes) }
         if let decoded, let known = decoded.take(store.cachedEntry(of: read)) { return known }
         return try store.decodedValue(value, key: row)
     }
@@ -132,8 +164,8 @@ extension AggregateStore where Aggregate == Int64 {
     /// The count of the row that was read last.
     @inlinable
     @inline(__always)
-    func oldCount(_ row: RawSpan) throws -> Int64 {
-        let bytes = store.value
+    func oldCount(_ read: RowHandle, _ row: RawSpan) throws -> Int64 {
+        let bytes = read.isSeed ? seed.bytes : store.value
         guard bytes.byteCount == 8, let count = bytes.integer(at: 0, as: Int64.self) else { throw noCount(row) }
         return count
     }

@@ -115,7 +115,7 @@ extension Aggregation where Aggregate == Int64 {
         let countsNull = Self.takesNulls && nulls != nil
         let bytes: (RawSpan?, borrowing RecordMeta) throws -> Void = { content, meta in
             guard content != nil || countsNull else { return skip(meta) }
-            try update(nil, meta, initial: { 0 }) { read, row in read.exists ? try rows.oldCount(row) &+ 1 : 1 }
+            try update(nil, meta, initial: { 0 }) { read, row in read.exists ? try rows.oldCount(read, row) &+ 1 : 1 }
         }
         return NodeInput(
             call: { _, value, meta in

@@ -49,7 +49,17 @@ public struct KGroupedStream<Key, Value> {
 
     /// Groups the records of each key by windows of time.
     public func windowedBy(_ windows: TimeWindows) -> TimeWindowedKStream<Key, Value> {
-        TimeWindowedKStream(grouped: self, windows: windows)
+        TimeWindowedKStream(grouped: self, windows: .time(windows))
+    }
+
+    /// Groups the records of each key by windows around them.
+    public func windowedBy(_ windows: SlidingWindows) -> TimeWindowedKStream<Key, Value> {
+        TimeWindowedKStream(grouped: self, windows: .sliding(windows))
+    }
+
+    /// Groups the records of each key by sessions.
+    public func windowedBy(_ windows: SessionWindows) -> SessionWindowedKStream<Key, Value> {
+        SessionWindowedKStream(grouped: self, windows: windows)
     }
 
     /// An aggregation by key alone.
@@ -71,12 +81,15 @@ public struct KGroupedStream<Key, Value> {
     ///   - value: the aggregate's serde.
     ///   - named: the node's name.
     ///   - kind: the store's.
+    ///   - emit: when results go on.
+    ///   - cachesClosing: whether the store is cached where they wait for their windows.
     ///   - rowKey: the serde of the table's keys.
     ///   - input: makes the receiving end for a task.
     @inlinable
     func aggregation<RowKey, Aggregate>(
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
-        kind: StoreDescription.Kind, rowKey: (Serde<Key>) -> Serde<RowKey>,
+        kind: StoreDescription.Kind, emit: EmitStrategy = .onWindowUpdate, cachesClosing: Bool = true,
+        rowKey: (Serde<Key>) -> Serde<RowKey>,
         input makeInput: @escaping @Sendable (AggregateStore<RowKey, Aggregate>) -> NodeInput<Key, Value>
     ) -> KTable<RowKey, Aggregate> {
         let graph = stream.graph
@@ -88,11 +101,14 @@ public struct KGroupedStream<Key, Value> {
         let key = settings.key ?? input.keySerde
         let value = value ?? .standard
         let tableKey = key.map(rowKey)
-        let state = TableStoreState(
-            settings.description(
-                graph, storeName, kind, generated: settings.name == nil,
-                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
-            node: id, graph: graph, isMaterialized: true)
+        var description = settings.description(
+            graph, storeName, kind, generated: settings.name == nil,
+            serdes: "\(key?.name ?? "?") \(value?.name ?? "?")")
+        if emit == .onWindowClose {
+            description.isOrderedByTime = true
+            description.isCached = description.isCached && cachesClosing
+        }
+        let state = TableStoreState(description, node: id, graph: graph, isMaterialized: true)
         if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(name)'", key, value) }
         input.encoded(key: key, value: nil).output.attach(id, name) { context in
             guard let value else {
@@ -101,7 +117,7 @@ public struct KGroupedStream<Key, Value> {
             let forwarder = TableForwarder(
                 try output.sink(in: context), tableKey, value, try context.services.store(state.name),
                 UserCode(name, context.services), sendsOld: state.sendsOld)
-            return makeInput(AggregateStore(forwarder))
+            return makeInput(AggregateStore(forwarder, context.recorder, emit))
         }
         return KTable(
             graph: graph, node: id, output: output, keySerde: tableKey, valueSerde: value,

@@ -7,10 +7,11 @@ extension KStream {
     @inlinable
     public func join<TableKey, Other, Result>(
         _ table: KTable<TableKey, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
+        result: Serde<Result>? = nil, grace: Duration? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result,
+            "KSTREAM-JOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result, grace,
             matched: { _, left, right in try joiner(left, right) },
             missed: nil)
     }
@@ -19,11 +20,11 @@ extension KStream {
     @inlinable
     public func joinWithKey<TableKey, Other, Result>(
         _ table: KTable<TableKey, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil,
+        result: Serde<Result>? = nil, grace: Duration? = nil,
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result, matched: joiner,
+            "KSTREAM-JOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result, grace, matched: joiner,
             missed: nil)
     }
 
@@ -31,10 +32,11 @@ extension KStream {
     @inlinable
     public func leftJoin<TableKey, Other, Result>(
         _ table: KTable<TableKey, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
+        result: Serde<Result>? = nil, grace: Duration? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result,
+            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result, grace,
             matched: { _, left, right in try joiner(left, right) },
             missed: { _, left in try joiner(left, nil) })
     }
@@ -43,11 +45,11 @@ extension KStream {
     @inlinable
     public func leftJoinWithKey<TableKey, Other, Result>(
         _ table: KTable<TableKey, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil,
+        result: Serde<Result>? = nil, grace: Duration? = nil,
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> where Key == TableKey? {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result,
+            "KSTREAM-LEFTJOIN-", table, table.keySerde?.optional, { $0 }, named, key, value, result, grace,
             matched: { try joiner($0, $1, $2) },
             missed: { try joiner($0, $1, nil) })
     }

@@ -34,14 +34,17 @@ extension KStream {
 
     /// Joins each record with the table's row of the same key; records without a row are left out.
     ///
-    /// The row is the one that the table holds when the record is processed. Null keys and values are dropped and counted.
+    /// The row is the one that the table holds when the record is processed; of a table that keeps versions, the one of the record's time. With a
+    /// `grace` records wait until stream time is past theirs by as much, so that rows may come late: the table has to keep versions for at least
+    /// that long. Null keys and values are dropped and counted.
     @inlinable
     public func join<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
+        result: Serde<Result>? = nil, grace: Duration? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde, { $0 }, named, key, value, result,
+            "KSTREAM-JOIN-", table, table.keySerde, { $0 }, named, key, value, result, grace,
             matched: { _, left, right in try joiner(left, right) },
             missed: nil)
     }
@@ -50,11 +53,12 @@ extension KStream {
     @inlinable
     public func joinWithKey<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil,
+        result: Serde<Result>? = nil, grace: Duration? = nil,
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-JOIN-", table, table.keySerde, { $0 }, named, key, value, result, matched: joiner, missed: nil)
+            "KSTREAM-JOIN-", table, table.keySerde, { $0 }, named, key, value, result, grace, matched: joiner,
+            missed: nil)
     }
 
     /// Joins each record with the table's row of the same key, or with nil if there is none.
@@ -63,10 +67,11 @@ extension KStream {
     @inlinable
     public func leftJoin<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil, @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
+        result: Serde<Result>? = nil, grace: Duration? = nil,
+        @Returning<Result> _ joiner: @escaping @Sendable (Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde, { $0 }, named, key, value, result,
+            "KSTREAM-LEFTJOIN-", table, table.keySerde, { $0 }, named, key, value, result, grace,
             matched: { _, left, right in try joiner(left, right) }, missed: { _, left in try joiner(left, nil) })
     }
 
@@ -74,11 +79,11 @@ extension KStream {
     @inlinable
     public func leftJoinWithKey<Other, Result>(
         _ table: KTable<Key, Other>, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        result: Serde<Result>? = nil,
+        result: Serde<Result>? = nil, grace: Duration? = nil,
         @Returning<Result> _ joiner: @escaping @Sendable (Key, Value, Other?) throws -> Result
     ) -> KStream<Key, Result> {
         joined(
-            "KSTREAM-LEFTJOIN-", table, table.keySerde, { $0 }, named, key, value, result,
+            "KSTREAM-LEFTJOIN-", table, table.keySerde, { $0 }, named, key, value, result, grace,
             matched: { try joiner($0, $1, $2) },
             missed: { try joiner($0, $1, nil) })
     }
@@ -105,7 +110,7 @@ extension KStream {
     func joined<TableKey, Other, Result>(
         _ prefix: String, _ table: KTable<TableKey, Other>, _ tableKey: Serde<Key>?,
         _ rowKey: @escaping @Sendable (Key) -> TableKey?, _ named: String?,
-        _ key: Serde<Key>?, _ value: Serde<Value>?, _ result: Serde<Result>?,
+        _ key: Serde<Key>?, _ value: Serde<Value>?, _ result: Serde<Result>?, _ grace: Duration? = nil,
         matched: @escaping @Sendable (Key, Value, Other) throws -> Result,
         missed: (@Sendable (Key, Value) throws -> Result)?
     ) -> KStream<Key, Result> {
@@ -124,9 +129,18 @@ extension KStream {
             graph.failWithoutSerde("the table of the join '\(name)'", table.keySerde, table.valueSerde)
         }
         let source = table.source
+        let left = value ?? valueSerde
+        var wait: JoinWait?
+        if let grace {
+            wait = graph.addJoinBuffer(
+                name, grace, history: source.history, key?.name, left?.name, node: id, isNamed: named != nil)
+            if key == nil || left == nil { graph.failWithoutSerde("the join '\(name)'", key, left) }
+        }
+        let waiting = wait
+        let keepsNullKeys = missed != nil
         let output = Output<Key, Result>()
         attachLookup(
-            input.output, id, name, output, view: { try source.view($0) },
+            input.output, id, name, output, view: { try source.pastView?($0) ?? source.view($0) },
             find: { view, context in
                 let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, context.services))
                 return { key, _, meta in
@@ -136,7 +150,14 @@ extension KStream {
                     try encoder.encode(key, meta) { found = try view.row(row, $0) }
                     return Lookup(found)
                 }
-            }, matched: matched, missed: missed)
+            }, matched: matched, missed: missed
+        ) { join, context in
+            guard let waiting, let key, let left else { return join }
+            let buffer = try JoinBuffer(
+                try context.services.store(waiting.store), context.recorder, grace: waiting.grace)
+            return waitingInput(
+                join, buffer, UserCode(name, context.services), key, left, keepsNullKeys: keepsNullKeys)
+        }
         return KStream<Key, Result>(
             graph: graph, node: id, output: output, keySerde: key, valueSerde: result, needsRepartition: false,
             sources: input.sources.union(table.sources))
@@ -174,7 +195,8 @@ func attachLookup<Key, Value, RowKey, Other, Result>(
             Key, Value, borrowing RecordMeta
         ) throws -> Lookup<Other>,
     matched: @escaping @Sendable (Key, Value, Other) throws -> Result,
-    missed: (@Sendable (Key, Value) throws -> Result)?
+    missed: (@Sendable (Key, Value) throws -> Result)?,
+    before: @escaping @Sendable (NodeInput<Key, Value>, NodeContext) throws -> NodeInput<Key, Value> = { join, _ in join }
 ) {
     let nulls = Nullability<Value>.of()
     input.attach(node, name) { context in
@@ -183,7 +205,7 @@ func attachLookup<Key, Value, RowKey, Other, Result>(
         let recorder = context.recorder
         let view = try view(context)
         let find = find(view, context)
-        return NodeInput(
+        let join = NodeInput<Key, Value>(
             call: { key, left, meta in
                 if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
                 var joined: Result?
@@ -219,6 +241,7 @@ func attachLookup<Key, Value, RowKey, Other, Result>(
                 try next.call(key, alone, meta)
             },
             delete: { _, meta in services.dropped(.nullValue, node: name, meta) })
+        return try before(join, context)
     }
 }
 

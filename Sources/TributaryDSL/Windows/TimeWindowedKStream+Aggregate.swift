@@ -58,7 +58,9 @@ extension TimeWindowedKStream {
         _ initial: @escaping @Sendable () -> Aggregate,
         _ update: @escaping @Sendable (inout Aggregate, Value) throws -> Void
     ) -> KTable<Windowed<Key>, Aggregate> {
-        aggregation("KSTREAM-AGGREGATE-", settings, settings.value ?? value, named) { $0.aggregate(initial, update) }
+        aggregation(
+            "KSTREAM-AGGREGATE-", settings, settings.value ?? value, named, { $0.aggregate(initial, update) },
+            sliding: { $0.aggregate(initial, update) })
     }
 
     @inlinable
@@ -67,8 +69,8 @@ extension TimeWindowedKStream {
         _ initial: @escaping @Sendable () -> Aggregate,
         _ update: @escaping @Sendable (inout Aggregate, Key, Value) throws -> Void
     ) -> KTable<Windowed<Key>, Aggregate> {
-        aggregation("KSTREAM-AGGREGATE-", settings, settings.value ?? value, named) {
-            $0.aggregateWithKey(initial, update)
-        }
+        aggregation(
+            "KSTREAM-AGGREGATE-", settings, settings.value ?? value, named, { $0.aggregateWithKey(initial, update) },
+            sliding: { $0.aggregateWithKey(initial, update) })
     }
 }

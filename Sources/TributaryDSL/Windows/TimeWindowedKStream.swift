@@ -4,16 +4,23 @@ public import TributaryState
 
 /// A grouped stream cut into windows of time, to be aggregated, as Kafka Streams' `TimeWindowedKStream`.
 ///
-/// Records with a null key are dropped and counted; null values are not (Docs/Semantics.md, Windows). A window takes records until stream
-/// time has passed its end by the grace.
+/// Records with a null key are dropped and counted; null values are not, but for sliding windows (Docs/Semantics.md, Windows). A window takes
+/// records until stream time has passed its end by the grace.
 public struct TimeWindowedKStream<Key, Value> {
     @usableFromInline let grouped: KGroupedStream<Key, Value>
-    @usableFromInline let windows: TimeWindows
+    @usableFromInline let windows: AnyTimeWindows
+    @usableFromInline let emit: EmitStrategy
 
     @usableFromInline
-    init(grouped: KGroupedStream<Key, Value>, windows: TimeWindows) {
+    init(grouped: KGroupedStream<Key, Value>, windows: AnyTimeWindows, emit: EmitStrategy = .onWindowUpdate) {
         self.grouped = grouped
         self.windows = windows
+        self.emit = emit
+    }
+
+    /// Says when results go on: with each update, or once when their window has closed.
+    public func emitStrategy(_ strategy: EmitStrategy) -> TimeWindowedKStream {
+        TimeWindowedKStream(grouped: grouped, windows: windows, emit: strategy)
     }
 
     /// How many records each key has had in each window.
@@ -21,8 +28,12 @@ public struct TimeWindowedKStream<Key, Value> {
     public func count(
         as name: String? = nil, materialized: Materialized<Key, Int64>? = nil, named: String? = nil
     ) -> KTable<Windowed<Key>, Int64> {
-        if let materialized, materialized.name == nil { _ = grouped.stream.graph.newUniqueName("unused-") }
-        return aggregation("KSTREAM-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named) { $0.count() }
+        if let materialized, materialized.name == nil, case .time = windows {
+            _ = grouped.stream.graph.newUniqueName("unused-")
+        }
+        return aggregation(
+            "KSTREAM-AGGREGATE-", materialized ?? Materialized(as: name), .int64, named, { $0.count() },
+            sliding: { $0.count() })
     }
 
     /// Combines the values of each key in each window; the first value is the first aggregate.
@@ -32,40 +43,101 @@ public struct TimeWindowedKStream<Key, Value> {
         @Returning<Value> _ reducer: @escaping @Sendable (_ aggregate: Value, _ value: Value) throws -> Value
     ) -> KTable<Windowed<Key>, Value> {
         let settings = materialized ?? Materialized(as: name)
-        return aggregation("KSTREAM-REDUCE-", settings, settings.value ?? grouped.stream.valueSerde, named) {
-            $0.reduce(reducer)
-        }
+        return aggregation(
+            "KSTREAM-REDUCE-", settings, settings.value ?? grouped.stream.valueSerde, named, { $0.reduce(reducer) },
+            sliding: { $0.reduce(reducer) })
     }
 
     /// An aggregation by key and window.
     @inlinable
     func aggregation<Aggregate>(
         _ prefix: String, _ settings: Materialized<Key, Aggregate>, _ value: Serde<Aggregate>?, _ named: String?,
-        _ input: @escaping @Sendable (WindowedAggregation<Key, Aggregate>) -> NodeInput<Key, Value>
+        _ input: @escaping @Sendable (WindowedAggregation<Key, Aggregate>) -> NodeInput<Key, Value>,
+        sliding: @escaping @Sendable (SlidingAggregation<Key, Aggregate>) -> NodeInput<Key, Value>
     ) -> KTable<Windowed<Key>, Aggregate> {
-        let windows = self.windows
-        let retention = grouped.stream.graph.checkWindows(windows, retention: settings.retention?.milliseconds)
-        return grouped.aggregation(
-            prefix, settings, value, named,
-            kind: .window(retention: retention, size: windows.sizeTime, retainsDuplicates: false, timestamped: true),
-            rowKey: { .timeWindowed($0, size: windows.size) }, input: { input(WindowedAggregation($0, windows)) })
+        let kind = grouped.stream.graph.storeKind(windows, emit, retention: settings.retention?.milliseconds)
+        let size = windows.size
+        let table = grouped.aggregation(
+            prefix, settings, value, named, kind: kind, emit: emit, cachesClosing: windows.cachesClosing,
+            rowKey: { .timeWindowed($0, size: size) }, input: windows.input(input, sliding: sliding))
+        grouped.stream.graph.windowGraces[table.node] = windows.graceTime
+        return table
+    }
+}
+
+/// Windows whose keys have a start, all of one size.
+@usableFromInline
+enum AnyTimeWindows: Sendable {
+    case time(TimeWindows)
+    case sliding(SlidingWindows)
+
+    @usableFromInline var size: Duration {
+        switch self {
+        case .time(let windows): windows.size
+        // Windows of no size have no rows: they fail with their first record.
+        case .sliding(let windows): windows.difference == .zero ? .milliseconds(1) : windows.difference
+        }
+    }
+
+    @usableFromInline var graceTime: Int64 {
+        switch self {
+        case .time(let windows): windows.graceTime
+        case .sliding(let windows): windows.graceTime
+        }
+    }
+
+    /// Whether a store whose results wait for their windows is cached: as in Kafka Streams, only that of aligned windows.
+    @usableFromInline var cachesClosing: Bool {
+        if case .time = self { true } else { false }
+    }
+
+    /// Makes the receiving end for a task.
+    @inlinable
+    func input<Key, Aggregate, Value>(
+        _ time: @escaping @Sendable (WindowedAggregation<Key, Aggregate>) -> NodeInput<Key, Value>,
+        sliding: @escaping @Sendable (SlidingAggregation<Key, Aggregate>) -> NodeInput<Key, Value>
+    ) -> @Sendable (AggregateStore<Windowed<Key>, Aggregate>) -> NodeInput<Key, Value> {
+        switch self {
+        case .time(let windows): { time(WindowedAggregation($0, windows)) }
+        case .sliding(let windows): { sliding(SlidingAggregation($0, windows)) }
+        }
     }
 }
 
 extension TopologyGraph {
-    /// Checks windows and retention; returns how long the store keeps them.
+    /// The store of windows and their settings, which are checked.
     @usableFromInline
-    func checkWindows(_ windows: TimeWindows, retention: Int64?) -> Int64 {
-        if let problem = windows.problem {
-            fail(.invalidSetting, problem)
-            return 0
+    func storeKind(_ windows: AnyTimeWindows, _ emit: EmitStrategy, retention: Int64?) -> StoreDescription.Kind {
+        let least: Int64
+        switch windows {
+        case .time(let windows):
+            if let problem = windows.problem { fail(.invalidSetting, problem) }
+            if emit == .onWindowClose && windows.onlyStart != nil {
+                fail(.invalidSetting, "a window that never ends emits nothing when it closes: emit on each update")
+            }
+            least = windows.sizeTime.addingSaturated(windows.graceTime)
+        case .sliding(let windows):
+            if let problem = windows.problem { fail(.invalidSetting, problem) }
+            least = windows.leastRetention
         }
-        let needed = windows.sizeTime.addingSaturated(windows.graceTime)
-        guard let retention else { return needed }
-        if retention < needed {
+        return .window(
+            retention: checkRetention(retention, atLeast: least, "size and grace"), size: windows.size.milliseconds,
+            retainsDuplicates: false, timestamped: true)
+    }
+
+    /// The store of sessions and their settings, which are checked.
+    @usableFromInline
+    func storeKind(_ windows: SessionWindows, retention: Int64?) -> StoreDescription.Kind {
+        if let problem = windows.problem { fail(.invalidSetting, problem) }
+        return .session(retention: checkRetention(retention, atLeast: windows.leastRetention, "gap and grace"))
+    }
+
+    private func checkRetention(_ retention: Int64?, atLeast least: Int64, _ what: String) -> Int64 {
+        guard let retention else { return max(least, 0) }
+        if retention < least {
             fail(
                 .invalidSetting,
-                "the retention of \(retention) ms is below the windows' size and grace of \(needed) ms: raise it")
+                "the retention of \(retention) ms is below the windows' \(what) of \(least) ms: raise it")
         }
         return retention
     }

@@ -1,10 +1,10 @@
 public import TributaryCore
 
-/// A window of time: from `start` (included) to `end` (excluded), ms since the epoch.
+/// A window of time: from `start` (included) to `end`, ms since the epoch.
 public struct Window: Hashable, Sendable {
     /// The first millisecond.
     public var start: Int64
-    /// The millisecond after the last.
+    /// The millisecond after the last; of sessions and sliding windows the last.
     public var end: Int64
 
     /// Makes a window.
@@ -114,6 +114,13 @@ public struct TimeWindows: Hashable, Sendable {
         let step = max(advanceTime, 1)
         let from = timestamp.subtractingSaturated(sizeTime.subtractingSaturated(step))
         return max(from, 0) / step &* step
+    }
+
+    /// Whether two times belong to the same windows.
+    @inlinable
+    func haveSame(_ one: Int64, _ other: Int64) -> Bool {
+        let step = max(advanceTime, 1)
+        return firstStart(of: one) == firstStart(of: other) && one / step == other / step
     }
 
     /// The end of the window that starts at `start`; the greatest time if that is beyond it.

@@ -7,6 +7,7 @@ public import TributaryState
 final class WindowedAggregation<Key, Aggregate>: Aggregation {
     @usableFromInline let rows: AggregateStore<Windowed<Key>, Aggregate>
     @usableFromInline let windows: TimeWindows
+    @usableFromInline let closer: WindowCloser?
     // The key in the store: the record's, the window's start, a sequence number.
     @usableFromInline let scratch = ScratchBuffer()
     // The greatest timestamp seen, ms.
@@ -18,6 +19,8 @@ final class WindowedAggregation<Key, Aggregate>: Aggregation {
     init(_ rows: AggregateStore<Windowed<Key>, Aggregate>, _ windows: TimeWindows) {
         self.rows = rows
         self.windows = windows
+        closer = rows.waitsForClose ? WindowCloser(rows.user.services, rows.store.name) : nil
+        if rows.waitsForClose { rows.store.beginFindingRows(ofTimes: true) }
     }
 
     @inlinable
@@ -55,6 +58,24 @@ final class WindowedAggregation<Key, Aggregate>: Aggregation {
                 row.bytes, window: (window.start, window.end), { key.map { Windowed(key: $0, window: window) } }, meta,
                 initial: initial, step)
             guard isDone else { return }
+        }
+        if let closer { try emitClosed(closer, close, meta) }
+    }
+
+    @inlinable
+    @inline(never)
+    func emitClosed(_ closer: WindowCloser, _ close: Int64, _ meta: borrowing RecordMeta) throws {
+        guard closer.isDue(close), close >= windows.sizeTime else { return }
+        let last = close - windows.sizeTime
+        var first = Int64(0)
+        if closer.last != -1 {
+            first = max(closer.last.subtractingSaturated(windows.sizeTime), 0).addingSaturated(1)
+            // The same windows have these two, so that none has closed since.
+            guard !windows.haveSame(last, first - 1) else { return }
+        }
+        try closer.emit(close) { list in
+            guard first <= last else { return }
+            try rows.emit(first...last, step: windows.advanceTime, size: windows.sizeTime, list, meta)
         }
     }
 }

@@ -9,7 +9,7 @@ extension Serde {
     where Value == Windowed<Key> {
         let time = size.milliseconds
         return Serde<Windowed<Key>>(
-            name: TimeWindowedName(inner: inner.name, size: time).description, size: inner.windowedSize,
+            name: TimeWindowedName(inner: inner.name, size: time).description, size: inner.windowedSize(8),
             keys: .windowed,
             problem: inner.problem ?? sizeProblem(size),
             decode: { bytes in
@@ -27,13 +27,38 @@ extension Serde {
             })
     }
 
+    /// The layout of Kafka Streams' `SessionWindowedSerde`: the key's bytes, then the session's end and its start (8 bytes each,
+    /// big-endian).
+    @inlinable
+    public static func sessionWindowed<Key>(_ inner: Serde<Key>) -> Serde<Windowed<Key>> where Value == Windowed<Key> {
+        Serde<Windowed<Key>>(
+            name: SessionWindowedName(inner: inner.name).description, size: inner.windowedSize(16), keys: .session,
+            problem: inner.problem,
+            decode: { bytes in
+                let count = bytes.byteCount - 16
+                guard count >= 0, let end = bytes.integer(at: count, as: Int64.self),
+                    let start = bytes.integer(at: count + 8, as: Int64.self)
+                else {
+                    throw SerdeError(.malformed, serde: inner.name, "a key of a session has at least 16 bytes")
+                }
+                return Windowed(key: try inner.decode(bytes.prefix(count)), window: Window(start: start, end: end))
+            },
+            encode: { windowed, writer in
+                try inner.encode(windowed.key, &writer)
+                writer.append(bigEndian: windowed.window.end)
+                writer.append(bigEndian: windowed.window.start)
+            })
+    }
+
     @usableFromInline
     static func sizeProblem(_ size: Duration) -> String? { TimeWindows.problem("size", size) }
 
-    @usableFromInline var windowedSize: EncodedSize<Windowed<Value>> {
+    /// The size of keys with `more` bytes for a window.
+    @usableFromInline
+    func windowedSize(_ more: Int) -> EncodedSize<Windowed<Value>> {
         switch size {
-        case .fixed(let count): .fixed(count + 8)
-        case .computed(let count): .computed { count($0.key) + 8 }
+        case .fixed(let count): .fixed(count + more)
+        case .computed(let count): .computed { count($0.key) + more }
         case .unknown: .unknown
         }
     }
@@ -64,4 +89,24 @@ public struct TimeWindowedName: Sendable, Hashable, CustomStringConvertible {
 
     /// The name.
     public var description: String { "\(Self.prefix)\(inner),\(size)" }
+}
+
+/// The name of a serde of keys in sessions: says how to read them to who knows only the name, as of a store's serdes.
+public struct SessionWindowedName: Sendable, Hashable, CustomStringConvertible {
+    /// The name of the keys' own serde.
+    public var inner: String
+
+    private static let prefix = "sessionWindowed:"
+
+    /// Makes a name.
+    public init(inner: String) { self.inner = inner }
+
+    /// Reads a name; nil if it is another serde's.
+    public init?(_ name: String) {
+        guard name.hasPrefix(Self.prefix) else { return nil }
+        inner = String(name.dropFirst(Self.prefix.count))
+    }
+
+    /// The name.
+    public var description: String { Self.prefix + inner }
 }

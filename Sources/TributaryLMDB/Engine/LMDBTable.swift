@@ -7,6 +7,8 @@ final class LMDBTable: StateTable {
     let name: String
     let core: LMDBStateCore
     let state: Owned<LMDBTableState>
+    /// A value on the way to another key.
+    let passed = ByteBuffer(capacity: 16)
     /// Where the surplus of long keys is kept; nil for that table itself.
     private let records: LMDBTable?
 

@@ -15,6 +15,8 @@ public struct TaskStart: Sendable {
 
     /// Where each source partition begins.
     public var positions: [TopicPartition: Position] = [:]
+    /// How far nodes had come at the last commit, by the names of their stores, ms of stream time.
+    public var progress: [String: Int64] = [:]
     /// The source topics as they were when the positions were asked for: offsets are committed for these, not for others that have
     /// their names by then, and cells name them.
     public var descriptions: [String: TopicDescription] = [:]
@@ -49,6 +51,7 @@ public struct TaskStart: Sendable {
                 offset: found?.offset ?? -1,
                 partitionTime: found.map { OffsetMetadata.partitionTime($0.metadata) } ?? -1,
                 isCommitted: found != nil)
+            if let found { progress.merge(OffsetMetadata.progress(found.metadata)) { max($0, $1) } }
             if position.offset < low {
                 let reset = names.reset(of: source.topic, default: configuration.offsetReset)
                 position.offset = try Self.offset(source, reset, low: low, lost: found, log, configuration.time)

@@ -45,6 +45,8 @@ public final class StreamTask {
     let streamPunctuations = PunctuationQueue()
     let wallPunctuations = PunctuationQueue()
     var closers: [() -> Void] = []
+    /// How far nodes have come, by the names of their stores; committed with the offsets.
+    var progress: [String: Int64] = [:]
     struct Hot: ~Copyable {
         var streamTime: Int64 = -1
         var wallClock: Int64 = 0
@@ -123,6 +125,7 @@ public final class StreamTask {
         try metrics?.measureStores()
         // Processors ask for it when they are initialised.
         for position in start.positions.values { hot.value.streamTime = max(streamTime, position.partitionTime) }
+        progress = start.progress
         let context = NodeContext(services: self, recorder: recorder)
         defer { context.release() }
         let entries = try topology.instantiate(subTopologies, in: context)
@@ -302,7 +305,8 @@ public final class StreamTask {
         for queue in queues {
             queue.committedOffset = queue.nextOffset
             offsets[queue.partition] = CommittedOffset(
-                queue.nextOffset, metadata: OffsetMetadata.encode(partitionTime: queue.partitionTime),
+                queue.nextOffset,
+                metadata: OffsetMetadata.encode(partitionTime: queue.partitionTime, progress: progress),
                 topicIdentity: queue.topicIdentity)
         }
         return offsets

@@ -186,6 +186,7 @@ extension StoreCache {
         var slot = hash & mask
         while table.value.slots[Int(slot)] != wanted { slot = (slot &+ 1) & mask }
         closeGap(slot)
+        families?.remove(index)
         unlink(index)
         table.value.live -= 1
         let charged = Int(table.value.entries[Int(index)].charged)

@@ -171,6 +171,7 @@ extension StoreCache {
             if table.value.held.count > 0, table.value.held.count < table.value.entries.count { noteHeld() }
         }
         place(probe.hash, index)
+        families?.insert(index, key)
         table.value.live += 1
         linkNewest(index)
         return index

@@ -134,6 +134,10 @@ final class StoreCache {
     /// The recorder's arena, held here so that no record pays for its reference count.
     let arena: CellArena
     let table = Owned(Table())
+    /// Which entries belong together; nil where nobody asks.
+    var families: KeyFamilies? {
+        didSet { families?.copyKey = { [unowned self] index, buffer in copyKey(index, into: &buffer.writer) } }
+    }
     let pool = BlobPool()
     let cellBytes = ByteBuffer(capacity: 512)
 

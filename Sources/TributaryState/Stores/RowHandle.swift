@@ -14,6 +14,13 @@ public struct RowHandle: BitwiseCopyable, Sendable {
 
     /// Of no read.
     public static var none: RowHandle { RowHandle(exists: false, entry: -1, version: -1) }
+
+    /// Of a row that begins with what another one has, which whoever made this holds.
+    public static var seed: RowHandle { RowHandle(exists: true, entry: -1, version: -2) }
+
+    /// Whether this is ``seed``.
+    @inline(__always)
+    public var isSeed: Bool { version == -2 }
 }
 
 extension StateStore {

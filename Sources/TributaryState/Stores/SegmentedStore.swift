@@ -5,14 +5,20 @@ internal import TributaryCore
 /// Logical keys are Kafka Streams' (Docs/Formats.md): key, window start (8 bytes), sequence (4 bytes). Segment width and what is
 /// visible are Kafka Streams' too (Docs/Semantics.md, Stores): `max(retention / 2, 60 s)`; entries with
 /// `start >= stream time - retention + 1`.
+///
+/// Where rows are found by their times, another table of each segment has their keys in that order: the time, the rest of what comes
+/// behind the record's key, the record's key.
 final class SegmentedStore: StoreLayout {
     let store: String
     let retention: Int64
     private let engine: any StateEngine
-    private let width: Int64
-    private let isPersistent: Bool
-    private var segments: [Int64: any StateTable] = [:]
+    let width: Int64
+    let isPersistent: Bool
+    private(set) var segments: [Int64: any StateTable] = [:]
     private var lastSegment: (id: Int64, table: any StateTable)?
+    private let isOrderedByTime: Bool
+    private(set) var times: [Int64: any StateTable] = [:]
+    private let timeEntry = ByteBuffer(capacity: 64)
     /// The greatest window start put so far; -1 before the first.
     private(set) var streamTime: Int64 = -1
     private var savedTime: Int64 = -1
@@ -23,7 +29,10 @@ final class SegmentedStore: StoreLayout {
     /// How keys of rows are made, and with them the time that decides a row's segment.
     let keys: KeySchema
 
-    init(_ store: String, engine: any StateEngine, keys: KeySchema, retention: Int64) throws(StoreError) {
+    init(
+        _ store: String, engine: any StateEngine, keys: KeySchema, retention: Int64, isOrderedByTime: Bool = false
+    ) throws(StoreError) {
+        self.isOrderedByTime = isOrderedByTime
         self.store = store
         self.keys = keys
         self.retention = retention
@@ -36,6 +45,7 @@ final class SegmentedStore: StoreLayout {
     // Which segments there are, and the time that was kept.
     func reload() throws(StoreError) {
         segments = [:]
+        times = [:]
         lastSegment = nil
         streamTime = -1
         savedTime = -1
@@ -43,6 +53,7 @@ final class SegmentedStore: StoreLayout {
         for name in try engine.tableNames() {
             guard let id = SegmentedStore.segment(of: name, store: store) else { continue }
             segments[id] = try engine.table(name)
+            if isOrderedByTime { times[id] = try engine.table(timesName(id)) }
         }
         if let saved = try engine.metadata(timeKey), let time = saved.span.bytes.integer(at: 0, as: Int64.self) {
             streamTime = time
@@ -64,6 +75,7 @@ final class SegmentedStore: StoreLayout {
         // Rows come by key: the greatest number is that of the last put.
         if keys == .window { sequence = max(sequence, number(of: key)) }
         try table.append(key, envelope)
+        if isOrderedByTime { try noteTime(key) }
     }
 
     func nextSequence() -> UInt32 {
@@ -86,17 +98,27 @@ final class SegmentedStore: StoreLayout {
         return Int64(bitPattern: id)
     }
 
-    private func tableName(_ segment: Int64) -> String {
+    private func tableName(_ segment: Int64) -> String { Self.tableName(store, segment) }
+
+    /// The name of the table that holds a segment of a store.
+    static func tableName(_ store: String, _ segment: Int64) -> String {
         let digits = String(UInt64(bitPattern: segment), radix: 16)
         return store + "@" + String(repeating: "0", count: max(0, 16 - digits.utf8.count)) + digits
     }
+
+    private func timesName(_ segment: Int64) -> String { tableName(segment) + Self.timesSuffix }
+
+    /// What the names of tables of times end with, behind those of their segments.
+    static let timesSuffix = ".times"
 
     @inline(__always)
     private func start(of key: RawSpan) -> Int64 { keys.time(of: key) }
 
     /// The earliest window start that reads still see.
     var earliestVisible: Int64 {
-        SegmentedStore.earliestVisible(at: streamTime, retention)
+        let earliest = SegmentedStore.earliestVisible(at: streamTime, retention)
+        // Kafka Streams' persistent window stores that are ordered by time show one millisecond more.
+        return isOrderedByTime && isPersistent && keys == .window && earliest > Int64.min ? earliest - 1 : earliest
     }
 
     /// The same for a stream time (-1: none) and a retention in ms, of which the greatest is for ever.
@@ -117,11 +139,13 @@ final class SegmentedStore: StoreLayout {
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool {
         guard let table = try table(forStart: start(of: key)) else { return false }
         try table.put(key, envelope)
+        if isOrderedByTime { try noteTime(key) }
         return true
     }
 
     func delete(_ key: RawSpan) throws(StoreError) -> Bool {
         guard let table = try table(forStart: start(of: key)) else { return false }
+        if isOrderedByTime { try forgetTime(key) }
         return try table.delete(key)
     }
 
@@ -130,7 +154,7 @@ final class SegmentedStore: StoreLayout {
         return isPersistent ? start / width >= earliestSegment : start >= earliestVisible
     }
 
-    private func existing(_ id: Int64) -> (any StateTable)? {
+    func existing(_ id: Int64) -> (any StateTable)? {
         if let lastSegment, lastSegment.id == id { return lastSegment.table }
         guard let table = segments[id] else { return nil }
         lastSegment = (id, table)
@@ -139,10 +163,14 @@ final class SegmentedStore: StoreLayout {
 
     func rank(ofTime time: Int64) -> Int64 { time / width }
 
-    func owns(_ table: String) -> Bool { Self.segment(of: table, store: store) != nil }
+    func owns(_ table: String) -> Bool {
+        let name = table.hasSuffix(Self.timesSuffix) ? String(table.dropLast(Self.timesSuffix.utf8.count)) : table
+        return Self.segment(of: name, store: store) != nil
+    }
 
     func rebuilt(in engine: any StateEngine) throws(StoreError) -> any StoreLayout {
-        try SegmentedStore(store, engine: engine, keys: keys, retention: retention)
+        try SegmentedStore(
+            store, engine: engine, keys: keys, retention: retention, isOrderedByTime: isOrderedByTime)
     }
 
     /// The table that takes a window; nil if it is too old.
@@ -182,18 +210,26 @@ final class SegmentedStore: StoreLayout {
         let earliest = earliestSegment
         guard earliest > 0 else { return }
         for id in segments.keys.filter({ $0 < earliest }) {
-            try engine.dropTable(tableName(id))
+            try drop(id)
             segments[id] = nil
             if lastSegment?.id == id { lastSegment = nil }
         }
     }
 
     func clear() throws(StoreError) {
-        for id in segments.keys { try engine.dropTable(tableName(id)) }
+        for id in segments.keys { try drop(id) }
         segments = [:]
         lastSegment = nil
         streamTime = -1
         sequence = 0
+    }
+
+    /// Keeps the stream time, and the number of the last row, beside the tables.
+    private func drop(_ id: Int64) throws(StoreError) {
+        try engine.dropTable(tableName(id))
+        guard isOrderedByTime else { return }
+        try engine.dropTable(timesName(id))
+        times[id] = nil
     }
 
     /// Keeps the stream time, and the number of the last row, beside the tables.
@@ -234,5 +270,33 @@ final class SegmentedStore: StoreLayout {
             let start = id.multipliedSaturated(by: width)
             return start.addingSaturated(width - 1) >= first && start <= last
         }.compactMap { segments[$0] }
+    }
+
+    // MARK: By time
+
+    private func noteTime(_ key: RawSpan) throws(StoreError) {
+        writeTimeEntry(key)
+        let id = start(of: key) / width
+        let table: any StateTable
+        if let known = times[id] {
+            table = known
+        } else {
+            table = try engine.table(timesName(id))
+            times[id] = table
+        }
+        try table.put(timeEntry.bytes, RawSpan.empty)
+    }
+
+    private func forgetTime(_ key: RawSpan) throws(StoreError) {
+        guard let table = times[start(of: key) / width] else { return }
+        writeTimeEntry(key)
+        try table.delete(timeEntry.bytes)
+    }
+
+    private func writeTimeEntry(_ key: RawSpan) {
+        timeEntry.writer.removeAll()
+        let record = keys.recordKey(of: key)
+        timeEntry.writer.append(key.dropping(record.byteCount))
+        timeEntry.writer.append(record)
     }
 }

@@ -93,10 +93,11 @@ extension StateStore {
     ///   - upper: the last key, where there is none.
     ///   - first: the earliest start, ms.
     ///   - last: the latest start, ms.
+    ///   - latest: of sessions, whose ends lie in the range, the latest start, ms.
     ///   - reverse: whether the walk goes the other way.
     public func scanWindows(
         key: [UInt8]?, from lower: [UInt8]? = nil, through upper: [UInt8]? = nil, start first: Int64, end last: Int64,
-        reverse: Bool
+        startingThrough latest: Int64 = .max, reverse: Bool
     ) throws(StoreError) -> StoreScan {
         let keys = layout.keys
         guard keys != .plain else {
@@ -108,6 +109,7 @@ extension StateStore {
         func inside(_ full: RawSpan, isCached: Bool) -> Bool {
             let start = keys.time(of: full)
             guard start >= from, start <= last, isCached || start >= earliest else { return false }
+            if latest < Int64.max, keys.rowTime(of: full).start > latest { return false }
             let plain = keys.recordKey(of: full)
             if let key { return plain.isEqual(to: key.span.bytes) }
             if let lower, plain.compare(to: lower.span.bytes) < 0 { return false }
@@ -125,7 +127,8 @@ extension StateStore {
                 cursors.append(try table.cursor(from: lower?.span.bytes, through: nil, reverse: reverse))
             }
         }
-        if !isCached && (description.isPersistent || key != nil) {
+        let startsDescend = keys == .session && !description.isPersistent
+        if !isCached && (description.isPersistent || key != nil) && !startsDescend {
             return StoreScan(self, cursors: cursors) { inside($0, isCached: false) }
         }
         var rows = try merged(
@@ -139,6 +142,11 @@ extension StateStore {
                 if left != right { return left < right }
             } else if layout.rank(ofTime: left) != layout.rank(ofTime: right) {
                 return left < right
+            }
+            if startsDescend {
+                let order = keys.recordKey(of: one.key.span.bytes).compare(
+                    to: keys.recordKey(of: other.key.span.bytes))
+                if order == 0 { return one.key.span.bytes.compare(to: other.key.span.bytes) > 0 }
             }
             return one.key.span.bytes.compare(to: other.key.span.bytes) < 0
         }

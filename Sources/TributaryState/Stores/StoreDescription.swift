@@ -14,6 +14,17 @@ public struct StoreDescription: Sendable, Hashable {
         case list
         /// Who waits for which key of the other table, in a join by foreign key, with timestamps.
         case subscriptions
+        /// Values by key and session; those that ended before `retention` (ms of stream time) go.
+        case session(retention: Int64)
+        /// Values with their timestamps by key, of which earlier ones are kept for `history` (ms of stream time) after they were replaced; never
+        /// cached.
+        case versioned(history: Int64)
+        /// Values with their timestamps by key, at most `maximum`: then the one that was not used for longest is forgotten, unsaid.
+        case leastRecentlyUsed(maximum: Int)
+        /// Records of a stream that wait to be joined with a table.
+        case joinBuffer
+        /// The changelog of changes of a table that wait to be sent on.
+        case suppression
     }
 
     /// The name, unique in the topology.
@@ -30,6 +41,12 @@ public struct StoreDescription: Sendable, Hashable {
     public var changelogSettings: [String: String] = [:]
     /// Whether a later write of a key replaces the earlier one, so that a flush's links say `superseded`, not `merged`.
     public var isLatestWins = false
+    /// Whether rows are found by their times alone, too: for results that come when windows close.
+    ///
+    /// In the engine this takes a table more for each segment.
+    public var isOrderedByTime = false
+    /// Whether the timestamps of values outlast the cache: else they are read as -1.
+    public var keepsTimestamps = true
     /// Names of the serdes, for the fingerprint.
     public var serdes = ""
     /// Whether the name was generated.
@@ -64,8 +81,12 @@ public struct StoreDescription: Sendable, Hashable {
         if let retention = traits.retention {
             rows += " retention=\(retention)"
             if let size = traits.windowSize { rows += " size=\(size)" }
+            if isOrderedByTime { rows += " times=1" }
             rows += " duplicates=\(traits.retainsDuplicates ? 1 : 0) timestamped=\(traits.isTimestamped ? 1 : 0)"
         }
+        if let history = traits.history { rows += " history=\(history)" }
+        if let maximum = traits.maximumRows { rows += " maximum=\(maximum)" }
+        if !keepsTimestamps { rows += " untimed" }
         return "1 \(rows) \(serdes)"
     }
 
@@ -87,6 +108,15 @@ public struct StoreDescription: Sendable, Hashable {
     /// Whether its rows are of a layout of the library's own, not the user's keys and values.
     public var isPrivate: Bool { kind.traits.isPrivate }
 
+    /// How long earlier versions of a row are kept after they were replaced, ms of stream time; nil where none are.
+    public var history: Int64? { kind.traits.history }
+
+    /// How many rows there may be; nil for any number.
+    public var maximumRows: Int? { kind.traits.maximumRows }
+
+    /// Whether an operator keeps there what waits: there are no rows to look at.
+    public var isBuffer: Bool { kind.traits.isBuffer }
+
     /// `cleanup.policy` and `retention.ms` of the changelog as Kafka Streams sets them (Docs/Semantics.md, Stores), and the user's over them.
     public var changelogConfiguration: [String: String] {
         var settings = ["cleanup.policy": "compact", "message.timestamp.type": "CreateTime"]
@@ -94,6 +124,10 @@ public struct StoreDescription: Sendable, Hashable {
             settings["cleanup.policy"] = retainsDuplicates ? "delete" : "compact,delete"
             let day: Int64 = 86_400_000
             settings["retention.ms"] = String(retention.addingSaturated(day))
+        }
+        if let history {
+            let day: Int64 = 86_400_000
+            settings["min.compaction.lag.ms"] = String(history.addingSaturated(day))
         }
         for (name, value) in changelogSettings { settings[name] = value }
         return settings

@@ -12,6 +12,10 @@ protocol StoreLayout: AnyObject {
     var earliestVisible: Int64 { get }
 
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
+    /// The same of a row that reads may not see any more, as long as it is there.
+    func getStored(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
+    /// The same for who only looks, which is no use of the row.
+    func peek(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
     /// Returns false if the row is too old for the store and was refused.
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
     func delete(_ key: RawSpan) throws(StoreError) -> Bool
@@ -34,6 +38,17 @@ protocol StoreLayout: AnyObject {
     func noteSequence(of key: RawSpan)
     /// Rows come in the order of this number first, and by key where it is the same.
     func rank(ofTime time: Int64) -> Int64
+    /// Calls the body with the keys of rows from `lower` through `upper` whose times lie in a range, ascending (`reverse`: descending), until
+    /// it returns false.
+    ///
+    /// - Parameter search: has the buffers for the keys at hand.
+    func forEachKey(
+        from lower: RawSpan, through upper: RawSpan, times: ClosedRange<Int64>, reverse: Bool, _ search: RowSearch,
+        _ body: (RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError)
+    /// Calls the body with the keys of all rows whose times lie in a range, in the order of times and then of keys; only where rows are
+    /// found by their times.
+    func forEachKey(times: ClosedRange<Int64>, _ body: (RawSpan) throws(StoreError) -> Void) throws(StoreError)
     /// Whether a table of the engine belongs to the store.
     func owns(_ table: String) -> Bool
 
@@ -49,6 +64,35 @@ protocol StoreLayout: AnyObject {
     func reload() throws(StoreError)
     /// Keeps what is known beside the rows; called before each commit of the engine.
     func prepareCommit() throws(StoreError)
+}
+
+/// What rows without windows have in common.
+extension StoreLayout {
+    func peek(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        try get(key, into: &envelope)
+    }
+    func getStored(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        try peek(key, into: &envelope)
+    }
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, times first: Int64, _ last: Int64, limit: Int,
+        into rows: CopiedRows
+    ) throws(StoreError) {
+        for table in tables(from: first, through: last) {
+            try table.copyRows(from: lower, through: upper, limit: limit, into: rows)
+        }
+    }
+    func nextSequence() -> UInt32 { 0 }
+    func noteSequence(of key: RawSpan) {}
+    func forEachKey(
+        from lower: RawSpan, through upper: RawSpan, times: ClosedRange<Int64>, reverse: Bool, _ search: RowSearch,
+        _ body: (RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        for table in tables(from: times.lowerBound, through: times.upperBound) {
+            try table.forEachKey(from: lower, through: upper, reverse: reverse, search, body)
+        }
+    }
+    func forEachKey(times: ClosedRange<Int64>, _ body: (RawSpan) throws(StoreError) -> Void) throws(StoreError) {}
 }
 
 /// One table of the engine: rows stay until they are deleted.
@@ -77,12 +121,6 @@ final class TableStore: StoreLayout {
     func isExpired(_ key: RawSpan, at streamTime: Int64) -> Bool { false }
 
     func tables(from first: Int64, through last: Int64) -> [any StateTable] { [table] }
-    func copyRows(
-        from lower: RawSpan, through upper: RawSpan?, times first: Int64, _ last: Int64, limit: Int,
-        into rows: CopiedRows
-    ) throws(StoreError) { try table.copyRows(from: lower, through: upper, limit: limit, into: rows) }
-    func nextSequence() -> UInt32 { 0 }
-    func noteSequence(of key: RawSpan) {}
     func rank(ofTime time: Int64) -> Int64 { 0 }
     func owns(_ table: String) -> Bool { table == name }
 
@@ -97,6 +135,25 @@ final class TableStore: StoreLayout {
 }
 
 extension StateTable {
+    /// Calls the body with the keys of a range in order until it returns false; without a cursor, which would cost an allocation.
+    func forEachKey(
+        from lower: RawSpan, through upper: RawSpan, reverse: Bool, _ search: RowSearch,
+        _ body: (RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        let start = reverse ? upper : lower
+        let key = search.key
+        let last = search.last
+        guard try neighbour(of: start, before: reverse, orEqual: true, into: &key.writer) else { return }
+        while true {
+            let isInside =
+                reverse ? key.bytes.compare(to: lower) >= 0 : key.bytes.compare(to: upper) <= 0
+            guard isInside, try body(key.bytes) else { return }
+            last.writer.removeAll()
+            last.writer.append(key.bytes)
+            guard try neighbour(of: last.bytes, before: reverse, orEqual: false, into: &key.writer) else { return }
+        }
+    }
+
     /// Deletes all entries, some at a time.
     func deleteAll() throws(StoreError) {
         var key = ByteWriter()
