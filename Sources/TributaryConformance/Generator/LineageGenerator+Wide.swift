@@ -2,8 +2,9 @@
 /// before every operator, times and windows at the ends, small caches with many keys, names used twice.
 extension LineageGenerator {
     mutating func addWideOperator() {
-        switch random.number(0...17) {
+        switch random.number(0...19) {
         case 16, 17: cogroup()
+        case 18, 19: joinStreams()
         case 0: processor()
         case 1: readTable()
         case 2: countOnly()
@@ -125,6 +126,31 @@ extension LineageGenerator {
         let changes = nextID()
         add("toStream", id: changes, [("in", .string(id))])
         sink(Stream(id: changes, shape: stream.shape, hasNulls: true, weight: 1))
+    }
+
+    /// A join of two streams, or of one with itself.
+    private mutating func joinStreams() {
+        func fits(_ stream: Stream) -> Bool { stream.shape == .plain && stream.weight * 8 <= Self.maximumWeight }
+        guard let left = pickStream(fits), let right = pickStream(fits) else { return }
+        let id = nextID()
+        let before = random.chance(10) ? -random.number(1...3) : wideSize() - 1
+        let after = before < 0 ? random.number(3...20) : random.number(0...20)
+        var window: [(name: String, value: JSONValue)] = [
+            ("beforeMs", .integer(before)), ("afterMs", .integer(after)),
+            ("graceMs", .integer(random.pick(Int64(0), 0, 5, 100))),
+        ]
+        if random.chance(8) { window = [("deprecatedMs", .integer(after))] }
+        var fields: [(String, JSONValue?)] = [
+            ("type", .string(random.pick("inner", "left", "outer"))), ("in", .string(left.id)),
+            ("in2", .string(right.id)), ("fn", .string(random.pick("plus", "plus", "keyed"))),
+            ("window", .fields(window)),
+        ]
+        if random.chance(30) { fields.append(("name", .string("pair-\(id)"))) }
+        if random.chance(40) { fields.append(("storeName", .string("pairs-\(id)"))) }
+        if random.chance(40) { fields.append(("store", .string("inMemory"))) }
+        add("join", id: id, fields)
+        // One record may make many pairs.
+        streams.append(Stream(id: id, shape: .plain, hasNulls: false, weight: (left.weight + right.weight) * 4))
     }
 
     // MARK: Settings

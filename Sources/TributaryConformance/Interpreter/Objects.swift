@@ -41,6 +41,7 @@ protocol TableObject {
     func filter(_ statement: Statement, keeps: Bool) throws -> any TableObject
     func mapValues(_ statement: Statement) throws -> any TableObject
     func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject
+    func foreignKeyJoin(_ statement: Statement, _ other: any TableObject) throws -> any TableObject
     func groupBy(_ statement: Statement) throws -> any GroupedTableObject
     func suppress(_ statement: Statement) throws -> any TableObject
     func transformValues(_ statement: Statement) throws -> any TableObject

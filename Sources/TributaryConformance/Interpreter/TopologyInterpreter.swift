@@ -112,6 +112,11 @@ struct TopologyInterpreter {
             case .globalTable(let other): return .stream(try stream(statement).join(statement, other))
             default: throw Self.notInterpreted
             }
+        case .fkJoin:
+            guard let left = try table(statement),
+                case .table(let right) = try object(try statement.secondInput, "in2")
+            else { throw Self.notInterpreted }
+            return .table(try left.foreignKeyJoin(statement, right))
         case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
         case .processValues:
             return .stream(try stream(statement).processValues(statement, integerStores: integerStores))
@@ -124,7 +129,6 @@ struct TopologyInterpreter {
         case .transformValues:
             guard let table = try table(statement) else { throw Self.notInterpreted }
             return .table(try table.transformValues(statement))
-        case .fkJoin: throw Self.notInterpreted
         }
     }
 

@@ -177,16 +177,11 @@ extension ModelBuilder {
     }
 
     mutating func addJoin(_ statement: Statement) throws {
-        var input = try stream(statement)
+        if streams[try statement.secondInput] != nil { return try addStreamJoin(statement) }
         let table = try known(tables[try statement.secondInput], statement)
         let joiner = try statement.joiner
         let isLeft = try statement.fields.text("type") == "left"
-        if input.needsRepartition {
-            let stream = input
-            let isNamed = try statement.name != nil
-            input = (isNamed ? nil : stream.joinRepartition) ?? repartitioned(stream)
-            if !isNamed { stream.joinRepartition = input }
-        }
+        let input = joinInput(try stream(statement), isNamed: try statement.name != nil)
         let made = child(of: input) { node, record in
             guard record.value != .null else { return }
             let row = record.key == .null ? nil : try table.row(record.key)

@@ -26,7 +26,7 @@ final class ModelNode {
     var grace: Int64?
     /// What a node does whose work is said after it was made.
     var received: ((ModelRecord) throws -> Void)?
-    /// Called before the first record, children first.
+    /// Called before the first record, in the order of the nodes.
     var start: (() -> Void)?
     private(set) var children: [(node: ModelNode?, receive: (ModelRecord) throws -> Void)] = []
 

@@ -147,13 +147,13 @@ final class ModelMachine {
         stores = builder.existingStores.sorted { $0.flushOrder < $1.flushOrder }
         order = builder.sourceOrder
         builder.openFilters()
-        var seen: Set<Int> = []
+        var reached: [Int: ModelNode] = [:]
         func visit(_ node: ModelNode) {
-            guard seen.insert(node.number).inserted else { return }
+            guard reached.updateValue(node, forKey: node.number) == nil else { return }
             for child in node.children { if let node = child.node { visit(node) } }
-            node.start?()
         }
         for source in network.sources { visit(source.node) }
+        for (_, node) in reached.sorted(by: { $0.key < $1.key }) { node.start?() }
     }
 
     func pipe(_ record: PipedRecord) throws {

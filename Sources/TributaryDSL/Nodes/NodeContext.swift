@@ -20,6 +20,8 @@ public enum DropReason: String, Sendable, CaseIterable {
     case processing
     /// A record that the log refused, and the handler said continue.
     case production
+    /// An answer in a join by foreign key that is for a row which has changed since.
+    case stale
 }
 
 /// What a task gives to its nodes.
