@@ -42,13 +42,13 @@
 @_exported public import enum TributaryDSL.FailureStep
 @_exported public import protocol TributaryDSL.FixedKeyProcessor
 @_exported public import class TributaryDSL.FixedKeyProcessorContext
+@_exported public import struct TributaryDSL.GlobalKTable
 @_exported public import struct TributaryDSL.InvalidTimestamp
 @_exported public import struct TributaryDSL.JoinNeedsKey
 @_exported public import struct TributaryDSL.JoinWindows
 @_exported public import struct TributaryDSL.KGroupedStream
 @_exported public import struct TributaryDSL.KGroupedTable
 @_exported public import struct TributaryDSL.KStream
-@_exported public import struct TributaryDSL.GlobalKTable
 @_exported public import struct TributaryDSL.KTable
 @_exported public import class TributaryDSL.KeyValueStore
 @_exported public import struct TributaryDSL.KeyValueStoreShape
@@ -87,10 +87,10 @@
 @_exported public import struct TributaryDSL.TimeWindowedKStream
 @_exported public import struct TributaryDSL.TimeWindows
 @_exported public import struct TributaryDSL.TimestampExtractor
-@_exported public import struct TributaryDSL.TopologyOptimization
 @_exported public import struct TributaryDSL.TopicPattern
 @_exported public import struct TributaryDSL.Topology
 @_exported public import struct TributaryDSL.TopologyError
+@_exported public import struct TributaryDSL.TopologyOptimization
 @_exported public import struct TributaryDSL.UndecodedRecord
 @_exported public import class TributaryDSL.VersionedKeyValueStore
 @_exported public import struct TributaryDSL.VersionedStoreShape

@@ -84,7 +84,8 @@ final class ModelWindowed {
         store.write(key, value, time: store.isTimestamped ? time : record.time, record)
         guard !store.isCached && !emits else { return }
         try node.send(
-            ModelRecord(key: key, value: value, time: time, headers: store.hasSessions ? [] : record.headers,
+            ModelRecord(
+                key: key, value: value, time: time, headers: store.hasSessions ? [] : record.headers,
                 old: old))
     }
 
@@ -96,7 +97,8 @@ final class ModelWindowed {
     private func update(_ node: ModelNode, _ key: CaseKey, _ record: ModelRecord, _ old: ModelRow?) throws {
         let value = try steps.add(record.key, record.value, old?.value)
         try write(
-            node, key, value, old: old?.value ?? steps.initial, time: max(record.time, old?.time ?? record.time), record)
+            node, key, value, old: old?.value ?? steps.initial, time: max(record.time, old?.time ?? record.time), record
+        )
     }
 
     private func emit(
@@ -160,7 +162,9 @@ final class ModelWindowed {
             var value: CaseValue?
             for session in found { value = try steps.merge(record.key, value, session.value) }
             if start != record.time || end != record.time {
-                for session in found { try write(node, session.key, .null, old: session.value, time: session.end, record) }
+                for session in found {
+                    try write(node, session.key, .null, old: session.value, time: session.end, record)
+                }
             }
             let key = CaseKey.windowed(record.key.innerKey, start: start, end: end)
             try write(node, key, try steps.add(record.key, record.value, value), time: end, record)
