@@ -97,7 +97,8 @@ enum TraceCommand {
         // A row made of one record may be that record, in a store that follows its source topic: nothing can be missing.
         let isOneRecord = row.cell?.count == 1
         return Wanted(
-            trace: row.context.traceID, span: SpanID(row.context), isSampled: row.context.isSampled, isRow: !isOneRecord)
+            trace: row.context.traceID, span: SpanID(row.context), isSampled: row.context.isSampled, isRow: !isOneRecord
+        )
     }
 
     /// The spans at the ends of a trace's tree: from there all of it is reached.

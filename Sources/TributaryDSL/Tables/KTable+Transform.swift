@@ -63,7 +63,7 @@ extension KTable {
         let output = TableOutput<Key, T.ValueOut>()
         let parent = source
         let changed: @Sendable (NodeContext) throws -> TableTransformation<T> = { context in
-            try TableTransformation(context, id, name, storeNames, make)
+            try TableTransformation(context, name, id, storeNames, make)
         }
         guard let settings, let storeName = settings.name else {
             let old = BuildBox(false)
@@ -151,14 +151,14 @@ final class TableTransformation<T: TableTransformer> {
 
     @inlinable
     init(
-        _ context: NodeContext, _ id: Int, _ node: String, _ stores: [String], _ make: @Sendable () throws -> T
+        _ context: NodeContext, _ node: String, _ number: Int, _ stores: [String], _ make: @Sendable () throws -> T
     ) throws {
         core = ProcessorCore(context, node, stores: stores)
         let transformer = try context.starting(node) { try make() }
         self.transformer = transformer
         nulls = .of()
         let own = core.processingContext
-        context.onStart(id) { try context.starting(node) { try transformer.initialize(own) } }
+        context.onStart(number) { try context.starting(node) { try transformer.initialize(own) } }
         context.onClose { transformer.close() }
     }
 
