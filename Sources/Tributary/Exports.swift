@@ -41,7 +41,9 @@
 @_exported public import enum TributaryDSL.FailureStep
 @_exported public import protocol TributaryDSL.FixedKeyProcessor
 @_exported public import class TributaryDSL.FixedKeyProcessorContext
+@_exported public import struct TributaryDSL.GlobalKTable
 @_exported public import struct TributaryDSL.InvalidTimestamp
+@_exported public import struct TributaryDSL.JoinWindows
 @_exported public import struct TributaryDSL.KGroupedStream
 @_exported public import struct TributaryDSL.KGroupedTable
 @_exported public import struct TributaryDSL.KStream
@@ -71,6 +73,7 @@
 @_exported public import struct TributaryDSL.StoreHandle
 @_exported public import class TributaryDSL.StoreIterator
 @_exported public import protocol TributaryDSL.StoreReference
+@_exported public import struct TributaryDSL.StreamJoined
 @_exported public import class TributaryDSL.StreamsBuilder
 @_exported public import struct TributaryDSL.TaskFailure
 @_exported public import struct TributaryDSL.TimeWindowedCogroupedKStream
@@ -80,6 +83,7 @@
 @_exported public import struct TributaryDSL.TopicPattern
 @_exported public import struct TributaryDSL.Topology
 @_exported public import struct TributaryDSL.TopologyError
+@_exported public import struct TributaryDSL.TopologyOptimization
 @_exported public import struct TributaryDSL.UndecodedRecord
 @_exported public import struct TributaryDSL.Window
 @_exported public import class TributaryDSL.WindowStore

@@ -109,10 +109,11 @@ public final class StreamsApplication: Sendable {
 
     /// The stream threads, for queries of a store.
     func runningThreads(_ store: String) throws(StoreError) -> [StreamThread] {
-        guard topology.stores[store] != nil else {
+        guard let description = topology.stores[store] else {
             throw StoreError(.unknownStore, "the topology has no such store", store: store)
         }
-        let threads = runningThreads()
+        // Each thread has all of a global table.
+        let threads = Array(runningThreads().prefix(description.isGlobal ? 1 : .max))
         if threads.isEmpty { throw StoreError(.closed, "the application does not run", store: store) }
         return threads
     }

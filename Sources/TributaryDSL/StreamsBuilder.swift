@@ -166,6 +166,10 @@ public final class StreamsBuilder {
                 graph, store, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
                 serdes: "\((settings.key ?? key).name) \((settings.value ?? value).name)"),
             node: node, graph: graph, isMaterialized: settings.name != nil)
+        // What is stored must be what the topic has.
+        if (settings.key ?? key).name == key.name && (settings.value ?? value).name == value.name {
+            graph.noteSourceTable(store, of: topic)
+        }
         let records = KStream(
             graph: graph, node: source, output: sourceOutput, keySerde: key, valueSerde: value,
             needsRepartition: false, sources: [source]
@@ -213,10 +217,12 @@ public final class StreamsBuilder {
 
     /// Checks the topology and freezes it.
     ///
-    /// - Parameter explicitNames: refuses generated names of stores and internal topics, so that editing can't orphan state.
+    /// - Parameters:
+    ///   - explicitNames: refuses generated names of stores and internal topics, so that editing can't orphan state.
+    ///   - optimization: what may be done to have fewer topics and stores.
     /// - Throws: ``TopologyError`` with what is wrong and what to change.
-    public func build(explicitNames: Bool = false) throws -> Topology {
-        try graph.freeze(explicitNames: explicitNames)
+    public func build(explicitNames: Bool = false, optimization: TopologyOptimization = []) throws -> Topology {
+        try graph.freeze(explicitNames: explicitNames, optimization)
     }
 }
 

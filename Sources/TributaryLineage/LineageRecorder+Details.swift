@@ -79,14 +79,19 @@ extension LineageRecorder {
 
     /// Writes a list of headers with the one of elements behind, which says what a row that is taken out came from.
     public func append(_ headers: RawSpan, element: Lineage, to writer: inout ByteWriter) {
+        var elements = ByteWriter()
+        Elements.append(count: 1, to: &elements)
+        Elements.append(element, of: arena, to: &elements)
+        append(headers, elements: elements.copy(), to: &writer)
+    }
+
+    /// Writes a list of headers with the one of elements behind, whose value is there already.
+    public func append(_ headers: RawSpan, elements: [UInt8], to writer: inout ByteWriter) {
         var reader = ByteReader(headers)
         let count = (try? reader.varint()) ?? 0
         writer.append(varint: count &+ 1)
         writer.append(headers.dropping(reader.offset))
-        var elements = ByteWriter()
-        Elements.append(count: 1, to: &elements)
-        Elements.append(element, of: arena, to: &elements)
-        Headers.append(name: HeaderNames.elements, value: elements.copy(), to: &writer)
+        Headers.append(name: HeaderNames.elements, value: elements, to: &writer)
     }
 
     /// A lineage whose context is `context` and whose cell is the sum of two.

@@ -69,6 +69,8 @@ public final class LineageRecorder {
     /// What happened to the record or row being worked on.
     let notes = Owned(SpanNotes())
     let tracestates: Owned<Tracestates>
+    /// The topics behind sources of cells, by their numbers.
+    let sourceTopics = Owned<[(source: UInt32, topic: Int32)]>([])
     @usableFromInline let state: Owned<State>
 
     @usableFromInline
@@ -94,6 +96,7 @@ public final class LineageRecorder {
         var pendingLinks: Int32 = 0
         var contributors: Int64 = 0
         var lacksLink = false
+        var parentIsTrigger = false
         var window: (start: Int64, end: Int64)?
         // When the last record's span ended, if the next record follows at once; else 0.
         @usableFromInline var recordEnd: Int64 = 0
@@ -313,18 +316,8 @@ public final class LineageRecorder {
         return context
     }
 
-    /// Adds a link to a row whose store is backed by its source topic, with the record's coordinate.
-    public func link(_ type: LinkType, _ context: TraceContext, origin: RecordOrigin) {
-        guard context.isValid || origin.offset >= 0 else { return }
-        var link = LinkRecord(type, context)
-        link.topic = origin.topic
-        link.partition = origin.partition
-        link.offset = origin.offset
-        append(link)
-    }
-
     @inline(__always)
-    private func append(_ link: LinkRecord) {
+    func append(_ link: LinkRecord) {
         if state.value.pendingLinks == 0 { state.value.firstLink = Int32(state.value.batch.links.count) }
         state.value.batch.links.append(link)
         state.value.pendingLinks += 1
@@ -332,6 +325,11 @@ public final class LineageRecorder {
 
     /// Says how many contributions the span made next stands for, links that were cut included.
     public func contributors(_ count: Int64) { state.value.contributors = count }
+
+    /// Says that the parent of the span made next is only what made it happen, and not what it came from.
+    ///
+    /// Only where ``makesSpan(_:_:)``.
+    public func triggered() { state.value.parentIsTrigger = true }
 
     /// Says which window the span made next writes.
     public func window(start: Int64, end: Int64) { state.value.window = (start, end) }
@@ -380,6 +378,10 @@ public final class LineageRecorder {
         }
         span.contributors = state.value.contributors
         state.value.contributors = 0
+        if state.value.parentIsTrigger {
+            span.flags |= SpanRecord.parentIsTrigger
+            state.value.parentIsTrigger = false
+        }
         if state.value.lacksLink {
             span.flags |= SpanRecord.lacksLinks
             state.value.lacksLink = false

@@ -134,7 +134,7 @@ public struct TopicPlan: Sendable {
         func add(_ what: String, _ topic: String) {
             if !missing.contains(where: { $0.topic == topic }) { missing.append((what, topic)) }
         }
-        for source in topology.sources where !source.isInternal {
+        for source in topology.sources + topology.globalSources where !source.isInternal {
             if try log.topic(source.topic) == nil { add("the source topic '\(source.topic)'", source.topic) }
         }
         let internalNames = Set(topology.internalTopics.map(\.name))

@@ -59,6 +59,25 @@ import TributaryTesting
         #expect(driver.storeNames.count == 1, "only the first table's rows are kept")
     }
 
+    @Test func `a row that loses its match is of what is left, and the delete only made it happen`() throws {
+        let builder = StreamsBuilder()
+        let left = builder.table("left", key: .string, value: .string)
+        left.leftJoin(builder.table("right", key: .string, value: .string)) { $0 + ($1 ?? "-") }
+            .toStream().to("out")
+        var configuration = configuration(isCached: false)
+        configuration.runtime.lineage.sendsCells = true
+        let driver = try TopologyTestDriver(builder.build(), configuration: configuration)
+        defer { driver.close() }
+        for (topic, value) in [("left", "l"), ("right", "r"), ("right", nil)] { try pipe(driver, topic, "k", value) }
+        let arena = CellArena()
+        let cells = try driver.log.records(in: TopicPartition("out", 0)).map { record in
+            try #require(try CellHeader.decode(record.cell.span.bytes, into: arena))
+        }
+        #expect(cells.map(\.count) == [1, 2, 1])
+        let reads = LinkTests.spans(driver).filter { $0.links.contains { $0.type == .joined } }
+        #expect(reads.map { $0.span.flags & SpanRecord.parentIsTrigger != 0 } == [false, true])
+    }
+
     @Test func `a join of a join is read through both`() throws {
         let builder = StreamsBuilder()
         let left = builder.table("left", key: .string, value: .string)

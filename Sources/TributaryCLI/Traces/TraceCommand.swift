@@ -1,4 +1,5 @@
 internal import TributaryCore
+internal import TributaryLineage
 internal import TributaryTelemetry
 
 /// `tributary trace`.
@@ -93,8 +94,10 @@ enum TraceCommand {
             throw StoreCommands.missing(key, try arguments.required("store"))
         }
         guard row.context.isValid else { throw CommandError("the value of '\(key)' has no context: lineage was off") }
+        // A row made of one record may be that record, in a store that follows its source topic: nothing can be missing.
+        let isOneRecord = row.cell?.count == 1
         return Wanted(
-            trace: row.context.traceID, span: SpanID(row.context), isSampled: row.context.isSampled, isRow: true)
+            trace: row.context.traceID, span: SpanID(row.context), isSampled: row.context.isSampled, isRow: !isOneRecord)
     }
 
     /// The spans at the ends of a trace's tree: from there all of it is reached.

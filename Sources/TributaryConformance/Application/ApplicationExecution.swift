@@ -68,7 +68,7 @@ final class ApplicationExecution {
 
     /// Topics with one partition for all that is read and written; those that closures name are known from what is expected.
     private static func createTopics(_ item: ConformanceCase, _ topology: Topology, _ log: EmbeddedLog) throws {
-        var names = Set(topology.sources.filter { !$0.isInternal }.map(\.topic))
+        var names = Set((topology.sources + topology.globalSources).filter { !$0.isInternal }.map(\.topic))
         let repartitions = Set(topology.internalTopics.map(\.name))
         for node in topology.nodes {
             if case .sink(let topic?) = node.kind, !repartitions.contains(topic) { names.insert(topic) }
@@ -197,6 +197,8 @@ final class ApplicationExecution {
     private func settle(_ application: StreamsApplication) async throws {
         while true {
             try await application.finishRounds()
+            // Global tables commit nothing: what one round has polled the next one applies.
+            if !built.topology.globalSources.isEmpty { try await application.finishRounds() }
             let committed = try log.committedOffsets(group: Self.applicationID)
             let isDone = try sources.allSatisfy { source in
                 try (committed[source]?.offset ?? 0) >= log.watermarks(source, committed: true).high
@@ -238,6 +240,9 @@ final class ApplicationExecution {
             topics[name] = CaseResult.InternalTopic(topic, settings: settings)
         }
         result.internalTopics = topics
+        for topic in built.topology.sourceChangelogs {
+            result.internalTopics?[topic.name] = CaseResult.InternalTopic(topic, settings: topic.settings)
+        }
         result.copartition = built.topology.copartition(applicationID: Self.applicationID)
         result.droppedRecords = application.metrics.dropped
     }

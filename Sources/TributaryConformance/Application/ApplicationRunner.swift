@@ -56,7 +56,7 @@ public struct ApplicationRunner: CaseRunner, Sendable {
         for case .advanceWallClock in conformanceCase.steps { return false }
         let topology = try TopologyInterpreter.build(conformanceCase).topology
         var written: Set<String> = Set(topology.sources.filter { !$0.isInternal }.map(\.topic))
-        guard written.count == 1, topology.subTopologies.allSatisfy({ $0.sourceTopics.count == 1 }) else {
+        guard written.count == 1, topology.globalSources.isEmpty, topology.subTopologies.allSatisfy({ $0.sourceTopics.count == 1 }) else {
             return false
         }
         for node in topology.nodes {

@@ -181,6 +181,10 @@ extension CaseExecution {
             let held = try driver.rows(ofStore: name)
             evictions[name] = try driver.evictions(ofStore: name)
             if description.isLogged { compareWithChangelog(name, description, held) }
+            if description.isPrivate {
+                stores[name] = .opaque
+                continue
+            }
             for row in held {
                 let key = try format.key.key(row.key)
                 let value = try format.value(row.value)
@@ -212,6 +216,9 @@ extension CaseExecution {
     private mutating func takeTopology() {
         result.internalTopics = internalTopics.mapValues {
             CaseResult.InternalTopic($0, settings: $0.settings)
+        }
+        for topic in topology.sourceChangelogs {
+            result.internalTopics?[topic.name] = CaseResult.InternalTopic(topic, settings: topic.settings)
         }
         result.copartition = topology.copartition(applicationID: Self.applicationID)
         result.droppedRecords = driver.droppedRecords

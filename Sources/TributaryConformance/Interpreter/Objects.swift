@@ -9,6 +9,7 @@ enum CaseObject {
     case windowed(any WindowedObject)
     case groupedTable(any GroupedTableObject)
     case cogrouped(CogroupedHandle)
+    case globalTable(GlobalKTable<CaseKey, CaseValue>)
 }
 
 /// A stream of whatever key and value types, as statements see it.
@@ -28,6 +29,8 @@ protocol StreamObject {
     func groupByKey(_ statement: Statement) throws -> any GroupedObject
     func groupBy(_ statement: Statement) throws -> any GroupedObject
     func join(_ statement: Statement, _ table: any TableObject) throws -> any StreamObject
+    func join(_ statement: Statement, _ table: GlobalKTable<CaseKey, CaseValue>) throws -> any StreamObject
+    func join(_ statement: Statement, _ other: any StreamObject) throws -> any StreamObject
     func process(_ statement: Statement, integerStores: Set<String>) throws -> any StreamObject
     func processValues(_ statement: Statement, integerStores: Set<String>) throws -> any StreamObject
     func to(_ statement: Statement, _ formats: OutputFormats) throws

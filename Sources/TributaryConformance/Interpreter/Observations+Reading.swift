@@ -70,7 +70,7 @@ extension Topology {
     /// The groups of topics that must have equally many partitions, by their names in a log.
     func copartition(applicationID: String) -> [[String]] {
         let repartitions = Set(internalTopics.filter { $0.kind == .repartition }.map(\.name))
-        return copartitionGroups.map { group in
+        return copartitionGroupsOfKafkaStreams.map { group in
             group.map { repartitions.contains($0) ? "\(applicationID)-\($0)" : $0 }.sorted()
         }
     }

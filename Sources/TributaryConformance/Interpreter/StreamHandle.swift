@@ -118,6 +118,25 @@ struct StreamHandle<Key: CaseKeyType, Value: CaseValueType>: StreamObject {
         throw CaseError("the table has keys of another type").inside("in2")
     }
 
+    func join(_ statement: Statement, _ table: GlobalKTable<CaseKey, CaseValue>) throws -> any StreamObject {
+        let joiner = try statement.joiner
+        let select = try statement.keyFunction("keyFn")
+        let name = try statement.named
+        switch try statement.fields.requiredText("type") {
+        case "inner":
+            return with(
+                stream.joinWithKey(table, named: name, value: .caseText, by: { select($0, $1.caseValue) }) {
+                    key, left, right in joiner(key, left.caseValue, right)
+                })
+        case "left":
+            return with(
+                stream.leftJoinWithKey(table, named: name, value: .caseText, by: { select($0, $1.caseValue) }) {
+                    key, left, right in joiner(key, left.caseValue, right ?? .null)
+                })
+        case let other: throw CaseError("there is no join '\(other)' of a stream and a global table").inside("type")
+        }
+    }
+
     private func join<Other: CaseValueType>(
         _ statement: Statement, _ table: KTable<Key, Other>
     ) throws -> any StreamObject {

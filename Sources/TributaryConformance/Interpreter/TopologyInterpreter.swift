@@ -31,7 +31,8 @@ struct TopologyInterpreter {
                 throw error.inside("topology[\(statement.index)]")
             }
         }
-        let topology = try interpreter.builder.build(explicitNames: item.config.explicitNames)
+        let topology = try interpreter.builder.build(
+            explicitNames: item.config.explicitNames, optimization: try item.config.topologyOptimization)
         return Built(topology: topology, formats: interpreter.formats, seen: interpreter.seen)
     }
 
@@ -59,7 +60,7 @@ struct TopologyInterpreter {
 
     private mutating func object(_ statement: Statement) throws -> CaseObject? {
         switch statement.operation {
-        case .stream, .table, .store: return try source(statement)
+        case .stream, .table, .globalTable, .store: return try source(statement)
         case .filter, .filterNot:
             let keeps = statement.operation == .filter
             if let table = try table(statement) { return .table(try table.filter(statement, keeps: keeps)) }
@@ -101,18 +102,21 @@ struct TopologyInterpreter {
         case .cogroup: return .cogrouped(try cogroup(statement))
         case .count, .reduce, .aggregate: return .table(try aggregation(statement))
         case .join:
-            guard case .table(let other) = try object(try statement.secondInput, "in2") else {
-                throw Self.notInterpreted
+            switch try object(try statement.secondInput, "in2") {
+            case .table(let other):
+                if let table = try table(statement) { return .table(try table.join(statement, other)) }
+                return .stream(try stream(statement).join(statement, other))
+            case .stream(let other): return .stream(try stream(statement).join(statement, other))
+            case .globalTable(let other): return .stream(try stream(statement).join(statement, other))
+            default: throw Self.notInterpreted
             }
-            if let table = try table(statement) { return .table(try table.join(statement, other)) }
-            return .stream(try stream(statement).join(statement, other))
         case .process: return .stream(try stream(statement).process(statement, integerStores: integerStores))
         case .processValues:
             return .stream(try stream(statement).processValues(statement, integerStores: integerStores))
         case .to:
             try stream(statement).to(statement, formats)
             return nil
-        case .globalTable, .transformValues, .fkJoin, .suppress: throw Self.notInterpreted
+        case .transformValues, .fkJoin, .suppress: throw Self.notInterpreted
         }
     }
 
@@ -172,6 +176,12 @@ extension TopologyInterpreter {
                 materialized: try statement.materialized?.materialized(.caseKey, .caseText),
                 named: try statement.named)
             return .table(TableHandle(table: table, key: .caseKey, keyFormat: .text))
+        case .globalTable:
+            return .globalTable(
+                builder.globalTable(
+                    try fields.requiredText("topic"), key: .caseKey, value: .caseText,
+                    materialized: try statement.materialized?.materialized(.caseKey, .caseText),
+                    named: try statement.named))
         default:
             try store(statement)
             return nil
@@ -195,6 +205,22 @@ extension TopologyInterpreter {
             StoreDescription(
                 name: try fields.requiredText("name"), kind: kind, isPersistent: try fields.bool("inMemory") != true,
                 isCached: try fields.bool("cache") ?? false, isLogged: try fields.bool("log") ?? true))
+    }
+}
+
+extension CaseConfig {
+    /// What the optimiser may do.
+    fileprivate var topologyOptimization: TopologyOptimization {
+        get throws {
+            switch optimization {
+            case "none": return []
+            case "all": return .all
+            case "reuse.ktable.source.topics": return .reuseSourceTopics
+            case "merge.repartition.topics": return .mergeRepartitionTopics
+            case "single.store.self.join": return []
+            case let other: throw CaseError("there is no optimization '\(other)'")
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ struct LineageLines {
 
     init(_ item: ConformanceCase, _ topology: Topology, cluster: String) {
         id = item.id
-        names = SourceNames(cluster: cluster, topics: topology.sources.filter { !$0.isInternal }.map(\.topic))
+        names = SourceNames(cluster: cluster, topics: (topology.sources + topology.globalSources).filter { !$0.isInternal }.map(\.topic))
     }
 
     /// The line of a record in an output topic.

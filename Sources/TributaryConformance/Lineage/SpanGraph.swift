@@ -128,16 +128,20 @@ extension SpanGraph {
         var isIncompleteWithBound = false
     }
 
-    /// Why a value is what it is: the source records that a span leads to.
-    func why(_ start: SpanID) -> Found? {
-        guard nodes[start] != nil else { return nil }
+    /// Why a value is what it is: the source records that a span leads to; `mayBeRecord` if it may be a row that is a record of its source.
+    func why(_ start: SpanID, mayBeRecord: Bool = false) -> Found? {
+        guard let first = nodes[start] else { return nil }
         var found = Found()
         var history: Set<SpanID> = []
+        var retracted: Set<SourceToken> = []
         // The context of what was sent or stored: the send or the write itself.
-        if nodes[start].map({ !$0.isWrite && !$0.name.hasPrefix("send ") }) ?? true { found.isIncomplete = true }
+        let isRecord = mayBeRecord && first.source != nil
+        if !first.isWrite, !first.name.hasPrefix("send "), !isRecord { found.isIncomplete = true }
         walk([start], &found) { link in
-            if link.type == "retracted" { history.insert(link.target) }
+            guard link.type == "retracted" else { return }
+            if let source = link.source { retracted.insert(source) } else { history.insert(link.target) }
         }
+        found.retracted = retracted
         var all = Found()
         walk([start], &all, withBound: true) { _ in }
         found.withBound = all.sources
@@ -145,7 +149,7 @@ extension SpanGraph {
         if !history.isEmpty {
             var older = Found()
             walk(Array(history), &older) { _ in }
-            found.retracted = older.sources
+            found.retracted.formUnion(older.sources)
         }
         return found
     }
@@ -175,7 +179,12 @@ extension SpanGraph {
             }
             for link in node.links {
                 if Self.contributing.contains(link.type) || withBound && link.type == "bound" {
-                    if let source = link.source { found.sources.insert(source) }
+                    if let source = link.source {
+                        // The row is that record, and no write of its own.
+                        found.sources.insert(source)
+                        if let target = nodes[link.target], target.source != source { found.isIncomplete = true }
+                        continue
+                    }
                     if !leadsToRow(link, of: node) { found.isIncomplete = true }
                     visit(link.target)
                 } else {

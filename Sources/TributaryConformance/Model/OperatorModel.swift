@@ -83,23 +83,50 @@ final class ModelClock {
         let run: (Int64) throws -> Void
     }
 
-    private var schedules: [Schedule] = []
+    // By due time; of equal ones it is the one that a Java priority queue would give.
+    private var queue: [Schedule] = []
     var streamTime: Int64 = -1
 
     func schedule(every interval: Int64, _ run: @escaping (Int64) throws -> Void) {
-        schedules.append(Schedule(interval: interval, due: 0, run: run))
+        insert(Schedule(interval: interval, due: 0, run: run))
     }
 
     /// Runs what is due, in the order of due times; what was missed is run once (Docs/Semantics.md, Processors).
     func punctuate() throws {
         let now = Int128(streamTime)
-        while let index = schedules.indices.filter({ schedules[$0].due <= now })
-            .min(by: { (schedules[$0].due, $0) < (schedules[$1].due, $1) })
-        {
-            let step = Int128(schedules[index].interval)
-            schedules[index].due += ((now - schedules[index].due) / step + 1) * step
-            try schedules[index].run(streamTime)
+        while let first = queue.first, first.due <= now {
+            removeFirst()
+            try first.run(streamTime)
+            let step = Int128(first.interval)
+            insert(
+                Schedule(
+                    interval: first.interval, due: first.due + ((now - first.due) / step + 1) * step, run: first.run))
         }
+    }
+
+    private func insert(_ schedule: Schedule) {
+        var hole = queue.count
+        queue.append(schedule)
+        while hole > 0 {
+            let above = (hole + 1) / 2 - 1
+            if queue[above].due <= schedule.due { break }
+            queue[hole] = queue[above]
+            hole = above
+        }
+        queue[hole] = schedule
+    }
+
+    private func removeFirst() {
+        let last = queue.removeLast()
+        guard !queue.isEmpty else { return }
+        var hole = 0
+        while let below = [2 * hole + 1, 2 * hole + 2].filter({ $0 < queue.count })
+            .min(by: { (queue[$0].due, $0) < (queue[$1].due, $1) }), queue[below].due < last.due
+        {
+            queue[hole] = queue[below]
+            hole = below
+        }
+        queue[hole] = last
     }
 }
 

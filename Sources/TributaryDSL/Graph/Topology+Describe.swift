@@ -1,6 +1,9 @@
 extension Topology {
     /// The text that Kafka Streams' `Topology.describe()` gives (Docs/Semantics.md, Names), successors by name.
-    public func describe() -> String { text(ofNodes: nodes, subTopologies) }
+    public func describe() -> String { text(ofNodes: nodes, allSubTopologies) }
+
+    /// The connected parts with and without tasks, by number.
+    var allSubTopologies: [SubTopology] { (subTopologies + globalSubTopologies).sorted { $0.id < $1.id } }
 }
 
 func text(ofNodes nodes: [NodeDescription], _ parts: [Topology.SubTopology]) -> String {
@@ -13,7 +16,8 @@ func text(ofNodes nodes: [NodeDescription], _ parts: [Topology.SubTopology]) -> 
     }
     var text = "Topologies:\n"
     for (index, part) in parts.enumerated() {
-        text += index == 0 ? "   Sub-topology: \(part.id)\n" : "  Sub-topology: \(part.id)\n"
+        text += index == 0 ? "   " : "  "
+        text += "Sub-topology: \(part.id)\(part.isGlobal ? " for global store (will not generate tasks)" : "")\n"
         let order = part.nodes.sorted { (size($1), nodes[$0].name) < (size($0), nodes[$1].name) }
         for number in order {
             let node = nodes[number]
@@ -41,7 +45,8 @@ func text(ofNodes nodes: [NodeDescription], _ parts: [Topology.SubTopology]) -> 
                 text += "      <-- \(before.isEmpty ? "none" : before.joined(separator: ", "))\n"
             }
         }
-        text += "\n"
+        // As there: no empty line behind these.
+        if !part.isGlobal { text += "\n" }
     }
     return text
 }

@@ -58,7 +58,7 @@ extension Topology {
         }
         var edges: [String] = []
         var stores: [String] = []
-        for subTopology in subTopologies {
+        for subTopology in allSubTopologies {
             var lines: [String] = []
             for number in subTopology.nodes {
                 let found = nodes[number]
@@ -91,7 +91,7 @@ extension Topology {
         var successors = [[String]](repeating: [], count: nodes.count)
         for node in nodes { for parent in node.parents { successors[parent].append(node.name) } }
         func list(_ names: [String]) -> String { "[" + names.map(\.jsonQuoted).joined(separator: ",") + "]" }
-        let parts = subTopologies.map { part in
+        let parts = allSubTopologies.map { part in
             let shown = part.nodes.map { number in
                 let node = nodes[number]
                 let (kind, topics) =
@@ -104,7 +104,7 @@ extension Topology {
                 return "{\"name\":\(node.name.jsonQuoted),\"kind\":\"\(kind)\",\"topics\":\(list(topics)),"
                     + "\"stores\":\(list(node.stores)),\"successors\":\(list(successors[number]))}"
             }
-            return "{\"id\":\(part.id),\"nodes\":[\(shown.joined(separator: ","))]}"
+            return "{\"id\":\(part.id),\"global\":\(part.isGlobal),\"nodes\":[\(shown.joined(separator: ","))]}"
         }
         let topics = internalTopics.map { topic in
             "{\"name\":\(topic.name.jsonQuoted),\"kind\":\"\(topic.kind.rawValue)\"}"

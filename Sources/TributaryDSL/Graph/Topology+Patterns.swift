@@ -15,7 +15,7 @@ extension Topology {
         var nodes = nodes
         var makers = makers
         var sources = sources
-        var owners = Dictionary(uniqueKeysWithValues: sources.map { ($0.topic, $0.node) })
+        var owners = Dictionary(uniqueKeysWithValues: (sources + globalSources).map { ($0.topic, $0.node) })
         for index in makers.indices {
             guard let pattern = makers[index].pattern else { continue }
             let node = makers[index].node
@@ -31,7 +31,7 @@ extension Topology {
                 sources.append(
                     Source(
                         topic: topic, node: name, isInternal: false, timestamps: makers[index].settings.timestamps,
-                        reset: makers[index].settings.reset))
+                        reset: makers[index].settings.reset, accepts: makers[index].accepts))
             }
         }
         let parts = subTopologies.map { part in
@@ -40,8 +40,11 @@ extension Topology {
                 stores: part.stores)
         }
         return Topology(
-            nodes: nodes, stores: stores, subTopologies: parts, internalTopics: internalTopics,
-            copartitionGroups: TopologyGraph.copartitionGroups(copartitions, nodes), sources: sources,
-            fingerprint: fingerprint, makers: makers, copartitions: copartitions)
+            nodes: nodes, stores: stores, subTopologies: parts, globalSubTopologies: globalSubTopologies,
+            internalTopics: internalTopics,
+            copartitionGroups: TopologyGraph.copartitionGroups(copartitions, nodes),
+            copartitionGroupsOfKafkaStreams: TopologyGraph.copartitionGroups(
+                copartitions.map { $0.filter { $0 >= 0 } }, nodes), sources: sources,
+            globalSources: globalSources, fingerprint: fingerprint, makers: makers, copartitions: copartitions)
     }
 }

@@ -18,6 +18,8 @@ public struct Topology: Sendable {
         public let sourceTopics: [String]
         /// The stores it uses, in the order in which caches are flushed.
         public let stores: [String]
+        /// Whether it keeps global tables: it has no tasks, each thread runs it for itself.
+        public var isGlobal = false
     }
 
     /// A source topic and how its timestamps are found.
@@ -32,25 +34,44 @@ public struct Topology: Sendable {
         public let timestamps: TimestampExtractor?
         /// Where it begins where nothing is committed; nil for the application's way.
         public let reset: OffsetReset?
+        /// Whether the serdes take a record (null key, or null value, as nil); those that they refuse never get further than the source.
+        package let accepts: @Sendable (_ key: RawSpan?, _ value: RawSpan?) -> Bool
     }
 
     /// All nodes; numbers elsewhere are indices here.
     public let nodes: [NodeDescription]
     /// All stores that exist, by name.
     public let stores: [String: StoreDescription]
-    /// The connected parts.
+    /// The connected parts that have tasks.
     public let subTopologies: [SubTopology]
+    /// The connected parts that keep global tables.
+    public let globalSubTopologies: [SubTopology]
     /// Topics that the application makes for itself.
     public let internalTopics: [InternalTopic]
     /// Groups of topics that must have equally many partitions.
     public let copartitionGroups: [[String]]
-    /// All source topics.
+    /// The groups that Kafka Streams makes: it forgets a repartition topic where another join shares it, which is no reason to join what
+    /// doesn't fit.
+    package let copartitionGroupsOfKafkaStreams: [[String]]
+    /// All source topics, but for those of global tables.
     public let sources: [Source]
+    /// The topics of global tables.
+    public let globalSources: [Source]
     /// The low 4 bytes of XXH3-64 of the description and the stores: cells carry it.
     public let fingerprint: UInt32
     let makers: [SourceNode]
     // The source nodes of groups that must have equally many partitions.
     let copartitions: [[Int]]
+
+    /// Source topics that are the changelogs of tables, with the settings that they should have.
+    public var sourceChangelogs: [InternalTopic] {
+        stores.values.compactMap { store in
+            guard let topic = store.sourceTopic, !store.isGlobal else { return nil }
+            return InternalTopic(
+                name: topic, kind: .changelog, partitions: nil, settings: store.changelogConfiguration,
+                store: store.name, hasGeneratedName: false)
+        }.sorted { $0.name < $1.name }
+    }
 
     /// Makes the nodes of sub-topologies for a task: for each source topic what to call with its records.
     public func instantiate(_ subTopologies: [SubTopology], in context: NodeContext) throws -> [String: SourceEntry] {
@@ -60,7 +81,7 @@ public struct Topology: Sendable {
             let entry = try maker.make(context)
             for topic in maker.topics { entries[topic, default: []].append(entry) }
         }
-        for start in context.starters { try start() }
+        try context.start()
         return entries.mapValues(SourceEntry.all)
     }
 }
@@ -68,8 +89,10 @@ public struct Topology: Sendable {
 extension TopologyGraph {
     /// Checks everything and freezes it.
     @usableFromInline
-    func freeze(explicitNames: Bool) throws -> Topology {
+    func freeze(explicitNames: Bool, _ optimization: TopologyOptimization) throws -> Topology {
         if let firstError { throw firstError }
+        if optimization.contains(.reuseSourceTopics) { reuseSourceTopics() }
+        if optimization.contains(.mergeRepartitionTopics) { mergeRepartitions() }
         try mergeEqualSources()
         markNullKeyFilters()
         try checkSources()
@@ -102,27 +125,46 @@ extension TopologyGraph {
         let parts = subTopologies(existing)
         let internalNames = Set(repartitions.map(\.name))
         var sourceList: [Topology.Source] = []
+        var globalList: [Topology.Source] = []
         for source in sources {
-            for topic in source.topics where !sourceList.contains(where: { $0.topic == topic }) {
-                sourceList.append(
-                    Topology.Source(
-                        topic: topic, node: nodes[source.node].name, isInternal: internalNames.contains(topic),
-                        timestamps: source.settings.timestamps, reset: source.settings.reset))
+            for topic in source.topics where !(sourceList + globalList).contains(where: { $0.topic == topic }) {
+                let found = Topology.Source(
+                    topic: topic, node: nodes[source.node].name, isInternal: internalNames.contains(topic),
+                    timestamps: source.settings.timestamps, reset: source.settings.reset, accepts: source.accepts)
+                if source.isGlobal { globalList.append(found) } else { sourceList.append(found) }
             }
         }
         let storeList = existing.mapValues(\.description)
         let text = text(ofNodes: nodes, parts)
         return Topology(
-            nodes: nodes, stores: storeList, subTopologies: parts, internalTopics: topics,
+            nodes: nodes, stores: storeList, subTopologies: parts.filter { !$0.isGlobal },
+            globalSubTopologies: parts.filter(\.isGlobal), internalTopics: topics,
             copartitionGroups: Self.copartitionGroups(copartitions, nodes),
-            sources: sourceList, fingerprint: fingerprint(text, storeList), makers: sources, copartitions: copartitions)
+            copartitionGroupsOfKafkaStreams: Self.copartitionGroups(
+                copartitions.map { $0.filter { $0 >= 0 } }, nodes),
+            sources: sourceList, globalSources: globalList, fingerprint: fingerprint(text, storeList), makers: sources,
+            copartitions: copartitions)
+    }
+
+    /// How a source node is named among those that must have equally many partitions where it is another join's that is shared, and back.
+    @usableFromInline
+    static func shared(_ source: Int) -> Int { -source - 1 }
+
+    /// The name of a source node that must fit, though Kafka Streams doesn't list it.
+    @usableFromInline
+    static func unlisted(_ source: Int) -> Int { source < 0 ? source : shared(source) }
+
+    func replaceInCopartitions(_ source: Int, by other: Int) {
+        let (shared, otherShared) = (Self.shared(source), Self.shared(other))
+        copartitions = copartitions.map { $0.map { $0 == source ? other : $0 == shared ? otherShared : $0 } }
     }
 
     // Groups that share a topic are one: having equally many partitions is transitive (Docs/Semantics.md, Tasks).
     static func copartitionGroups(_ copartitions: [[Int]], _ nodes: [NodeDescription]) -> [[String]] {
         var groups: [Set<String>] = []
         for list in copartitions {
-            var group = Set(topics(of: list, nodes))
+            var group = Set(topics(of: list.map { $0 < 0 ? shared($0) : $0 }, nodes))
+            if group.isEmpty { continue }
             guard let first = groups.firstIndex(where: { !$0.isDisjoint(with: group) }) else {
                 groups.append(group)
                 continue
@@ -167,14 +209,14 @@ extension TopologyGraph {
         for node in nodes.indices {
             nodes[node].parents = nodes[node].parents.map { replaced[$0] ?? $0 }
         }
-        copartitions = copartitions.map { $0.map { replaced[$0] ?? $0 } }
+        for (node, first) in replaced { replaceInCopartitions(node, by: first) }
         sources = sources.map { source in
             guard let first = replaced[source.node] else { return source }
-            return SourceNode(
-                node: first, topics: source.topics, pattern: source.pattern, isTable: false, settings: source.settings,
-                make: source.make)
+            var merged = source
+            merged.node = first
+            return merged
         }
-        removed = Set(replaced.keys)
+        removed.formUnion(replaced.keys)
     }
 
     private func checkSources() throws {
@@ -236,7 +278,9 @@ extension TopologyGraph {
             for node in store.nodes.dropFirst() { join(node, store.nodes[0]) }
         }
         // Ids go by the first node of each part, in the order in which nodes were added (Docs/Semantics.md, Tasks).
-        let live = nodes.indices.filter { !removed.contains($0) }
+        let live = nodes.indices.filter { !removed.contains($0) }.sorted {
+            (places[$0] ?? ($0, 0)) < (places[$1] ?? ($1, 0))
+        }
         var groups: [Int: Int] = [:]
         var order: [Int] = []
         for node in live {
@@ -251,8 +295,8 @@ extension TopologyGraph {
             let topics = Self.topics(of: members, nodes)
             let names = Set(members.flatMap { nodes[$0].stores })
             return Topology.SubTopology(
-                id: id, nodes: members, sourceTopics: topics,
-                stores: flushOrder(names, existing))
+                id: id, nodes: members, sourceTopics: topics, stores: flushOrder(names, existing),
+                isGlobal: sources.contains { $0.isGlobal && find($0.node) == top })
         }
     }
 

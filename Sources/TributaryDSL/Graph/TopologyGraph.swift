@@ -26,6 +26,15 @@ public final class TopologyGraph {
     /// Source nodes that another of the same topics replaced.
     var removed: Set<Int> = []
 
+    // What the optimiser looks at.
+    var keyChanges: [KeyChange] = []
+    var merges: [KeyChange] = []
+    var valueChanges: Set<Int> = []
+    var mergeables: [MergeableRepartition] = []
+    var sourceTables: [SourceTable] = []
+    /// Where nodes that the optimiser added are among the others.
+    var places: [Int: (Int, Int)] = [:]
+
     /// The filter node in front of each repartition source.
     var repartitionFilters: [Int: Int] = [:]
     /// The stream behind the repartition topic that joins of a node's stream share.
@@ -157,12 +166,16 @@ public final class TopologyGraph {
 
 /// Reads topics and decodes their records: the typed top of a sub-topology.
 struct SourceNode: Sendable {
-    let node: Int
+    var node: Int
     var topics: [String]
     /// What the topics' names are like, of a source that reads all such.
     let pattern: TopicPattern?
     let isTable: Bool
+    /// Whether it fills a global table.
+    var isGlobal = false
     let settings: SourceSettings
+    /// Whether the serdes take a record's bytes.
+    let accepts: @Sendable (RawSpan?, RawSpan?) -> Bool
     /// Makes what the task calls with each record's bytes.
     let make: @Sendable (NodeContext) throws -> SourceEntry
 }

@@ -34,8 +34,10 @@ public protocol TaskServices: AnyObject {
     var wallClock: Int64 { get }
     /// How often, by the wall clock, it is looked which results have waited for time to pass, ms.
     var emitInterval: Int64 { get }
-    /// A store of the task.
+    /// A store of the task, or that of a global table.
     func store(_ name: String) throws -> StateStore
+    /// Whether a store is that of a global table, which all may read and none may write.
+    func isGlobalStore(_ name: String) -> Bool
     /// The number of an output topic; asked once per sink.
     func outputTopic(_ name: String) throws -> Int
     /// Sends a record; `partitionKeyCount` is how many of the key's first bytes decide its partition.
@@ -102,8 +104,8 @@ public final class NodeContext {
     private var made: [Int: AnyObject] = [:]
     /// Called when the task ends.
     public private(set) var closers: [() -> Void] = []
-    /// Called once all nodes of the task are made.
-    public private(set) var starters: [() throws -> Void] = []
+    // Called once all nodes of the task are made, those before others first.
+    private var starters: [(node: Int, start: () throws -> Void)] = []
 
     /// Makes a context for a task that is being made.
     public init(services: any TaskServices, recorder: LineageRecorder) {
@@ -136,5 +138,11 @@ public final class NodeContext {
     @usableFromInline
     func onClose(_ body: @escaping () -> Void) { closers.append(body) }
     @usableFromInline
-    func onStart(_ body: @escaping () throws -> Void) { starters.append(body) }
+    func onStart(_ node: Int, _ body: @escaping () throws -> Void) { starters.append((node, body)) }
+
+    /// Has the nodes begin, in the order in which they were added to the topology.
+    func start() throws {
+        let inOrder = starters.enumerated().sorted { ($0.element.node, $0.offset) < ($1.element.node, $1.offset) }
+        for (_, starter) in inOrder { try starter.start() }
+    }
 }

@@ -13,7 +13,7 @@ public protocol NodeReceiver: AnyObject, SendableMetatype {
 
 /// The giving end of a node while a topology is built: collects how to make its children.
 public final class NodeOutput<Input: NodeReceiver>: Sendable {
-    typealias Child = (name: String, make: @Sendable (NodeContext) throws -> Input)
+    typealias Child = (node: Int, name: String, make: @Sendable (NodeContext) throws -> Input)
     private let children = BuildBox<[Child]>([])
     // Children are added to another output, behind something that stands between.
     private let behind: (output: NodeOutput<Input>, wrap: Wrap)?
@@ -36,12 +36,29 @@ public final class NodeOutput<Input: NodeReceiver>: Sendable {
     /// `make` is called once per task; the node that several parents share is made once.
     @usableFromInline
     func attach(_ node: Int, _ name: String, _ make: @escaping @Sendable (NodeContext) throws -> Input) {
-        add((name, { context in try context.shared(node) { context.spanned(name, try make(context)) } }))
+        add((node, name, { context in try context.shared(node) { context.spanned(name, try make(context)) } }))
     }
 
     private func add(_ child: Child) {
         guard let behind else { return children.withValue { $0.append(child) } }
-        behind.output.add((child.name, { context in behind.wrap(try child.make(context), child.name, context) }))
+        behind.output.add(
+            (child.node, child.name, { context in behind.wrap(try child.make(context), child.name, context) }))
+    }
+
+    /// Moves the children for which `isMoved` is true to another giving end, in their order.
+    func moveChildren(to other: NodeOutput<Input>, where isMoved: (_ node: Int) -> Bool = { _ in true }) {
+        let moved = children.withValue { children in
+            let moved = children.filter { isMoved($0.node) }
+            children.removeAll { isMoved($0.node) }
+            return moved
+        }
+        for child in moved { other.add(child) }
+    }
+
+    /// Takes a child away.
+    func removeChild(_ node: Int) {
+        if let behind { return behind.output.removeChild(node) }
+        children.withValue { $0.removeAll { $0.node == node } }
     }
 
     /// Makes the children for a task, as one.

@@ -26,7 +26,7 @@ extension KStream {
             let processor = try context.starting(name) { try make() }
             let user = UserCode(name, context.services)
             let processorContext = ProcessorContext(core, try output.named(in: context))
-            context.onStart { try context.starting(name) { try processor.initialize(processorContext) } }
+            context.onStart(id) { try context.starting(name) { try processor.initialize(processorContext) } }
             context.onClose { processor.close() }
             return NodeInput(
                 call: { key, value, meta in
@@ -62,7 +62,7 @@ extension KStream {
             let user = UserCode(name, context.services)
             let processorContext = FixedKeyProcessorContext(core, try output.named(in: context))
             let next = try output.sink(in: context)
-            context.onStart { try context.starting(name) { try processor.initialize(processorContext) } }
+            context.onStart(id) { try context.starting(name) { try processor.initialize(processorContext) } }
             context.onClose { processor.close() }
             return NodeInput(
                 call: { key, value, meta in

@@ -68,6 +68,7 @@ public final class KeyValueStore<Key, Value> {
     /// Deletes a key; returns the entry that was there.
     @discardableResult
     public func delete(_ key: Key) throws -> StoreEntry<Key, Value>? {
+        try checkWritable()
         let keyBuffer = scratch.take()
         defer { scratch.give(keyBuffer) }
         try encode(key, into: keyBuffer)
@@ -134,6 +135,13 @@ public final class KeyValueStore<Key, Value> {
         }
     }
 
+    // What a thread's global tables hold is what their topics say.
+    private func checkWritable() throws {
+        guard store.description.isGlobal else { return }
+        throw StoreError(
+            .invalidRequest, "a global table is read-only: send the record to its topic", store: store.name)
+    }
+
     private func encode(_ key: Key, into keyBuffer: ByteBuffer) throws {
         keyBuffer.writer.removeAll()
         if let nulls = keySerde.nullability, nulls.isNull(key) {
@@ -143,6 +151,7 @@ public final class KeyValueStore<Key, Value> {
     }
 
     private func write(_ value: RawSpan?, _ timestamp: Int64?, _ from: [any StoredLineage]?) throws {
+        try checkWritable()
         let lineage = try core.derived(from: from?.map(\.entryLineage))
         let row = value == nil ? try core.deletedRow(of: store, keyBuffer.bytes, lineage.context) : nil
         let held = CollectionOfOne(lineage)

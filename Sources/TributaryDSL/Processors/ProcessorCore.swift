@@ -273,7 +273,7 @@ final class ProcessorCore {
     }
 
     func store(_ name: String) throws -> StateStore {
-        guard stores.contains(name) else {
+        guard stores.contains(name) || services.isGlobalStore(name) else {
             throw ProcessorError(
                 "processor '\(node)' is not connected to store '\(name)': name it in stores: where the processor is added"
             )

@@ -62,6 +62,13 @@ final class KeyEncoder<Key> {
     @inlinable
     func encode(_ key: Key, _ meta: borrowing RecordMeta, _ body: (borrowing RecordMeta) throws -> Void) throws {
         guard meta.hasKey, !meta.keyIsStale else { return try body(meta) }
+        try encodeAnew(key, meta, body)
+    }
+
+    /// The same for a key that an operator changed.
+    @inlinable
+    func encodeAnew(_ key: Key, _ meta: borrowing RecordMeta, _ body: (borrowing RecordMeta) throws -> Void) throws {
+        guard meta.hasKey else { return try body(meta) }
         let buffer = scratch.take()
         defer { scratch.give(buffer) }
         guard try user.run(meta, { try serde.encode(key, &buffer.writer) }) != nil else { return }

@@ -113,14 +113,14 @@ extension KStream {
         let prefix = named ?? graph.newUniqueName("KSTREAM-REPARTITION-")
         return repartitioned(
             prefix, partitions: partitions, key: key ?? keySerde, value: value ?? valueSerde,
-            hasGeneratedName: named == nil, partitioner: partitioner)
+            hasGeneratedName: named == nil, partitioner: partitioner, isMergeable: false)
     }
 
     /// The stream behind a repartition topic called `<prefix>-repartition`.
     @inlinable
     func repartitioned(
         _ prefix: String, partitions: Int32? = nil, key keySerde: Serde<Key>?, value valueSerde: Serde<Value>?,
-        hasGeneratedName: Bool, partitioner: Partitioner<Key, Value>? = nil
+        hasGeneratedName: Bool, partitioner: Partitioner<Key, Value>? = nil, isMergeable: Bool = true
     ) -> KStream<Key, Value> {
         let names = graph.repartitionNames(prefix)
         guard let keySerde, let valueSerde else {
@@ -128,11 +128,34 @@ extension KStream {
             return self
         }
         graph.addRepartition(names.topic, partitions: partitions, hasGeneratedName: hasGeneratedName)
-        let filter = graph.add(names.filter, parents: [node])
-        let sink = graph.add(names.sink, .sink(topic: names.topic), parents: [filter])
+        let made = RepartitionedStream(
+            graph, node, encoded(key: keySerde, value: valueSerde).output, names, keySerde, valueSerde, partitioner)
+        if isMergeable { graph.addMergeable(made, names, behind: output) }
+        return made.stream(graph)
+    }
+}
+
+/// The nodes that bring a stream's records through a repartition topic, and what is behind it: without the graph, which keeps it.
+@usableFromInline
+struct RepartitionedStream<Key, Value> {
+    @usableFromInline let filter: Int
+    @usableFromInline let sink: Int
+    @usableFromInline let source: Int
+    @usableFromInline let output: Output<Key, Value>
+    @usableFromInline let keySerde: Serde<Key>
+    @usableFromInline let valueSerde: Serde<Value>
+
+    @inlinable
+    init(
+        _ graph: TopologyGraph, _ parent: Int, _ input: Output<Key, Value>, _ names: RepartitionNames,
+        _ keySerde: Serde<Key>, _ valueSerde: Serde<Value>, _ partitioner: Partitioner<Key, Value>?
+    ) {
+        let filter = graph.add(names.filter, parents: [parent])
+        self.filter = filter
+        sink = graph.add(names.sink, .sink(topic: names.topic), parents: [filter])
         let lets = graph.letsNullKeysPass
         let filterOutput = Output<Key, Value>()
-        encoded(key: keySerde, value: valueSerde).output.attach(filter, names.filter) { context in
+        input.attach(filter, names.filter) { context in
             let next = try filterOutput.sink(in: context)
             let passesNulls = lets.contains(filter)
             return NodeInput(
@@ -142,13 +165,19 @@ extension KStream {
         attachSink(
             filterOutput, sink, names.sink, topic: names.topic, key: keySerde, value: valueSerde,
             partitionKeySuffix: 0, partitioner: partitioner)
-        let source = graph.add(names.source, .source(topics: [names.topic]))
+        source = graph.add(names.source, .source(topics: [names.topic]))
         graph.pair(source: source, filter: filter)
-        let output = Output<Key, Value>()
+        output = Output<Key, Value>()
         addSourceNode(
             graph, source, topics: [names.topic], name: names.source, isTable: false, SourceSettings(), output: output,
             key: keySerde, value: valueSerde)
-        return KStream(
+        self.keySerde = keySerde
+        self.valueSerde = valueSerde
+    }
+
+    @inlinable
+    func stream(_ graph: TopologyGraph) -> KStream<Key, Value> {
+        KStream(
             graph: graph, node: source, output: output, keySerde: keySerde, valueSerde: valueSerde,
             needsRepartition: false, sources: [source])
     }
@@ -161,6 +190,18 @@ struct RepartitionNames {
     @usableFromInline let sink: String
     @usableFromInline let filter: String
     @usableFromInline let source: String
+
+    init(topic: String, sink: String, filter: String, source: String) {
+        self.topic = topic
+        self.sink = sink
+        self.filter = filter
+        self.source = source
+    }
+
+    /// Nodes that are named after their topic.
+    init(topic: String) {
+        self.init(topic: topic, sink: "\(topic)-sink", filter: "\(topic)-filter", source: "\(topic)-source")
+    }
 }
 
 /// Filters of repartition topics that let null keys pass, because a left join follows (Docs/Semantics.md, Repartitioning).
@@ -184,8 +225,7 @@ extension TopologyGraph {
         let source = newName("KSTREAM-SOURCE-")
         let topic = prefix.hasSuffix("-repartition") ? prefix : "\(prefix)-repartition"
         if isGenerated(prefix) { return RepartitionNames(topic: topic, sink: sink, filter: filter, source: source) }
-        return RepartitionNames(
-            topic: topic, sink: "\(topic)-sink", filter: "\(topic)-filter", source: "\(topic)-source")
+        return RepartitionNames(topic: topic)
     }
 
     @usableFromInline

@@ -38,10 +38,13 @@ public struct KStream<Key, Value> {
     @inlinable
     func child<NewKey, NewValue>(
         _ name: String, key: Serde<NewKey>?, value: Serde<NewValue>?, changesKey: Bool = false,
+        changesValue: Bool = false,
         _ make: @escaping @Sendable (_ next: NodeInput<NewKey, NewValue>, _ user: UserCode) -> NodeInput<Key, Value>
     ) -> KStream<NewKey, NewValue> {
         let id = graph.add(name, parents: [node])
         let output = Output<NewKey, NewValue>()
+        if changesKey { graph.noteKeyChange(id, output, key, value) }
+        if changesValue { graph.noteValueChange(id) }
         self.output.attach(id, name) { context in
             make(try output.sink(in: context), UserCode(name, context.services))
         }
@@ -94,7 +97,7 @@ public struct KStream<Key, Value> {
         named: String? = nil, value serde: Serde<Result>? = nil,
         @Returning<Result> _ transform: @escaping @Sendable (Value) throws -> Result
     ) -> KStream<Key, Result> {
-        child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
+        child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde, changesValue: true) { next, user in
             var keyless: ((Value, borrowing RecordMeta) throws -> Void)?
             if let following = next.keyless {
                 keyless = { value, meta in
@@ -118,7 +121,7 @@ public struct KStream<Key, Value> {
         named: String? = nil, value serde: Serde<Result>? = nil,
         @Returning<Result> _ transform: @escaping @Sendable (Key, Value) throws -> Result
     ) -> KStream<Key, Result> {
-        child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde) { next, user in
+        child(graph.name("KSTREAM-MAPVALUES-", named), key: keySerde, value: serde, changesValue: true) { next, user in
             NodeInput(
                 call: { key, value, meta in
                     guard let result = try user.run(meta, { try transform(key, value) }) else { return }
@@ -134,7 +137,8 @@ public struct KStream<Key, Value> {
         named: String? = nil, value serde: Serde<Results.Element>? = nil,
         @Returning<Results> _ transform: @escaping @Sendable (Value) throws -> Results
     ) -> KStream<Key, Results.Element> {
-        child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
+        child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde, changesValue: true) {
+            next, user in
             var keyless: ((Value, borrowing RecordMeta) throws -> Void)?
             if let following = next.keyless {
                 keyless = { value, meta in
@@ -158,7 +162,8 @@ public struct KStream<Key, Value> {
         named: String? = nil, value serde: Serde<Results.Element>? = nil,
         @Returning<Results> _ transform: @escaping @Sendable (Key, Value) throws -> Results
     ) -> KStream<Key, Results.Element> {
-        child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde) { next, user in
+        child(graph.name("KSTREAM-FLATMAPVALUES-", named), key: keySerde, value: serde, changesValue: true) {
+            next, user in
             NodeInput(
                 call: { key, value, meta in
                     guard let results = try user.run(meta, { try transform(key, value) }) else { return }
@@ -205,6 +210,7 @@ public struct KStream<Key, Value> {
         let name = graph.name("KSTREAM-MERGE-", named)
         let id = graph.add(name, parents: [node, other.node])
         let output = Output<Key, Value>()
+        graph.noteMerge(id, output, keySerde ?? other.keySerde, valueSerde ?? other.valueSerde)
         self.output.attach(id, name) { context in try output.sink(in: context) }
         other.encoded(key: keySerde, value: valueSerde).output.attach(id, name) { context in
             try output.sink(in: context)

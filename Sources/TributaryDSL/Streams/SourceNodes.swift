@@ -7,13 +7,17 @@ public import TributaryLineage
 @inlinable
 func addSourceNode<Key, Value>(
     _ graph: TopologyGraph, _ node: Int, topics: [String], pattern: TopicPattern? = nil, name: String, isTable: Bool,
+    isGlobal: Bool = false,
     _ settings: SourceSettings, output: Output<Key, Value>, key: Serde<Key>, value: Serde<Value>
 ) {
     let nullKey = Nullability<Key>.of()
     let nullValue = Nullability<Value>.of()
     // A table drops null keys itself, where it keeps what it takes.
     let takesNull = nullKey != nil || isTable
-    graph.addSource(node, topics: topics, pattern: pattern, isTable: isTable, settings) { context in
+    graph.addSource(
+        node, topics: topics, pattern: pattern, isTable: isTable, isGlobal: isGlobal, settings,
+        accepts: { (try? key.check($0)) != nil && (try? value.check($1)) != nil }
+    ) { context in
         let next = try output.sink(in: context)
         let services = context.services
         let validateKey = key.validate
@@ -78,10 +82,23 @@ func addSourceNode<Key, Value>(
 extension TopologyGraph {
     @usableFromInline
     func addSource(
-        _ node: Int, topics: [String], pattern: TopicPattern?, isTable: Bool, _ settings: SourceSettings,
+        _ node: Int, topics: [String], pattern: TopicPattern?, isTable: Bool, isGlobal: Bool = false,
+        _ settings: SourceSettings, accepts: @escaping @Sendable (RawSpan?, RawSpan?) -> Bool,
         _ make: @escaping @Sendable (NodeContext) throws -> SourceEntry
     ) {
         addSource(
-            SourceNode(node: node, topics: topics, pattern: pattern, isTable: isTable, settings: settings, make: make))
+            SourceNode(
+                node: node, topics: topics, pattern: pattern, isTable: isTable, isGlobal: isGlobal, settings: settings,
+                accepts: accepts, make: make))
+    }
+}
+
+extension Serde {
+    /// Throws what decoding bytes would; null is always right.
+    @usableFromInline
+    func check(_ bytes: RawSpan?) throws {
+        guard let bytes else { return }
+        if let validate { return try validate(bytes) }
+        _ = try decode(bytes)
     }
 }

@@ -229,7 +229,10 @@ public struct KGroupedTable<Key, Value> {
                 UserCode(sinkName, context.services), topic, try context.services.outputTopic(topic), keySerde,
                 valueSerde)
         }
-        graph.addSource(source, topics: [topic], pattern: nil, isTable: false, SourceSettings()) { context in
+        graph.addSource(
+            source, topics: [topic], pattern: nil, isTable: false, SourceSettings(), accepts: { _, _ in true }
+        ) {
+            context in
             changeSource(
                 try output.sink(in: context), UserCode(sourceName, context.services), context.recorder, keySerde,
                 valueSerde)

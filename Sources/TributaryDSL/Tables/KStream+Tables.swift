@@ -93,10 +93,11 @@ extension KStream {
             _ = graph.repartitionNames(nodeName)
             return KStream(
                 graph: graph, node: again.node, output: again.output, keySerde: again.keySerde,
-                valueSerde: again.valueSerde, needsRepartition: false, sources: again.sources)
+                valueSerde: again.valueSerde, needsRepartition: false,
+                sources: Set(again.sources.map(TopologyGraph.shared)))
         }
         let made = repartitioned(named ?? nodeName, key: key, value: value, hasGeneratedName: named == nil)
-        graph.keepJoinRepartition(JoinRepartition(made), of: node)
+        if named == nil { graph.keepJoinRepartition(JoinRepartition(made), of: node) }
         return made
     }
 
@@ -119,63 +120,105 @@ extension KStream {
         table.source.connect(graph, id)
         if missed != nil { graph.relaxedJoins.append(id) }
         graph.copartition(input.sources.union(table.sources))
-        let output = Output<Key, Result>()
-        let nulls = Nullability<Value>.of()
         if table.valueSerde == nil, table.source.store != nil {
             graph.failWithoutSerde("the table of the join '\(name)'", table.keySerde, table.valueSerde)
         }
         let source = table.source
-        input.output.attach(id, name) { context in
-            let next = try output.sink(in: context)
-            let services = context.services
-            let recorder = context.recorder
-            let view = try source.view(context)
-            let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, services))
-            func find(_ key: Key, _ meta: borrowing RecordMeta) throws -> Other? {
-                guard let row = rowKey(key) else { return nil }
-                guard let encoder else { return try view.row(row, meta) }
-                var found: Other?
-                try encoder.encode(key, meta) { found = try view.row(row, $0) }
-                return found
-            }
-            return NodeInput(
-                call: { key, left, meta in
-                    if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
-                    let joined: Result?
-                    var context = meta.lineage.context
-                    do {
-                        if meta.hasKey, let right = try find(key, meta) {
-                            // Before the closure, so that its time isn't the read's.
-                            context = view.readSpan(context, .joined)
-                            joined = try matched(key, left, right)
-                        } else {
-                            joined = nil
-                        }
-                    } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
-                    if let joined {
-                        let read = view.lineage()
-                        view.passHeaders(meta.origin)
-                        let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, read.cell))
-                        return try next.call(key, joined, meta.with(lineage.span))
-                    }
-                    guard let missed else {
-                        if !meta.hasKey { services.dropped(.nullKey, node: name, meta) }
-                        return
-                    }
-                    if meta.hasKey { view.missSpan(meta.lineage.context) }
-                    let alone: Result
-                    do { alone = try missed(key, left) } catch {
-                        return try services.processingFailed(node: name, error, meta)
-                    }
-                    try next.call(key, alone, meta)
-                },
-                delete: { _, meta in services.dropped(.nullValue, node: name, meta) })
-        }
+        let output = Output<Key, Result>()
+        attachLookup(
+            input.output, id, name, output, view: { try source.view($0) },
+            find: { view, context in
+                let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, context.services))
+                return { key, _, meta in
+                    guard meta.hasKey, let row = rowKey(key) else { return .noKey }
+                    guard let encoder else { return Lookup(try view.row(row, meta)) }
+                    var found: Other?
+                    try encoder.encode(key, meta) { found = try view.row(row, $0) }
+                    return Lookup(found)
+                }
+            }, matched: matched, missed: missed)
         return KStream<Key, Result>(
             graph: graph, node: id, output: output, keySerde: key, valueSerde: result, needsRepartition: false,
             sources: input.sources.union(table.sources))
+    }
+}
+
+/// What looking for a row gave.
+@usableFromInline
+enum Lookup<Row> {
+    /// The record has no key to look for.
+    case noKey
+    /// There is no such row.
+    case miss
+    /// The row.
+    case row(Row)
+
+    @inlinable
+    @inline(__always)
+    init(_ row: Row?) { self = row.map { .row($0) } ?? .miss }
+}
+
+/// Attaches the node that joins each record with a row that is looked up.
+///
+/// - Parameters:
+///   - view: reads the rows in a task.
+///   - find: looks for a record's row.
+///   - matched: makes a result of record and row.
+///   - missed: makes a result of a record without a row; nil leaves it out.
+@inlinable
+func attachLookup<Key, Value, RowKey, Other, Result>(
+    _ input: Output<Key, Value>, _ node: Int, _ name: String, _ output: Output<Key, Result>,
+    view: @escaping @Sendable (NodeContext) throws -> TableView<RowKey, Other>,
+    find:
+        @escaping @Sendable (TableView<RowKey, Other>, NodeContext) -> (
+            Key, Value, borrowing RecordMeta
+        ) throws -> Lookup<Other>,
+    matched: @escaping @Sendable (Key, Value, Other) throws -> Result,
+    missed: (@Sendable (Key, Value) throws -> Result)?
+) {
+    let nulls = Nullability<Value>.of()
+    input.attach(node, name) { context in
+        let next = try output.sink(in: context)
+        let services = context.services
+        let recorder = context.recorder
+        let view = try view(context)
+        let find = find(view, context)
+        return NodeInput(
+            call: { key, left, meta in
+                if let nulls, nulls.isNull(left) { return services.dropped(.nullValue, node: name, meta) }
+                var joined: Result?
+                var isMiss = false
+                var context = meta.lineage.context
+                do {
+                    switch try find(key, left, meta) {
+                    case .row(let right):
+                        // Before the closure, so that its time isn't the read's.
+                        context = view.readSpan(context, .joined)
+                        joined = try matched(key, left, right)
+                    case .miss: isMiss = true
+                    case .noKey: break
+                    }
+                } catch {
+                    return try services.processingFailed(node: name, error, meta)
+                }
+                if let joined {
+                    let read = view.lineage()
+                    view.passHeaders(meta.origin)
+                    let lineage = CollectionOfOne(recorder.combine(context, meta.lineage.cell, read.cell))
+                    return try next.call(key, joined, meta.with(lineage.span))
+                }
+                guard let missed else {
+                    if !isMiss { services.dropped(.nullKey, node: name, meta) }
+                    return
+                }
+                if isMiss { view.missSpan(meta.lineage.context) }
+                let alone: Result
+                do { alone = try missed(key, left) } catch {
+                    return try services.processingFailed(node: name, error, meta)
+                }
+                try next.call(key, alone, meta)
+            },
+            delete: { _, meta in services.dropped(.nullValue, node: name, meta) })
     }
 }
 

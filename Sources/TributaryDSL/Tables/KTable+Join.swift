@@ -278,6 +278,8 @@ func joinSide<Key, Event, Match, Result>(
                 matches.missSpan(context)
                 guard standsAlone, new != nil || old != nil else { return }
             } else {
+                // A row that is made anew since the other side's has gone is of what is left.
+                if new == nil && matchStandsAlone && recorder.makesSpan(context) { recorder.triggered() }
                 context = matches.readSpan(context, .joined)
                 lineage = matches.lineage()
                 timestamp = max(timestamp, matches.timestamp())
@@ -290,9 +292,11 @@ func joinSide<Key, Event, Match, Result>(
         }
         // A delete is made by the event alone.
         let made =
-            match != nil && result != nil
-            ? recorder.combine(context, meta.lineage.cell, lineage.cell)
-            : Lineage(context: context, cell: meta.lineage.cell)
+            match == nil || result == nil
+            ? Lineage(context: context, cell: meta.lineage.cell)
+            : new == nil
+                ? Lineage(context: context, cell: lineage.cell)
+                : recorder.combine(context, meta.lineage.cell, lineage.cell)
         guard sendsOld else {
             let held = CollectionOfOne(made)
             return try next.update(key, result, nil, meta.with(timestamp: timestamp, held.span))

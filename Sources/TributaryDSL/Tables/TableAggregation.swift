@@ -105,7 +105,11 @@ final class TableAggregation<Key, Value, Aggregate> {
             }
             if let after { try forwarder.value.encode(after, &buffer.writer) }
             if let old = meta.oldLineage, recorder.makesSpan(meta.lineage.context) {
-                recorder.link(.retracted, old.context)
+                if old.context.isValid {
+                    recorder.link(.retracted, old.context)
+                } else {
+                    recorder.link(.retracted, record: old)
+                }
             }
             written = try store.write(
                 meta.key, after == nil ? nil : buffer.bytes, after: row, timestamp: timestamp, cell: cell,

@@ -172,6 +172,14 @@ extension LMDBStateCore.State {
         return try copy(entry, seal, key: &key, value: &value)
     }
 
+    /// The same, for a caller that keeps the target beside key and value.
+    func seek(
+        _ cursor: LMDBWriteCursor, targetIn target: borrowing ByteWriter, _ seal: RowSeal, key: inout ByteWriter,
+        value: inout ByteWriter
+    ) throws(LMDBError) -> Place {
+        try seek(cursor, target.bytes, seal, key: &key, value: &value)
+    }
+
     @inline(__always)
     private func copy(
         _ entry: borrowing LMDBEntry, _ seal: RowSeal, key: inout ByteWriter, value: inout ByteWriter

@@ -100,6 +100,16 @@ final class LMDBTable: StateTable {
             overlay: state.value.overlay, from: lower, through: upper, reverse: reverse)
     }
 
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        try prepare()
+        let count = rows.count
+        if try state.value.copyRows(from: lower, through: upper, limit: limit, core, into: rows) { return }
+        rows.truncate(to: count)
+        try copyRowsByCursor(from: lower, through: upper, limit: limit, into: rows)
+    }
+
     @inline(__always)
     private func checkLength(_ key: RawSpan, _ value: RawSpan) throws(StoreError) {
         guard key.byteCount <= ByteTree.maximumLength && value.byteCount <= ByteTree.maximumLength else {

@@ -114,6 +114,32 @@ struct LMDBTableState: ~Copyable {
         }
     }
 
+    /// Adds the first `limit` entries of a range to `rows`, with the cursor that is there; returns false, with some of them added,
+    /// where that isn't enough: keys of buckets, writes that aren't in the table yet.
+    mutating func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, _ core: LMDBStateCore, into rows: CopiedRows
+    ) throws(StoreError) -> Bool {
+        guard overlay == nil, !KeyBucket.isLong(lower) else { return false }
+        let cursor = try requireCursor()
+        KeyBucket.write(lower, into: &physical)
+        var left = limit
+        do throws(LMDBError) {
+            var place = try core.state.value.seek(
+                cursor, targetIn: physical, seal, key: &bucket, value: &scratch)
+            while left > 0, place == .plain {
+                if let upper, bucket.bytes.compare(to: upper) > 0 { return true }
+                rows.add(bucket.bytes, scratch.bytes)
+                left -= 1
+                if left > 0 {
+                    place = try core.state.value.step(cursor, .next, seal, key: &bucket, value: &scratch)
+                }
+            }
+            return left == 0 || place != .bucket
+        } catch {
+            throw StoreError(error, store: name)
+        }
+    }
+
     // MARK: Writing
 
     @inline(__always)

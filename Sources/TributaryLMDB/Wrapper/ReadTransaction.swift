@@ -121,6 +121,9 @@ internal import TributaryCore
     /// Checks the list of free pages, which writing goes by without a look.
     package func checkFreePages() throws(LMDBError) { try PageCheck.freeList(file, environment) }
 
+    /// The number of the commit that is read; 0 before the first.
+    package var commitNumber: UInt64 { UInt64(unsafe mdb_txn_id(handle)) }
+
     /// The trees of this commit, to be checked as a whole.
     package func checkPages(_ check: inout PageCheck) throws(LMDBError) {
         try check.run(file, environment)

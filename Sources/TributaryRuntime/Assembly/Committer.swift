@@ -48,7 +48,8 @@ public struct Committer {
         try deferral.check()
         var commitID: Int64 = 0
         configuration.killPoint?(.cachesFlushed)
-        if !dirty.isEmpty {
+        // Global tables have nothing in the log.
+        if dirty.contains(where: { !$0.isGlobal }) {
             if configuration.guarantee == .exactlyOnce {
                 commitID = try collector.commitTransaction(offsets, group)
             } else {

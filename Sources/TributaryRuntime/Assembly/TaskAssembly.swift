@@ -47,6 +47,11 @@ public struct TaskAssembly {
                 captured: lineage.capturedHeaders, propagated: lineage.propagatedHeaders,
                 propagatedBytes: lineage.propagatedHeaderBytes),
             batchSpans: lineage.batchSpans)
+        for source in topology.sources + topology.globalSources where !source.isInternal {
+            let life = (try? log.topic(source.topic))?.life ?? 1
+            recorder.know(
+                source: SourcePartition.source(cluster: cluster, topic: source.topic, life: life), topic: source.topic)
+        }
         box = LineageBox(recorder)
         budget = configuration.cacheBytes > 0 ? CacheBudget(limit: configuration.cacheBytes) : nil
     }

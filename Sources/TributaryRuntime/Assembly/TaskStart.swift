@@ -9,6 +9,8 @@ public struct TaskStart: Sendable {
         public var offset: Int64
         /// The greatest timestamp of the records before it, ms; -1 if it isn't known.
         public var partitionTime: Int64
+        /// Whether the group has committed it.
+        var isCommitted = false
     }
 
     /// Where each source partition begins.
@@ -47,7 +49,8 @@ public struct TaskStart: Sendable {
             let low = try log.watermarks(source, committed: false).low
             var position = Position(
                 offset: found?.offset ?? -1,
-                partitionTime: found.map { OffsetMetadata.partitionTime($0.metadata) } ?? -1)
+                partitionTime: found.map { OffsetMetadata.partitionTime($0.metadata) } ?? -1,
+                isCommitted: found != nil)
             if let found { progress.merge(OffsetMetadata.progress(found.metadata)) { max($0, $1) } }
             if position.offset < low {
                 let reset = names.reset(of: source.topic, default: configuration.offsetReset)

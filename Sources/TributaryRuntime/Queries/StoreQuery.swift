@@ -122,7 +122,7 @@ extension QueriedRow {
 extension StreamTask {
     /// Answers a query from the task's stores; nothing if the task doesn't hold the store.
     func answer(_ name: String, _ query: StoreQuery) throws -> [QueriedRow] {
-        guard let store = try? store(name) else { return [] }
+        guard let store = try? stores.store(name) else { return [] }
         let mark = recorder.arena.mark
         defer { recorder.arena.release(to: mark) }
         switch query {

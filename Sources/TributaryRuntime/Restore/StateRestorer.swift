@@ -1,4 +1,5 @@
 public import TributaryCore
+internal import TributaryDSL
 internal import TributaryLineage
 internal import TributaryState
 
@@ -77,6 +78,8 @@ public struct StateRestorer {
         let changelog: TopicPartition
         let identity: String
         let life: UInt64
+        /// The source topic that takes a changelog's place.
+        let source: Topology.Source?
         let ends: Watermarks
         var start: Int64
         /// Nil if the rows are trusted, else why not; empty if there are none.
@@ -85,13 +88,16 @@ public struct StateRestorer {
         var position: StorePosition?
     }
 
-    /// Restores every logged store of a task.
+    /// Restores every store of a task that has a changelog, or a source topic for one.
     ///
+    /// - Parameters:
+    ///   - task: the state.
+    ///   - start: where the sources begin: what a source topic holds behind is processed, not restored.
     /// - Throws: `LogError` or `StoreError`; the state is then as it was at its last commit.
-    public func restore(_ task: TaskState) throws {
+    public func restore(_ task: TaskState, at start: TaskStart = TaskStart()) throws {
         var work: [Work] = []
-        for store in task.stores where store.description.isLogged {
-            work.append(try inspect(store, task.changelog(store.name), task))
+        for store in task.stores where store.description.canBeRestored && !store.description.isGlobal {
+            work.append(try inspect(store, task.changelog(store.name), task, start))
         }
         configuration.killPoint?(.restoreBegun)
         let empty = work.filter { $0.distrust != nil && $0.store.description.isPersistent }
@@ -114,13 +120,26 @@ public struct StateRestorer {
 
     // MARK: Trust
 
-    private func inspect(_ store: StateStore, _ changelog: TopicPartition, _ task: TaskState) throws -> Work {
-        let ends = try log.watermarks(changelog, committed: false)
+    private func inspect(
+        _ store: StateStore, _ changelog: TopicPartition, _ task: TaskState, _ start: TaskStart
+    ) throws -> Work {
+        var ends = try log.watermarks(changelog, committed: false)
         let topic = try log.topic(changelog.topic)
+        let source = task.source(store.description)
+        if source != nil {
+            let begin = start.positions[changelog]
+            ends.high = begin.map { $0.isCommitted ? max($0.offset, ends.low) : ends.low } ?? ends.low
+            if topic?.settings["cleanup.policy"]?.contains("compact") != true {
+                tell(
+                    task, .warning,
+                    "a table is restored from a topic that isn't compacted: what that has lost can't be found",
+                    [("store", store.name), ("topic", changelog.topic)])
+            }
+        }
         func work(_ start: Int64, _ distrust: String?, _ position: StorePosition? = nil) -> Work {
             Work(
-                store: store, changelog: changelog, identity: topic?.identity ?? "", life: topic?.life ?? 1, ends: ends,
-                start: start, distrust: distrust, position: position)
+                store: store, changelog: changelog, identity: topic?.identity ?? "", life: topic?.life ?? 1,
+                source: source, ends: ends, start: start, distrust: distrust, position: position)
         }
         guard store.description.isPersistent, let engine = task.persistent else { return work(ends.low, "") }
         let kept: StorePosition?
@@ -203,9 +222,10 @@ public struct StateRestorer {
         try engine.rebuild(keeping: tables, metadata: keys) { rebuilt in
             for item in list {
                 let filler = StoreFiller(item.store, folder: folder)
-                let read = try read(item, task) { key, value, timestamp, context, cell, headers in
+                let read = try read(item, task) { key, value, timestamp, context, cell, headers, elements in
                     try filler.add(
-                        key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
+                        key, value, timestamp: timestamp, context: context, cell: cell, headers: headers,
+                        elements: elements)
                 }
                 try filler.finish(into: rebuilt)
                 try position(item, read).save(store: item.store.name, in: rebuilt)
@@ -219,9 +239,10 @@ public struct StateRestorer {
 
     private func replay(_ item: Work, _ task: TaskState) throws {
         let engine = item.store.description.isPersistent ? task.persistent : nil
-        let read = try read(item, task) { key, value, timestamp, context, cell, headers in
+        let read = try read(item, task) { key, value, timestamp, context, cell, headers, elements in
             try item.store.restore(
-                key, value, timestamp: timestamp, context: context, cell: cell, headers: headers)
+                key, value, timestamp: timestamp, context: context, cell: cell, headers: headers,
+                elements: elements)
             if let engine, engine.dirtyBytes > configuration.stateDirtyBytes {
                 // The old position stands: what was applied behind it will be applied again, to the same end.
                 try item.store.prepareCommit()
@@ -292,7 +313,9 @@ public struct StateRestorer {
     /// Reads a changelog from where the store stands to its end.
     private func read(
         _ item: Work, _ task: TaskState,
-        _ apply: (RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan) throws -> Void
+        _ apply: (
+            RawSpan, RawSpan?, Int64, TraceContext, _ cell: RawSpan, _ headers: RawSpan, _ elements: RawSpan
+        ) throws -> Void
     ) throws -> Read {
         var read = Read(
             progress: RestoreProgress(
@@ -301,11 +324,12 @@ public struct StateRestorer {
             metrics: instruments(item.store.name, task), start: configuration.time.monotonic.nanoseconds())
         report(read)
         guard !read.progress.isDone else { return read }
-        let foreign = ForeignCells(
+        let coordinates = CoordinateCells(
             task.recorder,
             SourcePartition(
                 cluster: log.clusterID, topic: item.changelog.topic, partition: item.changelog.partition,
-                life: item.life))
+                life: item.life), isForeign: item.source == nil)
+        let source = item.source.map { SourceRecords($0, item.changelog, configuration.timestamps) }
         let takesContexts = task.recorder.propagators.contains(.traceContext)
         let hashed = ByteBuffer()
         let unreadable = item.store.unreadableCells
@@ -316,11 +340,22 @@ public struct StateRestorer {
                 guard batch.offset(index) < item.ends.high else { break }
                 read.progress.records += 1
                 guard let key = batch.key(index) else { continue }
+                if let source {
+                    guard let time = source.time(of: batch, index) else { continue }
+                    let context = takesContexts ? source.context(of: batch, index, task.recorder) : .none
+                    try apply(
+                        key, batch.value(index), time, context,
+                        coordinates.cell(batch.offset(index), batch.timestamp(index)),
+                        batch.headers(index), RawSpan.empty)
+                    continue
+                }
                 let cell = batch.cell(index)
                 var context = batch.context(index)
+                var elements: [UInt8] = []
                 if !batch.lineageHeaders(index).isEmpty {
-                    let state = StrippedHeaders(batch.lineageHeaders(index)).tracestate
-                    task.recorder.know(state.span.bytes, of: &context)
+                    let rarer = StrippedHeaders(batch.lineageHeaders(index))
+                    task.recorder.know(rarer.tracestate.span.bytes, of: &context)
+                    elements = rarer.elements
                 }
                 if cell.isEmpty {
                     // With a context someone else sent it; with neither nothing is known, as in a row written without lineage.
@@ -328,11 +363,12 @@ public struct StateRestorer {
                     if !takesContexts { context = .none }
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context,
-                        isForeign ? foreign.cell(batch.offset(index), batch.timestamp(index)) : RawSpan.empty,
-                        batch.headers(index))
+                        isForeign ? coordinates.cell(batch.offset(index), batch.timestamp(index)) : RawSpan.empty,
+                        batch.headers(index), RawSpan.empty)
                 } else {
                     try apply(
-                        key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index))
+                        key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index),
+                        elements.span.bytes)
                 }
                 lastIndex = index
             }
@@ -353,23 +389,27 @@ public struct StateRestorer {
     }
 }
 
-/// Cells of changelog records that someone else sent: the record's own coordinate, with a gap.
-private final class ForeignCells {
+/// Cells of records that have none that counts: a record's own coordinate; with a gap where it is one of a changelog that someone else sent.
+private final class CoordinateCells {
     private let recorder: LineageRecorder
     private let source: SourcePartition
+    private let flags: UInt8
+    private let fingerprint: UInt32
     private let bytes = ByteBuffer(capacity: 128)
 
-    init(_ recorder: LineageRecorder, _ source: SourcePartition) {
+    init(_ recorder: LineageRecorder, _ source: SourcePartition, isForeign: Bool) {
         self.recorder = recorder
         self.source = source
+        flags = isForeign ? Cell.gap : 0
+        fingerprint = isForeign ? 0 : recorder.fingerprint
     }
 
     @_lifetime(immortal)
     func cell(_ offset: Int64, _ timestamp: Int64) -> RawSpan {
         guard recorder.mode == .cells else { return RawSpan.empty }
-        let cell = recorder.arena.source(source, offset: offset, timestamp: timestamp, fingerprint: 0)
+        let cell = recorder.arena.source(source, offset: offset, timestamp: timestamp, fingerprint: fingerprint)
         bytes.writer.removeAll()
-        CellHeader.append(cell.with(flags: Cell.gap), of: recorder.arena, to: &bytes.writer)
+        CellHeader.append(cell.with(flags: flags), of: recorder.arena, to: &bytes.writer)
         return bytes.bytes
     }
 }

@@ -43,7 +43,7 @@ public final class TaskState {
         var stores: [StateStore] = []
         do {
             if descriptions.contains(where: \.isPersistent) {
-                let alone = descriptions.filter { $0.isPersistent && !$0.isLogged }.map(\.name)
+                let alone = descriptions.filter { $0.isPersistent && !$0.canBeRestored }.map(\.name)
                 persistent = try engines.persistentEngine(task: task, withoutChangelog: alone)
             }
             if descriptions.contains(where: { !$0.isPersistent }) { memory = try engines.memoryEngine(task: task) }
@@ -73,7 +73,13 @@ public final class TaskState {
 
     /// The changelog partition of a store.
     func changelog(_ store: String) -> TopicPartition {
-        TopicPartition(names.changelog(of: store), partition)
+        TopicPartition(names.topology.stores[store]?.sourceTopic ?? names.changelog(of: store), partition)
+    }
+
+    /// The source topic that a store is restored from; nil where a changelog is.
+    func source(_ store: StoreDescription) -> Topology.Source? {
+        guard let topic = store.sourceTopic, !store.isGlobal else { return nil }
+        return names.topology.sources.first { $0.topic == topic }
     }
 
     /// The engine of a store.

@@ -23,7 +23,7 @@ extension ThreadContext {
             try StateRestorer(
                 log, configuration: configuration, metrics: metrics, thread: thread, isStopping: isStopping,
                 onProgress: onRestore
-            ).restore(state)
+            ).restore(state, at: start)
         } catch {
             state.close()
             if let error = error as? LogError, error.code == .closed { throw error }

@@ -46,6 +46,8 @@ final class PartitionQueue {
     var isPaused = false
     /// The consumer's number for the partition.
     var assignment = -1
+    /// The offset that was committed last: the rows of a table that has the partition for its changelog are those before it.
+    var committedOffset: Int64
     /// How many records were processed since the last commit.
     var uncommitted = 0
     /// The spans of those of them that have one: the first 128, and how many more.
@@ -90,6 +92,7 @@ final class PartitionQueue {
         self.usesOwnTimestamps = usesOwnTimestamps
         self.operation = operation
         state = Owned(State(nextOffset: nextOffset))
+        committedOffset = nextOffset
     }
 
     /// Goes on behind offsets that can't be read, if nothing before them waits.

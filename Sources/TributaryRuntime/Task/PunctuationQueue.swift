@@ -2,58 +2,78 @@ internal import TributaryCore
 internal import TributaryDSL
 
 /// The schedules of one task: which are due, by which clock (Docs/Semantics.md, Processors).
+///
+/// A binary heap by due time. Which of several with one due time comes first is left to it, and it is made like that of Kafka Streams
+/// (a Java `PriorityQueue`), so that it is the same one there and here.
 final class PunctuationQueue {
     private struct Schedule {
         let handle: Punctuation
         let interval: Int64
-        /// Nil once the next one would lie behind the last time that there is.
-        var due: Int64?
-        let number: Int
+        var due: Int64
         let callback: (Int64) throws -> Void
     }
 
-    private var schedules: [Schedule] = []
-    private var next = 0
+    private var heap: [Schedule] = []
     // Looked at for every record.
     private let due = Owned(Int64.max)
     var earliest: Int64 { due.value }
 
     func add(every interval: Int64, firstDue: Int64, _ callback: @escaping (Int64) throws -> Void) -> Punctuation {
         let handle = Punctuation()
-        schedules.append(
-            Schedule(handle: handle, interval: interval, due: firstDue, number: next, callback: callback))
-        next += 1
-        due.value = min(due.value, firstDue)
+        push(Schedule(handle: handle, interval: interval, due: firstDue, callback: callback))
         return handle
     }
 
     /// Forgets all schedules: their callbacks refer to the task that has them.
     func removeAll() {
-        schedules = []
+        heap = []
         due.value = Int64.max
     }
 
     /// Calls everything that is due at `now`, in the order of due times, with the time `shown`; missed intervals collapse into one
     /// call.
     func run(at now: Int64, showing shown: Int64) throws -> Bool {
-        guard now >= earliest else { return false }
         var ran = false
-        while true {
-            schedules.removeAll { $0.handle.isCancelled || $0.due == nil }
-            var first: (due: Int64, number: Int, index: Int)?
-            for (index, schedule) in schedules.enumerated() {
-                guard let due = schedule.due, due <= now else { continue }
-                if let first, (first.due, first.number) < (due, schedule.number) { continue }
-                first = (due, schedule.number, index)
-            }
-            guard let (due, _, index) = first else { break }
-            schedules[index].due = PunctuationQueue.next(due, schedules[index].interval, after: now)
-            let callback = schedules[index].callback
+        while let first = heap.first, first.due <= now {
+            var schedule = pop(first)
+            if schedule.handle.isCancelled { continue }
             ran = true
-            try callback(shown)
+            try schedule.callback(shown)
+            guard !schedule.handle.isCancelled,
+                let next = PunctuationQueue.next(schedule.due, schedule.interval, after: now)
+            else { continue }
+            schedule.due = next
+            push(schedule)
         }
-        due.value = schedules.compactMap(\.due).min() ?? Int64.max
         return ran
+    }
+
+    private func push(_ schedule: Schedule) {
+        heap.append(schedule)
+        var index = heap.count - 1
+        while index > 0, heap[(index - 1) / 2].due > schedule.due {
+            heap.swapAt(index, (index - 1) / 2)
+            index = (index - 1) / 2
+        }
+        due.value = heap.first?.due ?? Int64.max
+    }
+
+    private func pop(_ first: Schedule) -> Schedule {
+        let last = heap.removeLast()
+        if !heap.isEmpty {
+            heap[0] = last
+            var index = 0
+            while true {
+                var child = 2 * index + 1
+                guard child < heap.count else { break }
+                if child + 1 < heap.count, heap[child + 1].due < heap[child].due { child += 1 }
+                guard heap[child].due < last.due else { break }
+                heap.swapAt(index, child)
+                index = child
+            }
+        }
+        due.value = heap.first?.due ?? Int64.max
+        return first
     }
 
     /// The first time of a schedule behind `now`: missed ones collapse, the phase stays; nil if it is too far away to be a time.

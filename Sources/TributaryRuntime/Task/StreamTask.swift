@@ -71,6 +71,8 @@ public final class StreamTask {
     /// Whether a node asked for a commit.
     public var commitRequested: Bool { hot.value.commitRequested }
     var isClosed = false
+    /// The task that keeps the global tables of the thread; nil if there are none.
+    public var globals: StreamTask?
     // The log's cluster id, once it is known.
     private(set) var cluster = ""
     private var hasWarnedOfHeaders = false
@@ -130,34 +132,38 @@ public final class StreamTask {
         closers = context.closers
         for subTopology in subTopologies {
             for name in subTopology.sourceTopics {
-                guard let entry = entries[name], let source = topology.sources.first(where: { $0.topic == name }) else {
+                let sources = isGlobal ? topology.globalSources : topology.sources
+                guard let entry = entries[name], let source = sources.first(where: { $0.topic == name }) else {
                     continue
                 }
                 let topic = names.topic(name)
-                let place = TopicPartition(topic, partition)
-                guard let position = start.positions[place] else { continue }
                 let timestamps =
-                    source.isInternal ? .failOnInvalid : source.timestamps ?? configuration.timestamps
-                let queue = PartitionQueue(
-                    place, topic: topics.number(topic), of: start.descriptions[topic], cluster: cluster,
-                    isInternal: source.isInternal,
-                    takesContexts: source.isInternal || recorder.propagators.contains(.traceContext), entry: entry,
-                    timestamps: timestamps, usesOwnTimestamps: timestamps.keepsValid,
-                    operation: recorder.operation(
-                        "process \(topic)", kind: .consumer,
-                        attributes: [
-                            AttributeNames.messagingSystem: .string("kafka"),
-                            AttributeNames.messagingOperationName: .string("process"),
-                            AttributeNames.messagingOperationType: .string("process"),
-                            AttributeNames.messagingDestinationName: .string(topic),
-                            AttributeNames.messagingConsumerGroup: .string(applicationID),
-                            AttributeNames.messagingKafkaCluster: .string(cluster),
-                            AttributeNames.task: .string(taskID),
-                        ]), nextOffset: position.offset)
-                queue.partitionTime = position.partitionTime
-                queues.append(queue)
+                    isGlobal
+                    ? .logAndSkip : source.isInternal ? .failOnInvalid : source.timestamps ?? configuration.timestamps
+                for place in sourcePartitions(of: topic, at: start) {
+                    guard let position = start.positions[place] else { continue }
+                    let queue = PartitionQueue(
+                        place, topic: topics.number(topic), of: start.descriptions[topic], cluster: cluster,
+                        isInternal: source.isInternal,
+                        takesContexts: source.isInternal || recorder.propagators.contains(.traceContext), entry: entry,
+                        timestamps: timestamps, usesOwnTimestamps: timestamps.keepsValid,
+                        operation: recorder.operation(
+                            "process \(topic)", kind: .consumer,
+                            attributes: [
+                                AttributeNames.messagingSystem: .string("kafka"),
+                                AttributeNames.messagingOperationName: .string("process"),
+                                AttributeNames.messagingOperationType: .string("process"),
+                                AttributeNames.messagingDestinationName: .string(topic),
+                                AttributeNames.messagingConsumerGroup: .string(applicationID),
+                                AttributeNames.messagingKafkaCluster: .string(cluster),
+                                AttributeNames.task: .string(taskID),
+                            ]), nextOffset: position.offset)
+                    queue.partitionTime = position.partitionTime
+                    queues.append(queue)
+                }
             }
         }
+        stores.sourcePlaces = { [unowned self] in self.sourcePlaces() }
         // Processors may write and forward before the first record.
         hot.value.needsCommit = collector.isOpen || stores.wereWritten || start.isToBeCommitted
     }
@@ -295,7 +301,9 @@ public final class StreamTask {
     /// The offsets to commit, with the partition times as metadata.
     public func offsets() -> [TopicPartition: CommittedOffset] {
         var offsets: [TopicPartition: CommittedOffset] = [:]
+        if isGlobal { return offsets }
         for queue in queues {
+            queue.committedOffset = queue.nextOffset
             offsets[queue.partition] = CommittedOffset(
                 queue.nextOffset,
                 metadata: OffsetMetadata.encode(partitionTime: queue.partitionTime, progress: progress),

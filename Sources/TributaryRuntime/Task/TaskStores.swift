@@ -24,6 +24,8 @@ public final class TaskStores {
     public private(set) var inOrder: [StateStore] = []
     var onExpired: ((String) -> Void)?
     var onFlushFailure: ((any Error) -> any Error)?
+    /// Where the topics stand by which stores can be restored that have no changelogs: under the names by which that is kept.
+    var sourcePlaces: () -> [(name: String, next: Int64, identity: String)] = { [] }
     /// Which of them write out their caches.
     let flushes = FlushStack()
     private var byName: [String: StateStore] = [:]
@@ -203,6 +205,11 @@ public final class TaskStores {
             }
             position?.wallTime = now
             try position?.save(store: name, in: persistent)
+        }
+        for (name, next, identity) in sourcePlaces() {
+            let place = StorePosition(
+                next: next, last: -1, lastHash: 0, commitID: commitID ?? -1, wallTime: now, identity: identity)
+            try place.save(store: name, in: persistent)
         }
         if let commitID { try persistent.setMetadata("commit", Array("\(commitID) \(now)".utf8)) }
     }

@@ -75,13 +75,39 @@ extension ThreadLoop {
     private func run(_ item: TopicPlan.Task, _ restored: RestoreThread.Restored) throws {
         let parts = context.topology.subTopologies.filter { $0.id == item.subTopology }
         let task = try assembly.makeTask(parts, restored.state)
+        task.globals = globals
+        let running = note(task, item.number)
+        try task.within(.start) { try assembly.start(task, at: restored.start) }
+        try follow(running)
+    }
+
+    /// Makes the global tables, which have all records that there are when the first task begins.
+    func startGlobalTables() throws {
+        var configuration = context.configuration
+        configuration.stateDirtyBytes = max(
+            configuration.stateDirtyBytes / max(context.plan.tasks.count, 1), 1 << 20)
+        let tables = GlobalTables(
+            context.topology, log: context.log, configuration: configuration, engines: context.engines,
+            thread: thread.index, isStopping: { [thread] in thread.isStopping })
+        guard let task = try tables.start(assembly) else { return }
+        globals = task
+        try follow(note(task, -1))
+        thread.publish(readers)
+    }
+
+    private func note(_ task: StreamTask, _ number: Int) -> RunningTask {
         task.times = times
         let metrics = TaskMetrics(
             context.metrics, task, clientID: context.configuration.applicationID, thread: thread.index)
-        let running = RunningTask(item.number, task, metrics)
-        self.running.insert(running, at: self.running.firstIndex { $0.number > item.number } ?? self.running.count)
-        try task.within(.start) { try assembly.start(task, at: restored.start) }
-        metrics.watch(task.queues)
+        let item = RunningTask(number, task, metrics)
+        running.insert(item, at: running.firstIndex { $0.number > number } ?? running.count)
+        return item
+    }
+
+    // Has the consumer read a task's partitions.
+    private func follow(_ running: RunningTask) throws {
+        let task = running.task
+        running.metrics.watch(task.queues)
         for queue in task.queues {
             let number = try consumer.assign(queue.partition, from: queue.nextOffset)
             queue.assignment = number

@@ -47,6 +47,8 @@ final class ThreadLoop {
     private var isCommitRequested = false
     var assignments: [Assignment?] = []
     var hasTold = false
+    /// The task of the global tables.
+    var globals: StreamTask?
     /// Readers of the committed state of the tasks that run, by task.
     var readers: [String: any CommittedReader] = [:]
     /// What a change of placement failed with; ends the loop.
@@ -86,7 +88,7 @@ final class ThreadLoop {
         configuration.stateDirtyBytes = max(
             configuration.stateDirtyBytes / max(context.plan.tasks.count, 1), 1 << 20)
         // What a store without changelog had can't be made again.
-        let defers = configuration.defersEncoding && context.topology.stores.values.allSatisfy(\.isLogged)
+        let defers = configuration.defersEncoding && context.topology.stores.values.allSatisfy(\.canBeRestored)
         deferral = defers ? DeferredEncoding(except: redoing.stores) : DeferredEncoding()
         assembly = TaskAssembly(
             context.topology, configuration: configuration, log: context.log, producer: producer,
@@ -129,6 +131,7 @@ final class ThreadLoop {
 
     /// Before the first round.
     func begin(_ items: [TopicPlan.Task]) throws {
+        try startGlobalTables()
         try assign(items)
         tellIfAllRun()
     }
@@ -186,7 +189,7 @@ final class ThreadLoop {
     }
 
     /// Notes what a task has left after it did something.
-    private func note(_ item: RunningTask) {
+    func note(_ item: RunningTask) {
         if item.task.needsCommit && !item.isDirty {
             item.isDirty = true
             dirty.append(item)
@@ -294,7 +297,7 @@ final class ThreadLoop {
     // Semantics 5.3: for each partition that has nothing to process it is waited, as long as it is known to have records, and else for
     // so long from when it was first noticed.
     private func isReady(_ task: StreamTask) -> Bool {
-        guard task.queues.count > 1, idle >= 0 else { return true }
+        guard task.queues.count > 1, idle >= 0, !task.isGlobal else { return true }
         var isReady = true
         var left = Int64.min
         var hasRecords = false

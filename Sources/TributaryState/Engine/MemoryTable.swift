@@ -106,6 +106,21 @@ final class MemoryTable: StateTable {
             cursor: ByteTreeCursor(state.value.tree, from: lower, through: upper, reverse: reverse))
     }
 
+    func neighbour(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        found.removeAll()
+        try checkUsable()
+        return state.value.tree.neighbour(of: key, before: before, orEqual: orEqual, appendTo: &found)
+    }
+
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        try checkUsable()
+        state.value.tree.copyRows(from: lower, through: upper, limit: limit, into: rows)
+    }
+
     private func checkUsable() throws(StoreError) {
         switch state.value.presence {
         case .absent, .present: return

@@ -131,6 +131,13 @@ public protocol StateTable: AnyObject {
     func neighbour(
         of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
     ) throws(StoreError) -> Bool
+
+    /// Adds the first `limit` entries of the keys from `lower` through `upper`, both included, to `rows`, in order; nil is open-ended.
+    ///
+    /// What cursors do; an engine that can does it without making one.
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError)
 }
 
 extension StateTable {
@@ -141,7 +148,7 @@ extension StateTable {
         try neighbourByCursor(of: key, before: before, orEqual: orEqual, into: &found)
     }
 
-    /// What `neighbour(of:before:orEqual:into:)` answers, found by a cursor, which sees writes that others don't see yet.
+    /// What `neighbour(of:before:orEqual:into:)` answers, found by a cursor.
     public func neighbourByCursor(
         of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
     ) throws(StoreError) -> Bool {
@@ -151,6 +158,28 @@ extension StateTable {
         guard try cursor.next(key: &found, value: &value) else { return false }
         if orEqual || !found.bytes.isEqual(to: key) { return true }
         return try cursor.next(key: &found, value: &value)
+    }
+
+    /// Walks with a cursor.
+    public func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        try copyRowsByCursor(from: lower, through: upper, limit: limit, into: rows)
+    }
+
+    /// The same for a table with a way of its own, which doesn't always do.
+    package func copyRowsByCursor(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError) {
+        var key = ByteWriter()
+        var value = ByteWriter()
+        var left = limit
+        let cursor = try cursor(from: lower, through: upper, reverse: false)
+        defer { cursor.close() }
+        while left > 0, try cursor.next(key: &key, value: &value) {
+            rows.add(key.bytes, value.bytes)
+            left -= 1
+        }
     }
 }
 

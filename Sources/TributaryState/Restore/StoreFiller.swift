@@ -23,7 +23,8 @@ public final class StoreFiller {
     /// Adds a changelog record; `value` nil is a tombstone.
     @inline(__always)
     public func add(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan,
+        elements: RawSpan = .empty
     ) throws(StoreError) {
         let keys = store.layout.keys
         guard key.byteCount >= keys.suffixSize else {
@@ -31,7 +32,7 @@ public final class StoreFiller {
         }
         latest = max(latest, keys.time(of: key))
         let envelope = store.restoredEnvelope(
-            value, timestamp: timestamp, context: context, cell: cell, headers: headers)
+            value, timestamp: timestamp, context: context, cell: cell, headers: headers, elements: elements)
         // A tombstone that was written without lineage leaves no grave.
         let isBare = value == nil && !store.hasLineage(context, cell)
         try sorter.add(key, isBare ? RawSpan.empty : envelope, isTombstone: value == nil)

@@ -22,6 +22,9 @@ final class SegmentedStore: StoreLayout {
     /// The greatest window start put so far; -1 before the first.
     private(set) var streamTime: Int64 = -1
     private var savedTime: Int64 = -1
+    /// The number of the last row put, where rows of one key and time are kept side by side.
+    private var sequence: UInt32 = 0
+    private var savedSequence: UInt32 = 0
 
     /// How keys of rows are made, and with them the time that decides a row's segment.
     let keys: KeySchema
@@ -46,6 +49,7 @@ final class SegmentedStore: StoreLayout {
         lastSegment = nil
         streamTime = -1
         savedTime = -1
+        sequence = 0
         for name in try engine.tableNames() {
             guard let id = SegmentedStore.segment(of: name, store: store) else { continue }
             segments[id] = try engine.table(name)
@@ -54,7 +58,10 @@ final class SegmentedStore: StoreLayout {
         if let saved = try engine.metadata(timeKey), let time = saved.span.bytes.integer(at: 0, as: Int64.self) {
             streamTime = time
             savedTime = time
+            // What was kept before there were numbers has none.
+            sequence = saved.span.bytes.integer(at: 8, as: UInt32.self) ?? 0
         }
+        savedSequence = sequence
     }
 
     func advance(to time: Int64) throws(StoreError) {
@@ -65,9 +72,20 @@ final class SegmentedStore: StoreLayout {
 
     func append(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) {
         guard let table = try table(forStart: start(of: key)) else { return }
+        // Rows come by key: the greatest number is that of the last put.
+        if keys == .window { sequence = max(sequence, number(of: key)) }
         try table.append(key, envelope)
         if isOrderedByTime { try noteTime(key) }
     }
+
+    func nextSequence() -> UInt32 {
+        sequence = (sequence &+ 1) & 0x7fff_ffff
+        return sequence
+    }
+
+    func noteSequence(of key: RawSpan) { if keys == .window { sequence = number(of: key) } }
+
+    private func number(of key: RawSpan) -> UInt32 { key.integer(at: key.byteCount &- 4, as: UInt32.self) ?? 0 }
 
     /// The key of the stream time in the metadata beside the tables.
     static func timeKey(_ store: String) -> String { "time/\(store)" }
@@ -200,6 +218,7 @@ final class SegmentedStore: StoreLayout {
         segments = [:]
         lastSegment = nil
         streamTime = -1
+        sequence = 0
     }
 
     private func drop(_ id: Int64) throws(StoreError) {
@@ -209,13 +228,37 @@ final class SegmentedStore: StoreLayout {
         times[id] = nil
     }
 
-    /// Keeps the stream time beside the tables.
+    /// Keeps the stream time, and the number of the last row, beside the tables.
     func prepareCommit() throws(StoreError) {
-        guard streamTime != savedTime else { return }
+        guard streamTime != savedTime || sequence != savedSequence else { return }
         var writer = ByteWriter(capacity: 16)
         writer.append(bigEndian: streamTime)
+        if sequence != 0 { writer.append(bigEndian: sequence) }
         try engine.setMetadata(timeKey, writer.copy())
         savedTime = streamTime
+        savedSequence = sequence
+    }
+
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, times first: Int64, _ last: Int64, limit: Int,
+        into rows: CopiedRows
+    ) throws(StoreError) {
+        let end = rows.count.addingReportingOverflow(limit)
+        func copy(_ table: any StateTable) throws(StoreError) {
+            let left = end.overflow ? Int.max : end.partialValue - rows.count
+            if left > 0 { try table.copyRows(from: lower, through: upper, limit: left, into: rows) }
+        }
+        let (from, through) = (first / width, last / width)
+        guard through - from < 8 else {
+            for table in tables(from: first, through: last) { try copy(table) }
+            return
+        }
+        // The common case: a few segments, found without a list of all.
+        var id = from
+        while id <= through {
+            if let table = existing(id) { try copy(table) }
+            id += 1
+        }
     }
 
     func tables(from first: Int64, through last: Int64) -> [any StateTable] {

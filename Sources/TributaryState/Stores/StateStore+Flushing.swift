@@ -117,7 +117,8 @@ extension StateStore {
             }
             try withFlushSpan(index) {
                 try log(
-                    key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage)
+                    key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage,
+                    headers: storedHeaders())
                 if let onFlush {
                     let seen = recorder.show(lineage)
                     defer { recorder.show(again: seen) }

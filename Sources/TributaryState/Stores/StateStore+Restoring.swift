@@ -13,10 +13,14 @@ extension StateStore {
     ///   - context: of the header `traceparent`; `TraceContext.none` without.
     ///   - cell: the value of the header `tributary-cell`, version byte included; empty if the record has none.
     ///   - headers: all others, of which those on the propagation list are kept.
+    ///   - elements: the value of the header `tributary-elements`; empty if the record has none.
     public func restore(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan,
+        elements: RawSpan = .empty
     ) throws(StoreError) {
         if keepsHeaders { encodeHeaders(headers) }
+        takeElements(elements)
+        if description.retainsDuplicates { layout.noteSequence(of: key) }
         guard let value else {
             _ = try layout.delete(key)
             guard let graves, layout.accepts(key) else { return }
@@ -50,9 +54,11 @@ extension StateStore {
     /// Makes the envelope of a changelog record; the bytes are the store's until its next call.
     @_lifetime(immortal)
     public func restoredEnvelope(
-        _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan
+        _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, headers: RawSpan,
+        elements: RawSpan = .empty
     ) -> RawSpan {
         if keepsHeaders { encodeHeaders(headers) }
+        takeElements(elements)
         encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
         return envelope.bytes
     }
@@ -66,7 +72,7 @@ extension StateStore {
         }
         Envelope.encode(
             timestamp: timestamp, context: context, tracestate: tracestate, headers: storedHeaders(), cell: cell,
-            elements: RawSpan.empty, payload: value, into: &envelope.writer)
+            elements: storedElements(), payload: value, into: &envelope.writer)
     }
 
     /// The cell in the value of a changelog record's header: none where it can't be read, which is counted and leaves a gap.

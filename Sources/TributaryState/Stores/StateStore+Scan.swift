@@ -224,10 +224,7 @@ extension StateStore {
     }
 
     /// The sequence number of the next put of a store that keeps duplicates: from 1, 31 bits (Docs/Formats.md).
-    public func nextSequence() -> UInt32 {
-        state.value.sequence = (state.value.sequence &+ 1) & 0x7fff_ffff
-        return state.value.sequence
-    }
+    public func nextSequence() -> UInt32 { layout.nextSequence() }
 
     /// Deletes every row, with the graves: the store is to be rebuilt.
     public func removeAll() throws(StoreError) {

@@ -131,7 +131,7 @@ extension StateStore {
         row: TraceContext?, window: (start: Int64, end: Int64)? = nil, parentIsTrigger: Bool = false,
         _ meta: borrowing RecordMeta
     ) throws -> Lineage {
-        if recorder.makesSpan(meta.lineage.context) {
+        if recorder.makesSpan(meta.lineage.context), isCached || !followsSource {
             let span = beginWrite(
                 value, link: link, row: row, window: window, parentIsTrigger: parentIsTrigger, meta)
             return try write(key, value, read, timestamp: timestamp, cell: cell, span, meta)
@@ -142,7 +142,8 @@ extension StateStore {
             if cache.budget.usedBytes > cache.budget.limit { try evict(cache) }
         } else {
             if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
-            try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage)
+            try writeThrough(
+                key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage, headers: loggedHeaders(meta))
         }
         return lineage
     }
@@ -161,7 +162,8 @@ extension StateStore {
         }
         if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
         do {
-            try writeThrough(key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage)
+            try writeThrough(
+                key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage, headers: loggedHeaders(meta))
         } catch {
             recorder.end(span, error: error)
             throw error
@@ -216,16 +218,34 @@ extension StateStore {
         return index >= 0 ? index : cache.insert(key, probe)
     }
 
-    /// Writes to engine and changelog; returns whether the engine took it.
+    /// What the changelog gets of a record's headers: those that are stored, which it has been asked for, or all.
+    @_lifetime(immortal)
+    @inline(__always)
+    func loggedHeaders(_ meta: borrowing RecordMeta) -> RawSpan {
+        guard description.logsHeaders else { return storedHeaders() }
+        return allHeaders(meta)
+    }
+
+    @_lifetime(immortal)
+    @inline(never)
+    private func allHeaders(_ meta: borrowing RecordMeta) -> RawSpan {
+        entryHeaders.writer.removeAll()
+        entryHeaders.writer.append(recorder.headers(of: meta))
+        return entryHeaders.bytes
+    }
+
+    /// Writes to engine and changelog.
     func writeThrough(
-        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, _ lineage: Lineage
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, _ lineage: Lineage, headers: RawSpan
     ) throws {
         state.value.writes &+= 1
         if value == nil { state.value.deletes &+= 1 }
         encodeCell(lineage)
         do {
             if try !writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage) { onExpired?() }
-            try log(key, value, timestamp: value == nil || !isTimestamped ? recordTime : timestamp, lineage)
+            try log(
+                key, value, timestamp: value == nil || !isTimestamped ? recordTime : timestamp, lineage,
+                headers: headers)
         } catch {
             throw failed(by: error)
         }
@@ -246,6 +266,7 @@ extension StateStore {
     ) throws(StoreError) -> Bool {
         envelope.writer.removeAll()
         guard let value else {
+            guard !description.retainsDuplicates else { return try deleteNothing(key) }
             _ = try layout.delete(key)
             guard let graves, layout.accepts(key) else { return true }
             guard keepsLineage else {
@@ -264,18 +285,30 @@ extension StateStore {
         Envelope.encode(
             timestamp: timestamp, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
             headers: storedHeaders(),
-            cell: cell.bytes(from: 1), elements: RawSpan.empty, payload: value, into: &envelope.writer)
+            cell: cell.bytes(from: 1), elements: storedElements(), payload: value, into: &envelope.writer)
         guard try layout.put(key, envelope.bytes) else { return false }
         if state.value.hasGraves { try clearGrave(key) }
         state.value.lineageBytes &+= Int64(envelope.count &- value.byteCount &- Envelope.plainSize)
         return true
     }
 
-    func log(_ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage) throws {
+    /// The delete of a row that is kept beside others is of none: it only says what time it is, in memory.
+    private func deleteNothing(_ key: RawSpan) throws(StoreError) -> Bool {
+        guard !description.isPersistent else { return true }
+        try layout.advance(to: layout.keys.time(of: key))
+        return layout.accepts(key)
+    }
+
+    func log(
+        _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, _ lineage: Lineage, headers: RawSpan
+    ) throws {
         guard let changelog else { return }
+        guard !holdsElements || elements.count == 0 else {
+            return try logElements(key, value, timestamp: timestamp, lineage, headers: headers)
+        }
         try changelog.append(
             OutgoingRecord(
-                timestamp: timestamp, key: key, value: value, headers: storedHeaders(), context: lineage.context,
+                timestamp: timestamp, key: key, value: value, headers: headers, context: lineage.context,
                 cell: cell.bytes, lineageHeaders: recorder.lineageHeaders(of: lineage.context)))
     }
 }

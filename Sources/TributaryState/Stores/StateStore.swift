@@ -51,7 +51,10 @@ public final class StateStore {
     var flushBuffers: (key: ByteBuffer, value: ByteBuffer)?
     let operations: Operations
     let isTimestamped: Bool
+    let holdsElements: Bool
     let keepsCells: Bool
+    /// Whether its rows are the records of a source topic: an uncached write is then no step of its own.
+    let followsSource: Bool
     let keepsLineage: Bool
     let keepsHeaders: Bool
     /// Whether what was read stays in the cache (Docs/Semantics.md, The cache).
@@ -85,7 +88,6 @@ public final class StateStore {
         var flushedKeySize = -1
         var flushedIsDelete = false
         var flushedOrigin = RecordOrigin.none
-        var sequence: UInt32 = 0
         // The entry that the last write to a row of a flush under way left to the flush.
         var replaced: Int32 = -1
         // The entry of the last write into the cache, and `version` after it.
@@ -116,6 +118,10 @@ public final class StateStore {
     // The headers on the propagation list of the row being written, and all of an entry's.
     let rowHeaders = ByteBuffer()
     let entryHeaders = ByteBuffer()
+    // The elements of the row being written, the whole list, and the bounds of a walk over copies.
+    let elements = ByteBuffer()
+    let list = ByteBuffer()
+    let bounds = (low: ByteBuffer(), high: ByteBuffer())
     // What is encoded late.
     let heldBytes = ByteBuffer()
     let sorter = Owned(RadixSorter())
@@ -153,14 +159,16 @@ public final class StateStore {
         layout = try traits.layout(description.name, isOrderedByTime: description.isOrderedByTime, in: engine)
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
         let gravesName = description.name + ".graves"
-        var keepsGraves = !description.retainsDuplicates
+        var keepsGraves = traits.keepsGraves
         if recorder.mode == .off && keepsGraves { keepsGraves = try engine.tableNames().contains(gravesName) }
         graves = keepsGraves ? try engine.table(gravesName) : nil
         let hasGraves = try graves?.count() ?? 0 > 0
         isTimestamped = traits.isTimestamped
+        holdsElements = traits.holdsElements
         isCached = description.isCached && budget != nil
         defersEncoding = isCached && deferral.isFor(description.name)
         keepsCells = recorder.mode == .cells
+        followsSource = description.sourceTopic != nil
         keepsLineage = recorder.mode != .off
         keepsHeaders = recorder.propagatesHeaders
         keepsReads = layout.keys == .plain
@@ -367,7 +375,7 @@ public final class StateStore {
     @inline(__always)
     public func readSpan(_ parent: TraceContext, link: LinkType, _ row: TraceContext) -> TraceContext {
         guard recorder.makesSpan(parent) else { return parent }
-        recorder.link(link, row)
+        if followsSource { recorder.link(link, record: valueLineage) } else { recorder.link(link, row) }
         let context = recorder.span(
             operations.get, parent: parent, times: readTimes(isCached: state.value.lineageFrom >= 0))
         if recorder.capturesHeaders && keepsHeaders { captureRowHeaders() }

@@ -12,6 +12,10 @@ public struct StoreDescription: Sendable, Hashable {
         case window(retention: Int64, size: Int64, retainsDuplicates: Bool, timestamped: Bool)
         /// Values by key and session; those that ended before `retention` (ms of stream time) go.
         case session(retention: Int64)
+        /// Several values by key, each with a lineage of its own: what a join of streams has yet to find matches for.
+        case list
+        /// Who waits for which key of the other table, in a join by foreign key, with timestamps.
+        case subscriptions
     }
 
     /// The name, unique in the topology.
@@ -36,6 +40,15 @@ public struct StoreDescription: Sendable, Hashable {
     public var serdes = ""
     /// Whether the name was generated.
     public var hasGeneratedName = false
+    /// The source topic whose records its rows are, which then is its changelog; nil if it has one of its own, or none.
+    public var sourceTopic: String?
+    /// Whether it holds all partitions of that topic, for the tasks of a thread to read.
+    public var isGlobal = false
+
+    /// Whether its rows can be made again from a topic.
+    public var canBeRestored: Bool { isLogged || sourceTopic != nil }
+    /// Whether records of the changelog have the headers of those that were processed when they were written.
+    public var logsHeaders = false
 
     /// Describes a store.
     public init(
@@ -77,6 +90,9 @@ public struct StoreDescription: Sendable, Hashable {
 
     /// Whether values carry the timestamp of the record that made them.
     public var isTimestamped: Bool { kind.traits.isTimestamped }
+
+    /// Whether its rows are of a layout of the library's own, not the user's keys and values.
+    public var isPrivate: Bool { kind.traits.isPrivate }
 
     /// `cleanup.policy` and `retention.ms` of the changelog as Kafka Streams sets them (Docs/Semantics.md, Stores), and the user's over them.
     public var changelogConfiguration: [String: String] {

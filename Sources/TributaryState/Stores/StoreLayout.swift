@@ -24,6 +24,16 @@ protocol StoreLayout: AnyObject {
 
     /// The tables that can hold rows of a range of times, ascending.
     func tables(from first: Int64, through last: Int64) -> [any StateTable]
+    /// Adds the first `limit` rows of the keys from `lower` through `upper` (nil: open-ended) to `rows`, in order: rows of times between `first`
+    /// and `last`, where rows have times.
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, times first: Int64, _ last: Int64, limit: Int,
+        into rows: CopiedRows
+    ) throws(StoreError)
+    /// The number of the next row that is kept beside others of its key and time: from 1, 31 bits.
+    func nextSequence() -> UInt32
+    /// Notes the number of a row that is restored.
+    func noteSequence(of key: RawSpan)
     /// Rows come in the order of this number first, and by key where it is the same.
     func rank(ofTime time: Int64) -> Int64
     /// Calls the body with the keys of rows from `lower` through `upper` whose times lie in a range, ascending (`reverse`: descending), until
@@ -83,6 +93,12 @@ final class TableStore: StoreLayout {
     func isExpired(_ key: RawSpan, at streamTime: Int64) -> Bool { false }
 
     func tables(from first: Int64, through last: Int64) -> [any StateTable] { [table] }
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, times first: Int64, _ last: Int64, limit: Int,
+        into rows: CopiedRows
+    ) throws(StoreError) { try table.copyRows(from: lower, through: upper, limit: limit, into: rows) }
+    func nextSequence() -> UInt32 { 0 }
+    func noteSequence(of key: RawSpan) {}
     func rank(ofTime time: Int64) -> Int64 { 0 }
     func forEachKey(
         from lower: RawSpan, through upper: RawSpan, times: ClosedRange<Int64>, reverse: Bool, _ search: RowSearch,

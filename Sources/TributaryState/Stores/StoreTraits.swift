@@ -20,6 +20,14 @@ struct StoreTraits {
     /// Whether values carry the timestamp of the record that made them.
     var isTimestamped = false
 
+    /// Whether a value is a list whose elements have a lineage each.
+    var holdsElements = false
+    /// Whether rows are of a layout of the library's own.
+    var isPrivate = false
+
+    /// Whether what was deleted is kept for a while, for who asks where it went.
+    var keepsGraves: Bool { !retainsDuplicates && !isPrivate }
+
     /// Lays the rows of a store of this kind out in an engine.
     func layout(
         _ store: String, isOrderedByTime: Bool, in engine: any StateEngine
@@ -41,6 +49,8 @@ extension StoreDescription.Kind {
                 retainsDuplicates: duplicates, isTimestamped: timestamped)
         case .session(let retention):
             StoreTraits(name: "session", attribute: "session", keys: .session, retention: retention)
+        case .list: StoreTraits(name: "list", holdsElements: true, isPrivate: true)
+        case .subscriptions: StoreTraits(name: "subscriptions", isTimestamped: true, isPrivate: true)
         }
     }
 }

@@ -60,7 +60,7 @@ extension TraceGraph {
     ///
     /// Followed are the parent, unless `tributary.parent` is `trigger`, and links of the types `previous`, `joined`,
     /// `merged`, `copied` and, marked, `bound`. The walk ends at a span that processes a record of a topic that isn't internal,
-    /// and at a link that names its source record and leads to no span that is there.
+    /// and at a link that names its source record, unless it leads to that record's span or to a write of a row.
     ///
     /// A context goes through operations that have no span, so that the span it names may be one before: a contributing link must
     /// lead to the write of a row, and, where the type says so, of the same store. If not, something is missing.
@@ -114,7 +114,7 @@ extension TraceGraph {
                 guard let type = link.type, type.contributes else { continue }
                 let isBound = step.isBound || type == .bound
                 let id = SpanID(link.context)
-                if let coordinate = link.coordinate, self[id] == nil {
+                if let coordinate = link.coordinate, leadsNowhere(link, coordinate) {
                     reach(coordinate, isBound)
                     continue
                 }
@@ -132,6 +132,12 @@ extension TraceGraph {
         return answer
     }
 
+    /// Whether a link that names its source record leads to no span of that record, and of no row that it became.
+    private func leadsNowhere(_ link: FinishedSpan.Link, _ coordinate: RecordCoordinate) -> Bool {
+        guard link.isSampled, let target = self[SpanID(link.context)] else { return true }
+        return target.coordinate != coordinate && target.writtenStore == nil
+    }
+
     /// What is missing where a parent is: one that is a row must be its write.
     private func gap(ofParent span: FinishedSpan) -> WhyAnswer.Gap? {
         if span.attributes[AttributeNames.parentSampled] == .bool(false) { return .notSampled }
@@ -147,6 +153,7 @@ extension TraceGraph {
     private func gap(_ link: FinishedSpan.Link, _ type: LinkType, of span: FinishedSpan) -> WhyAnswer.Gap? {
         if !link.isSampled { return .notSampled }
         guard let target = self[SpanID(link.context)] else { return nil }
+        if let coordinate = link.coordinate, target.coordinate == coordinate { return nil }
         guard let written = target.writtenStore else { return .noWrite }
         let isOfOwnStore = type == .previous || type == .merged || type == .copied
         if isOfOwnStore, let own = span.store, own != written { return .noWrite }

@@ -18,25 +18,29 @@ final class DriverSpans: SpanExporter {
 struct DriverInstruments {
     let registry: MetricsRegistry
     private let thread: ThreadMetrics
-    private let metrics: TaskMetrics
+    private let metrics: [TaskMetrics]
+    private let tasks: [StreamTask]
 
-    init(_ registry: MetricsRegistry, _ task: StreamTask, _ configuration: RuntimeConfiguration) {
+    init(
+        _ registry: MetricsRegistry, _ task: StreamTask, _ globals: StreamTask?, _ configuration: RuntimeConfiguration
+    ) {
         self.registry = registry
+        tasks = [task] + (globals.map { [$0] } ?? [])
         thread = ThreadMetrics(
             registry, clientID: configuration.applicationID, thread: 1, lineage: configuration.lineage.mode)
-        metrics = TaskMetrics(registry, task, clientID: configuration.applicationID, thread: 1)
+        metrics = tasks.map { TaskMetrics(registry, $0, clientID: configuration.applicationID, thread: 1) }
         if let exporter = configuration.lineage.exporter {
             LineageMetrics.register(exporter, in: registry, clientID: configuration.applicationID)
         }
     }
 
     /// After a commit: takes over what was counted.
-    func publish(_ task: StreamTask, _ collector: RecordCollector) {
+    func publish(_ collector: RecordCollector) {
         thread.commits.add()
-        thread.processed.set(task.processedRecords)
-        thread.dropped.set(task.dropped.values.reduce(0, +))
-        metrics.publish(task)
-        thread.lineage.publish(task.recorder, collector, [task])
+        thread.processed.set(tasks.reduce(0) { $0 + $1.processedRecords })
+        thread.dropped.set(tasks.reduce(0) { $0 + $1.dropped.values.reduce(0, +) })
+        for (metrics, task) in zip(metrics, tasks) { metrics.publish(task) }
+        if let task = tasks.first { thread.lineage.publish(task.recorder, collector, tasks) }
     }
 }
 

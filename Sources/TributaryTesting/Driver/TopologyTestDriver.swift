@@ -20,6 +20,8 @@ public final class TopologyTestDriver {
     private let clock: ManualClock
     private let spans = DriverSpans()
     private var task: StreamTask
+    // Keeps the global tables.
+    private var globals: StreamTask?
     private var instruments: DriverInstruments
     private var collector: RecordCollector
     private var committer: Committer
@@ -47,6 +49,7 @@ public final class TopologyTestDriver {
         try TopologyTestDriver.createTopics(topology, log, configuration)
         let parts = try TopologyTestDriver.start(topology, log, configuration)
         task = parts.task
+        globals = parts.globals
         instruments = parts.instruments
         metricsRegistry = parts.instruments.registry
         collector = parts.collector
@@ -59,6 +62,7 @@ public final class TopologyTestDriver {
 
     private struct Parts {
         let task: StreamTask
+        let globals: StreamTask?
         let instruments: DriverInstruments
         let collector: RecordCollector
         let committer: Committer
@@ -72,7 +76,7 @@ public final class TopologyTestDriver {
         _ topology: Topology, _ log: MemoryLog, _ configuration: TestDriverConfiguration
     ) throws {
         var names: [TopicSpecification] = []
-        for source in topology.sources where !source.isInternal {
+        for source in topology.sources + topology.globalSources where !source.isInternal {
             names.append(TopicSpecification(source.topic, partitions: configuration.partitions))
         }
         let resolved = ResolvedTopology(topology, applicationID: configuration.runtime.applicationID)
@@ -103,26 +107,41 @@ public final class TopologyTestDriver {
         let state = try TaskState(
             topology, topology.subTopologies, task: "0_0", partition: 0, configuration: runtime,
             engines: DriverEngines(make: configuration.persistentEngine))
-        let registry = MetricsRegistry()
-        do { try StateRestorer(log, configuration: runtime, metrics: registry).restore(state) } catch {
-            state.close()
-            throw error
-        }
-        let task = try assembly.makeTask(topology.subTopologies, state)
-        let instruments = DriverInstruments(registry, task, runtime)
         let group = try log.joinGroup(
             GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
         let names = ResolvedTopology(topology, applicationID: runtime.applicationID)
         let sources = topology.sources.map { TopicPartition(names.topic($0.topic), 0) }
         let start = try TaskStart(sources, log: log, group: group, names: names, configuration: runtime)
+        let registry = MetricsRegistry()
+        do { try StateRestorer(log, configuration: runtime, metrics: registry).restore(state, at: start) } catch {
+            state.close()
+            throw error
+        }
+        let globals: StreamTask?
+        do {
+            globals = try GlobalTables(
+                topology, log: log, configuration: runtime,
+                engines: DriverEngines(make: configuration.persistentEngine),
+                thread: 1
+            ).start(assembly)
+        } catch {
+            state.close()
+            throw error
+        }
+        let task = try assembly.makeTask(topology.subTopologies, state)
+        task.globals = globals
+        let instruments = DriverInstruments(registry, task, globals, runtime)
         try assembly.start(task, at: start)
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "driver"))
         var assignments: [Int: TopicPartition] = [:]
         for source in sources {
             assignments[try consumer.assign(source, from: start.positions[source]?.offset ?? 0)] = source
         }
+        for (source, next) in globals?.positions ?? [:] {
+            assignments[try consumer.assign(source, from: next)] = source
+        }
         return Parts(
-            task: task, instruments: instruments, collector: assembly.collector,
+            task: task, globals: globals, instruments: instruments, collector: assembly.collector,
             committer: Committer(assembly, group, whole), producer: producer, consumer: consumer, group: group,
             assignments: assignments)
     }
@@ -136,7 +155,8 @@ public final class TopologyTestDriver {
         topic: String, key: [UInt8]?, value: [UInt8]?, timestamp: Int64, headers: Headers = Headers(),
         context: TraceContext = .none
     ) throws {
-        guard topology.sources.contains(where: { $0.topic == topic && !$0.isInternal }) else {
+        let sources = topology.sources + topology.globalSources
+        guard sources.contains(where: { $0.topic == topic && !$0.isInternal }) else {
             throw DriverError("the topology reads no topic '\(topic)'")
         }
         let place = TopicPartition(topic, 0)
@@ -199,13 +219,19 @@ public final class TopologyTestDriver {
     private func fetch() throws {
         while let batch = try consumer.poll(timeout: 0) {
             guard let partition = assignments[batch.assignment] else { continue }
-            try task.add(batch, to: partition)
+            guard let globals, globals.positions[partition] != nil else {
+                try task.add(batch, to: partition)
+                continue
+            }
+            // Global tables follow their topics whatever the tasks do.
+            try globals.add(batch, to: partition)
+            while try globals.processNext() {}
         }
     }
 
     private func commit() throws {
-        try committer.commit([task], andDurably: [task])
-        instruments.publish(task, collector)
+        try committer.commit([task], andDurably: [task] + (globals.map { [$0] } ?? []))
+        instruments.publish(collector)
     }
 
     // MARK: Looking
@@ -247,10 +273,10 @@ public final class TopologyTestDriver {
     }
 
     /// How many records were left out.
-    public var droppedRecords: Int64 { task.dropped.values.reduce(0, +) }
+    public var droppedRecords: Int64 { dropped.values.reduce(0, +) }
 
     /// How many records were left out, by reason.
-    public var dropped: [DropReason: Int64] { task.dropped }
+    public var dropped: [DropReason: Int64] { task.dropped.merging(globals?.dropped ?? [:], uniquingKeysWith: +) }
 
     /// The names of the topology's stores.
     public var storeNames: [String] { topology.stores.keys.sorted() }
@@ -304,6 +330,7 @@ public final class TopologyTestDriver {
 
     private func reopen() throws {
         task.close()
+        globals?.close()
         consumer.close()
         producer.close()
         group.leave()
@@ -311,6 +338,7 @@ public final class TopologyTestDriver {
         configuration.runtime.seed = (configuration.runtime.seed ?? 1) &+ 1
         let parts = try TopologyTestDriver.start(topology, log, configuration)
         task = parts.task
+        globals = parts.globals
         instruments = parts.instruments
         metricsRegistry = parts.instruments.registry
         collector = parts.collector
@@ -332,6 +360,7 @@ public final class TopologyTestDriver {
         guard !isClosed else { return }
         isClosed = true
         task.close()
+        globals?.close()
         consumer.close()
         producer.close()
         group.leave()

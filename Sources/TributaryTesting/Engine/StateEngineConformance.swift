@@ -40,7 +40,8 @@ public struct StateEngineConformance {
     }
 
     /// All promises.
-    public static let checks: [Check] = pointChecks + orderChecks + cursorChecks + transactionChecks + randomChecks
+    public static let checks: [Check] =
+        pointChecks + orderChecks + cursorChecks + copyChecks + transactionChecks + randomChecks
 
     /// Runs one check.
     public func run(_ check: Check) throws(ConformanceFailure) {

@@ -120,7 +120,10 @@ final class LogCore: Sendable {
     private static func checkPages(_ environment: LMDBEnvironment) throws(LMDBError) -> Bool {
         let reader = try environment.read()
         try reader.checkFreePages()
-        return try reader.databaseNames().isEmpty
+        guard try reader.databaseNames().isEmpty else { return false }
+        // The first commit makes them all.
+        guard reader.commitNumber == 0 else { throw environment.malformed("the tables of the log are missing") }
+        return true
     }
 
     /// The format of a file, which says how its rows are to be read.

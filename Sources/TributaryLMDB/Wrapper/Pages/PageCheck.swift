@@ -25,12 +25,14 @@ package struct PageCheck {
         marks = []
     }
 
-    /// Checks the list of free pages only: LMDB follows all of it without a look.
+    /// Checks the list of free pages, which LMDB follows without a look, and that no tree begins with one of them: such a tree is one of
+    /// an earlier commit, in which nothing but the data's age is wrong.
     static func freeList(_ file: PageSnapshot, _ environment: LMDBEnvironment) throws(LMDBError) {
         var check = PageCheck()
         check.marks = [UInt64](repeating: 0, count: Int(file.lastPage / 64) + 1)
-        var visit = TreeVisit(file, environment)
+        var visit = TreeVisit(file, environment, onlyRoots: true)
         visit.tree(file.free, .numbers, &check)
+        visit.tree(file.main, .bytes, &check)
         if let first = check.findings.first { throw first }
     }
 
@@ -56,10 +58,13 @@ package struct PageCheck {
 private struct TreeVisit {
     private let file: PageSnapshot
     private let environment: LMDBEnvironment
+    /// Whether only the first pages of the databases are looked at.
+    private let onlyRoots: Bool
 
-    init(_ file: PageSnapshot, _ environment: LMDBEnvironment) {
+    init(_ file: PageSnapshot, _ environment: LMDBEnvironment, onlyRoots: Bool = false) {
         self.file = file
         self.environment = environment
+        self.onlyRoots = onlyRoots
     }
 
     mutating func tree(_ root: TreeRoot, _ order: KeyOrder, _ check: inout PageCheck) {
@@ -103,7 +108,10 @@ private struct TreeVisit {
         _ page: TreePage, _ index: Int, _ order: KeyOrder, _ check: inout PageCheck
     ) throws(PageFault) {
         if let tree = page.tree(index) {
-            self.tree(tree, .bytes, &check)
+            guard onlyRoots else { return self.tree(tree, .bytes, &check) }
+            guard tree.page == UInt64.max || check.mark(tree.page, count: 1, isFree: false) else {
+                throw PageFault(page: tree.page, what: "a tree begins with a free page, or with another's")
+            }
             return
         }
         let value = try page.value(index, in: file)

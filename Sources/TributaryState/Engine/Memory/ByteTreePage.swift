@@ -68,6 +68,8 @@ struct ByteTreePage: ~Copyable {
 
     func appendValue(at index: Int, to target: inout ByteWriter) { target.append(value(at: index)) }
 
+    func addRow(at index: Int, to rows: CopiedRows) { rows.add(key(at: index), value(at: index)) }
+
     /// Below 0 if the key at `index` comes before `key`, 0 if they are equal, above 0 otherwise.
     func order(ofKeyAt index: Int, to key: RawSpan) -> Int { self.key(at: index).compare(to: key) }
 
