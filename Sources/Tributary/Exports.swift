@@ -37,6 +37,7 @@
 @_exported public import struct TributaryDSL.DeadLetterError
 @_exported public import enum TributaryDSL.Doing
 @_exported public import enum TributaryDSL.DropReason
+@_exported public import struct TributaryDSL.EagerBuffer
 @_exported public import enum TributaryDSL.EmitStrategy
 @_exported public import enum TributaryDSL.FailureStep
 @_exported public import protocol TributaryDSL.FixedKeyProcessor
@@ -75,6 +76,9 @@
 @_exported public import protocol TributaryDSL.StoreReference
 @_exported public import struct TributaryDSL.StreamJoined
 @_exported public import class TributaryDSL.StreamsBuilder
+@_exported public import struct TributaryDSL.StrictBuffer
+@_exported public import struct TributaryDSL.Suppressed
+@_exported public import struct TributaryDSL.SuppressionBufferFull
 @_exported public import struct TributaryDSL.TaskFailure
 @_exported public import struct TributaryDSL.TimeWindowedCogroupedKStream
 @_exported public import struct TributaryDSL.TimeWindowedKStream
@@ -85,6 +89,8 @@
 @_exported public import struct TributaryDSL.TopologyError
 @_exported public import struct TributaryDSL.TopologyOptimization
 @_exported public import struct TributaryDSL.UndecodedRecord
+@_exported public import class TributaryDSL.VersionedKeyValueStore
+@_exported public import struct TributaryDSL.VersionedStoreShape
 @_exported public import struct TributaryDSL.Window
 @_exported public import class TributaryDSL.WindowStore
 @_exported public import struct TributaryDSL.WindowStoreShape

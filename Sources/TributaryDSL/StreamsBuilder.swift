@@ -255,6 +255,16 @@ extension TopologyGraph {
     }
 }
 
+extension TopologyGraph {
+    /// Checks a kind of store that was chosen for a table.
+    func checkChosen(_ store: String, _ kind: StoreDescription.Kind, _ problem: String?) {
+        if let problem { fail(.invalidSetting, "the store '\(store)' \(problem)") }
+        if kind != .timestampedKeyValue {
+            fail(.invalidSetting, "the store '\(store)' holds windows, which can't be versioned or few: choose another")
+        }
+    }
+}
+
 /// Settings of the store that holds a table, as Kafka Streams' class of the same name.
 public struct Materialized<Key, Value>: Sendable {
     /// Where the store keeps its entries.
@@ -263,6 +273,14 @@ public struct Materialized<Key, Value>: Sendable {
         case persistent
         /// In memory: rebuilt from the changelog.
         case inMemory
+        /// In LMDB without timestamps, as Kafka Streams' plain stores: a value that is not in the cache any more has the timestamp -1.
+        case withoutTimestamps
+        /// In memory, at most so many rows: then the one that was not used for longest is forgotten, which nobody is told.
+        case leastRecentlyUsed(maximum: Int)
+        /// In LMDB, with the versions of each row: one is kept for `history`, in stream time, after a newer one replaced it.
+        ///
+        /// Values may come in any order. Joins of streams with the table find the version of the record's time. Never cached.
+        case versioned(history: Duration)
     }
 
     /// The store's name; nil for a generated one.
@@ -304,8 +322,24 @@ public struct Materialized<Key, Value>: Sendable {
         generated: Bool, serdes: String
     ) -> StoreDescription {
         var description = StoreDescription(
-            name: store, kind: kind, isPersistent: type.map { $0 == .persistent } ?? !graph.storesInMemory,
-            isCached: caching, isLogged: logging)
+            name: store, kind: kind, isPersistent: !graph.storesInMemory, isCached: caching, isLogged: logging)
+        switch type {
+        case nil: break
+        case .persistent: description.isPersistent = true
+        case .inMemory: description.isPersistent = false
+        case .withoutTimestamps:
+            description.isPersistent = true
+            description.keepsTimestamps = false
+        case .leastRecentlyUsed(let maximum):
+            graph.checkChosen(store, kind, maximum < 1 ? "keeps at least one row" : nil)
+            description.kind = .leastRecentlyUsed(maximum: maximum)
+            description.isPersistent = false
+        case .versioned(let history):
+            graph.checkChosen(store, kind, history < .zero ? "can't keep versions for less than no time" : nil)
+            description.kind = .versioned(history: history.milliseconds)
+            description.isPersistent = true
+            description.isCached = false
+        }
         description.changelogSettings = changelogSettings
         description.isLatestWins = latestWins
         description.hasGeneratedName = generated

@@ -32,6 +32,8 @@ public struct RecordMeta: ~Escapable {
     public let hasKey: Bool
     /// Whether an operator changed the key, so that ``key`` doesn't hold its bytes and a serde must make them.
     public let keyIsStale: Bool
+    /// Of a change of a table that keeps versions: whether the row has a newer one already.
+    public let isOutdated: Bool
     /// Milliseconds since the epoch, never negative.
     public let timestamp: Int64
     /// The input record being processed; in a cache flush, the one that wrote the entry.
@@ -68,11 +70,11 @@ public struct RecordMeta: ~Escapable {
     @_lifetime(copy key, copy headers, copy lineage)
     public init(
         key: RawSpan, hasKey: Bool, keyIsStale: Bool, timestamp: Int64, origin: RecordOrigin, headers: RawSpan,
-        lineage: Span<Lineage>
+        lineage: Span<Lineage>, isOutdated: Bool = false
     ) {
         self.init(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            held: Borrowed(lineage))
+            held: Borrowed(lineage), isOutdated: isOutdated)
     }
 
     @inlinable
@@ -80,7 +82,7 @@ public struct RecordMeta: ~Escapable {
     @_lifetime(copy key, copy headers, copy held)
     init(
         key: RawSpan, hasKey: Bool, keyIsStale: Bool, timestamp: Int64, origin: RecordOrigin, headers: RawSpan,
-        held: Borrowed<Lineage>
+        held: Borrowed<Lineage>, isOutdated: Bool
     ) {
         self.key = key
         self.hasKey = hasKey
@@ -89,6 +91,7 @@ public struct RecordMeta: ~Escapable {
         self.origin = origin
         self.headers = headers
         self.held = held
+        self.isOutdated = isOutdated
     }
 
     /// The same with another lineage.
@@ -98,7 +101,7 @@ public struct RecordMeta: ~Escapable {
     public func with(_ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            lineage: lineage)
+            lineage: lineage, isOutdated: isOutdated)
     }
 
     /// The same with another timestamp and lineage.
@@ -108,7 +111,7 @@ public struct RecordMeta: ~Escapable {
     public func with(timestamp: Int64, _ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            lineage: lineage)
+            lineage: lineage, isOutdated: isOutdated)
     }
 
     /// The same without the lineage of the row that was replaced.
@@ -118,7 +121,7 @@ public struct RecordMeta: ~Escapable {
     public func withoutOldLineage() -> RecordMeta {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            held: Borrowed(firstOf: held))
+            held: Borrowed(firstOf: held), isOutdated: isOutdated)
     }
 
     /// The same after an operator changed the key: the bytes are no longer the key's.
@@ -128,7 +131,7 @@ public struct RecordMeta: ~Escapable {
     public func withChangedKey(isNull: Bool) -> RecordMeta {
         RecordMeta(
             key: RawSpan.empty, hasKey: !isNull, keyIsStale: true, timestamp: timestamp, origin: origin,
-            headers: headers, held: held)
+            headers: headers, held: held, isOutdated: isOutdated)
     }
 
     /// The same with other key bytes, for example those of a key that an operator changed.
@@ -138,7 +141,7 @@ public struct RecordMeta: ~Escapable {
     public func with(key: RawSpan) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: true, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
-            held: held)
+            held: held, isOutdated: isOutdated)
     }
 
     /// The same with other key bytes and timestamp.
@@ -148,7 +151,7 @@ public struct RecordMeta: ~Escapable {
     public func with(key: RawSpan, timestamp: Int64) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: true, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
-            held: held)
+            held: held, isOutdated: isOutdated)
     }
 
     /// The same with other key bytes, timestamp and lineage.
@@ -158,6 +161,16 @@ public struct RecordMeta: ~Escapable {
     public func with(key: RawSpan, timestamp: Int64, _ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: true, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
-            lineage: lineage)
+            lineage: lineage, isOutdated: isOutdated)
+    }
+
+    /// The same, of a version that the row has a newer one than, or of the newest.
+    @inlinable
+    @inline(__always)
+    @_lifetime(copy self)
+    public func with(isOutdated: Bool) -> RecordMeta {
+        RecordMeta(
+            key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
+            held: held, isOutdated: isOutdated)
     }
 }

@@ -127,4 +127,60 @@ import TributaryTesting
         #expect(try outputs(merged) == outputs(grouped([], key: Self.reversed)))
         #expect(merged.internalTopics.filter { $0.kind == .repartition }.count == 1)
     }
+
+    @Test func `an application of such a topology has one topic for both`() async throws {
+        let folder = try TemporaryFolder()
+        let log = try EmbeddedLog.open(at: folder.path)
+        defer { log.close() }
+        try log.createTopics(["in", "direct", "between", "counts-out", "reduced-out"].map { .kept($0) })
+        let producer = try log.producer("in", of: String.self)
+        for value in ["apple", "bee", "ant"] { try producer.send("k", value, timestamp: 5) }
+        try producer.close()
+        let app = try StreamsApplication(
+            grouped(.all),
+            configuration: StreamsConfiguration(
+                applicationID: "app", log: .open(log), commitInterval: .milliseconds(10), logs: .none,
+                handlesSignals: false))
+        async let done: Void = app.run()
+        var reduced: [String] = []
+        for try await record in log.records("reduced-out", of: String.self) {
+            reduced.append("\(record.key ?? "")=\(record.value ?? "")")
+            if reduced.last == "a=appleant" { break }
+        }
+        app.shutdown()
+        try await done
+        #expect(reduced.suffix(1) == ["a=appleant"])
+        #expect(try log.topic("app-first-repartition") != nil)
+        #expect(try log.topic("app-second-repartition") == nil)
+    }
+
+    // MARK: Self joins
+
+    private func paired(_ optimization: TopologyOptimization) throws -> Topology {
+        let builder = StreamsBuilder()
+        let stream = builder.stream("in", key: .string, value: .string)
+        stream.join(stream, within: .within(.milliseconds(10), grace: .milliseconds(5))) { "\($0)+\($1)" }
+            .to("out", value: .string)
+        return try builder.build(optimization: optimization)
+    }
+
+    @Test func `a stream joined with itself needs one store for the same pairs`() throws {
+        func pairs(_ topology: Topology) throws -> [String] {
+            let driver = try TopologyTestDriver(topology, configuration: configuration(nil))
+            defer { driver.close() }
+            for (index, time) in [Int64(10), 15, 12, 40, 40, 33].enumerated() {
+                try pipe(driver, "in", index == 2 ? "b" : "a", "\(index)", time)
+            }
+            let arena = CellArena()
+            return try driver.log.records(in: TopicPartition("out", 0)).map { record in
+                let cell = try #require(try CellHeader.decode(record.cell.span.bytes, into: arena))
+                return
+                    "\(String(decoding: record.value ?? [], as: UTF8.self)) \(record.timestamp) \(cell.count) \(cell.digest)"
+            }
+        }
+        let (two, one) = (try paired([]), try paired(.singleStoreSelfJoins))
+        #expect(two.stores.count == 2)
+        #expect(one.stores.count == 1)
+        #expect(try pairs(one) == pairs(two))
+    }
 }

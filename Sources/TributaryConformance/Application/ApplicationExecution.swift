@@ -165,6 +165,10 @@ final class ApplicationExecution {
     private func takeEnd(_ application: StreamsApplication) async throws {
         var stores: [String: CaseResult.Store] = [:]
         for (name, description) in built.topology.stores {
+            if description.isBuffer {
+                stores[name] = .opaque
+                continue
+            }
             let format = RecordFormat(description)
             var rows: [CaseResult.Row] = []
             for row in try await application.rows(ofStore: name) {
@@ -216,8 +220,11 @@ final class ApplicationExecution {
                 piped[topic] = count - 1
                 continue
             }
-            switch internalTopics[topic]?.kind {
-            case .changelog: result.changelogs?[topic, default: []].append(CaseResult.RawRecord(record))
+            let own = internalTopics[topic]
+            switch own?.kind {
+            case .changelog:
+                let store = own?.store.flatMap { built.topology.stores[$0] }
+                result.changelogs?[topic, default: []].append(CaseResult.RawRecord(record, of: store))
             case .repartition: result.repartitions?[topic, default: []].append(CaseResult.RawRecord(record))
             case nil:
                 let output = try built.formats[topic].record(record)

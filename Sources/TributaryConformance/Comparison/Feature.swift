@@ -28,13 +28,9 @@ public enum Feature: String, Sendable, CaseIterable {
     ///
     /// Take a line out when its operator works: its cases then run.
     public static let missing: Set<Feature> = [
-        .selfJoinOptimization,
         .headersFormat,
         .processValuesFix,
-        .suppliedStore,
-        .versionedStore,
         .tableTransformValues,
-        .suppress,
         .graceJoin,
         .foreignKeyJoin,
     ]

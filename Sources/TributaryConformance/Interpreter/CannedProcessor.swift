@@ -14,6 +14,7 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
     private var counts: KeyValueStore<CaseKey, Int64>?
     private var windows: WindowStore<CaseKey, CaseValue>?
     private var sessions: SessionStore<CaseKey, CaseValue>?
+    private var versions: VersionedKeyValueStore<CaseKey, CaseValue>?
     private var schedule: Punctuation?
     private var fired: Int64 = 0
 
@@ -25,7 +26,7 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
             switch settings.kind {
             case .window, .windowAll: windows = try context.windowStore(name, key: .caseKey, value: .caseText)
             case .session: sessions = try context.sessionStore(name, key: .caseKey, value: .caseText)
-            case .versioned: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
+            case .versioned: versions = try context.versionedStore(name, key: .caseKey, value: .caseText)
             default:
                 if settings.storeHasIntegers {
                     counts = try context.keyValueStore(name, key: .caseKey, value: .int64)
@@ -80,7 +81,7 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
         case .dedup, .counter, .ttl, .putChars, .kvAll, .readTable, .fold: try handleWithValues(record, context)
         case .window, .windowAll: try handleWithWindows(record, context)
         case .session: try handleWithSessions(record, context)
-        case .versioned: throw CaseError("the processor '\(settings.kind.rawValue)' is not interpreted")
+        case .versioned: try handleWithVersions(record, context)
         }
     }
 
@@ -104,6 +105,28 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
     private func meta(_ context: ProcessorContext<Key, CaseValue>) -> ProcessorMeta {
         ProcessorMeta(
             coordinate: context.recordMetadata, streamTime: context.streamTime, wallClock: context.systemTime)
+    }
+
+    // MARK: Stores of versions
+
+    private func handleWithVersions(
+        _ record: Record<Key, CaseValue>, _ context: ProcessorContext<Key, CaseValue>
+    ) throws {
+        let key = record.key.caseKey
+        if key.isNull { return }
+        let versions = try needed(self.versions)
+        func text(_ entry: StoreEntry<CaseKey, CaseValue>?) -> String {
+            entry.map { "\(shown($0.value.text))@\($0.timestamp)" } ?? "~"
+        }
+        let end =
+            switch try versions.put(key, record.value, timestamp: record.timestamp) {
+            case .newest: Int64(-1)
+            case .until(let time): time
+            case .refused: Int64.min
+            }
+        let now = text(try versions.get(key))
+        let past = text(try versions.get(key, at: max(0, record.timestamp - settings.back)))
+        try context.forward(record.with(value: .text("to=\(end);now=\(now);asOf=\(past)")))
     }
 
     // MARK: Key-value stores

@@ -8,8 +8,8 @@ enum CaseObject {
     case grouped(any GroupedObject)
     case windowed(any WindowedObject)
     case groupedTable(any GroupedTableObject)
-    case cogrouped(CogroupedHandle)
     case globalTable(GlobalKTable<CaseKey, CaseValue>)
+    case cogrouped(CogroupedHandle)
 }
 
 /// A stream of whatever key and value types, as statements see it.
@@ -42,6 +42,7 @@ protocol TableObject {
     func mapValues(_ statement: Statement) throws -> any TableObject
     func join(_ statement: Statement, _ other: any TableObject) throws -> any TableObject
     func groupBy(_ statement: Statement) throws -> any GroupedTableObject
+    func suppress(_ statement: Statement) throws -> any TableObject
     func toStream(_ statement: Statement) throws -> any StreamObject
 }
 
@@ -78,7 +79,11 @@ extension Materialization {
         case .inMemory: type = .inMemory
         case .rocksDB: type = .persistent
         case nil: type = nil
-        case let other?: throw CaseError("stores by supplier are not interpreted").inside(other.rawValue)
+        case .supplierPersistent: type = .persistent
+        case .supplierInMemory: type = .inMemory
+        case .supplierPlain: type = .withoutTimestamps
+        case .supplierLRU: type = .leastRecentlyUsed(maximum: Int(maximumEntries ?? 0))
+        case .supplierVersioned: type = .versioned(history: .milliseconds(history ?? 0))
         }
         return Materialized(
             as: name, key: key, value: value, type: type, caching: cache ?? true, logging: log ?? true,

@@ -51,10 +51,11 @@ extension RecordFormat {
 }
 
 extension CaseResult.RawRecord {
-    /// A record of an internal topic.
-    init(_ record: LoggedRecord) {
+    /// A record of an internal topic, whose store has its own timestamps or takes the producer's clock.
+    init(_ record: LoggedRecord, of store: StoreDescription? = nil) {
         self.init(
-            record.key.map(hexadecimal), record.value.map(hexadecimal), timestamp: record.timestamp,
+            record.key.map(hexadecimal), record.value.map(hexadecimal),
+            timestamp: store?.isBuffer == true ? nil : record.timestamp,
             headers: record.headers.list.map { CaseHeader($0.name, $0.value.map(hexadecimal)) })
     }
 }

@@ -74,6 +74,27 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
         return GroupedTableHandle(grouped: grouped)
     }
 
+    func suppress(_ statement: Statement) throws -> any TableObject {
+        let buffer = try SuppressionShape(statement.fields.fields("buffer"))
+        let name = try statement.name
+        let limit = Duration.milliseconds(try statement.fields.integer("limitMs") ?? 0)
+        switch try statement.fields.requiredText("until") {
+        case "timeLimit":
+            if let eager = buffer.eager {
+                return with(table.suppress(.untilTimeLimit(limit, buffer: eager), named: name))
+            }
+            return with(table.suppress(.untilTimeLimit(limit, buffer: buffer.strict), named: name))
+        case "windowClose":
+            // What the types refuse, Kafka Streams refuses when it builds.
+            guard let windowed = self as? TableHandle<Windowed<CaseKey>, Value> else {
+                throw TopologyError(.invalidSetting, "the keys are of no windows")
+            }
+            return windowed.with(
+                windowed.table.suppress(.untilWindowCloses(buffer: buffer.strict), named: name))
+        case let other: throw CaseError("nothing waits until '\(other)'").inside("until")
+        }
+    }
+
     func toStream(_ statement: Statement) throws -> any StreamObject {
         let named = try statement.named
         guard statement.fields.has("fn") else {
@@ -83,6 +104,29 @@ struct TableHandle<Key: CaseKeyType, Value: CaseValueType>: TableObject {
         let stream = table.toStream(named: named).selectKey(key: .caseKey) { function($0, $1.caseValue) }
         return StreamHandle(stream: stream, key: .caseKey, keyFormat: .text)
     }
+}
+
+/// The buffer of a suppression.
+private struct SuppressionShape {
+    let records: Int64?
+    let bytes: Int64?
+    let isStrict: Bool
+    let isLogged: Bool
+
+    init(_ fields: CaseFields?) throws(CaseError) {
+        records = try fields?.integer("maxRecords")
+        bytes = try fields?.integer("maxBytes")
+        isStrict = try fields?.text("whenFull") == "shutDown"
+        isLogged = try fields?.bool("log") ?? true
+    }
+
+    /// The buffer, if it sends on early.
+    var eager: EagerBuffer? {
+        if isStrict || records == nil && bytes == nil { return nil }
+        return .emitEarlyWhenFull(maxRecords: records, maxBytes: bytes, logging: isLogged)
+    }
+
+    var strict: StrictBuffer { .shutDownWhenFull(maxRecords: records, maxBytes: bytes, logging: isLogged) }
 }
 
 /// A grouped table of an interpreted topology.

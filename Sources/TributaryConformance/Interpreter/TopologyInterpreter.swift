@@ -116,7 +116,10 @@ struct TopologyInterpreter {
         case .to:
             try stream(statement).to(statement, formats)
             return nil
-        case .transformValues, .fkJoin, .suppress: throw Self.notInterpreted
+        case .suppress:
+            guard let table = try table(statement) else { throw Self.notInterpreted }
+            return .table(try table.suppress(statement))
+        case .transformValues, .fkJoin: throw Self.notInterpreted
         }
     }
 
@@ -199,6 +202,7 @@ extension TopologyInterpreter {
                 retention: try fields.requiredInteger("retentionMs"), size: try fields.requiredInteger("sizeMs"),
                 retainsDuplicates: try fields.bool("duplicates") ?? false, timestamped: false)
         case "session": kind = .session(retention: try fields.requiredInteger("retentionMs"))
+        case "versioned": kind = .versioned(history: try fields.requiredInteger("historyMs"))
         case let other: throw CaseError("stores of type '\(other)' are not interpreted").inside("type")
         }
         builder.addStateStore(
@@ -217,7 +221,7 @@ extension CaseConfig {
             case "all": return .all
             case "reuse.ktable.source.topics": return .reuseSourceTopics
             case "merge.repartition.topics": return .mergeRepartitionTopics
-            case "single.store.self.join": return []
+            case "single.store.self.join": return .singleStoreSelfJoins
             case let other: throw CaseError("there is no optimization '\(other)'")
             }
         }

@@ -84,7 +84,7 @@ struct SpanGraph {
             isTruncated: span.object?["droppedLinksCount"]?.integer ?? 0 > 0
                 || attributes["tributary.lineage.truncated"] == "true",
             parentIsSampled: attributes["tributary.parent.sampled"] != "false", store: attributes["db.collection.name"],
-            isWrite: ["put", "flush", "delete"].contains(attributes["db.operation.name"] ?? ""))
+            isWrite: ["put", "flush", "delete", "emit"].contains(attributes["db.operation.name"] ?? ""))
         if nodes.updateValue(node, forKey: node.id) != nil { problems.append("two spans are \(node.id)") }
     }
 
@@ -196,14 +196,18 @@ extension SpanGraph {
 
     /// Whether the parent, if it is a row, is that row's write.
     private func hasRowAsParent(_ node: Node) -> Bool {
+        // What a suppression keeps may come of rows that nobody keeps.
+        if node.name.hasPrefix("emit ") { return true }
         guard node.name.hasPrefix("flush ") || node.links.contains(where: { $0.type == "trigger" }) else { return true }
         return node.parent.flatMap { nodes[$0]?.isWrite } ?? false
     }
 
     /// Whether a link leads to the write of a row, of the same store where the type says so.
     private func leadsToRow(_ link: Link, of node: Node) -> Bool {
-        guard link.isSampled, let target = nodes[link.target], target.isWrite else { return false }
-        return link.type == "joined" || node.store == nil || node.store == target.store
+        guard link.isSampled, let target = nodes[link.target] else { return false }
+        if node.name.hasPrefix("emit ") { return true }
+        return target.isWrite
+            && (link.type == "joined" || node.store == nil || node.store == target.store)
     }
 
     /// What is wrong with the graph itself: ends that are missing, traces of several roots, cycles.

@@ -76,6 +76,7 @@ public struct Topology: Sendable {
     /// Makes the nodes of sub-topologies for a task: for each source topic what to call with its records.
     public func instantiate(_ subTopologies: [SubTopology], in context: NodeContext) throws -> [String: SourceEntry] {
         let wanted = Set(subTopologies.flatMap(\.nodes))
+        context.begin(wanted)
         var entries: [String: [SourceEntry]] = [:]
         for maker in makers where wanted.contains(maker.node) {
             let entry = try maker.make(context)
@@ -94,6 +95,7 @@ extension TopologyGraph {
         if optimization.contains(.reuseSourceTopics) { reuseSourceTopics() }
         if optimization.contains(.mergeRepartitionTopics) { mergeRepartitions() }
         try mergeEqualSources()
+        if optimization.contains(.singleStoreSelfJoins) { mergeSelfJoins() }
         markNullKeyFilters()
         try checkSources()
         try checkNames()

@@ -59,7 +59,6 @@ extension TopologyGraph {
                 },
                 dissolve: { merged, change, isDirect in
                     guard let merged = merged as? RepartitionedStream<Key, Value> else { return }
-                    parent.removeChild(own.filter)
                     let names = [merged.keySerde.name, merged.valueSerde.name]
                     let isSame = names == [own.keySerde.name, own.valueSerde.name]
                     guard !isDirect else {
@@ -132,13 +131,20 @@ extension TopologyGraph {
             let isDirect = parent == change.node
             item.dissolve(made.stream, change, isDirect)
             for node in nodes.indices { replace(parent: item.source, of: node, by: isDirect ? made.source : parent) }
-            for node in [item.filter, item.sink, item.source] { nodes[node].parents = [] }
-            removed.formUnion([item.filter, item.sink, item.source])
+            remove([item.filter, item.sink, item.source])
             repartitionFilters[item.source] = nil
             replaceInCopartitions(item.source, by: made.source)
             sources.removeAll { $0.node == item.source }
             if item.topic != first.topic { repartitions.removeAll { $0.name == item.topic } }
         }
+    }
+
+    /// Takes nodes out that nothing leads to any more.
+    func remove(_ gone: [Int]) {
+        for node in gone {
+            nodes[node] = NodeDescription(name: nodes[node].name, kind: .processor, parents: [], stores: [])
+        }
+        removed.formUnion(gone)
     }
 
     private func replace(parent: Int, of node: Int, by other: Int) {

@@ -32,6 +32,7 @@ public final class TopologyGraph {
     var valueChanges: Set<Int> = []
     var mergeables: [MergeableRepartition] = []
     var sourceTables: [SourceTable] = []
+    var selfJoins: [SelfJoinCandidate] = []
     /// Where nodes that the optimiser added are among the others.
     var places: [Int: (Int, Int)] = [:]
 

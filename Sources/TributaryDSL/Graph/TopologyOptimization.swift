@@ -20,6 +20,11 @@ public struct TopologyOptimization: OptionSet, Sendable, Hashable {
     /// What lies between then runs behind the topic. Topics of `repartition` stay.
     public static let mergeRepartitionTopics = TopologyOptimization(rawValue: 2)
 
+    /// A join of a stream with itself, of any kind, keeps its records once (`single.store.self.join`).
+    ///
+    /// A record that comes so late that its store drops it then makes no pair with itself (Docs/Semantics.md, Joins of streams).
+    public static let singleStoreSelfJoins = TopologyOptimization(rawValue: 4)
+
     /// All of them.
-    public static let all: TopologyOptimization = [.reuseSourceTopics, .mergeRepartitionTopics]
+    public static let all: TopologyOptimization = [.reuseSourceTopics, .mergeRepartitionTopics, .singleStoreSelfJoins]
 }

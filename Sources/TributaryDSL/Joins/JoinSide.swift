@@ -79,24 +79,36 @@ final class JoinSide<Key, Own, Other, Result> {
         }
         let rows = self.rows.take()
         defer { self.rows.give(rows) }
+        guard try find(meta, into: rows) else { return }
+        guard rows.count == 0 else { return try match(key, value, bytes, rows, 0..<rows.count, meta) }
         let last = max(time.addingSaturated(after), 0)
-        do {
-            try others.copyWindows(
-                of: meta.key, from: max(time.subtractingSaturated(before), 0), through: last, into: rows)
-        } catch {
-            return try user.failed(error, meta)
-        }
-        guard rows.count == 0 else { return try match(key, value, bytes, rows, meta) }
         guard standsAlone else { return }
         guard let unmatched, last >= progress.time else { return try sendAlone(key, value, bytes, meta) }
         do { try unmatched.add(bytes, isLeft: isLeft, meta) } catch { try user.failed(error, meta) }
     }
 
-    /// Makes a result with each record that was found.
+    /// Finds the other side's records that are close enough; false if that failed and is done with.
+    @inlinable
+    func find(_ meta: borrowing RecordMeta, into rows: CopiedRows) throws -> Bool {
+        let time = meta.timestamp
+        do {
+            try others.copyWindows(
+                of: meta.key, from: max(time.subtractingSaturated(before), 0),
+                through: max(time.addingSaturated(after), 0), into: rows)
+            return true
+        } catch {
+            try user.failed(error, meta)
+            return false
+        }
+    }
+
+    /// Makes a result with each record of some that were found.
     @inlinable
     func match(
-        _ key: Key?, _ value: Own?, _ bytes: RawSpan, _ rows: CopiedRows, _ meta: borrowing RecordMeta
+        _ key: Key?, _ value: Own?, _ bytes: RawSpan, _ rows: CopiedRows, _ range: Range<Int>,
+        _ meta: borrowing RecordMeta
     ) throws {
+        if range.isEmpty { return }
         let left: Own
         let record: Key?
         do {
@@ -105,7 +117,7 @@ final class JoinSide<Key, Own, Other, Result> {
         } catch {
             return try user.failed(error, meta)
         }
-        for index in 0..<rows.count {
+        for index in range {
             let result: Result
             let joined: Lineage
             let time = KeySchema.window.time(of: rows.key(index))

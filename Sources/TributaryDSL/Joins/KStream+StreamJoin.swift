@@ -176,8 +176,30 @@ extension KStream {
                     : try joiner(key, nil, try rightValue.decode(value))
             }.input
         }
+        if leftValue.name == rightValue.name {
+            let retention = windows.retentionTime
+            graph.addSelfJoin(nodes, stores) {
+                lefts.attach(nodes.merge, names.merge) { context in
+                    let results = JoinResults(try output.sink(in: context))
+                    let one = try JoinSide(
+                        results, context, names.merge, others: stores.left, unmatched: nil, kind, windows, isLeft: true,
+                        key, leftValue, rightValue, asksForKey: asksForKey, joiner, alone: noneAlone)
+                    let other = try JoinSide(
+                        results, context, names.merge, others: stores.left, unmatched: nil, kind, windows,
+                        isLeft: false, key, rightValue, leftValue, asksForKey: asksForKey,
+                        { key, right, left in try joiner(key, left, right) }, alone: noneAlone)
+                    return SelfJoin(one, other, retention: retention).input
+                }
+            }
+        }
         return merged
     }
+}
+
+/// What stands alone in an inner join: nothing.
+@inlinable
+func noneAlone<Key, Result>(_ key: Key?, _ isLeft: Bool, _ value: RawSpan) throws -> Result {
+    throw JoinWithoutValues()
 }
 
 /// A join was asked for a result without what it is made of: never thrown, since nobody asks so.

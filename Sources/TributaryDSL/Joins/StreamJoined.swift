@@ -122,9 +122,18 @@ extension StreamJoined {
     }
 
     private func base(_ name: String, _ graph: TopologyGraph, _ kind: StoreDescription.Kind) -> StoreDescription {
+        let isPersistent: Bool
+        switch type {
+        case nil: isPersistent = !graph.storesInMemory
+        case .persistent, .withoutTimestamps: isPersistent = true
+        case .inMemory: isPersistent = false
+        case .leastRecentlyUsed, .versioned:
+            graph.fail(
+                .invalidSetting, "the store '\(name)' of a join keeps windows: its type can be persistent or inMemory")
+            isPersistent = true
+        }
         var description = StoreDescription(
-            name: name, kind: kind, isPersistent: type.map { $0 == .persistent } ?? !graph.storesInMemory,
-            isCached: false, isLogged: logging)
+            name: name, kind: kind, isPersistent: isPersistent, isCached: false, isLogged: logging)
         description.changelogSettings = changelogSettings
         description.hasGeneratedName = storeName == nil
         return description

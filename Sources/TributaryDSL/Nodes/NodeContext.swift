@@ -10,6 +10,8 @@ public enum DropReason: String, Sendable, CaseIterable {
     case nullValue
     /// Older than its window's grace, or than the store keeps.
     case expired
+    /// Not the newest version of its row, where only that counts.
+    case outdated
     /// A timestamp below 0.
     case invalidTimestamp
     /// Bytes that the serde refused, and the handler said continue.
@@ -102,6 +104,8 @@ public final class NodeContext {
     /// The task's recorder.
     public let recorder: LineageRecorder
     private var made: [Int: AnyObject] = [:]
+    // The nodes of the task: the optimiser may have taken some out.
+    private var nodes: Set<Int> = []
     /// Called when the task ends.
     public private(set) var closers: [() -> Void] = []
     // Called once all nodes of the task are made, those before others first.
@@ -119,6 +123,11 @@ public final class NodeContext {
         closers = []
         starters = []
     }
+
+    /// Says which nodes the task has.
+    func begin(_ nodes: Set<Int>) { self.nodes = nodes }
+
+    func has(_ node: Int) -> Bool { nodes.contains(node) }
 
     func shared<Node: AnyObject>(_ node: Int, _ make: () throws -> Node) throws -> Node {
         if let node = made[node] as? Node { return node }

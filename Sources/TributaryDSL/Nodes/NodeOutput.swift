@@ -55,12 +55,6 @@ public final class NodeOutput<Input: NodeReceiver>: Sendable {
         for child in moved { other.add(child) }
     }
 
-    /// Takes a child away.
-    func removeChild(_ node: Int) {
-        if let behind { return behind.output.removeChild(node) }
-        children.withValue { $0.removeAll { $0.node == node } }
-    }
-
     /// Makes the children for a task, as one.
     @usableFromInline
     func sink(in context: NodeContext) throws -> Input {
@@ -70,7 +64,7 @@ public final class NodeOutput<Input: NodeReceiver>: Sendable {
     /// Makes the children for a task, with their names.
     @usableFromInline
     func named(in context: NodeContext) throws -> [(name: String, sink: Input)] {
-        try children.withValue { $0 }.map { ($0.name, try $0.make(context)) }
+        try children.withValue { $0 }.filter { context.has($0.node) }.map { ($0.name, try $0.make(context)) }
     }
 }
 

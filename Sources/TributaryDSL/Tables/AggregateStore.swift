@@ -11,6 +11,7 @@ final class AggregateStore<Key, Aggregate> {
     @usableFromInline let user: UserCode
     @usableFromInline let keys: KeySchema
     @usableFromInline let isCached: Bool
+    @usableFromInline let isVersioned: Bool
     // A flush gives old values itself.
     @usableFromInline let readsOld: Bool
     @usableFromInline let nulls: Nullability<Aggregate>?
@@ -38,6 +39,7 @@ final class AggregateStore<Key, Aggregate> {
         let keys = store.description.keys
         self.keys = keys
         isCached = store.isCached
+        isVersioned = store.isVersioned
         readsOld = forwarder.sendsOld && !isCached && emit == .onWindowUpdate
         nulls = forwarder.value.nullability
         decoded = DecodedRows.of(forwarder.store, forwarder.value)
@@ -114,14 +116,21 @@ final class AggregateStore<Key, Aggregate> {
             return false
         }
         if waitsForClose { return true }
+        var isOutdated = false
+        if isVersioned {
+            if store.wasRefused { return true }
+            isOutdated = store.writtenValidTo != nil
+        }
         if readsOld {
             let both: InlineArray<2, Lineage> = [store.writtenLineage, replaced]
-            let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, both.span)
+            let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, both.span).with(
+                isOutdated: isOutdated)
             try forwarder.send(key, isNull ? nil : result, bytes: isNull ? nil : buffer.bytes, old: old, changed)
             return true
         }
         let lineage = CollectionOfOne(store.writtenLineage)
-        let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, lineage.span)
+        let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, lineage.span).with(
+            isOutdated: isOutdated)
         try forwarder.send(key, isNull ? nil : result, bytes: isNull ? nil : buffer.bytes, old: old, changed)
         return true
     }

@@ -92,6 +92,11 @@ extension TopologyGraph {
     @usableFromInline
     func addGlobalStore(_ description: StoreDescription, of topic: String, _ node: Int) {
         var description = description
+        if description.history != nil {
+            fail(
+                .invalidSetting,
+                "the global table '\(description.name)' can't keep versions: give it another type of store")
+        }
         description.isLogged = false
         description.isCached = false
         description.sourceTopic = topic

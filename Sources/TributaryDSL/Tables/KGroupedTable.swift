@@ -20,6 +20,7 @@ extension KTable {
         let name = graph.name("KTABLE-SELECT-", named)
         let id = graph.add(name, parents: [node])
         _ = source.askForOld(graph, true)
+        let dropsOutdated = source.history != nil
         let changes = NodeOutput<ChangeInput<NewKey, NewValue>>()
         let keySerde = key ?? .standard
         let nullKey = Nullability<NewKey>.of()
@@ -34,6 +35,7 @@ extension KTable {
                 return nullKey?.isNull(pair.0) == true || nullValue?.isNull(pair.1) == true ? nil : pair
             }
             return TableInput(update: { key, new, old, meta in
+                if dropsOutdated && meta.isOutdated { return }
                 let newPair: (NewKey, NewValue)?
                 let oldPair: (NewKey, NewValue)?
                 var isSame = false
@@ -44,12 +46,19 @@ extension KTable {
                 } catch {
                     return try user.failed(error, meta)
                 }
-                let changed = meta.withChangedKey(isNull: false)
-                if isSame, let newPair, let oldPair {
-                    return try next.update(newPair.0, newPair.1, oldPair.1, changed)
+                func send(_ changed: borrowing RecordMeta) throws {
+                    if isSame, let newPair, let oldPair {
+                        return try next.update(newPair.0, newPair.1, oldPair.1, changed)
+                    }
+                    if let oldPair { try next.update(oldPair.0, nil, oldPair.1, changed) }
+                    if let newPair { try next.update(newPair.0, newPair.1, nil, changed.withoutOldLineage()) }
                 }
-                if let oldPair { try next.update(oldPair.0, nil, oldPair.1, changed) }
-                if let newPair { try next.update(newPair.0, newPair.1, nil, changed.withoutOldLineage()) }
+                guard let before = meta.oldLineage, before.cell.has(flags: Cell.unseen) else {
+                    return try send(meta.withChangedKey(isNull: false))
+                }
+                // What no group was ever told of is in none: nothing of it is to be taken out.
+                let held: InlineArray<2, Lineage> = [meta.lineage, .none]
+                try send(meta.with(held.span).withChangedKey(isNull: false))
             })
         }
         return KGroupedTable(

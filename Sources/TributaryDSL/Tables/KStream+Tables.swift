@@ -126,7 +126,7 @@ extension KStream {
         let source = table.source
         let output = Output<Key, Result>()
         attachLookup(
-            input.output, id, name, output, view: { try source.view($0) },
+            input.output, id, name, output, view: { try source.pastView?($0) ?? source.view($0) },
             find: { view, context in
                 let encoder = KeyEncoder(from: key, to: tableKey, UserCode(name, context.services))
                 return { key, _, meta in

@@ -105,13 +105,13 @@ extension KTable {
             joinSide(
                 try sides.sink(in: context), UserCode(leftName, context.services), context.recorder,
                 try merged.right.view(context), sendsOld: merged.sendsOld, standsAlone: kind.keepsLeft,
-                matchStandsAlone: kind.keepsRight, joiner)
+                matchStandsAlone: kind.keepsRight, dropsOutdated: merged.left.history != nil, joiner)
         }
         other.output.attach(rightSide, rightName) { context in
             joinSide(
                 try sides.sink(in: context), UserCode(rightName, context.services), context.recorder,
                 try merged.left.view(context), sendsOld: merged.sendsOld, standsAlone: kind.keepsRight,
-                matchStandsAlone: kind.keepsLeft
+                matchStandsAlone: kind.keepsLeft, dropsOutdated: merged.right.history != nil
             ) { right, left in try joiner(left, right) }
         }
         return KTable<Key, Result>(
@@ -251,10 +251,11 @@ extension TableView {
 /// - Parameters:
 ///   - standsAlone: whether a row of this side makes a result without a match.
 ///   - matchStandsAlone: whether a row of the other side does.
+///   - dropsOutdated: whether changes of rows that have newer versions are left out.
 @inlinable
 func joinSide<Key, Event, Match, Result>(
     _ next: ChangeInput<Key, Result>, _ user: UserCode, _ recorder: LineageRecorder, _ matches: TableView<Key, Match>,
-    sendsOld: Bool, standsAlone: Bool, matchStandsAlone: Bool,
+    sendsOld: Bool, standsAlone: Bool, matchStandsAlone: Bool, dropsOutdated: Bool,
     _ joiner: @escaping @Sendable (Event?, Match?) throws -> Result?
 ) -> TableInput<Key, Event> {
     let nulls = Nullability<Result>.of()
@@ -266,6 +267,7 @@ func joinSide<Key, Event, Match, Result>(
         return nulls?.isNull(result) == true ? nil : result
     }
     return TableInput(update: { key, new, old, meta in
+        if dropsOutdated && meta.isOutdated { return user.dropped(.outdated, meta) }
         let match: Match?
         let result: Result?
         var before: Result?
@@ -305,7 +307,12 @@ func joinSide<Key, Event, Match, Result>(
         let old =
             match == nil || before == nil
             ? replaced
-            : old == nil ? lineage : recorder.combine(replaced.context, replaced.cell, lineage.cell)
+            : old == nil
+                ? lineage
+                // An initial value made no row before, nor does what a suppression kept to itself.
+                : recorder.combine(
+                    replaced.context, replaced.cell.isEmpty ? replaced.cell.with(flags: Cell.unseen) : replaced.cell,
+                    lineage.cell)
         let held: InlineArray<2, Lineage> = [made, old]
         try next.update(key, result, before, meta.with(timestamp: timestamp, held.span))
     })

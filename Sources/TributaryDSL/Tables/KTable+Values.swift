@@ -87,17 +87,19 @@ extension KTable {
         let output = TableOutput<Key, Result>()
         let old = BuildBox(false)
         let parent = source
+        let isVersioned = parent.history != nil
         // Where old values cost nothing, a filter knows what was not there before.
         if isFilter && parent.askForOld(graph, false) { old.set(true) }
         guard let settings, let storeName = settings.name else {
             self.output.attach(id, name) { context in
                 changedRows(
                     try output.sink(in: context), UserCode(name, context.services), sendsOld: old.get(),
-                    isFilter: isFilter, keyless: transform, change)
+                    isFilter: isFilter && !isVersioned, keyless: transform, change)
             }
             return KTable<Key, Result>(
                 graph: graph, node: id, output: output, keySerde: key, valueSerde: value,
-                source: TableSource(of: parent, sendsOld: old, change), sources: sources)
+                source: TableSource(of: parent, sendsOld: old, keepsVersions: settings == nil, change), sources: sources
+            )
         }
         let state = TableStoreState(
             settings.description(

@@ -73,6 +73,10 @@ final class TableStoreState: Sendable {
     @usableFromInline let name: String
     private let node: Int
     let isQueryable: Bool
+    /// Whether a row is made of the one before.
+    @usableFromInline let isAggregate: Bool
+    /// How long versions of rows are kept, ms; nil where none are.
+    @usableFromInline let history: Int64?
     private let materialized: BuildBox<Bool>
     private let old = BuildBox(false)
 
@@ -81,6 +85,8 @@ final class TableStoreState: Sendable {
         name = description.name
         self.node = node
         isQueryable = !description.hasGeneratedName
+        isAggregate = !description.isLatestWins
+        history = description.history
         materialized = BuildBox(isMaterialized)
         graph.addStore(description, needed: isMaterialized)
         if isMaterialized { graph.connect(name, to: node) }

@@ -119,9 +119,10 @@ final class TableAggregation<Key, Value, Aggregate> {
         } catch {
             return try user.failed(error, meta)
         }
-        guard !store.isCached else { return }
+        guard !store.isCached, !store.isVersioned || !store.wasRefused else { return }
         let both: InlineArray<2, Lineage> = [written, replaced]
-        let changed = meta.with(key: meta.key, timestamp: timestamp, both.span)
+        let changed = meta.with(key: meta.key, timestamp: timestamp, both.span).with(
+            isOutdated: store.isVersioned && store.writtenValidTo != nil)
         try forwarder.send(
             { key }, after, bytes: after == nil ? nil : buffer.bytes, old: forwarder.sendsOld ? before : nil, changed)
     }

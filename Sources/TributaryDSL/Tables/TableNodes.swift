@@ -11,6 +11,7 @@ final class LatestValueTable {
     private let sendsOld: Bool
     private let readsRow: Bool
     private let isFilter: Bool
+    private let isVersioned: Bool
     private let old = ScratchBuffer()
 
     /// Makes the part.
@@ -30,6 +31,7 @@ final class LatestValueTable {
         self.sendsOld = sendsOld
         self.readsRow = readsRow
         self.isFilter = isFilter
+        isVersioned = store.isVersioned
     }
 
     /// Whether a record has a key; one that has none is counted.
@@ -51,13 +53,14 @@ final class LatestValueTable {
         if sendsOld && !store.isCached { return try putKeepingOld(value, meta, forward) }
         let written: Lineage?
         do { written = try write(value, meta) } catch { return try user.failed(error, meta) }
-        guard let written, !store.isCached else { return }
+        guard let written, !store.isCached, !isVersioned || !store.wasRefused else { return }
+        let isOutdated = isVersioned && store.writtenValidTo != nil
         if let old = meta.oldLineage {
             let both: InlineArray<2, Lineage> = [written, old]
-            return try forward(nil, meta.with(both.span))
+            return try forward(nil, meta.with(both.span).with(isOutdated: isOutdated))
         }
         let lineage = CollectionOfOne(written)
-        try forward(nil, meta.with(lineage.span))
+        try forward(nil, meta.with(lineage.span).with(isOutdated: isOutdated))
     }
 
     // Nil if nothing was to be written.
@@ -91,15 +94,17 @@ final class LatestValueTable {
             row = try store.read(meta.key)
             if row.exists { replaced = store.valueLineage }
             if row.exists { buffer.writer.append(store.value) }
-            if isFilter && value == nil && !row.exists { return }
+            if isFilter && !isVersioned && value == nil && !row.exists { return }
             written = try store.write(
                 meta.key, value, after: row, timestamp: meta.timestamp, cell: meta.lineage.cell, link: .superseded,
                 row: row.exists ? store.rowContext : nil, meta)
         } catch {
             return try user.failed(error, meta)
         }
+        if isVersioned && store.wasRefused { return }
+        let isOutdated = isVersioned && store.writtenValidTo != nil
         let lineage: InlineArray<2, Lineage> = [written, replaced]
-        try forward(row.exists ? buffer.bytes : nil, meta.with(lineage.span))
+        try forward(row.exists ? buffer.bytes : nil, meta.with(lineage.span).with(isOutdated: isOutdated))
     }
 }
 

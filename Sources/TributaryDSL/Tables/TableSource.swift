@@ -13,22 +13,36 @@ final class TableSource<Key, Value>: Sendable {
     @usableFromInline let askForOld: @Sendable (TopologyGraph, _ makesStore: Bool) -> Bool
     /// Makes what reads rows in a task.
     @usableFromInline let view: @Sendable (NodeContext) throws -> TableView<Key, Value>
+    /// Whether what a change of a row replaces is part of what it is now.
+    @usableFromInline let isAggregate: Bool
+    /// Makes what reads rows as they were at the time of the record that asks; nil where no versions are kept.
+    @usableFromInline let pastView: (@Sendable (NodeContext) throws -> TableView<Key, Value>)?
+    /// How long versions are kept, ms; nil for a table whose changes all count as the newest.
+    @usableFromInline let history: Int64?
 
     @usableFromInline
     init(
         store: TableStoreState?, connect: @escaping @Sendable (TopologyGraph, _ node: Int) -> Void,
         askForOld: @escaping @Sendable (TopologyGraph, _ makesStore: Bool) -> Bool,
-        view: @escaping @Sendable (NodeContext) throws -> TableView<Key, Value>
+        view: @escaping @Sendable (NodeContext) throws -> TableView<Key, Value>, isAggregate: Bool = false,
+        pastView: (@Sendable (NodeContext) throws -> TableView<Key, Value>)? = nil, history: Int64? = nil
     ) {
         self.store = store
         self.connect = connect
         self.askForOld = askForOld
         self.view = view
+        self.isAggregate = isAggregate
+        self.pastView = pastView
+        self.history = history
     }
 
     /// A table whose rows are in a store of its own, where somebody needs them.
     @inlinable
     convenience init(_ store: TableStoreState, _ value: Serde<Value>?) {
+        var past: (@Sendable (NodeContext) throws -> TableView<Key, Value>)?
+        if store.history != nil {
+            past = { context in try storeView(store.name, value, ofPast: true, context) }
+        }
         self.init(
             store: store,
             connect: { graph, node in
@@ -40,20 +54,19 @@ final class TableSource<Key, Value>: Sendable {
                 store.requireOldValues(graph)
                 return true
             },
-            view: { context in
-                guard let value else {
-                    throw TopologyError(.missingSerde, "who reads the table of '\(store.name)' needs its values' serde")
-                }
-                return TableView(try context.services.store(store.name), value)
-            })
+            view: { context in try storeView(store.name, value, ofPast: false, context) },
+            isAggregate: store.isAggregate,
+            pastView: past, history: store.history)
     }
 
     /// A table that is made of another's rows one by one.
     @inlinable
     convenience init<Parent>(
-        of parent: TableSource<Key, Parent>, sendsOld: BuildBox<Bool>,
+        of parent: TableSource<Key, Parent>, sendsOld: BuildBox<Bool>, keepsVersions: Bool = true,
         _ change: @escaping @Sendable (Key, Parent) throws -> Value?
     ) {
+        var past: (@Sendable (NodeContext) throws -> TableView<Key, Value>)?
+        if let view = parent.pastView { past = { context in TableView(of: try view(context), change) } }
         self.init(
             store: nil, connect: parent.connect,
             askForOld: { graph, makesStore in
@@ -61,8 +74,21 @@ final class TableSource<Key, Value>: Sendable {
                 sendsOld.set(true)
                 return true
             },
-            view: { context in TableView(of: try parent.view(context), change) })
+            view: { context in TableView(of: try parent.view(context), change) }, isAggregate: parent.isAggregate,
+            pastView: past,
+            history: keepsVersions ? parent.history : nil)
     }
+}
+
+/// Reads a store's rows; those of the past as they were at the time of the record that asks.
+@inlinable
+func storeView<Key, Value>(
+    _ store: String, _ value: Serde<Value>?, ofPast: Bool, _ context: NodeContext
+) throws -> TableView<Key, Value> {
+    guard let value else {
+        throw TopologyError(.missingSerde, "who reads the table of '\(store)' needs its values' serde")
+    }
+    return TableView(try context.services.store(store), value, ofPast: ofPast)
 }
 
 /// Reads a table's rows in one task.
@@ -98,7 +124,7 @@ final class TableView<Key, Value> {
 
     /// The rows of a store.
     @inlinable
-    convenience init(_ store: StateStore, _ value: Serde<Value>) {
+    convenience init(_ store: StateStore, _ value: Serde<Value>, ofPast: Bool = false) {
         let decoded = DecodedRows.of(store, value)
         let read = Owned(RowHandle.none)
         // The key of a row has a sequence number, which is 0 in all tables, behind that of a record.
@@ -108,7 +134,9 @@ final class TableView<Key, Value> {
         }
         self.init(
             row: { _, meta in
-                if let longer {
+                if ofPast {
+                    read.value = try store.read(meta.key, at: meta.timestamp)
+                } else if let longer {
                     longer.writer.removeAll()
                     longer.writer.append(meta.key)
                     longer.writer.append(bigEndian: UInt32(0))

@@ -15,6 +15,10 @@ public struct Cell: BitwiseCopyable, Sendable {
     public static let loose: UInt8 = 8
     /// The user said that something else than records went in.
     public static let impure: UInt8 = 16
+    /// Flag of what a row was before: who is told of its change was never told of that, so that it is in nothing of theirs.
+    ///
+    /// Of changes on their way between tables only, never of a value.
+    public static let unseen: UInt8 = 128
 
     /// The flags above, or-ed.
     public var flags: UInt8

@@ -119,6 +119,14 @@ extension Cell {
         return cell
     }
 
+    /// The same cell without some flags.
+    @inlinable
+    public func without(flags less: UInt8) -> Cell {
+        var cell = self
+        cell.flags &= ~less
+        return cell
+    }
+
     /// Whether all the flags are set.
     @inlinable
     public func has(flags wanted: UInt8) -> Bool { flags & wanted == wanted }

@@ -100,18 +100,21 @@ public struct StateRestorer {
             work.append(try inspect(store, task.changelog(store.name), task, start))
         }
         configuration.killPoint?(.restoreBegun)
-        let empty = work.filter { $0.distrust != nil && $0.store.description.isPersistent }
+        // Of versions all records count, in their order.
+        let empty = work.filter {
+            $0.distrust != nil && $0.store.description.isPersistent && !$0.store.isVersioned
+        }
         if let engine = task.persistent, let folder = engine.temporaryFolder,
             empty.contains(where: { $0.ends.high > $0.ends.low || $0.distrust?.isEmpty == false })
         {
             try rebuild(empty, in: engine, folder, task)
-            for item in work where item.distrust == nil || !item.store.description.isPersistent {
-                try replay(item, task)
+            let names = Set(empty.map(\.store.name))
+            for item in work where !names.contains(item.store.name) {
+                try replayTrusted(item, task)
             }
         } else {
             for item in work {
-                if item.distrust?.isEmpty == false { try item.store.removeAll() }
-                try replay(item, task)
+                try replayTrusted(item, task)
             }
         }
         try task.restored()
@@ -237,6 +240,12 @@ public struct StateRestorer {
 
     // MARK: Going on
 
+    // Rows that aren't trusted go first.
+    private func replayTrusted(_ item: Work, _ task: TaskState) throws {
+        if item.distrust?.isEmpty == false { try item.store.removeAll() }
+        try replay(item, task)
+    }
+
     private func replay(_ item: Work, _ task: TaskState) throws {
         let engine = item.store.description.isPersistent ? task.persistent : nil
         let read = try read(item, task) { key, value, timestamp, context, cell, headers, elements in
@@ -351,12 +360,13 @@ public struct StateRestorer {
                 }
                 let cell = batch.cell(index)
                 var context = batch.context(index)
-                var elements: [UInt8] = []
+                var rarer: StrippedHeaders?
                 if !batch.lineageHeaders(index).isEmpty {
-                    let rarer = StrippedHeaders(batch.lineageHeaders(index))
-                    task.recorder.know(rarer.tracestate.span.bytes, of: &context)
-                    elements = rarer.elements
+                    let headers = StrippedHeaders(batch.lineageHeaders(index))
+                    task.recorder.know(headers.tracestate.span.bytes, of: &context)
+                    rarer = headers
                 }
+                let elements = rarer?.elements ?? []
                 if cell.isEmpty {
                     // With a context someone else sent it; with neither nothing is known, as in a row written without lineage.
                     let isForeign = context.isValid
@@ -364,7 +374,7 @@ public struct StateRestorer {
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context,
                         isForeign ? coordinates.cell(batch.offset(index), batch.timestamp(index)) : RawSpan.empty,
-                        batch.headers(index), RawSpan.empty)
+                        batch.headers(index), elements.span.bytes)
                 } else {
                     try apply(
                         key, batch.value(index), batch.timestamp(index), context, cell, batch.headers(index),

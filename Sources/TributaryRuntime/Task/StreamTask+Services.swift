@@ -4,6 +4,9 @@ public import TributaryLineage
 public import TributaryState
 
 extension StreamTask: TaskServices {
+    /// How often it is looked which results have waited for time to pass, ms.
+    public var emitInterval: Int64 { configuration.emitInterval.milliseconds }
+
     /// A store of the task, or that of a global table.
     public func store(_ name: String) throws -> StateStore {
         if let globals, isGlobalStore(name) { return try globals.stores.store(name) }
@@ -12,9 +15,6 @@ extension StreamTask: TaskServices {
 
     /// Whether a store is that of a global table.
     public func isGlobalStore(_ name: String) -> Bool { topology.stores[name]?.isGlobal == true }
-
-    /// How often it is looked which results have waited for time to pass, ms.
-    public var emitInterval: Int64 { configuration.emitInterval.milliseconds }
 
     /// The number of an output topic.
     public func outputTopic(_ name: String) throws -> Int {

@@ -17,6 +17,10 @@ final class TopicRegistry: TopicNames {
         number >= 0 && number < names.count ? names[Int(number)] : nil
     }
 
+    func name(ofTopic number: Int32) -> String? { name(number) }
+
+    func number(ofTopic name: String) -> Int32 { number(name) }
+
     func nameLength(ofTopic number: Int32) -> Int {
         number >= 0 && number < lengths.count ? lengths[Int(number)] : 0
     }

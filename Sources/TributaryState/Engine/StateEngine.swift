@@ -124,6 +124,13 @@ public protocol StateTable: AnyObject {
     /// Begins to walk over the keys from `lower` to `upper`, both included; nil is open-ended. `reverse` begins at the upper end.
     func cursor(from lower: RawSpan?, through upper: RawSpan?, reverse: Bool) throws(StoreError) -> any StateCursor
 
+    /// Adds the first `limit` entries of the keys from `lower` through `upper`, both included, to `rows`, in order; nil is open-ended.
+    ///
+    /// What cursors do; an engine that can does it without making one.
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
+    ) throws(StoreError)
+
     /// Replaces the content of `found` by the table's key that comes next to `key`: the least that is not below it, or with `before` the
     /// greatest that is not above it; without `orEqual` the key itself doesn't count. Returns false if there is none.
     ///
@@ -131,13 +138,6 @@ public protocol StateTable: AnyObject {
     func neighbour(
         of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
     ) throws(StoreError) -> Bool
-
-    /// Adds the first `limit` entries of the keys from `lower` through `upper`, both included, to `rows`, in order; nil is open-ended.
-    ///
-    /// What cursors do; an engine that can does it without making one.
-    func copyRows(
-        from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
-    ) throws(StoreError)
 }
 
 extension StateTable {

@@ -90,13 +90,19 @@ extension StateStore {
                     isDone = true
                     break
                 }
-                if StateStore.deletionTime(ofGrave: value.bytes) < time { old.append(key.copy()) }
+                if StateStore.deletionTime(ofGrave: value.bytes) < time, isOver(value.bytes) { old.append(key.copy()) }
             }
             cursor.close()
             for key in old { try graves.delete(key.span.bytes) }
             from = old.last
         }
         state.value.hasGraves = try graves.count() > 0
+    }
+
+    // The delete of a version is still to be known while versions before it may come.
+    private func isOver(_ grave: RawSpan) -> Bool {
+        guard let versions, let time = (try? EnvelopeView(grave))?.timestamp else { return true }
+        return versions.isOver(deleteAt: time)
     }
 
     // A grave that can't be read is of no use.

@@ -98,7 +98,10 @@ final class SegmentedStore: StoreLayout {
         return Int64(bitPattern: id)
     }
 
-    private func tableName(_ segment: Int64) -> String {
+    private func tableName(_ segment: Int64) -> String { Self.tableName(store, segment) }
+
+    /// The name of the table that holds a segment of a store.
+    static func tableName(_ store: String, _ segment: Int64) -> String {
         let digits = String(UInt64(bitPattern: segment), radix: 16)
         return store + "@" + String(repeating: "0", count: max(0, 16 - digits.utf8.count)) + digits
     }
@@ -221,6 +224,7 @@ final class SegmentedStore: StoreLayout {
         sequence = 0
     }
 
+    /// Keeps the stream time, and the number of the last row, beside the tables.
     private func drop(_ id: Int64) throws(StoreError) {
         try engine.dropTable(tableName(id))
         guard isOrderedByTime else { return }

@@ -5,7 +5,9 @@ extension StateStore {
     // MARK: Flushing
 
     /// Whether ``flush()`` has something to do.
-    public var hasDirtyEntries: Bool { isCached && cache.dirtyCount > 0 }
+    public var hasDirtyEntries: Bool {
+        isCached ? cache.dirtyCount > 0 : isBuffer && buffer?.hasChanges == true
+    }
 
     /// Flushes the cache: on commit, and at close.
     ///
@@ -13,6 +15,10 @@ extension StateStore {
     /// this one has yet to send: the old value is sent once, and the new one once. A read sees the new one at once.
     public func flush() throws {
         guard hasDirtyEntries else { return }
+        guard isCached else {
+            do { try buffer?.flush() } catch { throw failed(by: error) }
+            return
+        }
         try encodeHeld()
         cache.takeDirty()
         try flushTaken(isCommit: true)

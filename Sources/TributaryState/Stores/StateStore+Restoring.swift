@@ -21,6 +21,12 @@ extension StateStore {
         if keepsHeaders { encodeHeaders(headers) }
         takeElements(elements)
         if description.retainsDuplicates { layout.noteSequence(of: key) }
+        if let versions {
+            encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
+            if value == nil { state.value.hasGraves = true }
+            _ = try versions.put(key, envelope.bytes, at: timestamp, isDelete: value == nil)
+            return
+        }
         guard let value else {
             _ = try layout.delete(key)
             guard let graves, layout.accepts(key) else { return }
@@ -30,7 +36,7 @@ extension StateStore {
             state.value.hasGraves = true
             return
         }
-        encodeRestored(value, timestamp: timestamp, context: context, cell: cell)
+        encodeRestored(value, timestamp: timestamp, context: context, cell: cell, elements: elements)
         if try layout.put(key, envelope.bytes), state.value.hasGraves { try clearGrave(key) }
     }
 
@@ -63,7 +69,9 @@ extension StateStore {
         return envelope.bytes
     }
 
-    func encodeRestored(_ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan) {
+    func encodeRestored(
+        _ value: RawSpan?, timestamp: Int64, context: TraceContext, cell: RawSpan, elements: RawSpan = .empty
+    ) {
         envelope.writer.removeAll()
         let cell = readableCell(cell)
         let tracestate = recorder.tracestate(of: context)
@@ -71,8 +79,8 @@ extension StateStore {
             return encodeGrave(timestamp: timestamp, context: context, tracestate: tracestate, cell: cell)
         }
         Envelope.encode(
-            timestamp: timestamp, context: context, tracestate: tracestate, headers: storedHeaders(), cell: cell,
-            elements: storedElements(), payload: value, into: &envelope.writer)
+            timestamp: keepsTimestamps ? timestamp : -1, context: context, tracestate: tracestate,
+            headers: storedHeaders(), cell: cell, elements: storedElements(), payload: value, into: &envelope.writer)
     }
 
     /// The cell in the value of a changelog record's header: none where it can't be read, which is counted and leaves a gap.

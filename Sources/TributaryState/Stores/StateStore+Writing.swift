@@ -243,9 +243,8 @@ extension StateStore {
         encodeCell(lineage)
         do {
             if try !writeEngine(key, value, timestamp: timestamp, recordTime: recordTime, lineage) { onExpired?() }
-            try log(
-                key, value, timestamp: value == nil || !isTimestamped ? recordTime : timestamp, lineage,
-                headers: headers)
+            let isOfRecord = !isTimestamped || value == nil && versions == nil
+            try log(key, value, timestamp: isOfRecord ? recordTime : timestamp, lineage, headers: headers)
         } catch {
             throw failed(by: error)
         }
@@ -265,6 +264,7 @@ extension StateStore {
         _ key: RawSpan, _ value: RawSpan?, timestamp: Int64, recordTime: Int64, _ lineage: Lineage
     ) throws(StoreError) -> Bool {
         envelope.writer.removeAll()
+        if let versions { return try writeVersion(versions, key, value, timestamp: timestamp, lineage) }
         guard let value else {
             guard !description.retainsDuplicates else { return try deleteNothing(key) }
             _ = try layout.delete(key)
@@ -283,8 +283,8 @@ extension StateStore {
             return true
         }
         Envelope.encode(
-            timestamp: timestamp, context: lineage.context, tracestate: recorder.tracestate(of: lineage.context),
-            headers: storedHeaders(),
+            timestamp: keepsTimestamps ? timestamp : -1, context: lineage.context,
+            tracestate: recorder.tracestate(of: lineage.context), headers: storedHeaders(),
             cell: cell.bytes(from: 1), elements: storedElements(), payload: value, into: &envelope.writer)
         guard try layout.put(key, envelope.bytes) else { return false }
         if state.value.hasGraves { try clearGrave(key) }

@@ -5,6 +5,17 @@ public import TributaryLineage
 public protocol TopicNames: AnyObject {
     /// The length of a topic's name in characters; 0 for no topic.
     func nameLength(ofTopic number: Int32) -> Int
+    /// A topic's name; nil for no topic.
+    func name(ofTopic number: Int32) -> String?
+    /// The number of a topic that a changelog names; -1 for no topic.
+    func number(ofTopic name: String) -> Int32
+}
+
+extension TopicNames {
+    /// No names are known.
+    public func name(ofTopic number: Int32) -> String? { nil }
+    /// No names are known.
+    public func number(ofTopic name: String) -> Int32 { -1 }
 }
 
 /// One store of a task below its typed face: cache, lineage, changelog, engine, composed when the task is made.
@@ -38,6 +49,8 @@ public final class StateStore {
     public private(set) var failure: (any Error)?
 
     let layout: any StoreLayout
+    /// The layout, if it keeps versions.
+    let versions: VersionedStore?
     let recorder: LineageRecorder
     /// The recorder's arena, held here so that no record pays for its reference count.
     let arena: CellArena
@@ -52,6 +65,8 @@ public final class StateStore {
     let operations: Operations
     let isTimestamped: Bool
     let holdsElements: Bool
+    let isBuffer: Bool
+    let keepsTimestamps: Bool
     let keepsCells: Bool
     /// Whether its rows are the records of a source topic: an uncached write is then no step of its own.
     let followsSource: Bool
@@ -62,6 +77,8 @@ public final class StateStore {
     let state: Owned<State>
     /// Who holds decoded values of cached rows (``beginHolding(by:)``).
     public internal(set) weak var holder: (any RowHolder)?
+    /// What an operator keeps in memory, of which the store is only the changelog.
+    weak var buffer: (any StoreBuffer)?
     let deferral: DeferredEncoding
     /// Whether values that are held may stay unencoded at times.
     let defersEncoding: Bool
@@ -83,6 +100,8 @@ public final class StateStore {
         var lineageFrom: Int32 = -1  // the cache's entry that has it; -1: it is here
         var written = Lineage.none
         var isFlushing = false
+        // Until when the version counts that was written last.
+        var validTo = VersionedStore.newest
         var hasGraves = false  // whether there may be any
         // Of the row being flushed; -1 where none is.
         var flushedKeySize = -1
@@ -157,15 +176,21 @@ public final class StateStore {
         self.deferral = deferral
         let traits = description.kind.traits
         layout = try traits.layout(description.name, isOrderedByTime: description.isOrderedByTime, in: engine)
+        versions = layout as? VersionedStore
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
         let gravesName = description.name + ".graves"
         var keepsGraves = traits.keepsGraves
-        if recorder.mode == .off && keepsGraves { keepsGraves = try engine.tableNames().contains(gravesName) }
+        // Of versions they say where the one before ends.
+        if recorder.mode == .off && keepsGraves && versions == nil {
+            keepsGraves = try engine.tableNames().contains(gravesName)
+        }
         graves = keepsGraves ? try engine.table(gravesName) : nil
         let hasGraves = try graves?.count() ?? 0 > 0
         isTimestamped = traits.isTimestamped
         holdsElements = traits.holdsElements
-        isCached = description.isCached && budget != nil
+        isBuffer = traits.isBuffer
+        keepsTimestamps = description.keepsTimestamps
+        isCached = description.isCached && budget != nil && versions == nil
         defersEncoding = isCached && deferral.isFor(description.name)
         keepsCells = recorder.mode == .cells
         followsSource = description.sourceTopic != nil
@@ -268,7 +293,7 @@ public final class StateStore {
                 return keepsLineage ? cache.context(index) : TraceContext.none
             }
         }
-        guard try layout.get(key, into: &peeked.writer) else { return nil }
+        guard try layout.peek(key, into: &peeked.writer) else { return nil }
         do throws(EnvelopeError) {
             let view = try EnvelopeView(peeked.bytes)
             var context = view.context

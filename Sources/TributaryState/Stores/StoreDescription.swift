@@ -10,12 +10,19 @@ public struct StoreDescription: Sendable, Hashable {
         case timestampedKeyValue
         /// Values by key and window start; entries older than `retention` (ms of stream time) go.
         case window(retention: Int64, size: Int64, retainsDuplicates: Bool, timestamped: Bool)
-        /// Values by key and session; those that ended before `retention` (ms of stream time) go.
-        case session(retention: Int64)
         /// Several values by key, each with a lineage of its own: what a join of streams has yet to find matches for.
         case list
         /// Who waits for which key of the other table, in a join by foreign key, with timestamps.
         case subscriptions
+        /// Values by key and session; those that ended before `retention` (ms of stream time) go.
+        case session(retention: Int64)
+        /// Values with their timestamps by key, of which earlier ones are kept for `history` (ms of stream time) after they were replaced; never
+        /// cached.
+        case versioned(history: Int64)
+        /// Values with their timestamps by key, at most `maximum`: then the one that was not used for longest is forgotten, unsaid.
+        case leastRecentlyUsed(maximum: Int)
+        /// The changelog of changes of a table that wait to be sent on.
+        case suppression
     }
 
     /// The name, unique in the topology.
@@ -36,6 +43,8 @@ public struct StoreDescription: Sendable, Hashable {
     ///
     /// In the engine this takes a table more for each segment.
     public var isOrderedByTime = false
+    /// Whether the timestamps of values outlast the cache: else they are read as -1.
+    public var keepsTimestamps = true
     /// Names of the serdes, for the fingerprint.
     public var serdes = ""
     /// Whether the name was generated.
@@ -73,6 +82,9 @@ public struct StoreDescription: Sendable, Hashable {
             if isOrderedByTime { rows += " times=1" }
             rows += " duplicates=\(traits.retainsDuplicates ? 1 : 0) timestamped=\(traits.isTimestamped ? 1 : 0)"
         }
+        if let history = traits.history { rows += " history=\(history)" }
+        if let maximum = traits.maximumRows { rows += " maximum=\(maximum)" }
+        if !keepsTimestamps { rows += " untimed" }
         return "1 \(rows) \(serdes)"
     }
 
@@ -94,6 +106,15 @@ public struct StoreDescription: Sendable, Hashable {
     /// Whether its rows are of a layout of the library's own, not the user's keys and values.
     public var isPrivate: Bool { kind.traits.isPrivate }
 
+    /// How long earlier versions of a row are kept after they were replaced, ms of stream time; nil where none are.
+    public var history: Int64? { kind.traits.history }
+
+    /// How many rows there may be; nil for any number.
+    public var maximumRows: Int? { kind.traits.maximumRows }
+
+    /// Whether it is the changelog of what an operator keeps in memory: there are no rows to look at.
+    public var isBuffer: Bool { kind.traits.isBuffer }
+
     /// `cleanup.policy` and `retention.ms` of the changelog as Kafka Streams sets them (Docs/Semantics.md, Stores), and the user's over them.
     public var changelogConfiguration: [String: String] {
         var settings = ["cleanup.policy": "compact", "message.timestamp.type": "CreateTime"]
@@ -101,6 +122,10 @@ public struct StoreDescription: Sendable, Hashable {
             settings["cleanup.policy"] = retainsDuplicates ? "delete" : "compact,delete"
             let day: Int64 = 86_400_000
             settings["retention.ms"] = String(retention.addingSaturated(day))
+        }
+        if let history {
+            let day: Int64 = 86_400_000
+            settings["min.compaction.lag.ms"] = String(history.addingSaturated(day))
         }
         for (name, value) in changelogSettings { settings[name] = value }
         return settings

@@ -14,6 +14,8 @@ protocol StoreLayout: AnyObject {
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
     /// The same of a row that reads may not see any more, as long as it is there.
     func getStored(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
+    /// The same for who only looks, which is no use of the row.
+    func peek(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool
     /// Returns false if the row is too old for the store and was refused.
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
     func delete(_ key: RawSpan) throws(StoreError) -> Bool
@@ -64,6 +66,35 @@ protocol StoreLayout: AnyObject {
     func prepareCommit() throws(StoreError)
 }
 
+/// What rows without windows have in common.
+extension StoreLayout {
+    func peek(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        try get(key, into: &envelope)
+    }
+    func getStored(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        try peek(key, into: &envelope)
+    }
+    func copyRows(
+        from lower: RawSpan, through upper: RawSpan?, times first: Int64, _ last: Int64, limit: Int,
+        into rows: CopiedRows
+    ) throws(StoreError) {
+        for table in tables(from: first, through: last) {
+            try table.copyRows(from: lower, through: upper, limit: limit, into: rows)
+        }
+    }
+    func nextSequence() -> UInt32 { 0 }
+    func noteSequence(of key: RawSpan) {}
+    func forEachKey(
+        from lower: RawSpan, through upper: RawSpan, times: ClosedRange<Int64>, reverse: Bool, _ search: RowSearch,
+        _ body: (RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        for table in tables(from: times.lowerBound, through: times.upperBound) {
+            try table.forEachKey(from: lower, through: upper, reverse: reverse, search, body)
+        }
+    }
+    func forEachKey(times: ClosedRange<Int64>, _ body: (RawSpan) throws(StoreError) -> Void) throws(StoreError) {}
+}
+
 /// One table of the engine: rows stay until they are deleted.
 final class TableStore: StoreLayout {
     private let name: String
@@ -81,9 +112,6 @@ final class TableStore: StoreLayout {
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
         try table.get(key, into: &envelope)
     }
-    func getStored(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
-        try table.get(key, into: &envelope)
-    }
     func put(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool {
         try table.put(key, envelope)
         return true
@@ -93,20 +121,7 @@ final class TableStore: StoreLayout {
     func isExpired(_ key: RawSpan, at streamTime: Int64) -> Bool { false }
 
     func tables(from first: Int64, through last: Int64) -> [any StateTable] { [table] }
-    func copyRows(
-        from lower: RawSpan, through upper: RawSpan?, times first: Int64, _ last: Int64, limit: Int,
-        into rows: CopiedRows
-    ) throws(StoreError) { try table.copyRows(from: lower, through: upper, limit: limit, into: rows) }
-    func nextSequence() -> UInt32 { 0 }
-    func noteSequence(of key: RawSpan) {}
     func rank(ofTime time: Int64) -> Int64 { 0 }
-    func forEachKey(
-        from lower: RawSpan, through upper: RawSpan, times: ClosedRange<Int64>, reverse: Bool, _ search: RowSearch,
-        _ body: (RawSpan) throws(StoreError) -> Bool
-    ) throws(StoreError) {
-        try table.forEachKey(from: lower, through: upper, reverse: reverse, search, body)
-    }
-    func forEachKey(times: ClosedRange<Int64>, _ body: (RawSpan) throws(StoreError) -> Void) throws(StoreError) {}
     func owns(_ table: String) -> Bool { table == name }
 
     func rebuilt(in engine: any StateEngine) throws(StoreError) -> any StoreLayout {

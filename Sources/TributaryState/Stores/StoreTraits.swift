@@ -19,6 +19,12 @@ struct StoreTraits {
     var retainsDuplicates = false
     /// Whether values carry the timestamp of the record that made them.
     var isTimestamped = false
+    /// How long a version is kept after it was replaced, ms of stream time; nil where only the newest is kept.
+    var history: Int64?
+    /// How many rows there may be; nil for any number.
+    var maximumRows: Int?
+    /// Whether it is the changelog of what an operator keeps in memory, and nothing else.
+    var isBuffer = false
 
     /// Whether a value is a list whose elements have a lineage each.
     var holdsElements = false
@@ -32,6 +38,8 @@ struct StoreTraits {
     func layout(
         _ store: String, isOrderedByTime: Bool, in engine: any StateEngine
     ) throws(StoreError) -> any StoreLayout {
+        if let history { return try VersionedStore(store, engine: engine, history: history) }
+        if let maximumRows { return try BoundedStore(store, engine: engine, maximum: maximumRows) }
         guard let retention else { return TableStore(store, try engine.table(store)) }
         return try SegmentedStore(
             store, engine: engine, keys: keys, retention: retention, isOrderedByTime: isOrderedByTime)
@@ -47,10 +55,14 @@ extension StoreDescription.Kind {
             StoreTraits(
                 name: "window", attribute: "window", keys: .window, retention: retention, windowSize: size,
                 retainsDuplicates: duplicates, isTimestamped: timestamped)
-        case .session(let retention):
-            StoreTraits(name: "session", attribute: "session", keys: .session, retention: retention)
         case .list: StoreTraits(name: "list", holdsElements: true, isPrivate: true)
         case .subscriptions: StoreTraits(name: "subscriptions", isTimestamped: true, isPrivate: true)
+        case .session(let retention):
+            StoreTraits(name: "session", attribute: "session", keys: .session, retention: retention)
+        case .versioned(let history): StoreTraits(name: "versioned", isTimestamped: true, history: history)
+        case .leastRecentlyUsed(let maximum):
+            StoreTraits(name: "leastRecentlyUsed", isTimestamped: true, maximumRows: maximum)
+        case .suppression: StoreTraits(name: "suppression", attribute: "suppression", isBuffer: true)
         }
     }
 }
