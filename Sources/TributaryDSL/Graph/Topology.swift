@@ -153,6 +153,10 @@ extension TopologyGraph {
     @usableFromInline
     static func shared(_ source: Int) -> Int { -source - 1 }
 
+    /// The name of a source node that must fit, though Kafka Streams doesn't list it.
+    @usableFromInline
+    static func unlisted(_ source: Int) -> Int { source < 0 ? source : shared(source) }
+
     func replaceInCopartitions(_ source: Int, by other: Int) {
         let (shared, otherShared) = (Self.shared(source), Self.shared(other))
         copartitions = copartitions.map { $0.map { $0 == source ? other : $0 == shared ? otherShared : $0 } }

@@ -107,8 +107,10 @@ public struct CogroupedKStream<Key, Aggregate> {
             node: nodes[0], graph: graph, isMaterialized: true)
         for node in nodes.dropFirst() { graph.connect(storeName, to: node) }
         if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(mergeName)'", key, value) }
-        // As in Kafka Streams: what the streams are read from before they are repartitioned, and nothing for what is behind the table.
-        graph.copartition(parts.reduce(into: Set<Int>()) { $0.formUnion($1.sources) })
+        // Kafka Streams lists what the streams are read from before they are repartitioned, and nothing for what is behind the table; what
+        // they are read from then must fit all the same.
+        let shared = inputs.reduce(into: Set<Int>()) { $0.formUnion($1.sources.map(TopologyGraph.unlisted)) }
+        graph.copartition(parts.reduce(into: shared) { $0.formUnion($1.sources) })
         output.attach(merge, mergeName) { context in try merged.sink(in: context) }
         for ((input, node), name) in zip(zip(inputs, nodes), names) {
             input.attach(node, name, initial) { context in
@@ -123,7 +125,7 @@ public struct CogroupedKStream<Key, Aggregate> {
         }
         return KTable(
             graph: graph, node: merge, output: merged, keySerde: tableKey, valueSerde: value,
-            source: TableSource(state, value), sources: [])
+            source: TableSource(state, value), sources: shared)
     }
 }
 
@@ -202,12 +204,14 @@ struct CogroupPart<Key, Aggregate> {
     @usableFromInline
     struct Input {
         @usableFromInline let node: Int
+        @usableFromInline let sources: Set<Int>
         @usableFromInline let key: Serde<Key>?
         @usableFromInline let attach: Attach
 
         @inlinable
-        init(node: Int, key: Serde<Key>?, attach: @escaping Attach) {
+        init(node: Int, sources: Set<Int>, key: Serde<Key>?, attach: @escaping Attach) {
             self.node = node
+            self.sources = sources
             self.key = key
             self.attach = attach
         }
@@ -231,7 +235,8 @@ struct CogroupPart<Key, Aggregate> {
         sources = grouped.stream.sources
         repartitioned = { store, isGenerated in
             let stream = grouped.repartitioned(store, generated: isGenerated)
-            return Input(node: stream.node, key: stream.keySerde) { node, name, initial, rows in
+            return Input(node: stream.node, sources: stream.sources, key: stream.keySerde) {
+                node, name, initial, rows in
                 stream.encoded(key: stream.keySerde, value: nil).output.attach(node, name) { context in
                     input(try rows(context), initial)
                 }

@@ -28,7 +28,8 @@ public struct TimeWindowedKStream<Key, Value> {
     public func count(
         as name: String? = nil, materialized: Materialized<Key, Int64>? = nil, named: String? = nil
     ) -> KTable<Windowed<Key>, Int64> {
-        if let materialized, materialized.name == nil, case .time = windows {
+        // Kafka Streams uses up an index for a Materialized without a name, but not with sliding windows.
+        if let materialized, materialized.name == nil, windows.isAligned {
             _ = grouped.stream.graph.newUniqueName("unused-")
         }
         return aggregation(
@@ -58,7 +59,7 @@ public struct TimeWindowedKStream<Key, Value> {
         let kind = grouped.stream.graph.storeKind(windows, emit, retention: settings.retention?.milliseconds)
         let size = windows.size
         let table = grouped.aggregation(
-            prefix, settings, value, named, kind: kind, emit: emit, cachesClosing: windows.cachesClosing,
+            prefix, settings, value, named, kind: kind, emit: emit, cachesClosing: windows.isAligned,
             rowKey: { .timeWindowed($0, size: size) }, input: windows.input(input, sliding: sliding))
         grouped.stream.graph.windowGraces[table.node] = windows.graceTime
         return table
@@ -86,8 +87,8 @@ enum AnyTimeWindows: Sendable {
         }
     }
 
-    /// Whether a store whose results wait for their windows is cached: as in Kafka Streams, only that of aligned windows.
-    @usableFromInline var cachesClosing: Bool {
+    /// Whether windows begin at multiples of a time: only their store is cached where results wait for them, as in Kafka Streams.
+    @usableFromInline var isAligned: Bool {
         if case .time = self { true } else { false }
     }
 

@@ -106,6 +106,14 @@ final class MemoryTable: StateTable {
             cursor: ByteTreeCursor(state.value.tree, from: lower, through: upper, reverse: reverse))
     }
 
+    func neighbour(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        found.removeAll()
+        try checkUsable()
+        return state.value.tree.neighbour(of: key, before: before, orEqual: orEqual, appendTo: &found)
+    }
+
     func copyRows(
         from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
     ) throws(StoreError) {

@@ -141,6 +141,25 @@ public protocol StateTable: AnyObject {
 }
 
 extension StateTable {
+    /// The key next to another, by a cursor.
+    public func neighbour(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        try neighbourByCursor(of: key, before: before, orEqual: orEqual, into: &found)
+    }
+
+    /// What `neighbour(of:before:orEqual:into:)` answers, found by a cursor.
+    public func neighbourByCursor(
+        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
+    ) throws(StoreError) -> Bool {
+        let cursor = try cursor(from: before ? nil : key, through: before ? key : nil, reverse: before)
+        defer { cursor.close() }
+        var value = ByteWriter(capacity: 64)
+        guard try cursor.next(key: &found, value: &value) else { return false }
+        if orEqual || !found.bytes.isEqual(to: key) { return true }
+        return try cursor.next(key: &found, value: &value)
+    }
+
     /// Walks with a cursor.
     public func copyRows(
         from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows
@@ -161,25 +180,6 @@ extension StateTable {
             rows.add(key.bytes, value.bytes)
             left -= 1
         }
-    }
-
-    /// The key next to another, by a cursor.
-    public func neighbour(
-        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
-    ) throws(StoreError) -> Bool {
-        try neighbourByCursor(of: key, before: before, orEqual: orEqual, into: &found)
-    }
-
-    /// What `neighbour(of:before:orEqual:into:)` answers, found by a cursor, which sees writes that others don't see yet.
-    public func neighbourByCursor(
-        of key: RawSpan, before: Bool, orEqual: Bool, into found: inout ByteWriter
-    ) throws(StoreError) -> Bool {
-        let cursor = try cursor(from: before ? nil : key, through: before ? key : nil, reverse: before)
-        defer { cursor.close() }
-        var value = ByteWriter(capacity: 64)
-        guard try cursor.next(key: &found, value: &value) else { return false }
-        if orEqual || !found.bytes.isEqual(to: key) { return true }
-        return try cursor.next(key: &found, value: &value)
     }
 }
 

@@ -21,6 +21,21 @@ extension StateEngineConformance {
     }
 
     static let cursorChecks: [Check] = [
+        Check(name: "the neighbours of a key are those that a walk gives, with cursors open and without") { suite in
+            for steps in [0, 10] {
+                try suite.withWalk(steps: steps) { _, table, cursor, _ in
+                    if steps == 0 { cursor.close() }
+                    for number in stride(from: 3, to: 200, by: 6) { try table.put(key(number), [1]) }
+                    for number in stride(from: 4, to: 200, by: 10) { try table.delete(key(number)) }
+                    let long = [UInt8](repeating: 0x40, count: 504)
+                    let probes =
+                        (0..<205).map { key($0) } + [[], [0xff, 0xff], long, long + [0x61], long + [0x61, 1]]
+                    for probe in probes {
+                        try table.expectNeighbours(probe)
+                    }
+                }
+            }
+        },
         Check(name: "a cursor does not see later puts, ahead or behind") { suite in
             for reverse in [false, true] {
                 try suite.withWalk(steps: 10, reverse: reverse) { _, table, cursor, rest in

@@ -30,6 +30,24 @@ struct TableProbe {
         return found ? value.copy() : nil
     }
 
+    /// Compares the keys next to one with what walks give.
+    func expectNeighbours(_ key: [UInt8]) throws {
+        for before in [false, true] {
+            for orEqual in [false, true] {
+                var found = ByteWriter()
+                found.append(0xee)
+                let isThere = try table.neighbour(
+                    of: key.span.bytes, before: before, orEqual: orEqual, into: &found)
+                let walk = try before ? entries(through: key, reverse: true) : entries(from: key)
+                let expected = walk.first { orEqual || $0.key != key }?.key
+                try expect(
+                    (isThere ? found.copy() : nil) == expected,
+                    "next to \(brief(key)) is \(isThere ? brief(found.copy()) : "nothing"), not \(expected.map(brief) ?? "nothing")"
+                )
+            }
+        }
+    }
+
     func put(_ key: [UInt8], _ value: [UInt8]) throws { try table.put(key.span.bytes, value.span.bytes) }
     func append(_ key: [UInt8], _ value: [UInt8]) throws { try table.append(key.span.bytes, value.span.bytes) }
 

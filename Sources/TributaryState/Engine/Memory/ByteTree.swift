@@ -51,6 +51,45 @@ public struct ByteTree {
         return node
     }
 
+    /// Appends the key next to another to `found`: the least that is not below it, or the greatest that is not above it; without `orEqual`
+    /// the key itself doesn't count.
+    ///
+    /// Returns false if there is none.
+    func neighbour(of key: RawSpan, before: Bool, orEqual: Bool, appendTo found: inout ByteWriter) -> Bool {
+        Self.neighbour(in: root, of: key, before, orEqual, &found)
+    }
+
+    // Without a key: the first entry in the direction of the walk.
+    private static func neighbour(
+        in node: ByteTreeNode, of key: RawSpan?, _ before: Bool, _ orEqual: Bool, _ found: inout ByteWriter
+    ) -> Bool {
+        let count = node.page.value.count
+        let step = before ? -1 : 1
+        guard node.page.value.isLeaf else {
+            var index = before ? count - 1 : 0
+            if let key {
+                index = node.page.value.childIndex(key)
+                if neighbour(in: node.page.value.children[index], of: key, before, orEqual, &found) { return true }
+                index += step
+            }
+            while index >= 0 && index < count {
+                if neighbour(in: node.page.value.children[index], of: nil, before, orEqual, &found) { return true }
+                index += step
+            }
+            return false
+        }
+        var index = before ? count - 1 : 0
+        if let key {
+            let (position, isThere) = node.page.value.lowerBound(key)
+            index =
+                before
+                ? (isThere && orEqual ? position : position - 1) : (isThere && !orEqual ? position + 1 : position)
+        }
+        guard index >= 0 && index < count else { return false }
+        node.page.value.appendKey(at: index, to: &found)
+        return true
+    }
+
     /// Adds the first `limit` entries of a range, both ends included, to `rows`, in order.
     func copyRows(from lower: RawSpan, through upper: RawSpan?, limit: Int, into rows: CopiedRows) {
         var left = limit
