@@ -29,7 +29,6 @@ public enum Feature: String, Sendable, CaseIterable {
     /// Take a line out when its operator works: its cases then run.
     public static let missing: Set<Feature> = [
         .headersFormat,
-        .processValuesFix,
     ]
 }
 

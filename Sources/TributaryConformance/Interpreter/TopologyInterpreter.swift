@@ -32,7 +32,9 @@ struct TopologyInterpreter {
             }
         }
         let topology = try interpreter.builder.build(
-            explicitNames: item.config.explicitNames, optimization: try item.config.topologyOptimization)
+            explicitNames: item.config.explicitNames,
+            optimization: try item.config.topologyOptimization.union(
+                item.config.processValuesFix ? .processorsAsChanges : []))
         return Built(topology: topology, formats: interpreter.formats, seen: interpreter.seen)
     }
 

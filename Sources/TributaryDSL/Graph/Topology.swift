@@ -93,6 +93,7 @@ extension TopologyGraph {
     func freeze(explicitNames: Bool, _ optimization: TopologyOptimization) throws -> Topology {
         if let firstError { throw firstError }
         if optimization.contains(.reuseSourceTopics) { reuseSourceTopics() }
+        if optimization.contains(.processorsAsChanges) { countProcessors() }
         if optimization.contains(.mergeRepartitionTopics) { mergeRepartitions() }
         try mergeEqualSources()
         if optimization.contains(.singleStoreSelfJoins) { mergeSelfJoins() }

@@ -43,6 +43,22 @@ extension TopologyGraph {
     func noteValueChange(_ node: Int) { valueChanges.insert(node) }
 
     @usableFromInline
+    func noteProcessor<Key, Value>(
+        _ node: Int, _ output: Output<Key, Value>, _ key: Serde<Key>?, _ value: Serde<Value>?
+    ) {
+        processors.append(KeyChange(node: node, output: output, key: key?.name, value: value?.name))
+    }
+
+    @usableFromInline
+    func noteValueProcessor(_ node: Int) { valueProcessors.insert(node) }
+
+    /// Has processors count as what they may be: changes of keys, and of values.
+    func countProcessors() {
+        keyChanges = (keyChanges + processors).sorted { $0.node < $1.node }
+        valueChanges.formUnion(valueProcessors)
+    }
+
+    @usableFromInline
     func addMergeable<Key, Value>(
         _ own: RepartitionedStream<Key, Value>, _ names: RepartitionNames, behind parent: Output<Key, Value>
     ) {

@@ -30,6 +30,8 @@ public final class TopologyGraph {
     var keyChanges: [KeyChange] = []
     var merges: [KeyChange] = []
     var valueChanges: Set<Int> = []
+    var processors: [KeyChange] = []
+    var valueProcessors: Set<Int> = []
     var mergeables: [MergeableRepartition] = []
     var sourceTables: [SourceTable] = []
     var selfJoins: [SelfJoinCandidate] = []

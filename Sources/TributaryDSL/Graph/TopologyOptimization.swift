@@ -25,6 +25,13 @@ public struct TopologyOptimization: OptionSet, Sendable, Hashable {
     /// A record that comes so late that its store drops it then makes no pair with itself (Docs/Semantics.md, Joins of streams).
     public static let singleStoreSelfJoins = TopologyOptimization(rawValue: 4)
 
-    /// All of them.
+    /// For ``mergeRepartitionTopics``, `process` is a change of key, and `processValues` one of value (Kafka Streams'
+    /// `__enable.process.processValue.fix__`).
+    ///
+    /// Without, what a processor forwards is repartitioned before it comes to the processor, if a change of key is above, which is right only for
+    /// one that keeps keys. It is not in ``all``, as there.
+    public static let processorsAsChanges = TopologyOptimization(rawValue: 8)
+
+    /// All of them but ``processorsAsChanges``.
     public static let all: TopologyOptimization = [.reuseSourceTopics, .mergeRepartitionTopics, .singleStoreSelfJoins]
 }

@@ -21,6 +21,7 @@ extension KStream {
         let stores = stores.map(\.storeName)
         let id = graph.addProcessor(name, parent: node, stores: stores)
         let output = Output<P.KeyOut, P.ValueOut>()
+        graph.noteProcessor(id, output, key, value)
         self.output.attach(id, name) { context in
             let core = ProcessorCore(context, name, stores: stores)
             let processor = try context.starting(name) { try make() }
@@ -56,6 +57,7 @@ extension KStream {
         let stores = stores.map(\.storeName)
         let id = graph.addProcessor(name, parent: node, stores: stores)
         let output = Output<Key, P.ValueOut>()
+        graph.noteValueProcessor(id)
         self.output.attach(id, name) { context in
             let core = ProcessorCore(context, name, stores: stores)
             let processor = try context.starting(name) { try make() }

@@ -196,7 +196,8 @@ func attachLookup<Key, Value, RowKey, Other, Result>(
         ) throws -> Lookup<Other>,
     matched: @escaping @Sendable (Key, Value, Other) throws -> Result,
     missed: (@Sendable (Key, Value) throws -> Result)?,
-    before: @escaping @Sendable (NodeInput<Key, Value>, NodeContext) throws -> NodeInput<Key, Value> = { join, _ in join }
+    before: @escaping @Sendable (NodeInput<Key, Value>, NodeContext) throws -> NodeInput<Key, Value> = { join, _ in join
+    }
 ) {
     let nulls = Nullability<Value>.of()
     input.attach(node, name) { context in

@@ -63,7 +63,7 @@ extension KTable {
         let output = TableOutput<Key, T.ValueOut>()
         let parent = source
         let changed: @Sendable (NodeContext) throws -> TableTransformation<T> = { context in
-            try TableTransformation(context, name, storeNames, make)
+            try TableTransformation(context, id, name, storeNames, make)
         }
         guard let settings, let storeName = settings.name else {
             let old = BuildBox(false)
@@ -150,13 +150,15 @@ final class TableTransformation<T: TableTransformer> {
     @usableFromInline let nulls: Nullability<T.ValueOut>?
 
     @inlinable
-    init(_ context: NodeContext, _ node: String, _ stores: [String], _ make: @Sendable () throws -> T) throws {
+    init(
+        _ context: NodeContext, _ id: Int, _ node: String, _ stores: [String], _ make: @Sendable () throws -> T
+    ) throws {
         core = ProcessorCore(context, node, stores: stores)
         let transformer = try context.starting(node) { try make() }
         self.transformer = transformer
         nulls = .of()
         let own = core.processingContext
-        context.onStart { try context.starting(node) { try transformer.initialize(own) } }
+        context.onStart(id) { try context.starting(node) { try transformer.initialize(own) } }
         context.onClose { transformer.close() }
     }
 
