@@ -28,7 +28,7 @@ public enum Feature: String, Sendable, CaseIterable {
     ///
     /// Take a line out when its operator works: its cases then run.
     public static let missing: Set<Feature> = [
-        .headersFormat,
+        .headersFormat
     ]
 }
 
