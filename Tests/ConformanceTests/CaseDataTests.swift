@@ -8,7 +8,7 @@ let dataFolder =
 @Suite struct CaseDataTests {
     @Test func `all designed cases that the runner knows are here and can be read`() throws {
         let cases = try CaseFile().cases(at: dataFolder + "/designed")
-        #expect(cases.count == 106)
+        #expect(cases.count == 230)
         for item in cases { #expect(try item.missingFeatures() == [], "\(item.id)") }
     }
 
@@ -17,6 +17,8 @@ let dataFolder =
         #expect(
             cases.map(\.id) == [
                 "lineage-22", "lineage-30", "lineage-49", "lineage-57", "lineage-32", "lineage-54", "lineage-8",
+                "lineage-15", "lineage-17", "lineage-56", "lineage-7", "lineage-21", "lineage-4", "lineage-50",
+                "lineage-46", "lineage-33", "lineage-14",
             ])
         for item in cases { #expect(try item.missingFeatures() == [], "\(item.id)") }
     }

@@ -64,7 +64,7 @@ struct NamedCase: Sendable, CustomTestStringConvertible {
         for named in NamedCase.all("/designed") {
             if let reason = Self.runner.reasonToSkip(named.item) { reasons[reason, default: 0] += 1 }
         }
-        #expect(reasons.removeValue(forKey: "expects an error") == 13)
+        #expect(reasons.removeValue(forKey: "expects an error") == 24)
         #expect(reasons.values.sorted() == [2])
     }
 }

@@ -165,7 +165,7 @@ final class ApplicationExecution {
     private func takeEnd(_ application: StreamsApplication) async throws {
         var stores: [String: CaseResult.Store] = [:]
         for (name, description) in built.topology.stores {
-            if description.isBuffer {
+            if description.isBuffer || description.isPrivate {
                 stores[name] = .opaque
                 continue
             }

@@ -60,10 +60,13 @@ extension LineageGenerator {
         else { return }
         let id = nextID()
         let store = "kept-\(id)"
+        let type = kind == "window" ? "window" : random.pick("kv", "timestampedKv")
+        let isInMemory = random.chance(50)
+        // Drawn whatever the caches are.
+        let isCached = random.chance(50)
         var fields: [(name: String, value: JSONValue)] = [
-            ("type", .string(kind == "window" ? "window" : random.pick("kv", "timestampedKv"))),
-            ("name", .string(store)), ("inMemory", .bool(random.chance(50))),
-            ("cache", .bool(caches == .on || random.chance(50) && caches != .off)),
+            ("type", .string(type)), ("name", .string(store)), ("inMemory", .bool(isInMemory)),
+            ("cache", .bool(caches == .on || isCached && caches != .off)),
         ]
         var processor: [(name: String, value: JSONValue)] = [("kind", .string(kind)), ("store", .string(store))]
         if kind == "window" {

@@ -152,10 +152,10 @@ final class ModelStore {
     /// Gives on what the cache holds, in the order of the last writes; deletes of what never was are dropped where they would be forwarded (Docs/Semantics.md, The cache).
     func flush() throws {
         let taken = order.compactMap { key in dirty[key].map { (key, $0) } }
-            .filter { onFlush == nil || $0.1.value != .null || rows[$0.0] != nil }
+            .filter { onFlush == nil || $0.1.value != .null || rows[$0.0] != nil && isVisible($0.0) }
         order = []
         dirty = [:]
-        let before = taken.map { key, _ in rows[key]?.value ?? .null }
+        let before = taken.map { key, _ in isVisible(key) ? rows[key]?.value ?? .null : .null }
         for (key, entry) in taken { put(key, entry.value, time: entry.time) }
         for ((key, entry), old) in zip(taken, before) {
             let time = entry.value == .null || !isTimestamped ? entry.record.time : entry.time

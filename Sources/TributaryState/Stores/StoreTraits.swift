@@ -63,7 +63,8 @@ extension StoreDescription.Kind {
         case .leastRecentlyUsed(let maximum):
             StoreTraits(name: "leastRecentlyUsed", isTimestamped: true, maximumRows: maximum)
         case .joinBuffer: StoreTraits(name: "joinBuffer", attribute: "buffer", isBuffer: true)
-        case .suppression: StoreTraits(name: "suppression", attribute: "suppression", isBuffer: true)
+        case .suppression:
+            StoreTraits(name: "suppression", attribute: "suppression", isBuffer: true, holdsElements: true)
         }
     }
 }
