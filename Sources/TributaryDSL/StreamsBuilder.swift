@@ -3,7 +3,7 @@ internal import TributaryLineage
 public import TributaryState
 
 /// Describes a topology, as Kafka Streams' class of the same name: streams and tables from topics, stores, and at the end
-/// ``build(explicitNames:)``.
+/// ``build(explicitNames:optimization:)``.
 ///
 /// Used by one thread. Generated names depend on the order of the calls.
 public final class StreamsBuilder {
@@ -207,7 +207,7 @@ public final class StreamsBuilder {
     /// Adds a store for processors, which name it when they are connected; several may share it.
     ///
     /// Adding the same store again does nothing. One that differs, or has the name of an operator's store, is refused by
-    /// ``build(explicitNames:)``.
+    /// ``build(explicitNames:optimization:)``.
     public func addStateStore(_ store: StoreDescription) {
         var store = store
         // A processor says what a put is made from: an earlier put that the cache replaced is history, not a contribution.

@@ -65,6 +65,7 @@ public struct RecordMeta: ~Escapable {
     ///   - headers: the user's, as an encoded list.
     ///   - lineage: a span of one, for example of a `CollectionOfOne`: 144 bytes that aren't copied from node to node. A second one is that of the
     ///     row that was replaced.
+    ///   - isOutdated: of a change of a table that keeps versions: whether the row has a newer one already.
     @inlinable
     @inline(__always)
     @_lifetime(copy key, copy headers, copy lineage)

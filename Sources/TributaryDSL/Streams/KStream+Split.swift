@@ -122,7 +122,7 @@ public struct Branches<Key, Value> {
 
     /// The stream of a branch; by its number if it was given no name, `0` being the default one.
     ///
-    /// A name that no branch has is an error of ``StreamsBuilder/build(explicitNames:)``, which says what there is. With the splitter's
+    /// A name that no branch has is an error of ``StreamsBuilder/build(explicitNames:optimization:)``, which says what there is. With the splitter's
     /// name in front, as in Kafka Streams, it is found, too.
     public subscript(name: String) -> KStream<Key, Value> {
         if let found = streams.first(where: { $0.name == splitter + name || $0.name == name }) { return found.stream }
