@@ -7,6 +7,10 @@ import TributaryConformance
 #endif
 
 let command = ConformanceCommand { options in
-    if options.asApplication { ApplicationRunner() } else { DriverRunner(isSampled: options.sampler) }
+    if options.asApplication {
+        ApplicationRunner()
+    } else {
+        DriverRunner(isSampled: options.sampler, usesLMDB: options.usesLMDB)
+    }
 }
 exit(await command.run(Array(CommandLine.arguments.dropFirst())))

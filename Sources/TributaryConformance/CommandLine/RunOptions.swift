@@ -32,13 +32,15 @@ public struct RunOptions: Sendable, Hashable {
     public var spansOutput: String?
     /// Whether traces are sampled.
     public var sampler = true
+    /// Whether persistent stores are on LMDB, or a memory engine stands for it; nil for one run on each.
+    public var usesLMDB: Bool?
     /// Whether cases run as applications on the embedded log, rather than on the test driver.
     public var asApplication = false
 
     /// The command's usage.
     public static let usage = """
         usage: tributary-conformance run PATH... [--application] [--json OUT] [--lineage OUT] [--spans OUT]
-                                         [--sampler on|off]
+                                         [--sampler on|off] [--store lmdb|memory]
                tributary-conformance truth [PATH...] [--random SEED COUNT] [--application]
                tributary-conformance generate SEED COUNT OUT
 
@@ -53,6 +55,7 @@ public struct RunOptions: Sendable, Hashable {
           --lineage OUT        write the lineage of outputs and stored values as JSON lines
           --spans OUT          write the spans as OTLP JSON lines
           --sampler on|off     whether traces are sampled (on)
+          --store lmdb|memory  what persistent stores are kept in (one run on LMDB, and one in memory with lineage off)
           --random SEED COUNT  COUNT random cases from SEED on
         """
 
@@ -92,7 +95,8 @@ public struct RunOptions: Sendable, Hashable {
     }
 
     private static let options: [Command: Set<String>] = [
-        .run: ["--application", "--json", "--lineage", "--spans", "--sampler"], .truth: ["--application", "--random"],
+        .run: ["--application", "--json", "--lineage", "--spans", "--sampler", "--store"],
+        .truth: ["--application", "--random"],
         .generate: [],
     ]
 
@@ -115,6 +119,9 @@ public struct RunOptions: Sendable, Hashable {
         case "--random":
             guard let count = rest.popFirst() else { throw UsageError("--random needs a seed and a count") }
             seeds = try Self.seeds(value, count)
+        case "--store":
+            guard value == "lmdb" || value == "memory" else { throw UsageError("--store is lmdb or memory") }
+            usesLMDB = value == "lmdb"
         default:
             guard value == "on" || value == "off" else { throw UsageError("--sampler is on or off") }
             sampler = value == "on"
@@ -123,7 +130,9 @@ public struct RunOptions: Sendable, Hashable {
 
     private mutating func check() throws(UsageError) {
         switch command {
-        case .run: if paths.isEmpty { throw UsageError("a file or folder with cases is missing") }
+        case .run:
+            if paths.isEmpty { throw UsageError("a file or folder with cases is missing") }
+            if asApplication && usesLMDB == false { throw UsageError("applications keep persistent stores in LMDB") }
         case .truth: if paths.isEmpty && seeds == nil { throw UsageError("a file with cases or --random is missing") }
         case .generate:
             guard paths.count == 3 else { throw UsageError("generate needs a seed, a count and a file") }

@@ -5,20 +5,29 @@ internal import TributaryLineage
 /// Both must give the same results: lineage may not change what a topology does, nor may the engine.
 public struct DriverRunner: CaseRunner {
     private let isSampled: Bool
+    private let usesLMDB: Bool?
 
     /// Makes a runner.
     ///
-    /// - Parameter isSampled: whether traces are sampled.
-    public init(isSampled: Bool = true) { self.isSampled = isSampled }
+    /// - Parameters:
+    ///   - isSampled: whether traces are sampled.
+    ///   - usesLMDB: whether persistent stores are on LMDB, or a memory engine stands for it; nil for the second only where lineage is off.
+    public init(isSampled: Bool = true, usesLMDB: Bool? = nil) {
+        self.isSampled = isSampled
+        self.usesLMDB = usesLMDB
+    }
 
     /// Runs one case and returns what was observed with cells.
     public func run(_ conformanceCase: ConformanceCase) throws -> CaseRun {
-        let run = try CaseExecution.run(conformanceCase, ExecutionSettings(isSampled: isSampled))
+        let run = try CaseExecution.run(
+            conformanceCase, ExecutionSettings(isSampled: isSampled, usesLMDB: usesLMDB ?? true))
         let bare = try CaseExecution.run(
-            conformanceCase, ExecutionSettings(mode: .off, isSampled: false, usesLMDB: false))
+            conformanceCase, ExecutionSettings(mode: .off, isSampled: false, usesLMDB: usesLMDB ?? false))
         let differences = CaseComparison.differences(expected: run.result, actual: bare.result)
         guard differences.isEmpty else {
-            throw CaseError("with lineage off, in memory: \(differences.prefix(5).joined(separator: "; "))")
+            throw CaseError(
+                "with lineage off\(usesLMDB == nil ? ", in memory" : ""): \(differences.prefix(5).joined(separator: "; "))"
+            )
         }
         return run
     }
