@@ -198,7 +198,9 @@ public final class StateStore {
         keepsHeaders = recorder.propagatesHeaders
         keepsReads = layout.keys == .plain
         cache = StoreCache(
-            budget: budget ?? CacheBudget(limit: 0), recorder: recorder, timestampSize: isTimestamped ? 8 : 0)
+            // What waits in a buffer has limits of its own, and takes no room from the caches.
+            budget: isBuffer ? CacheBudget(limit: 1 << 60) : budget ?? CacheBudget(limit: 0), recorder: recorder,
+            timestampSize: isTimestamped ? 8 : 0)
         func operation(_ name: String) -> Int32 {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
