@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 import TributaryCore
 import TributaryTelemetry
@@ -58,7 +57,7 @@ import TributaryTelemetry
 
 @Suite struct LogSinkTests {
     @Test func `a handler of one's own is five lines`() {
-        let printed = Mutex<[String]>([])
+        let printed = Guarded<[String]>([])
         let logs = LogSink(level: .notice) { line in
             let data = line.metadata.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
             let trace = line.context.isValid ? line.context.traceID : "-"
@@ -70,8 +69,8 @@ import TributaryTelemetry
     }
 
     @Test func `sinks are joined by level, and data is added after a line's own`() {
-        let one = Mutex<[LogMessage]>([])
-        let two = Mutex<[LogMessage]>([])
+        let one = Guarded<[LogMessage]>([])
+        let two = Guarded<[LogMessage]>([])
         let both = LogSink(level: .debug) { line in one.withLock { $0.append(line) } }
             .and(LogSink(level: .error) { line in two.withLock { $0.append(line) } })
             .adding([("application", "bank"), ("k", "not mine")])

@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 import TributaryCore
 import TributaryLineage
@@ -163,7 +162,7 @@ import TributaryLineage
             .ok,
         ])
         defer { server.stop() }
-        let said = Mutex<[LogMessage]>([])
+        let said = Guarded<[LogMessage]>([])
         let exporter = try exporter(server.url, log: LogSink { line in said.withLock { $0.append(line) } })
         exporter.export(Sample.count())
         exporter.flush(timeout: .seconds(10))
@@ -185,7 +184,7 @@ import TributaryLineage
             .status(200, headers: ["Content-Type: application/x-protobuf"], body: [0x0a, 0]),
         ])
         defer { server.stop() }
-        let said = Mutex<[LogMessage]>([])
+        let said = Guarded<[LogMessage]>([])
         let exporter = try exporter(server.url, log: LogSink { line in said.withLock { $0.append(line) } })
         for _ in 0..<2 {
             exporter.export(Sample.count())

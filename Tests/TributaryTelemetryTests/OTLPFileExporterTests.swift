@@ -74,7 +74,7 @@ import TributaryTelemetry
 
     @Test func `a full queue drops whole traces and counts them`() throws {
         let folder = try TemporaryFolder()
-        let messages = Mutex<[String]>([])
+        let messages = Guarded<[String]>([])
         let log = LogSink(level: .info) { message in messages.withLock { $0.append(message.message) } }
         // A pipe that nobody reads holds the thread up until the queue is full.
         let path = folder.path + "/pipe"
@@ -89,7 +89,7 @@ import TributaryTelemetry
         #expect(full.keptShare < 1)
         // Now it is read to the end.
         let done = Atomic(false)
-        let lines = Mutex<[UInt8]>([])
+        let lines = Guarded<[UInt8]>([])
         try concurrently(2) { thread in
             if thread == 0 {
                 exporter.shutdown(timeout: .seconds(30))
@@ -118,7 +118,7 @@ import TributaryTelemetry
     }
 
     @Test func `errors of writing are counted and reported once`() throws {
-        let messages = Mutex<[String]>([])
+        let messages = Guarded<[String]>([])
         let log = LogSink(level: .info) { message in messages.withLock { $0.append(message.message) } }
         let exporter = try exporter("/dev/full", log: log)
         for _ in 0..<3 {

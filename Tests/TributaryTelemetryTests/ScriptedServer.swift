@@ -43,10 +43,10 @@ final class ScriptedServer: Sendable {
 
     let port: UInt16
     private let listener: Int32
-    private let state: Mutex<State>
+    private let state: Guarded<State>
 
     init(_ script: [Answer]) throws {
-        state = Mutex(State(script: script))
+        state = Guarded(State(script: script))
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         listener = descriptor
         var address = sockaddr_in()

@@ -1,4 +1,3 @@
-import Synchronization
 import TestSupport
 import Testing
 import TributaryCore
@@ -28,7 +27,7 @@ struct TLSTests {
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = url ?? server.url
         let environment = TelemetryEnvironment { [variables] in variables[$0] }
         #expect(environment.warnings.isEmpty)
-        let said = Mutex<[LogMessage]>([])
+        let said = Guarded<[LogMessage]>([])
         let exporter = try OTLPExporter(
             environment.otlp, resource: Sample.resource, log: LogSink { line in said.withLock { $0.append(line) } })
         exporter.export(Sample.count())
