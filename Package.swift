@@ -67,7 +67,10 @@ let libraries: [Target] = [
         ]),
     target(
         "TributaryWeb",
-        ["Tributary", "TributaryCore", "TributaryDSL", "TributaryRuntime", "TributaryTelemetry", "CMicroHTTPD"],
+        [
+            "Tributary", "TributaryCore", "TributaryJSON", "TributaryDSL", "TributaryRuntime", "TributaryTelemetry",
+            "CMicroHTTPD",
+        ],
         isUnsafe: true),
 ]
 
@@ -128,8 +131,8 @@ let testTargets: [Target] = [
     tests(
         "TributaryTests",
         [
-            "TestSupport", "Tributary", "TributaryCore", "TributaryState", "TributaryLMDB", "TributaryTesting",
-            "signal-test-process",
+            "TestSupport", "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryLMDB",
+            "TributaryTesting", "signal-test-process",
             "program-test-process",
         ]),
     tests("TributaryWebTests", ["TestSupport", "TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
