@@ -135,6 +135,8 @@ let testTargets: [Target] = [
             "TributaryTesting", "signal-test-process",
             "program-test-process",
         ]),
+    // Draws the pictures of the operators' pages from runs, and compares.
+    tests("PictureTests", ["Tributary", "TributaryTesting"]),
     tests("TributaryWebTests", ["TestSupport", "TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
     tests("TributaryCLITests", ["TestSupport", "TributaryCLI", "Tributary", "tributary-tool"]),
     tests("TributaryConformanceTests", ["TestSupport", "TributaryConformance", "TributaryCore"]),
