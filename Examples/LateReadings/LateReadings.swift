@@ -18,14 +18,13 @@ import Tributary
         logs: .none)
 
     func build(_ builder: StreamsBuilder) throws {
-        let minute = Duration.seconds(60)
         builder.stream("readings", of: Reading.self)
             .groupByKey()
-            .windowedBy(.tumbling(size: minute, grace: .seconds(30)))
+            .windowedBy(.tumbling(size: .seconds(60), grace: .seconds(30)))
             .aggregate(into: Summary(), as: "minutes") { summary, reading in summary.add(reading) }
             .suppress(.untilWindowCloses())
             .toStream()
-            .to("minutes", key: .timeWindowed(.string, size: minute))
+            .to("minutes")
     }
 }
 

@@ -14,15 +14,14 @@ import Tributary
 
     func build(_ builder: StreamsBuilder) throws {
         let users = builder.table("users", of: User.self, as: "users")
-        let minute = Duration.seconds(60)
         builder.stream("views", of: View.self)
             .join(users) { _, user in user.region }
             .groupBy { _, region in region }
             // Each partition of the views is read at its own pace, so that one may be behind another by hours.
-            .windowedBy(.tumbling(size: minute, grace: .seconds(86_400)))
+            .windowedBy(.tumbling(size: .seconds(60), grace: .seconds(86_400)))
             .count(as: "views-by-minute")
             .toStream()
-            .to("views-by-region", key: .timeWindowed(.string, size: minute))
+            .to("views-by-region")
     }
 }
 

@@ -23,7 +23,7 @@ import Tributary
                 visit.add(view)
             }
             .toStream()
-            .to("visits", key: .sessionWindowed(.string))
+            .to("visits")
     }
 }
 

@@ -9,7 +9,7 @@ enum WindowOperators {
             .windowedBy(.tumbling(size: .seconds(10), grace: .seconds(5)))
             .count()
             .toStream()
-            .to("counts", key: .timeWindowed(.string, size: .seconds(10)))
+            .to("counts")
         // snippet.end
     }
 
@@ -20,7 +20,7 @@ enum WindowOperators {
             .windowedBy(.hopping(size: .seconds(10), advance: .seconds(5)))
             .count()
             .toStream()
-            .to("counts", key: .timeWindowed(.string, size: .seconds(10)))
+            .to("counts")
         // snippet.end
     }
 
@@ -31,7 +31,7 @@ enum WindowOperators {
             .windowedBy(.within(.seconds(10), grace: .seconds(5)))
             .count()
             .toStream()
-            .to("counts", key: .timeWindowed(.string, size: .seconds(10)))
+            .to("counts")
         // snippet.end
     }
 
@@ -42,7 +42,7 @@ enum WindowOperators {
             .windowedBy(.inactivity(gap: .seconds(5), grace: .seconds(10)))
             .count()
             .toStream()
-            .to("visits", key: .sessionWindowed(.string))
+            .to("visits")
         // snippet.end
     }
 
@@ -66,7 +66,7 @@ enum WindowOperators {
             .emitStrategy(.onWindowClose)
             .count()
             .toStream()
-            .to("counts", key: .timeWindowed(.string, size: .seconds(10)))
+            .to("counts")
         // snippet.end
     }
 
@@ -78,7 +78,7 @@ enum WindowOperators {
             .count()
             .suppress(.untilWindowCloses())
             .toStream()
-            .to("counts", key: .timeWindowed(.string, size: .seconds(10)))
+            .to("counts")
         // snippet.end
     }
 
