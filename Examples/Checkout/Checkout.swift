@@ -3,8 +3,12 @@
 // Tributary's own spans say which record was processed, stored and sent. `Lineage.withSpan` hangs those of the shop below them: what was priced,
 // at which discount, and why not. A cart that came with a `traceparent`, from a web shop perhaps, goes on with its trace.
 //
-//     Checkout LOG
-//     tributary trace --traces LOG/traces.jsonl
+//     tributary topics create carts bills spent --log ./shop
+//     echo '{"key":"ada","value":{"articles":["tea","cake"]}}' | tributary topics produce carts --log ./shop
+//     Checkout ./shop &
+//     tributary topics consume spent --value-format int64 --follow --max 1 --log ./shop
+//     kill $! && wait $!
+//     tributary trace --traces ./shop/traces.jsonl --state ./shop/state/checkout --store spent --key ada
 import Tributary
 
 @main struct Checkout: TributaryApp {

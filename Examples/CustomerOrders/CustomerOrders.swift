@@ -3,7 +3,14 @@
 // An order names its customer by a foreign key. Who changes an order or moves to another city changes the shipments; an order that is
 // deleted, or whose customer is, takes its shipment with it.
 //
-//     CustomerOrders LOG
+//     tributary topics create orders customers shipments --log ./shop
+//     echo '{"key":"1","value":{"customer":"ada","cents":1200}}' | tributary topics produce orders --log ./shop
+//     echo '{"key":"ada","value":{"name":"Ada","city":"Bonn"}}' | tributary topics produce customers --log ./shop
+//     CustomerOrders ./shop &
+//     tributary topics consume shipments --follow --max 1 --log ./shop
+//     echo '{"key":"ada","value":{"name":"Ada","city":"Ulm"}}' | tributary topics produce customers --log ./shop
+//     tributary topics consume shipments --follow --max 2 --log ./shop
+//     kill $!
 import Tributary
 
 @main struct CustomerOrders: TributaryApp {

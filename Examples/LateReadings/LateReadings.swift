@@ -3,7 +3,12 @@
 // A minute waits 30 s of the readings' time for those that are late (grace); what comes later still is left out, counted
 // (`dropped_records`) and logged. Nothing is said of a minute before it is closed, and nothing more afterwards (suppress).
 //
-//     LateReadings LOG
+//     tributary topics create readings minutes --set retention.ms=-1 --log ./lab
+//     for second in 1 59 65 30 95 2; do echo "{\"key\":\"a\",\"value\":{\"celsius\":$second.5},\"timestamp\":${second}000}"; done |
+//         tributary topics produce readings --log ./lab
+//     LateReadings ./lab &
+//     tributary topics consume minutes --key-format windowed:text --follow --max 1 --log ./lab
+//     kill $!
 import Tributary
 
 @main struct LateReadings: TributaryApp {

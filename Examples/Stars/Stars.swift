@@ -1,8 +1,13 @@
 // Who stars two repositories within ten days: `swift-stars` and `kafka-stars` (user: when) in; asked over HTTP.
 //
-//     Stars LOG [PORT]
-//     curl http://localhost:8080/fans              how many there are, and who
-//     curl http://localhost:8080/fans/ada          when she starred which, and which records say so
+//     tributary topics create swift-stars kafka-stars --log ./stars
+//     for topic in swift-stars kafka-stars; do
+//         echo "{\"key\":\"ada\",\"value\":{\"at\":$(date +%s)000}}" | tributary topics produce $topic --log ./stars
+//     done
+//     Stars ./stars 8080 &
+//     until curl --silent --fail http://localhost:8080/fans/ada; do sleep 1; done
+//     curl http://localhost:8080/fans
+//     kill $!
 import Tributary
 import TributaryWeb
 

@@ -3,7 +3,12 @@
 // A visit ends when its user has looked at nothing for half an hour. While it goes on, each view replaces it by a longer one; and a
 // view that comes late may make one visit of two.
 //
-//     Visits LOG
+//     tributary topics create views visits --log ./site
+//     for page in / /docs /docs/windows; do echo "{\"key\":\"ada\",\"value\":{\"page\":\"$page\"}}"; done |
+//         tributary topics produce views --log ./site
+//     Visits ./site &
+//     tributary topics consume visits --key-format session:text --follow --max 1 --log ./site
+//     kill $!
 import Tributary
 
 @main struct Visits: TributaryApp {
