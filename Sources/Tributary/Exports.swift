@@ -129,6 +129,7 @@
 @_exported public import struct TributaryRuntime.RuntimeConfiguration
 @_exported public import enum TributaryRuntime.StoreQuery
 @_exported public import enum TributaryRuntime.ThreadFailureResponse
+@_exported public import struct TributaryRuntime.WindowRange
 @_exported public import struct TributaryState.StoreError
 @_exported public import struct TributaryTelemetry.FinishedSpan
 @_exported public import class TributaryTelemetry.InMemorySpanExporter

@@ -36,18 +36,22 @@ public struct StoreQueries<Key, Value>: Sendable {
         return try await rows(.key(bytes), mode).first.map { try result($0, key: key) }
     }
 
-    /// All rows, by key within each task.
-    public func all(_ mode: QueryMode = .current) async throws -> [QueryResult<Key, Value>] {
-        try await rows(.range(nil, nil), mode).map { try result($0, key: try key.decode($0.key.span.bytes)) }
+    /// All rows, by key within each task; from the greatest one down if `reverse`.
+    public func all(
+        reverse: Bool = false, _ mode: QueryMode = .current
+    ) async throws -> [QueryResult<Key, Value>] {
+        try await range(from: nil, through: nil, reverse: reverse, mode)
     }
 
-    /// Rows from one key through another (nil: open-ended).
+    /// Rows from one key through another (nil: open-ended), by key within each task; from the greatest one down if `reverse`.
     public func range(
-        from lower: Key?, through upper: Key?, _ mode: QueryMode = .current
+        from lower: Key?, through upper: Key?, reverse: Bool = false, _ mode: QueryMode = .current
     ) async throws -> [QueryResult<Key, Value>] {
         let low = try lower.flatMap { try key.bytes($0) }
         let high = try upper.flatMap { try key.bytes($0) }
-        return try await rows(.range(low, high), mode).map { try result($0, key: try key.decode($0.key.span.bytes)) }
+        return try await rows(.range(low, high, reverse: reverse), mode).map {
+            try result($0, key: try key.decode($0.key.span.bytes))
+        }
     }
 
     private func rows(_ query: StoreQuery, _ mode: QueryMode) async throws -> [QueriedRow] {
@@ -70,30 +74,49 @@ extension QueryResult {
 extension StreamsApplication {
     /// Queries of a store by name, with the serdes that it was made with.
     ///
-    /// - Throws: `StoreError` if there is no such store, if it keeps windows
-    ///   (``StreamsApplication/windowStore(_:key:value:)`` asks those), or if a serde isn't the store's.
+    /// Of a store that keeps versions they answer with the newest ones.
+    ///
+    /// - Throws: `StoreError` if there is no such store, if it keeps windows or sessions (``StreamsApplication/windowStore(_:key:value:)`` and
+    ///   ``StreamsApplication/sessionStore(_:key:value:)`` ask those), or if a serde isn't the store's.
     public func store<Key, Value>(
         _ name: String, key: Serde<Key>, value: Serde<Value>
     ) throws(StoreError) -> StoreQueries<Key, Value> {
         let store = try description(ofStore: name, key.name, value.name)
-        guard store.keys == .plain else {
-            throw StoreError(.invalidRequest, "its rows are of keys and windows: ask windowStore for it", store: name)
-        }
+        guard store.keys == .plain else { throw store.askedWrongly }
         return StoreQueries(name: name, application: self, key: key, value: value)
     }
 
     /// Queries of a window store by name, with the serdes that it was made with.
     ///
-    /// - Throws: `StoreError` if there is no such store, if it keeps no windows (``StreamsApplication/store(_:key:value:)`` asks those), or if
-    ///   a serde isn't the store's.
+    /// - Throws: `StoreError` if there is no such store, if it keeps no windows, or if a serde isn't the store's.
     public func windowStore<Key, Value>(
         _ name: String, key: Serde<Key>, value: Serde<Value>
     ) throws(StoreError) -> WindowStoreQueries<Key, Value> {
         let store = try description(ofStore: name, key.name, value.name)
-        guard let size = store.windowSize else {
-            throw StoreError(.invalidRequest, "its rows are of keys alone: ask store for it", store: name)
-        }
+        guard let size = store.windowSize else { throw store.askedWrongly }
         return WindowStoreQueries(name: name, size: size, application: self, key: key, value: value)
+    }
+
+    /// Queries of a session store by name, with the serdes that it was made with.
+    ///
+    /// - Throws: `StoreError` if there is no such store, if it keeps no sessions, or if a serde isn't the store's.
+    public func sessionStore<Key, Value>(
+        _ name: String, key: Serde<Key>, value: Serde<Value>
+    ) throws(StoreError) -> SessionStoreQueries<Key, Value> {
+        let store = try description(ofStore: name, key.name, value.name)
+        guard store.keys == .session else { throw store.askedWrongly }
+        return SessionStoreQueries(name: name, application: self, key: key, value: value)
+    }
+
+    /// Queries of a store that keeps versions by name, with the serdes that it was made with.
+    ///
+    /// - Throws: `StoreError` if there is no such store, if it keeps no versions, or if a serde isn't the store's.
+    public func versionedStore<Key, Value>(
+        _ name: String, key: Serde<Key>, value: Serde<Value>
+    ) throws(StoreError) -> VersionedStoreQueries<Key, Value> {
+        let store = try description(ofStore: name, key.name, value.name)
+        guard store.history != nil else { throw store.askedWrongly }
+        return VersionedStoreQueries(name: name, application: self, key: key, value: value)
     }
 
     /// The description of a store, if it is the topology's and has these serdes.
@@ -129,11 +152,30 @@ extension StreamsApplication {
         _ name: String, keyedBy key: Key.Type = String.self, of value: Value.Type
     ) throws(StoreError) -> StoreQueries<Key, Value> { try store(name, key: Key.serde, value: Value.serde) }
 
+    /// Queries of a window store by name, with the serdes that its types name.
+    public func windowStore<Key: Recordable, Value: Recordable>(
+        _ name: String, keyedBy key: Key.Type = String.self, of value: Value.Type
+    ) throws(StoreError) -> WindowStoreQueries<Key, Value> { try windowStore(name, key: Key.serde, value: Value.serde) }
+
+    /// Queries of a session store by name, with the serdes that its types name.
+    public func sessionStore<Key: Recordable, Value: Recordable>(
+        _ name: String, keyedBy key: Key.Type = String.self, of value: Value.Type
+    ) throws(StoreError) -> SessionStoreQueries<Key, Value> {
+        try sessionStore(name, key: Key.serde, value: Value.serde)
+    }
+
+    /// Queries of a store that keeps versions by name, with the serdes that its types name.
+    public func versionedStore<Key: Recordable, Value: Recordable>(
+        _ name: String, keyedBy key: Key.Type = String.self, of value: Value.Type
+    ) throws(StoreError) -> VersionedStoreQueries<Key, Value> {
+        try versionedStore(name, key: Key.serde, value: Value.serde)
+    }
+
     /// All rows of a store as the stream threads see them: keys in the store's layout, values as bytes.
     package func rows(ofStore name: String) async throws -> [QueriedRow] {
         var query = StoreQuery.range(nil, nil)
         if let keys = topology.stores[name]?.keys, keys != .plain {
-            query = .windows(key: nil, from: 0, through: Int64.max)
+            query = .windows(WindowRange())
         }
         return try await rows(name, query, .current)
     }
@@ -141,5 +183,19 @@ extension StreamsApplication {
     /// Waits until each stream thread has made a whole round: a test's way to wait without a clock.
     package func finishRounds() async throws {
         for thread in runningThreads() { try await thread.finishRound() }
+    }
+}
+
+extension StoreDescription {
+    /// That it was asked as what it isn't.
+    fileprivate var askedWrongly: StoreError {
+        let (rows, way) =
+            switch keys {
+            case .plain where history != nil: ("keys and times", "versionedStore")
+            case .plain: ("keys alone", "store")
+            case .window, .windowed: ("keys and windows", "windowStore")
+            case .session: ("keys and sessions", "sessionStore")
+            }
+        return StoreError(.invalidRequest, "its rows are of \(rows): ask \(way) for it", store: name)
     }
 }

@@ -5,7 +5,8 @@ public import TributaryRuntime
 
 /// Asks the window stores of a running application, from any thread.
 ///
-/// Times are the starts of windows, in ms; windows that were kept their time are gone.
+/// Times are the starts of windows, in ms, both ends of ranges included; windows that were kept their time are gone. Answers are in the order of
+/// each task's store, of the opposite one with `reverse`: one key's by start, those of several keys by segment of time and key, or by start in memory.
 public struct WindowStoreQueries<Key, Value>: Sendable {
     let name: String
     let size: Int64
@@ -22,30 +23,43 @@ public struct WindowStoreQueries<Key, Value>: Sendable {
         try await fetch(key, from: start, through: start, mode).first
     }
 
-    /// A key's windows that start from one time through another, by start.
+    /// A key's windows that start from one time through another.
     public func fetch(
-        _ key: Key, from start: Int64, through end: Int64, _ mode: QueryMode = .current
+        _ key: Key, from start: Int64, through end: Int64, reverse: Bool = false, _ mode: QueryMode = .current
     ) async throws -> [QueryResult<Windowed<Key>, Value>] {
         let bytes = try self.key.bytes(key) ?? []
-        return try await rows(bytes, start, end, mode)
+        return try await rows(WindowRange(key: bytes, from: start, through: end, reverse: reverse), mode)
     }
 
-    /// The windows of all keys that start from one time through another; within each task by segment and key.
-    public func fetchAll(
-        from start: Int64, through end: Int64, _ mode: QueryMode = .current
+    /// The windows of the keys from one through another (nil: open-ended) that start from one time through another.
+    public func fetch(
+        keysFrom lower: Key?, through upper: Key?, from start: Int64, through end: Int64, reverse: Bool = false,
+        _ mode: QueryMode = .current
     ) async throws -> [QueryResult<Windowed<Key>, Value>] {
-        try await rows(nil, start, end, mode)
+        let low = try lower.flatMap { try key.bytes($0) }
+        let high = try upper.flatMap { try key.bytes($0) }
+        return try await rows(
+            WindowRange(keysFrom: low, keysThrough: high, from: start, through: end, reverse: reverse), mode)
     }
 
-    /// All rows that are kept, of all keys and windows; within each task by segment and key.
-    public func all(_ mode: QueryMode = .current) async throws -> [QueryResult<Windowed<Key>, Value>] {
-        try await rows(nil, 0, .max, mode)
+    /// The windows of all keys that start from one time through another.
+    public func fetchAll(
+        from start: Int64, through end: Int64, reverse: Bool = false, _ mode: QueryMode = .current
+    ) async throws -> [QueryResult<Windowed<Key>, Value>] {
+        try await rows(WindowRange(from: start, through: end, reverse: reverse), mode)
+    }
+
+    /// All rows that are kept, of all keys and windows.
+    public func all(
+        reverse: Bool = false, _ mode: QueryMode = .current
+    ) async throws -> [QueryResult<Windowed<Key>, Value>] {
+        try await rows(WindowRange(reverse: reverse), mode)
     }
 
     private func rows(
-        _ key: [UInt8]?, _ start: Int64, _ end: Int64, _ mode: QueryMode
+        _ range: WindowRange, _ mode: QueryMode
     ) async throws -> [QueryResult<Windowed<Key>, Value>] {
-        try await application.rows(name, .windows(key: key, from: start, through: end), mode).map { row in
+        try await application.rows(name, .windows(range), mode).map { row in
             let bytes = row.key.span.bytes
             let begin = KeySchema.window.time(of: bytes)
             let own = try self.key.decode(KeySchema.window.recordKey(of: bytes))

@@ -159,7 +159,8 @@ import TributaryTesting
         let thread = try thread(world, builder)
         for number in 0..<5 { try world.send("in", "a", "\(number)", at: 3) }
         try thread.rounds()
-        let rows = try thread.loop.tasks[0].answer("texts", .windows(key: Array("a".utf8), from: 0, through: 10))
+        let rows = try thread.loop.tasks[0].answer(
+            "texts", .windows(WindowRange(key: Array("a".utf8), from: 0, through: 10)))
         #expect(rows.map { String(decoding: $0.value, as: UTF8.self) } == ["00000005 4"])
         try commit(thread)
         #expect(encodes.withLock { $0 } == 2)

@@ -51,6 +51,17 @@ import TributaryLineage
             if moment < time - 100 && newest > moment { return nil }
             return own.keys.filter { $0 <= moment }.max().flatMap { own[$0] ?? nil }
         }
+
+        /// Those that counted at any time of a range: value, time and end of each.
+        func versions(_ key: [UInt8], from first: Int64, through last: Int64) -> [[Int64]] {
+            let times = versions[key]?.keys.sorted() ?? []
+            return times.enumerated().compactMap { place, moment in
+                let end = place + 1 < times.count ? times[place + 1] : nil
+                guard let value = versions[key]?[moment] ?? nil, moment <= last else { return nil }
+                if let end, end <= max(first, time - 100) || last < time - 100 { return nil }
+                return [Int64(value), moment, end ?? -1]
+            }
+        }
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64], [LineageMode.cells, .off])
@@ -70,7 +81,19 @@ import TributaryLineage
             let past = max(0, now - Int64(random.next() % 200))
             #expect(try get(store, asked, at: past) == model.get(asked, at: past), "at \(past) of \(asked)")
             #expect(try get(store, asked) == model.get(asked, at: Int64.max))
+            for (first, last) in [(past, past + Int64(random.next() % 60)), (0, Int64.max), (past, past)] {
+                let found = try store.versions(of: asked, from: first, through: last)
+                let told = found.map { [Int64($0.row.value[0]), $0.row.timestamp, $0.validTo ?? -1] }
+                #expect(told == model.versions(asked, from: first, through: last), "\(first)...\(last) of \(asked)")
+            }
         }
+    }
+
+    @Test func `a store without versions says so when it is asked for some`() throws {
+        let plain = try StateStore(
+            StoreDescription(name: "p", kind: .timestampedKeyValue), engine: MemoryEngine(),
+            recorder: LineageRecorder(mode: .off), changelog: nil, budget: nil, topics: NoTopics())
+        #expect(throws: StoreError.self) { try plain.versions(of: [1], from: 0, through: 1) }
     }
 
     @Test func `a purge leaves the deletes that older versions may still come before`() throws {

@@ -94,6 +94,10 @@ extension ApplicationTests {
         }
         let windowed = refusal { () throws(StoreError) in try app.store("windows", key: .string, value: .int64) }
         #expect(windowed.contains("ask windowStore for it"))
+        let session = refusal { () throws(StoreError) in try app.sessionStore("windows", key: .string, value: .int64) }
+        #expect(session.contains("its rows are of keys and windows: ask windowStore for it"))
+        let versions = refusal { () throws(StoreError) in try app.versionedStore("counts", of: Int64.self) }
+        #expect(versions.contains("its rows are of keys alone: ask store for it"))
         let plain = refusal { () throws(StoreError) in try app.windowStore("counts", key: .string, value: .int64) }
         #expect(plain.contains("ask store for it"))
         let unknown = refusal { () throws(StoreError) in try app.store("count", key: .string, value: .int64) }

@@ -18,8 +18,7 @@ struct ChangelogReplay {
     let log: any Log
     let changelog: TopicPartition
     let store: String
-    /// Of a window store, ms; nil for a key-value store.
-    var retention: Int64?
+    var kind = StoreDescription.Kind.timestampedKeyValue
     var bound = Bound()
     /// Called with how many offsets of how many are behind.
     var onProgress: (Int64, Int64) -> Void = { _, _ in }
@@ -29,10 +28,7 @@ struct ChangelogReplay {
     }
 
     private func makeStore(_ engine: any StateEngine) throws -> StateStore {
-        let kind: StoreDescription.Kind =
-            retention.map { .window(retention: $0, size: 0, retainsDuplicates: false, timestamped: true) }
-            ?? .timestampedKeyValue
-        return try StateStore(
+        try StateStore(
             StoreDescription(name: store, kind: kind, isLogged: false), engine: engine,
             recorder: LineageRecorder(mode: .cells), changelog: nil, budget: nil, topics: NoTopics())
     }
@@ -46,6 +42,9 @@ struct ChangelogReplay {
         let engine = try LMDBStateEngine(directory: directory)
         defer { engine.close() }
         let store = try makeStore(engine)
+        var description = store.description
+        description.serdes = "? ?"
+        try engine.setMetadata(StoreKind.replayedKey(self.store), Array(description.identity.utf8))
         let count = try forEach { batch, index, key in
             try store.restore(
                 key, batch.value(index), timestamp: batch.timestamp(index), context: batch.context(index),
@@ -66,6 +65,8 @@ struct ChangelogReplay {
     func rows(graves: Bool, _ body: (_ key: RawSpan, _ envelope: RawSpan) throws -> Void) throws -> Int64 {
         let folder = try Files.makeTemporaryFolder()
         defer { Files.deleteFolder(folder) }
+        // Of versions the newest is not the one that was written last.
+        if case .versioned = kind { return try versions(folder, graves: graves, body) }
         let sorter = ExternalSorter(folder: folder, arenaBytes: 32 << 20)
         let store = try makeStore(MemoryEngine())
         let count = try forEach { batch, index, key in
@@ -84,6 +85,22 @@ struct ChangelogReplay {
             tombstone: { (key, value) throws(StoreError) in if graves { give(key, value) } },
             entry: { (key, value) throws(StoreError) in give(key, value) })
         if let failure { throw failure }
+        return count
+    }
+
+    private func versions(
+        _ folder: String, graves: Bool, _ body: (_ key: RawSpan, _ envelope: RawSpan) throws -> Void
+    ) throws -> Int64 {
+        let count = try write(to: "\(folder)/state")
+        let reader = try LMDBStateReader(directory: "\(folder)/state")
+        var failure: (any Error)?
+        for table in graves ? [store, store + ".graves"] : [store] {
+            try reader.forEach(table, from: nil, through: nil) { (key, envelope) throws(StoreError) in
+                do { try body(key, envelope) } catch { failure = error }
+                return failure == nil
+            }
+            if let failure { throw failure }
+        }
         return count
     }
 

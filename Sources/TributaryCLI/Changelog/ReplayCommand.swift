@@ -1,5 +1,6 @@
 internal import TributaryCore
 internal import TributaryLineage
+internal import TributaryState
 
 /// `tributary changelog replay`.
 enum ReplayCommand {
@@ -8,7 +9,8 @@ enum ReplayCommand {
         summary: "Rebuilds what a store held from its changelog, with its lineage: as of now, an offset or a time.",
         details:
             "--to - prints each row with value, time, context and cell, in the order of keys; --to OUTDIR writes a "
-            + "state directory with a folder for each partition, which 'tributary store' reads.\n"
+            + "state directory with a folder for each partition, which 'tributary store' reads. What kind of store it is, is taken from the "
+            + "application's state beside the log, if it is there.\n"
             + "A changelog is compacted: of records that a later one of the same key replaced, those that compaction has "
             + "removed are gone, so that the content as of long ago may lack rows.",
         options: LogAccess.options + [
@@ -18,6 +20,8 @@ enum ReplayCommand {
             .integer("until-offset", "N", "leave out the record at this offset and later ones (of one partition)"),
             .text("until-time", "TIME", "leave out records with a later timestamp: ms, or 2026-01-31T13:00:00Z"),
             .integer("window-retention", "MS", "it is a window store that keeps its windows so long"),
+            .integer("session-retention", "MS", "it is a session store that keeps its sessions so long"),
+            .integer("history", "MS", "it is a store of versions that keeps them so long after they were replaced"),
             .text("store", "NAME", "the store's name (taken from the topic's)"),
             .flag("graves", "print deleted keys, too, as far as their tombstones are there"),
             .format("key-format", windows: true, "how keys are shown: \(BytesFormat.keyHelp)"),
@@ -37,23 +41,20 @@ enum ReplayCommand {
         let topic = try LogAccess.topic(arguments.required("topic"), of: log)
         let places = try LogAccess.partitions(arguments, of: topic)
         let bound = ChangelogReplay.Bound(offset: arguments.integer("until-offset"), time: time)
-        guard arguments.integer("window-retention") ?? 0 >= 0 else {
-            throw UsageError("--window-retention must not be negative")
-        }
         guard bound.offset == nil || places.count == 1 else {
             throw UsageError("--until-offset is of one partition: add --partition, 0 to \(places.count - 1)")
         }
         let store = arguments["store"] ?? storeName(topic.name, log: arguments["log"])
+        let description = try description(of: store, topic.name, arguments)
         let text = RowText(
-            key: BytesFormat(arguments["key-format"]).inStore(arguments.has("window-retention") ? .window : .plain),
+            key: BytesFormat(arguments["key-format"]).inStore(description.keys),
             value: BytesFormat(arguments["value-format"]))
         let names = try LogAccess.sourceNames(log)
         var rows = 0
         var records: Int64 = 0
         for place in places {
             var replay = ChangelogReplay(
-                log: log, changelog: place, store: store, retention: arguments.integer("window-retention"), bound: bound
-            )
+                log: log, changelog: place, store: store, kind: description.kind, bound: bound)
             var bar = ProgressBar(console, "\(place)", total: 100)
             replay.onProgress = { done, total in bar.update(done * 100 / max(total, 1)) }
             if target == "-" {
@@ -78,6 +79,28 @@ enum ReplayCommand {
             console.line("rebuilt '\(store)' from \(count) changelog records in \(target)")
         }
         return 0
+    }
+
+    /// What kind of store it is: as the options say, or the state beside the log.
+    private static func description(
+        of store: String, _ topic: String, _ arguments: Arguments
+    ) throws(UsageError) -> StoreDescription {
+        let given = ["window-retention", "session-retention", "history"].filter { arguments.has($0) }
+        guard given.count < 2 else { throw UsageError("a store is of one kind: --\(given[0]) or --\(given[1])") }
+        for name in given where arguments.integer(name) ?? 0 < 0 { throw UsageError("--\(name) must not be negative") }
+        let kind: StoreDescription.Kind
+        if let retention = arguments.integer("window-retention") {
+            kind = .window(retention: retention, size: 0, retainsDuplicates: false, timestamped: true)
+        } else if let retention = arguments.integer("session-retention") {
+            kind = .session(retention: retention)
+        } else if let history = arguments.integer("history") {
+            kind = .versioned(history: history)
+        } else if let known = StoreKind.beside(log: arguments["log"], changelog: topic, store: store) {
+            return known
+        } else {
+            kind = .timestampedKeyValue
+        }
+        return StoreDescription(name: store, kind: kind)
     }
 
     /// The store of `<application>-<store>-changelog`: the application is one that has state beside the log, if there is one.

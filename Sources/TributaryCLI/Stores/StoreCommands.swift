@@ -13,7 +13,7 @@ enum StoreCommands {
         "log", "DIR", "the log whose topics the cells name (found by itself if the state lies in it)")
     private static let keyFormat = OptionSpec.format(
         "key-format", windows: true,
-        "how keys are typed and shown: \(BytesFormat.keyHelp). A store's own windows show without it")
+        "how keys are typed and shown: \(BytesFormat.keyHelp). A store's own windows and sessions show without it")
     private static let valueFormat = OptionSpec.format("value-format", "how values are shown: \(BytesFormat.valueHelp)")
     private static let readOnly =
         "Reads what is committed, without a lock: the application may run meanwhile. Its state is made durable every ten "
@@ -24,23 +24,26 @@ enum StoreCommands {
             words: ["store", "get"], summary: "Shows the value of a key with its time, context and cell; or its grave.",
             details: readOnly
                 + "\nThe cell says which source records the value came from: how many, from which partitions, "
-                + "offsets and times, and a digest that proves it. Ends with 1 if the key is in no task.",
+                + "offsets and times, and a digest that proves it. Of a store of windows or sessions all of the key are shown, or the one that "
+                + "is named. Ends with 1 if the key is in no task.",
             operands: [OperandSpec(name: "KEY", summary: "the key, as --key-format says")],
-            options: [
-                state, store, keyFormat, valueFormat,
-                .text("window", "TIME", "of a window store: the window's start"), log, LogAccess.kafka,
-                LogAccess.property,
-                TopicsCommands.json,
+            options: [state, store, keyFormat, valueFormat] + KeyRows.options + [
+                KeyRows.versions, log, LogAccess.kafka, LogAccess.property, TopicsCommands.json,
             ],
-            examples: ["tributary store get DE100000 --state ./bank-data/state/bank --store balances"],
+            examples: [
+                "tributary store get DE100000 --state ./bank-data/state/bank --store balances",
+                "tributary store get DE100000 --state ./bank-data/state/bank --store visits --session 1000/5000",
+            ],
             run: { try get($0, $1) }),
         CommandSpec(
             words: ["store", "scan"], summary: "Shows the rows of a store in the order of keys, task by task.",
-            details: readOnly,
+            details: readOnly + "\nWindows and sessions come by segment of time, then by key.",
             options: [
                 state, store, .text("from", "KEY", "begin at this key"), .text("through", "KEY", "end with this key"),
-                .integer("max", "N", "stop after so many rows"),
-                .flag("graves", "show the graves of deleted keys instead"),
+                .text("since", "TIME", "windows that start then or later, sessions that end, versions that count"),
+                .text("until", "TIME", "windows and sessions that start then or earlier, versions that count"),
+                .flag("reverse", "the last first"), .integer("max", "N", "stop after so many rows"),
+                .flag("graves", "show the graves of deleted keys instead"), KeyRows.versions,
                 keyFormat, valueFormat, log, LogAccess.kafka, LogAccess.property, TopicsCommands.json,
             ],
             examples: ["tributary store scan --state ./bank-data/state/bank --store balances --max 10 --json"],
@@ -85,7 +88,7 @@ enum StoreCommands {
 
     private static func text(_ arguments: Arguments, _ scan: StoreScan) -> RowText {
         RowText(
-            key: BytesFormat(arguments["key-format"]).inStore(scan.tables.hasWindows ? .window : .plain),
+            key: BytesFormat(arguments["key-format"]).inStore(scan.kind.keys),
             value: BytesFormat(arguments["value-format"]))
     }
 
@@ -98,28 +101,9 @@ enum StoreCommands {
         }
     }
 
-    /// The row of the key that the arguments name, its grave if it was deleted, in whichever task has it.
+    /// The one row that the arguments name, its grave if it was deleted, in whichever task has it.
     static func find(_ keyText: String, _ arguments: Arguments) throws -> (StoredRow, StoreScan)? {
-        let format = BytesFormat(arguments["key-format"])
-        let key: [UInt8]
-        if let window = arguments["window"] {
-            var writer = ByteWriter()
-            writer.append(try format.plainBytes(keyText))
-            WindowSuffix(start: try TimeText.milliseconds(window)).append(.window, to: &writer)
-            key = writer.copy()
-        } else {
-            key = try format.bytes(keyText)
-        }
-        let scans = try scans(arguments)
-        if format.keys == .plain, !arguments.has("window"), scans.contains(where: \.tables.hasWindows) {
-            throw UsageError(
-                "'\(try arguments.required("store"))' keeps windows: name one with --window TIME, or see those that are there "
-                    + "with 'tributary store scan'")
-        }
-        for grave in [false, true] {
-            for scan in scans { if let row = try scan.row(key, grave: grave) { return (row, scan) } }
-        }
-        return nil
+        try KeyRows(keyText, arguments).rows(single: true).first
     }
 
     static func missing(_ key: String, _ store: String) -> CommandError {
@@ -130,26 +114,48 @@ enum StoreCommands {
 
     private static func get(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let key = try arguments.operand(0)
-        guard let (row, scan) = try find(key, arguments) else {
-            throw missing(key, try arguments.required("store"))
-        }
-        try show(row, scan, arguments, console)
+        let rows = try KeyRows(key, arguments).rows(single: false)
+        guard !rows.isEmpty else { throw missing(key, try arguments.required("store")) }
+        for (row, scan) in rows { try show(row, scan, arguments, console) }
         return 0
     }
 
     private static func scan(_ arguments: Arguments, _ console: Console) throws -> Int32 {
         let format = BytesFormat(arguments["key-format"])
-        let from = try arguments["from"].map { text throws(UsageError) in try format.bytes(text) }
-        let through = try arguments["through"].map { text throws(UsageError) in try format.bytes(text) }
+        var selection = RowSelection()
+        selection.from = try arguments["from"].map { text throws(UsageError) in try format.bytes(text) }
+        selection.through = try arguments["through"].map { text throws(UsageError) in try format.bytes(text) }
+        selection.areWhole = format.keys != .plain
+        let since = try arguments["since"].map { text throws(UsageError) in try TimeText.milliseconds(text) }
+        let until = try arguments["until"].map { text throws(UsageError) in try TimeText.milliseconds(text) }
+        guard since ?? .min <= until ?? .max else { throw UsageError("--until is before --since") }
+        if since != nil || until != nil { selection.times = max(since ?? 0, 0)...max(until ?? .max, since ?? 0, 0) }
+        selection.graves = arguments.has("graves")
+        selection.versions = arguments.has("versions")
+        selection.reverse = arguments.has("reverse")
         var left = arguments.integer("max").map { Int($0) } ?? Int.max
         guard left >= 0 else { throw UsageError("--max must not be negative") }
         for scan in try scans(arguments) where left > 0 {
-            try scan.forEach(from: from, through: through, graves: arguments.has("graves"), limit: left) { row in
+            try check(selection, scan)
+            selection.limit = left
+            try scan.forEach(selection) { row in
                 left -= 1
                 try show(row, scan, arguments, console)
             }
         }
         return 0
+    }
+
+    private static func check(_ selection: RowSelection, _ scan: StoreScan) throws(UsageError) {
+        let kind = scan.kind
+        if selection.versions {
+            guard kind.isVersioned else { throw UsageError("'\(scan.tables.store)' keeps no versions") }
+            guard !selection.graves else { throw UsageError("say --versions or --graves, not both") }
+        } else if selection.times != nil, kind.keys == .plain {
+            throw UsageError(
+                "'\(scan.tables.store)' keeps rows without times, of which --since and --until say nothing"
+                    + (kind.isVersioned ? ": add --versions" : ""))
+        }
     }
 
     private static func stats(_ arguments: Arguments, _ console: Console) throws -> Int32 {

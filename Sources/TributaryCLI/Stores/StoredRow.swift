@@ -9,6 +9,9 @@ struct StoredRow: Sendable {
     var timestamp: Int64?
     var context: TraceContext
     var cell: CellReport?
+    var headers = Headers()
+    /// Of a version that was replaced: when, ms.
+    var validTo: Int64?
 
     /// Reads an envelope.
     init(key: RawSpan, envelope: RawSpan, names: SourceNames) throws {
@@ -18,6 +21,7 @@ struct StoredRow: Sendable {
             if let payload = view.payload { value = [UInt8](copying: payload) }
             timestamp = view.timestamp
             context = view.context
+            headers = Headers(checked: view.headers)
             let bytes = view.cell
             do throws(MalformedBytes) {
                 if !bytes.isEmpty { cell = try CellReport(bytes, names: names) }
@@ -44,6 +48,10 @@ struct RowText: Sendable {
         }
         var lines = ["\(title) = \(row.value == nil ? "(deleted)" : value.text(row.value))"]
         if let timestamp = row.timestamp { lines.append("    time     \(TimeText.text(timestamp))  (\(timestamp))") }
+        if let validTo = row.validTo { lines.append("    until    \(TimeText.text(validTo))  (\(validTo))") }
+        for header in row.headers.list {
+            lines.append("    header   \(Printable.line(header.name)) = \(BytesFormat.auto.text(header.value))")
+        }
         if row.context.isValid {
             lines.append("    context  \(row.context.traceparent)\(row.context.isSampled ? "  sampled" : "")")
         }
@@ -65,6 +73,16 @@ struct RowText: Sendable {
             members.name("value", &writer)
             value.appendJSON(row.value, to: &writer)
             if let timestamp = row.timestamp { members.integer("timestamp", timestamp, &writer) }
+            if let validTo = row.validTo { members.integer("validTo", validTo, &writer) }
+            if !row.headers.isEmpty {
+                members.name("headers", &writer)
+                writer.appendObject { writer, inner in
+                    for header in row.headers.list {
+                        inner.name(header.name, &writer)
+                        BytesFormat.auto.appendJSON(header.value, to: &writer)
+                    }
+                }
+            }
             if row.context.isValid { members.string("traceparent", row.context.traceparent, &writer) }
             if let cell = row.cell {
                 members.name("cell", &writer)

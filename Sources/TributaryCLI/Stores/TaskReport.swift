@@ -12,6 +12,9 @@ struct TaskReport {
         var bytes: Int64 = 0
         var graves: Int64?
         var segments: Int?
+        /// How many versions are kept that newer ones have replaced; nil for other stores.
+        var replaced: Int64?
+        var noun = "rows"
         var position: StorePosition?
     }
 
@@ -27,9 +30,12 @@ struct TaskReport {
         let reader = try task.reader()
         for tables in StoreTables.group(try reader.tableNames()) {
             var store = Store(name: tables.store)
+            let kind = try StoreKind(tables, reader)
+            store.noun = kind.noun
+            if kind.isVersioned { store.replaced = 0 }
             for table in tables.tables {
                 let (rows, bytes) = try Self.count(table, reader)
-                store.rows += rows
+                if kind.isVersioned, table != tables.store { store.replaced? += rows } else { store.rows += rows }
                 store.bytes += bytes
             }
             if let graves = tables.graves { store.graves = try Self.count(graves, reader).rows }
@@ -65,7 +71,9 @@ struct TaskReport {
             ?? "never committed"
         return ["task \(task)  \(NumberText.bytes(fileBytes)) on disk, \(age)"]
             + stores.map { store in
-                var line = "  \(store.name)  \(NumberText.grouped(store.rows)) rows, \(NumberText.bytes(store.bytes))"
+                var line = "  \(store.name)  \(NumberText.grouped(store.rows)) \(store.noun)"
+                if let replaced = store.replaced { line += " and \(NumberText.grouped(replaced)) earlier versions" }
+                line += ", \(NumberText.bytes(store.bytes))"
                 if let segments = store.segments { line += " in \(segments) segments" }
                 if let graves = store.graves, graves > 0 { line += ", \(NumberText.grouped(graves)) graves" }
                 if let position = store.position { line += ", changelog applied up to offset \(position.next)" }
@@ -86,6 +94,7 @@ struct TaskReport {
                 writer.appendObject { writer, inner in
                     inner.string("store", store.name, &writer)
                     inner.integer("rows", store.rows, &writer)
+                    if let replaced = store.replaced { inner.integer("earlierVersions", replaced, &writer) }
                     inner.integer("bytes", store.bytes, &writer)
                     if let graves = store.graves { inner.integer("graves", graves, &writer) }
                     if let segments = store.segments { inner.integer("segments", Int64(segments), &writer) }

@@ -24,7 +24,7 @@ enum TraceCommand {
             .text("state", "DIR", "with --store and --key: the application's state directory"),
             .text("store", "NAME", "the store of the value"), .text("key", "KEY", "the key of the value"),
             .format("key-format", windows: true, "how the key is typed: \(BytesFormat.keyHelp)"),
-            .text("window", "TIME", "of a window store: the window's start"),
+        ] + KeyRows.options + [
             .flag("follow-links", "walk back to the source records"),
             .integer("max", "N", "list at most so many traces (20)"), TopicsCommands.json,
         ],

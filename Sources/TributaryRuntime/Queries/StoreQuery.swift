@@ -16,6 +16,8 @@ public struct QueriedRow: Sendable, Hashable {
     public var cell: [UInt8]
     /// The headers of the record that wrote it, where the store keeps them.
     public var headers = Headers()
+    /// Of a version that was replaced: when, ms.
+    public var validTo: Int64?
 }
 
 /// Which state a query sees.
@@ -31,9 +33,45 @@ public enum StoreQuery: Sendable {
     /// One key in the store's layout.
     case key([UInt8])
     /// Keys from one through another; nil is open-ended.
-    case range([UInt8]?, [UInt8]?)
-    /// The windows of a key (nil: of all keys) that start in a range, ms, both ends included.
-    case windows(key: [UInt8]?, from: Int64, through: Int64)
+    case range([UInt8]?, [UInt8]?, reverse: Bool = false)
+    /// Windows, or sessions.
+    case windows(WindowRange)
+    /// The version of a key that was the newest at a time, ms.
+    case version([UInt8], at: Int64)
+    /// The versions of a key that counted at any time of a range, ms, both ends included.
+    case versions([UInt8], from: Int64, through: Int64, reverse: Bool = false)
+}
+
+/// Which windows, or sessions, a query asks for; both ends of all ranges are included.
+public struct WindowRange: Sendable {
+    /// One key; nil for all between ``keysFrom`` and ``keysThrough``.
+    public var key: [UInt8]?
+    /// The first key; nil for an open end.
+    public var keysFrom: [UInt8]?
+    /// The last key; nil for an open end.
+    public var keysThrough: [UInt8]?
+    /// The earliest start of windows, the earliest end of sessions, ms.
+    public var from: Int64
+    /// The latest start of windows, the latest end of sessions, ms.
+    public var through: Int64
+    /// The latest start of sessions, ms.
+    public var startingThrough: Int64
+    /// Whether they come in the opposite order.
+    public var reverse: Bool
+
+    /// Makes a range.
+    public init(
+        key: [UInt8]? = nil, keysFrom: [UInt8]? = nil, keysThrough: [UInt8]? = nil, from: Int64 = 0,
+        through: Int64 = .max, startingThrough: Int64 = .max, reverse: Bool = false
+    ) {
+        self.key = key
+        self.keysFrom = keysFrom
+        self.keysThrough = keysThrough
+        self.from = from
+        self.through = through
+        self.startingThrough = startingThrough
+        self.reverse = reverse
+    }
 }
 
 extension StreamThread {
@@ -80,34 +118,55 @@ extension StreamThread {
         guard description.isPersistent else {
             throw StoreError(.invalidRequest, "a store in memory has no committed state to read", store: store)
         }
+        return try readers.values.flatMap { try description.rows(query, in: $0) }
+    }
+}
+
+extension StoreDescription {
+    /// Answers a query from what a task has committed.
+    fileprivate func rows(_ query: StoreQuery, in reader: any CommittedReader) throws(StoreError) -> [QueriedRow] {
         var rows: [QueriedRow] = []
-        for reader in readers.values {
-            switch query {
-            case .key(let key):
-                var value = ByteWriter()
-                if try reader.get(store, key.span.bytes, into: &value) {
-                    rows.append(try QueriedRow(key, value.bytes, store))
-                }
-            case .range(let lower, let upper):
-                try reader.forEach(store, from: lower?.span.bytes, through: upper?.span.bytes) {
-                    (key, value) throws(StoreError) in
-                    rows.append(try QueriedRow([UInt8](copying: key), value, store))
-                    return true
-                }
-            case .windows(let key, let from, let through):
-                try reader.forEachWindow(description, key: key, from: from, through: through) {
-                    (key, value) throws(StoreError) in
-                    rows.append(try QueriedRow([UInt8](copying: key), value, store))
-                    return true
-                }
+        var isReverse = false
+        func add(_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool {
+            rows.append(try QueriedRow([UInt8](copying: key), envelope, self))
+            return true
+        }
+        func addVersions(_ key: [UInt8], _ versions: [StoredVersion]) throws(StoreError) {
+            for version in versions {
+                var row = try QueriedRow(key, version.envelope.span.bytes, self)
+                row.validTo = version.validTo
+                rows.append(row)
             }
         }
-        return rows
+        // Not each task of a thread holds the store, and one that does may have nothing committed.
+        let isThere = try reader.tableNames().contains(name)
+        switch query {
+        case .key(let key):
+            var value = ByteWriter()
+            if isThere, try reader.get(name, key.span.bytes, into: &value) {
+                rows.append(try QueriedRow(key, value.bytes, self))
+            }
+        case .range(let lower, let upper, let reverse):
+            isReverse = reverse
+            guard isThere else { return [] }
+            try reader.forEach(name, from: lower?.span.bytes, through: upper?.span.bytes, add)
+        case .windows(let range):
+            isReverse = range.reverse
+            try reader.forEachWindow(
+                self, key: range.key, keysFrom: range.keysFrom, keysThrough: range.keysThrough, from: range.from,
+                through: range.through, startingThrough: range.startingThrough, add)
+        case .version(let key, let time):
+            try addVersions(key, reader.versions(self, of: key, from: time, through: time))
+        case .versions(let key, let first, let last, let reverse):
+            isReverse = reverse
+            try addVersions(key, reader.versions(self, of: key, from: first, through: last))
+        }
+        return isReverse ? rows.reversed() : rows
     }
 }
 
 extension QueriedRow {
-    fileprivate init(_ key: [UInt8], _ envelope: RawSpan, _ store: String) throws(StoreError) {
+    fileprivate init(_ key: [UInt8], _ envelope: RawSpan, _ description: StoreDescription) throws(StoreError) {
         do throws(EnvelopeError) {
             let view = try EnvelopeView(envelope)
             var value: [UInt8] = []
@@ -115,8 +174,9 @@ extension QueriedRow {
             self.init(
                 key: key, value: value, timestamp: view.timestamp ?? 0,
                 context: view.context, cell: [UInt8](copying: view.cell))
+            if description.keepsHeaders && description.logsHeaders { headers = Headers(checked: view.headers) }
         } catch {
-            throw StoreError(.corrupt, "\(error)", store: store, key: key.span.bytes.hexadecimal)
+            throw StoreError(.corrupt, "\(error)", store: description.name, key: key.span.bytes.hexadecimal)
         }
     }
 }
@@ -132,10 +192,27 @@ extension StreamTask {
             guard try store.read(key.span.bytes).exists else { return [] }
             let value = [UInt8](copying: store.value)
             return [row(key, value, store.valueTimestamp, store.valueLineage, store.headersOfRow())]
-        case .range(let lower, let upper):
-            return try rows(store.scan(from: lower?.span.bytes, through: upper?.span.bytes, reverse: false))
-        case .windows(let key, let from, let through):
-            return try rows(store.scanWindows(key: key, start: from, end: through, reverse: false))
+        case .range(let lower, let upper, let reverse):
+            return try rows(store.scan(from: lower?.span.bytes, through: upper?.span.bytes, reverse: reverse))
+        case .windows(let range):
+            return try rows(
+                store.scanWindows(
+                    key: range.key, from: range.keysFrom, through: range.keysThrough, start: range.from,
+                    end: range.through, startingThrough: range.startingThrough, reverse: range.reverse))
+        case .version(let key, let time):
+            return try rows(key, store.versions(of: key, from: time, through: time))
+        case .versions(let key, let first, let last, let reverse):
+            let rows = try rows(key, store.versions(of: key, from: first, through: last))
+            return reverse ? rows.reversed() : rows
+        }
+    }
+
+    private func rows(_ key: [UInt8], _ versions: [StoreVersion]) -> [QueriedRow] {
+        versions.map { version in
+            let found = version.row
+            var row = row(key, found.value, found.timestamp, found.lineage, found.headers)
+            row.validTo = version.validTo
+            return row
         }
     }
 

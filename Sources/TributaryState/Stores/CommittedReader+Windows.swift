@@ -7,12 +7,16 @@ extension CommittedReader {
     ///
     /// - Parameters:
     ///   - description: the store's.
-    ///   - key: only this key's windows; nil for all.
-    ///   - first: the earliest start.
-    ///   - last: the latest start.
+    ///   - key: only this key's windows; nil for those of all keys between `lower` and `upper`.
+    ///   - lower: the first key; nil for an open end.
+    ///   - upper: the last key; nil for an open end.
+    ///   - first: the earliest start, of sessions the earliest end.
+    ///   - last: the latest start, of sessions the latest end.
+    ///   - latest: of sessions the latest start.
     ///   - body: gets the stored key, with the window in it, and the stored value.
     public func forEachWindow(
-        _ description: StoreDescription, key: [UInt8]?, from first: Int64, through last: Int64,
+        _ description: StoreDescription, key: [UInt8]?, keysFrom lower: [UInt8]? = nil,
+        keysThrough upper: [UInt8]? = nil, from first: Int64, through last: Int64, startingThrough latest: Int64 = .max,
         _ body: (_ key: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
     ) throws(StoreError) {
         guard let retention = description.retention else {
@@ -27,12 +31,19 @@ extension CommittedReader {
         var goesOn = true
         for table in try tableNames() where goesOn && SegmentedStore.segment(of: table, store: description.name) != nil
         {
-            try forEach(table, from: bounds?.low.span.bytes, through: bounds?.high.span.bytes) {
+            let low = bounds?.low ?? lower
+            try forEach(table, from: low?.span.bytes, through: bounds?.high.span.bytes) {
                 (found, envelope) throws(StoreError) in
                 let start = keys.time(of: found)
                 guard start >= from, start <= last else { return true }
+                if latest < Int64.max, keys.rowTime(of: found).start > latest { return true }
                 // Longer keys can lie between the two bounds of a shorter one.
                 if let key, found.byteCount != key.count + keys.suffixSize { return true }
+                if key == nil {
+                    let own = keys.recordKey(of: found)
+                    if let lower, own.compare(to: lower.span.bytes) < 0 { return true }
+                    if let upper, own.compare(to: upper.span.bytes) > 0 { return true }
+                }
                 goesOn = try body(found, envelope)
                 return goesOn
             }

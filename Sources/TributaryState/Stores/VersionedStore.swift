@@ -54,7 +54,11 @@ final class VersionedStore: StoreLayout {
     var earliestVisible: Int64 { Int64.min }
 
     /// The earliest time of a version that is still taken.
-    private var earliest: Int64 { streamTime < 0 ? Int64.min : streamTime.subtractingSaturated(history) }
+    var earliest: Int64 { Self.earliest(at: streamTime, history) }
+
+    static func earliest(at streamTime: Int64, _ history: Int64) -> Int64 {
+        streamTime < 0 ? Int64.min : streamTime.subtractingSaturated(history)
+    }
 
     // MARK: Reading
 
@@ -81,8 +85,8 @@ final class VersionedStore: StoreLayout {
         return false
     }
 
-    private static func time(of envelope: RawSpan) -> Int64 { (try? EnvelopeView(envelope))?.timestamp ?? -1 }
-    private static func isDelete(_ envelope: RawSpan) -> Bool { (try? EnvelopeView(envelope))?.payload == nil }
+    static func time(of envelope: RawSpan) -> Int64 { (try? EnvelopeView(envelope))?.timestamp ?? -1 }
+    static func isDelete(_ envelope: RawSpan) -> Bool { (try? EnvelopeView(envelope))?.payload == nil }
 
     /// Finds the first version of a key that was replaced after a time, and returns when; its envelope is in `found`.
     private func replaced(_ key: RawSpan, behind time: Int64) throws(StoreError) -> Int64? {
@@ -92,14 +96,34 @@ final class VersionedStore: StoreLayout {
         end.writer.append(place.bytes.prefix(place.count - 8))
         end.writer.append(bigEndian: Int64.max)
         for number in numbers where number >= (time + 1) / width {
-            guard let segment = segments[number] else { continue }
-            let cursor = try segment.cursor(from: place.bytes, through: end.bytes, reverse: false)
-            defer { cursor.close() }
-            if try cursor.next(key: &kept.writer, value: &found.writer) {
-                return kept.bytes.integer(at: kept.count - 8, as: Int64.self)
-            }
+            guard let segment = segments[number],
+                try segment.neighbour(of: place.bytes, before: false, orEqual: true, into: &kept.writer),
+                kept.bytes.compare(to: end.bytes) <= 0, try segment.get(kept.bytes, into: &found.writer)
+            else { continue }
+            return kept.bytes.integer(at: kept.count - 8, as: Int64.self)
         }
         return nil
+    }
+
+    /// Reads the newest version of a key, a delete, too.
+    func newestOrDelete(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
+        if try table.get(key, into: &envelope) { return true }
+        return try deleted.get(key, into: &envelope)
+    }
+
+    /// Calls the body with what was replaced, from one place through another, until it returns false.
+    func forEachReplaced(
+        from low: [UInt8], through high: [UInt8], since time: Int64,
+        _ body: (_ place: RawSpan, _ envelope: RawSpan) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        for number in numbers where number >= time / width {
+            guard let segment = segments[number] else { continue }
+            let cursor = try segment.cursor(from: low.span.bytes, through: high.span.bytes, reverse: false)
+            defer { cursor.close() }
+            while try cursor.next(key: &kept.writer, value: &found.writer) {
+                guard try body(kept.bytes, found.bytes) else { return }
+            }
+        }
     }
 
     private func setPlace(_ key: RawSpan, _ time: Int64) {
