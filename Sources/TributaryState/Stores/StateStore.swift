@@ -200,7 +200,7 @@ public final class StateStore {
         cache = StoreCache(
             // What waits in a buffer has limits of its own, and takes no room from the caches.
             budget: isBuffer ? CacheBudget(limit: 1 << 60) : budget ?? CacheBudget(limit: 0), recorder: recorder,
-            timestampSize: isTimestamped ? 8 : 0)
+            timestampSize: isTimestamped ? 8 : 0, segmentSize: layout.keys == .plain ? 0 : 8)
         func operation(_ name: String) -> Int32 {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,
