@@ -164,6 +164,8 @@ public final class StreamTask {
                 }
             }
         }
+        // Whose turn it is where times are equal then depends on nothing but the topics' names.
+        queues.sort { ($0.partition.topic, $0.partition.partition) < ($1.partition.topic, $1.partition.partition) }
         stores.sourcePlaces = { [unowned self] in self.sourcePlaces() }
         // Processors may write and forward before the first record.
         hot.value.needsCommit = collector.isOpen || stores.wereWritten || start.isToBeCommitted
@@ -200,7 +202,7 @@ public final class StreamTask {
         guard let queue = try chooseQueue(), let batch = queue.headBatch else { return 0 }
         var last = Int64.max
         if queues.count > 1 {
-            // Of heads with the same timestamp that of the first queue goes first.
+            // Of heads with the same timestamp that of the first queue, by name, goes first.
             var isBefore = true
             for other in queues {
                 if other === queue {
