@@ -102,9 +102,9 @@ public struct StateRestorer {
         configuration.killPoint?(.restoreBegun)
         // Of versions all records count, in their order.
         let empty = work.filter {
-            $0.distrust != nil && $0.store.description.isPersistent && !$0.store.isVersioned
+            $0.distrust != nil && $0.store.description.isInTaskFile && !$0.store.isVersioned
         }
-        if let engine = task.persistent, let folder = engine.temporaryFolder,
+        if let engine = task.engines.persistent, let folder = engine.temporaryFolder,
             empty.contains(where: { $0.ends.high > $0.ends.low || $0.distrust?.isEmpty == false })
         {
             try rebuild(empty, in: engine, folder, task)
@@ -144,7 +144,9 @@ public struct StateRestorer {
                 store: store, changelog: changelog, identity: topic?.identity ?? "", life: topic?.life ?? 1,
                 source: source, ends: ends, start: start, distrust: distrust, position: position)
         }
-        guard store.description.isPersistent, let engine = task.persistent else { return work(ends.low, "") }
+        guard store.description.isPersistent, let engine = task.engine(store.description) else {
+            return work(ends.low, "")
+        }
         let kept: StorePosition?
         do throws(StoreError) {
             kept = try StorePosition(store: store.name, in: engine)
@@ -215,10 +217,10 @@ public struct StateRestorer {
 
     private func rebuild(_ list: [Work], in engine: any StateEngine, _ folder: String, _ task: TaskState) throws {
         let names = Set(list.map(\.store.name))
-        let kept = task.stores.filter { $0.description.isPersistent && !names.contains($0.name) }
+        let kept = task.stores.filter { $0.description.isInTaskFile && !names.contains($0.name) }
         let tables = try kept.flatMap { try $0.tableNames(in: engine) }
         // Whole keys: the store `a` must not take what belongs to `ab`.
-        let all = task.stores.filter(\.description.isPersistent)
+        let all = task.stores.filter(\.description.isInTaskFile)
         let keys =
             all.map { TaskState.descriptionKey($0.name) } + ["commit"]
             + kept.flatMap { [StorePosition.metadataKey($0.name), $0.timeKey] }
@@ -235,7 +237,7 @@ public struct StateRestorer {
                 end(read)
             }
         }
-        for store in task.stores where store.description.isPersistent { try store.reload() }
+        for store in task.stores where store.description.isInTaskFile { try store.reload() }
     }
 
     // MARK: Going on
@@ -247,7 +249,7 @@ public struct StateRestorer {
     }
 
     private func replay(_ item: Work, _ task: TaskState) throws {
-        let engine = item.store.description.isPersistent ? task.persistent : nil
+        let engine = item.store.description.isPersistent ? task.engine(item.store.description) : nil
         let read = try read(item, task) { key, value, timestamp, context, cell, headers, elements in
             try item.store.restore(
                 key, value, timestamp: timestamp, context: context, cell: cell, headers: headers,
