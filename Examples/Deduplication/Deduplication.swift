@@ -1,6 +1,10 @@
 // Each event once: `events` in, `unique-events` out, without those whose id was seen in the ten minutes before.
 //
-//     Deduplication LOG
+//     tributary topics create events unique-events --log ./events
+//     for id in a a b; do echo "{\"key\":\"$id\",\"value\":\"event $id\"}"; done | tributary topics produce events --log ./events
+//     Deduplication ./events &
+//     tributary topics consume unique-events --follow --max 2 --log ./events
+//     kill $!
 import Tributary
 
 @main struct Deduplication: TributaryApp {

@@ -2,7 +2,12 @@
 //
 // A minute is judged when it is over, by a punctuation in the time of the payments: an alert has the whole sum.
 //
-//     FraudAlerts LOG
+//     tributary topics create payments alerts --set retention.ms=-1 --log ./cards
+//     for second in 1 2 61; do echo "{\"key\":\"card\",\"value\":{\"cents\":60000},\"timestamp\":${second}000}"; done |
+//         tributary topics produce payments --log ./cards
+//     FraudAlerts ./cards &
+//     tributary topics consume alerts --follow --max 1 --log ./cards
+//     kill $!
 import Tributary
 
 @main struct FraudAlerts: TributaryApp {

@@ -1,6 +1,12 @@
 // Revenue by customer: `orders` in, as lines of a format of their own, `revenue` out; what can't be read goes to `dead-orders`.
 //
-//     Orders LOG
+//     tributary topics create orders revenue dead-orders --log ./orders
+//     for order in "ada|2|150" "ada|many|150"; do echo "{\"key\":\"1\",\"value\":\"$order\"}"; done |
+//         tributary topics produce orders --log ./orders
+//     Orders ./orders &
+//     tributary topics consume revenue --value-format int64 --follow --max 1 --log ./orders
+//     tributary topics consume dead-orders --follow --max 1 --log ./orders
+//     kill $!
 import Tributary
 
 @main struct Orders: TributaryApp {

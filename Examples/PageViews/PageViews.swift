@@ -1,6 +1,11 @@
 // Page views by region and minute: `views` (user: page) joined with `users` (user: region), out to `views-by-region`.
 //
-//     PageViews LOG
+//     tributary topics create users views views-by-region --log ./views
+//     echo '{"key":"ada","value":{"region":"north"}}' | tributary topics produce users --log ./views
+//     echo '{"key":"ada","value":{"page":"/docs"}}' | tributary topics produce views --log ./views
+//     PageViews ./views &
+//     tributary topics consume views-by-region --key-format windowed:text --value-format int64 --follow --max 1 --log ./views
+//     kill $!
 import Tributary
 
 @main struct PageViews: TributaryApp {

@@ -1,6 +1,11 @@
 // Readings of sensors, each to where it belongs: `readings` in, `broken`, `alarms` and `temperatures` out.
 //
-//     Sensors LOG
+//     tributary topics create readings broken alarms temperatures --log ./sensors
+//     for celsius in 20.5 48.5 999; do echo "{\"key\":\"oven\",\"value\":{\"celsius\":$celsius}}"; done |
+//         tributary topics produce readings --log ./sensors
+//     Sensors ./sensors &
+//     tributary topics consume alarms --follow --max 1 --log ./sensors
+//     kill $!
 import Tributary
 
 @main struct Sensors: TributaryApp {

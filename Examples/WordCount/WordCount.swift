@@ -1,6 +1,10 @@
 // How often each word occurs: the topic `lines` in, `word-counts` out.
 //
-//     WordCount LOG
+//     tributary topics create lines word-counts --log ./words
+//     echo "to be or not to be" | tributary topics produce lines --format value --log ./words
+//     WordCount ./words &
+//     tributary topics consume word-counts --value-format int64 --follow --max 4 --log ./words
+//     kill $!
 import Tributary
 
 @main struct WordCount: TributaryApp {

@@ -41,21 +41,37 @@ struct TaskUnderTest {
     ///
     /// A run of records has its own few allocations, whatever its length, in debug builds: two runs are compared.
     func allocations(_ topic: String, _ records: [LoggedRecord]) throws -> Int64 {
-        try Lineage.bound(to: task.box) {
-            try add(topic, records)
+        let size = Int64(records.count)
+        let again = records.map { record in
+            var record = record
+            record.offset += size
+            return record
+        }
+        return try allocations([topic], warmUp: records, measured: again)
+    }
+
+    /// The same records come by each topic, a hundred of one topic after a hundred of another.
+    func allocations(_ topics: [String], warmUp: [LoggedRecord], measured: [LoggedRecord]) throws -> Int64 {
+        func addToAll(_ records: [LoggedRecord]) throws {
+            for (place, topic) in topics.enumerated() {
+                try add(
+                    topic,
+                    records.map { record in
+                        var record = record
+                        let block = record.timestamp / 100
+                        record.timestamp += (block * Int64(topics.count - 1) + Int64(place)) * 100
+                        return record
+                    })
+            }
+        }
+        return try Lineage.bound(to: task.box) {
+            try addToAll(warmUp)
             while try task.processNext() {}
-            let size = Int64(records.count)
-            try add(
-                topic,
-                records.map { record in
-                    var record = record
-                    record.offset += size
-                    return record
-                })
+            try addToAll(measured)
             _ = try run(10)
             let short = try run(100)
             // All but the last: with that the batch ends, and its memory.
-            return try run(records.count - 111) - short
+            return try run(measured.count * topics.count - 110 - topics.count) - short
         }
     }
 
@@ -63,9 +79,14 @@ struct TaskUnderTest {
 
     private func run(_ records: Int) throws -> Int64 {
         let before = allocation_count()
-        let done = try task.processRun(limit: records)
+        var done = 0
+        while done < records {
+            // A run ends where another partition has the earlier record.
+            let more = try task.processRun(limit: records - done)
+            guard more > 0 else { throw Interrupted() }
+            done += more
+        }
         let after = allocation_count()
-        guard done == records else { throw Interrupted() }
         return after - before
     }
 

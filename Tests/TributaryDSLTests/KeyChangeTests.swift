@@ -28,6 +28,16 @@ import TributaryTesting
         }
     }
 
+    @Test func `where times are equal the topic goes first whose name does`() throws {
+        let sent = try outputs { _, stream in
+            let ways = ["z", "a", "m"].map { name in
+                stream.repartition(named: name).mapValues(value: .string) { $0 + name }
+            }
+            for way in ways { way.to("out") }
+        }
+        #expect(sent == ["k=aba", "k=abm", "k=abz"])
+    }
+
     private typealias Change = @Sendable (KStream<String, String>) -> KStream<String, String>
 
     /// Every operator that changes keys; each makes the key `K` of `k`.

@@ -86,6 +86,22 @@ import TributaryState
         #expect(evictions(table) > 1_000)
     }
 
+    @Test func `a window's row is charged its segment beside its key`() throws {
+        let budget = CacheBudget(limit: 1 << 20)
+        let description = StoreDescription(name: "sessions", kind: .session(retention: 1000), isCached: true)
+        let store = try StateStore(
+            description, engine: MemoryEngine(), recorder: recorder, changelog: nil, budget: budget, topics: NoTopics())
+        let key = [UInt8](repeating: 1, count: 17)
+        let lineage = CollectionOfOne(Lineage.none)
+        let meta = RecordMeta(
+            key: key.span.bytes, hasKey: true, keyIsStale: false, timestamp: 0, origin: .none, headers: RawSpan.empty,
+            lineage: lineage.span)
+        _ = try store.write(
+            key.span.bytes, [UInt8(1)].span.bytes, timestamp: 0, cell: Lineage.none.cell, link: .superseded, row: nil,
+            meta)
+        #expect(budget.usedBytes == 8 + 17 + 1 + 45)
+    }
+
     @Test func `a cache that ends leaves its budget`() throws {
         let budget = CacheBudget(limit: 128 << 10)
         do {

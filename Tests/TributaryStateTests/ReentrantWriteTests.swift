@@ -102,4 +102,37 @@ import TributaryState
         #expect(sent == ["a", "b", "b deleted"])
         #expect(try !store.read(Array("b".utf8).span.bytes).exists)
     }
+    @Test func `a deleted row leaves the cache with the flush that sent it, unless it was written again meanwhile`()
+        throws
+    {
+        let recorder = LineageRecorder(mode: .cells)
+        let store = try StateStore(
+            StoreDescription(name: "rows", kind: .timestampedKeyValue, isCached: true), engine: MemoryEngine(),
+            recorder: recorder, changelog: nil, budget: CacheBudget(limit: 1 << 20), topics: NoTopics())
+        for key in ["a", "b", "c", "d"] { try add(store, key, "1", recorder, offset: 1) }
+        try store.flush()
+        var sent: [String] = []
+        store.onFlush = { value, _, meta in
+            let name = String(decoding: [UInt8](copying: meta.key), as: UTF8.self)
+            sent.append(name + (value == nil ? " deleted" : ""))
+            guard name == "c" else { return }
+            // Sent before: now there, and deleted once more.
+            try self.add(store, "a", "2", recorder, offset: 3)
+            try self.add(store, "b", "2", recorder, offset: 4)
+            try self.add(store, "b", nil, recorder, offset: 5)
+        }
+        try add(store, "a", nil, recorder, offset: 2)
+        try add(store, "b", nil, recorder, offset: 2)
+        try add(store, "never", nil, recorder, offset: 2)
+        try add(store, "c", nil, recorder, offset: 2)
+        try store.flush()
+        #expect(sent == ["a deleted", "b deleted", "c deleted"])
+        #expect(store.statistics.cache?.entries == 3 && store.statistics.cache?.dirtyEntries == 2)
+        try store.flush()
+        #expect(sent.dropFirst(3) == ["a"])
+        #expect(store.statistics.cache?.entries == 2 && store.statistics.cache?.dirtyEntries == 0)
+        #expect(try store.read(Array("a".utf8).span.bytes).exists)
+        #expect([UInt8](copying: store.value) == Array("2".utf8))
+        #expect(try !store.read(Array("b".utf8).span.bytes).exists)
+    }
 }

@@ -38,7 +38,7 @@ import TributaryState
         return store.valueLineage.cell.count
     }
 
-    enum Between: CaseIterable { case nothing, otherRead, otherWrite, sameWrite, walk, sameDelete }
+    enum Between: CaseIterable { case nothing, otherRead, otherWrite, sameWrite, walk, walkBack, sameDelete }
 
     @Test(arguments: Between.allCases, [false, true])
     func `a write goes on from its row as it is, whatever happened since it was read`(
@@ -59,8 +59,8 @@ import TributaryState
         case .sameWrite:
             _ = try write(store, "a", after: row, at: 30)
             expected = (30, 4)
-        case .walk:
-            let scan = try store.scan(from: nil, through: nil, reverse: true)
+        case .walk, .walkBack:
+            let scan = try store.scan(from: nil, through: nil, reverse: between == .walkBack)
             while try scan.next() != nil {}
         case .sameDelete:
             let key = Array("a".utf8)

@@ -77,6 +77,10 @@ import TributaryState
                 engine[key] = entry.flushed.value
                 flushed.append(entry.flushed)
             }
+            for key in writes where entries[key]?.flushed.value == nil {
+                entries[key] = nil
+                uses.removeAll { $0 == key }
+            }
             writes = []
         }
 

@@ -81,7 +81,7 @@ import TributaryTesting
 
     private func grouped(_ optimization: TopologyOptimization, key: Serde<String> = .string) throws -> Topology {
         let builder = StreamsBuilder()
-        let keyed = builder.stream("in", key: .string, value: .string).selectKey { _, value in String(value.prefix(1)) }
+        let keyed = builder.stream("in", key: .string, value: .string).selectKey { _, value in String(value.prefix(2)) }
         keyed.to("direct", key: .string, value: .string)
         keyed.filter { _, value in value != "skip" }
             .groupByKey(named: "first", key: .string, value: .string).count(as: "counts").toStream().to("counts-out")
@@ -95,7 +95,7 @@ import TributaryTesting
     private func outputs(_ topology: Topology) throws -> [String] {
         let driver = try TopologyTestDriver(topology, configuration: configuration(nil))
         defer { driver.close() }
-        for value in ["apple", "bee", "ant", "skip", "bat"] { try pipe(driver, "in", "k", value) }
+        for value in ["apple", "bee", "ant", "skip", "bat", "apricot"] { try pipe(driver, "in", "k", value) }
         let arena = CellArena()
         return try ["direct", "between", "counts-out", "reduced-out"].flatMap { topic in
             try driver.log.records(in: TopicPartition(topic, 0)).map { record in

@@ -74,8 +74,26 @@ struct ModelBuilder {
         }
     }
 
-    /// The sources in the order in which ties are decided: by sub-topology, then by node.
-    var sourceOrder: [Int] {
+    /// The sources in the order in which ties are decided: by the topics' names.
+    ///
+    /// The names of topics that have generated ones are the library's, whose sources are those of the model in the order of sub-topologies and nodes.
+    func sourceOrder(_ topics: [String]) throws -> [Int] {
+        let declared = declaredSources
+        guard topics.count == declared.count else {
+            throw CaseError("the model has \(declared.count) sources, the topology \(topics)")
+        }
+        let names = Dictionary(uniqueKeysWithValues: zip(declared, topics))
+        for (index, name) in names {
+            let own = network.sources[index].topic
+            guard own == nil || own == name else {
+                throw CaseError("the model has a source '\(own ?? "")', the topology '\(name)'")
+            }
+        }
+        return declared.sorted { names[$0] ?? "" < names[$1] ?? "" }
+    }
+
+    /// The sources by sub-topology, then by node.
+    private var declaredSources: [Int] {
         var root = Array(nodes.indices)
         func find(_ node: Int) -> Int { root[node] == node ? node : find(root[node]) }
         func join(_ one: Int, _ other: Int) {

@@ -1,3 +1,6 @@
+internal import TributaryDSL
+internal import TributaryRuntime
+
 /// What a topology does, in the plainest way: dictionaries and lists, one record at a time, nothing of the library.
 ///
 /// An oracle for random cases, made from the semantics document and the format of the cases. It knows the operators that
@@ -23,7 +26,10 @@ struct OperatorModel {
     }
 
     private mutating func run(_ item: ConformanceCase) throws -> Outcome {
-        let machine = ModelMachine(builder)
+        let topology = try TopologyInterpreter.build(item).topology
+        let names = ResolvedTopology(topology, applicationID: CaseExecution.applicationID)
+        let machine = ModelMachine(
+            builder, order: try builder.sourceOrder(topology.subTopologies.flatMap(\.sourceTopics).map(names.topic)))
         var outcome = Outcome()
         var steps: [[String: [CaseResult.Record]]] = []
         for step in item.steps {
@@ -138,14 +144,14 @@ final class ModelMachine {
     private let stores: [ModelStore]
     private let order: [Int]
 
-    init(_ builder: ModelBuilder) {
+    init(_ builder: ModelBuilder, order: [Int]) {
         output = builder.output
         clock = builder.clock
         network = builder.network
         // A node's number is greater than those of the nodes above it. A table's flush forwards from its first user; a
         // processors' store is written by any of its users, and forwards nothing.
         stores = builder.existingStores.sorted { $0.flushOrder < $1.flushOrder }
-        order = builder.sourceOrder
+        self.order = order
         builder.openFilters()
         var reached: [Int: ModelNode] = [:]
         func visit(_ node: ModelNode) {

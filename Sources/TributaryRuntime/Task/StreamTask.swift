@@ -25,6 +25,7 @@ public final class StreamTask {
     var firstTimeOfRun: Int64 { hot.value.firstTimeOfRun }
     /// How many records were left out, by reason.
     public internal(set) var dropped: [DropReason: Int64] = [:]
+    var dropNotices = DropNotices()
     /// How often records were processed although a partition of the task had none, since the wait for it was over.
     public var enforcedProcessing: Int64 { hot.value.enforcedProcessing }
     func processedWithoutAll() { hot.value.enforcedProcessing &+= 1 }
@@ -163,6 +164,8 @@ public final class StreamTask {
                 }
             }
         }
+        // Whose turn it is where times are equal then depends on nothing but the topics' names.
+        queues.sort { ($0.partition.topic, $0.partition.partition) < ($1.partition.topic, $1.partition.partition) }
         stores.sourcePlaces = { [unowned self] in self.sourcePlaces() }
         // Processors may write and forward before the first record.
         hot.value.needsCommit = collector.isOpen || stores.wereWritten || start.isToBeCommitted
@@ -199,7 +202,7 @@ public final class StreamTask {
         guard let queue = try chooseQueue(), let batch = queue.headBatch else { return 0 }
         var last = Int64.max
         if queues.count > 1 {
-            // Of heads with the same timestamp that of the first queue goes first.
+            // Of heads with the same timestamp that of the first queue, by name, goes first.
             var isBefore = true
             for other in queues {
                 if other === queue {
@@ -321,6 +324,7 @@ public final class StreamTask {
         hot.value.commitRequested = false
         defer { recorder.export() }
         if recorder.leftOutHeaders > 0 && !hasWarnedOfHeaders { warnOfHeaders() }
+        tellHiddenDrops(at: configuration.time.monotonic.milliseconds)
         return try within(.commit) {
             try metrics?.measureStores()
             return try stores.committed(commitID, force: force)
@@ -343,6 +347,7 @@ public final class StreamTask {
     public func close() {
         guard !isClosed else { return }
         isClosed = true
+        tellHiddenDrops(at: .max)
         for close in closers { close() }
         closers = []
         streamPunctuations.removeAll()

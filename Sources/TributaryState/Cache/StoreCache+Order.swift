@@ -115,12 +115,29 @@ extension StoreCache {
             let index = table.value.taken[place]
             guard try isKept(index) else {
                 table.value.links[Int(index)].note = Note.clean
+                table.value.vain.append(index)
                 continue
             }
             table.value.taken[kept] = index
             kept += 1
         }
         table.value.takenCount = kept
+    }
+
+    /// Forgets the deletes that a flush took, now that it is over: as long as it was under way they took room, as in Kafka Streams.
+    func dropTakenDeletes() {
+        for place in 0..<table.value.takenCount { dropDelete(table.value.taken[place]) }
+        for place in 0..<table.value.vain.count { dropDelete(table.value.vain[place]) }
+        table.value.vain.removeAll()
+    }
+
+    // Whatever an entry was taken as: it may have been written since, or be another key's.
+    @inline(__always)
+    private func dropDelete(_ index: Int32) {
+        let entry = table.value.entries[Int(index)]
+        guard entry.isDelete, entry.charged > 0, table.value.links[Int(index)].note == Note.clean else { return }
+        remove(index)
+        release(index)
     }
 
     /// Whether a flush took an entry and hasn't sent it yet.

@@ -115,6 +115,8 @@ final class StoreCache {
         // What the flush under way took, in order.
         var taken = FlatArray<Int32>(repeating: 0, count: StoreCache.room)
         var takenCount = 0
+        // What it took and need not send: deletes of what never was.
+        var vain = FlatList<Int32>()
         // Of each entry, whether somebody holds its decoded value; empty where nobody does.
         var held = FlatArray<Int8>(repeating: Held.none, count: 0)
         // How many entries have none but a held value, as it stands; they are dirty.
@@ -141,10 +143,11 @@ final class StoreCache {
     let pool = BlobPool()
     let cellBytes = ByteBuffer(capacity: 512)
 
-    init(budget: CacheBudget, recorder: LineageRecorder, timestampSize: Int, overhead: Int = 24 + 1 + 20) {
+    /// Makes an empty cache; `segmentSize` is what a window's segment costs beside its key.
+    init(budget: CacheBudget, recorder: LineageRecorder, timestampSize: Int, segmentSize: Int = 0) {
         self.budget = budget
         arena = recorder.arena
-        self.overhead = overhead
+        overhead = 24 + 1 + 20 + segmentSize
         self.timestampSize = timestampSize
         keepsLineage = recorder.mode != .off
         keepsCells = recorder.mode == .cells

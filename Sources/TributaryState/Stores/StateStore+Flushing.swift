@@ -66,6 +66,7 @@ extension StateStore {
             flushes.end()
         }
         do { try flushRows(key, value, isCommit: isCommit) } catch { throw onFlushFailure?(error) ?? error }
+        cache.dropTakenDeletes()
     }
 
     /// The row being flushed; nil where none is at hand.

@@ -204,7 +204,8 @@ public final class StateStore {
             // What waits in a buffer has limits of its own, and takes no room from the caches.
             budget: isBuffer ? CacheBudget(limit: 1 << 60) : budget ?? CacheBudget(limit: 0), recorder: recorder,
             // Kafka Streams' value has a timestamp and, where headers are kept, how long they are: none, in stores with a cache.
-            timestampSize: (isTimestamped ? 8 : 0) + (description.keepsHeaders ? 1 : 0))
+            timestampSize: (isTimestamped ? 8 : 0) + (description.keepsHeaders ? 1 : 0),
+            segmentSize: layout.keys == .plain ? 0 : 8)
         func operation(_ name: String) -> Int32 {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,

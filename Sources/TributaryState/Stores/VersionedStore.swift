@@ -96,12 +96,11 @@ final class VersionedStore: StoreLayout {
         end.writer.append(place.bytes.prefix(place.count - 8))
         end.writer.append(bigEndian: Int64.max)
         for number in numbers where number >= (time + 1) / width {
-            guard let segment = segments[number] else { continue }
-            let cursor = try segment.cursor(from: place.bytes, through: end.bytes, reverse: false)
-            defer { cursor.close() }
-            if try cursor.next(key: &kept.writer, value: &found.writer) {
-                return kept.bytes.integer(at: kept.count - 8, as: Int64.self)
-            }
+            guard let segment = segments[number],
+                try segment.neighbour(of: place.bytes, before: false, orEqual: true, into: &kept.writer),
+                kept.bytes.compare(to: end.bytes) <= 0, try segment.get(kept.bytes, into: &found.writer)
+            else { continue }
+            return kept.bytes.integer(at: kept.count - 8, as: Int64.self)
         }
         return nil
     }
