@@ -130,7 +130,12 @@
 @_exported public import enum TributaryRuntime.StoreQuery
 @_exported public import enum TributaryRuntime.ThreadFailureResponse
 @_exported public import struct TributaryRuntime.WindowRange
+@_exported public import class TributaryState.CopiedRows
+@_exported public import protocol TributaryState.StateCursor
+@_exported public import protocol TributaryState.StateEngine
+@_exported public import protocol TributaryState.StateTable
 @_exported public import struct TributaryState.StoreError
+@_exported public import protocol TributaryState.StoreSupplier
 @_exported public import struct TributaryTelemetry.FinishedSpan
 @_exported public import class TributaryTelemetry.InMemorySpanExporter
 @_exported public import struct TributaryTelemetry.OTLPConfiguration

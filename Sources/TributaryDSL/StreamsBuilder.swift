@@ -13,9 +13,13 @@ public final class StreamsBuilder {
     ///
     /// - Parameters:
     ///   - inMemoryStores: whether tables whose settings don't say otherwise are kept in memory: Kafka Streams' `dsl.store.suppliers.class`.
+    ///   - storeSupplier: keeps the stores that don't say otherwise, in place of the application's own engines.
     ///   - storeFormat: what the stores of tables and joins keep beside values: Kafka Streams' `dsl.store.format`.
-    public init(inMemoryStores: Bool = false, storeFormat: StoreFormat = .standard) {
+    public init(
+        inMemoryStores: Bool = false, storeSupplier: (any StoreSupplier)? = nil, storeFormat: StoreFormat = .standard
+    ) {
         graph.storesInMemory = inMemoryStores
+        graph.supplier = storeSupplier
         graph.storesHeaders = storeFormat == .headers
     }
 
@@ -300,6 +304,8 @@ public struct Materialized<Key, Value>: Sendable {
         ///
         /// Values may come in any order. Joins of streams with the table find the version of the record's time. Never cached.
         case versioned(history: Duration)
+        /// Where a supplier keeps it: storage of somebody else's making.
+        case supplied(by: any StoreSupplier)
     }
 
     /// The store's name; nil for a generated one.
@@ -338,7 +344,7 @@ public struct Materialized<Key, Value>: Sendable {
     // Not what Kafka Streams has by a supplier of the user's choice.
     private var hasDefaultRows: Bool {
         switch type {
-        case nil, .persistent, .inMemory: true
+        case nil, .persistent, .inMemory, .supplied: true
         case .withoutTimestamps, .leastRecentlyUsed, .versioned: false
         }
     }
@@ -351,7 +357,8 @@ public struct Materialized<Key, Value>: Sendable {
         var description = StoreDescription(
             name: store, kind: kind, isPersistent: !graph.storesInMemory, isCached: caching, isLogged: logging)
         switch type {
-        case nil: break
+        case nil: graph.supply(&description, by: nil, isDefault: true)
+        case .supplied(let supplier): graph.supply(&description, by: supplier, isDefault: false)
         case .persistent: description.isPersistent = true
         case .inMemory: description.isPersistent = false
         case .withoutTimestamps:

@@ -13,7 +13,7 @@ struct RowSelection: Sendable {
     var through: [UInt8]?
     /// Whether the three are whole keys of rows, with their windows.
     var areWhole = false
-    /// Of windows: when they start; of sessions: what they reach into; of versions: when they counted. In ms.
+    /// When windows start, what sessions reach into, when versions counted, in ms.
     var times: ClosedRange<Int64>?
     /// Whether the graves of what was deleted are wanted instead.
     var graves = false

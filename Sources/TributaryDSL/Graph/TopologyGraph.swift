@@ -15,6 +15,7 @@ public final class TopologyGraph {
     var counter = 0
     var storesInMemory = false
     var storesHeaders = false
+    var supplier: (any StoreSupplier)?
     @usableFromInline var nodes: [NodeDescription] = []
     var stores: [String: Store] = [:]
     var storeOrder: [String] = []
@@ -114,6 +115,13 @@ public final class TopologyGraph {
 
     // MARK: Stores
 
+    /// Has a store be kept by a supplier, or by that of all stores that don't say otherwise.
+    func supply(_ description: inout StoreDescription, by own: (any StoreSupplier)?, isDefault: Bool) {
+        guard let supplier = own ?? (isDefault ? supplier : nil) else { return }
+        check(name: supplier.name)
+        description.supplier = supplier
+    }
+
     /// Adds the store of an operator, which shares it with no other.
     func addStore(_ description: StoreDescription, needed: Bool = true) {
         check(name: description.name)
@@ -129,6 +137,9 @@ public final class TopologyGraph {
     func addUserStore(_ description: StoreDescription) {
         if description.retention ?? 0 < 0 || description.windowSize ?? 0 < 0 {
             fail(.invalidSetting, "the window store '\(description.name)' has a retention or size below 0 ms")
+        }
+        if let maximum = description.maximumRows, maximum < 1 {
+            fail(.invalidSetting, "the store '\(description.name)' keeps at least one row")
         }
         if userStores.contains(description.name), stores[description.name]?.description == description { return }
         addStore(description)

@@ -202,6 +202,7 @@ extension TopologyGraph {
         addRepartition(names.responseTopic, partitions: nil, hasGeneratedName: !isNamed)
         var description = StoreDescription(
             name: names.store, kind: .subscriptions, isPersistent: !storesInMemory, isCached: false)
+        supply(&description, by: nil, isDefault: true)
         description.hasGeneratedName = !isNamed
         description.logsHeaders = true
         description.serdes = serdes

@@ -117,6 +117,7 @@ extension StreamJoined {
         description.serdes = serdes
         if let leftStore {
             description.isPersistent = leftStore.isPersistent
+            description.supplier = leftStore.supplier
             description.hasGeneratedName = false
         }
         return description
@@ -124,17 +125,23 @@ extension StreamJoined {
 
     private func base(_ name: String, _ graph: TopologyGraph, _ kind: StoreDescription.Kind) -> StoreDescription {
         let isPersistent: Bool
+        var supplier: (any StoreSupplier)?
         switch type {
         case nil: isPersistent = !graph.storesInMemory
+        case .supplied(let own):
+            isPersistent = own.isPersistent
+            supplier = own
         case .persistent, .withoutTimestamps: isPersistent = true
         case .inMemory: isPersistent = false
         case .leastRecentlyUsed, .versioned:
             graph.fail(
-                .invalidSetting, "the store '\(name)' of a join keeps windows: its type can be persistent or inMemory")
+                .invalidSetting,
+                "the store '\(name)' of a join keeps windows: its type can be persistent, inMemory or supplied")
             isPersistent = true
         }
         var description = StoreDescription(
             name: name, kind: kind, isPersistent: isPersistent, isCached: false, isLogged: logging)
+        graph.supply(&description, by: supplier, isDefault: type == nil)
         description.changelogSettings = changelogSettings
         description.hasGeneratedName = storeName == nil
         return description

@@ -1,5 +1,5 @@
 public import TributaryCore
-internal import TributaryState
+public import TributaryState
 
 /// A store that processors are connected to: a ``StoreHandle``, or the name of a table's store.
 public protocol StoreReference: Sendable {
@@ -39,6 +39,12 @@ public struct KeyValueStoreShape: Sendable {
     ///   - timestamped: whether each value is kept with its timestamp, as the stores of tables do.
     public static func keyValue(_ name: String, timestamped: Bool = false) -> KeyValueStoreShape {
         KeyValueStoreShape(name: name, kind: timestamped ? .timestampedKeyValue : .keyValue)
+    }
+
+    /// Values by key with their timestamps, in memory, at most so many: then the one that was not used for longest is forgotten, which nobody is
+    /// told.
+    public static func leastRecentlyUsed(_ name: String, maximum: Int) -> KeyValueStoreShape {
+        KeyValueStoreShape(name: name, kind: .leastRecentlyUsed(maximum: maximum))
     }
 }
 
@@ -89,72 +95,91 @@ extension StreamsBuilder {
     ///   - key: the keys' serde.
     ///   - value: the values' serde.
     ///   - inMemory: whether it is kept in memory; nil for the builder's default.
+    ///   - supplier: keeps it, whatever `inMemory` says; nil for the builder's default.
     ///   - caching: whether writes are collected in the cache.
     ///   - logging: whether there is a changelog.
     ///   - changelogSettings: settings of the changelog topic.
     public func store<Key, Value>(
-        _ shape: KeyValueStoreShape, key: Serde<Key>, value: Serde<Value>, inMemory: Bool? = nil, caching: Bool = false,
-        logging: Bool = true, changelogSettings: [String: String] = [:]
+        _ shape: KeyValueStoreShape, key: Serde<Key>, value: Serde<Value>, inMemory: Bool? = nil,
+        supplier: (any StoreSupplier)? = nil, caching: Bool = false, logging: Bool = true,
+        changelogSettings: [String: String] = [:]
     ) -> StoreHandle<KeyValueStore<Key, Value>> {
-        add(shape.name, shape.kind, "\(key.name) \(value.name)", inMemory, caching, logging, changelogSettings)
+        add(
+            shape.name, shape.kind, "\(key.name) \(value.name)", (inMemory, supplier), caching, logging,
+            changelogSettings)
         return StoreHandle(storeName: shape.name) { store, core in KeyValueStore(store, core, key, value) }
     }
 
     /// Makes a key-value store whose types name their serdes.
     public func store<Key: Recordable, Value: Recordable>(
         _ shape: KeyValueStoreShape, keyedBy key: Key.Type = String.self, of value: Value.Type, inMemory: Bool? = nil,
-        caching: Bool = false, logging: Bool = true, changelogSettings: [String: String] = [:]
+        supplier: (any StoreSupplier)? = nil, caching: Bool = false, logging: Bool = true,
+        changelogSettings: [String: String] = [:]
     ) -> StoreHandle<KeyValueStore<Key, Value>> {
         store(
-            shape, key: Key.serde, value: Value.serde, inMemory: inMemory, caching: caching, logging: logging,
-            changelogSettings: changelogSettings)
+            shape, key: Key.serde, value: Value.serde, inMemory: inMemory, supplier: supplier, caching: caching,
+            logging: logging, changelogSettings: changelogSettings)
     }
 
     /// Makes a window store for processors, and gives a handle to connect them by.
     public func store<Key, Value>(
-        _ shape: WindowStoreShape, key: Serde<Key>, value: Serde<Value>, inMemory: Bool? = nil, caching: Bool = false,
-        logging: Bool = true, changelogSettings: [String: String] = [:]
+        _ shape: WindowStoreShape, key: Serde<Key>, value: Serde<Value>, inMemory: Bool? = nil,
+        supplier: (any StoreSupplier)? = nil, caching: Bool = false, logging: Bool = true,
+        changelogSettings: [String: String] = [:]
     ) -> StoreHandle<WindowStore<Key, Value>> {
-        add(shape.name, shape.kind, "\(key.name) \(value.name)", inMemory, caching, logging, changelogSettings)
+        add(
+            shape.name, shape.kind, "\(key.name) \(value.name)", (inMemory, supplier), caching, logging,
+            changelogSettings)
         return StoreHandle(storeName: shape.name) { store, core in WindowStore(store, core, key, value) }
     }
 
     /// Makes a window store whose types name their serdes.
     public func store<Key: Recordable, Value: Recordable>(
         _ shape: WindowStoreShape, keyedBy key: Key.Type = String.self, of value: Value.Type, inMemory: Bool? = nil,
-        caching: Bool = false, logging: Bool = true, changelogSettings: [String: String] = [:]
+        supplier: (any StoreSupplier)? = nil, caching: Bool = false, logging: Bool = true,
+        changelogSettings: [String: String] = [:]
     ) -> StoreHandle<WindowStore<Key, Value>> {
         store(
-            shape, key: Key.serde, value: Value.serde, inMemory: inMemory, caching: caching, logging: logging,
-            changelogSettings: changelogSettings)
+            shape, key: Key.serde, value: Value.serde, inMemory: inMemory, supplier: supplier, caching: caching,
+            logging: logging, changelogSettings: changelogSettings)
     }
 
     /// Makes a session store for processors, and gives a handle to connect them by.
     public func store<Key, Value>(
-        _ shape: SessionStoreShape, key: Serde<Key>, value: Serde<Value>, inMemory: Bool? = nil, caching: Bool = false,
-        logging: Bool = true, changelogSettings: [String: String] = [:]
+        _ shape: SessionStoreShape, key: Serde<Key>, value: Serde<Value>, inMemory: Bool? = nil,
+        supplier: (any StoreSupplier)? = nil, caching: Bool = false, logging: Bool = true,
+        changelogSettings: [String: String] = [:]
     ) -> StoreHandle<SessionStore<Key, Value>> {
-        add(shape.name, shape.kind, "\(key.name) \(value.name)", inMemory, caching, logging, changelogSettings)
+        add(
+            shape.name, shape.kind, "\(key.name) \(value.name)", (inMemory, supplier), caching, logging,
+            changelogSettings)
         return StoreHandle(storeName: shape.name) { store, core in SessionStore(store, core, key, value) }
     }
 
     /// Makes a session store whose types name their serdes.
     public func store<Key: Recordable, Value: Recordable>(
         _ shape: SessionStoreShape, keyedBy key: Key.Type = String.self, of value: Value.Type, inMemory: Bool? = nil,
-        caching: Bool = false, logging: Bool = true, changelogSettings: [String: String] = [:]
+        supplier: (any StoreSupplier)? = nil, caching: Bool = false, logging: Bool = true,
+        changelogSettings: [String: String] = [:]
     ) -> StoreHandle<SessionStore<Key, Value>> {
         store(
-            shape, key: Key.serde, value: Value.serde, inMemory: inMemory, caching: caching, logging: logging,
-            changelogSettings: changelogSettings)
+            shape, key: Key.serde, value: Value.serde, inMemory: inMemory, supplier: supplier, caching: caching,
+            logging: logging, changelogSettings: changelogSettings)
     }
 
     private func add(
-        _ name: String, _ kind: StoreDescription.Kind, _ serdes: String, _ inMemory: Bool?, _ caching: Bool,
-        _ logging: Bool, _ changelogSettings: [String: String]
+        _ name: String, _ kind: StoreDescription.Kind, _ serdes: String,
+        _ place: (inMemory: Bool?, supplier: (any StoreSupplier)?), _ caching: Bool, _ logging: Bool,
+        _ changelogSettings: [String: String]
     ) {
         var description = StoreDescription(
-            name: name, kind: kind, isPersistent: !(inMemory ?? graph.storesInMemory), isCached: caching,
+            name: name, kind: kind, isPersistent: !(place.inMemory ?? graph.storesInMemory), isCached: caching,
             isLogged: logging)
+        if description.maximumRows == nil {
+            graph.supply(&description, by: place.supplier, isDefault: place.inMemory == nil)
+        } else {
+            description.isPersistent = false
+        }
         description.serdes = serdes
         description.changelogSettings = changelogSettings
         addStateStore(description)

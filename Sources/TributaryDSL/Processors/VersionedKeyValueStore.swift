@@ -1,6 +1,6 @@
 public import TributaryCore
 internal import TributaryLineage
-internal import TributaryState
+public import TributaryState
 
 /// A store of versions by key as a processor uses it, as Kafka Streams' class of the same name.
 public final class VersionedKeyValueStore<Key, Value> {
@@ -114,22 +114,27 @@ public struct VersionedStoreShape: Sendable {
 extension StreamsBuilder {
     /// Makes a store of versions for processors, and gives a handle to connect them by.
     public func store<Key, Value>(
-        _ shape: VersionedStoreShape, key: Serde<Key>, value: Serde<Value>, logging: Bool = true,
+        _ shape: VersionedStoreShape, key: Serde<Key>, value: Serde<Value>, supplier: (any StoreSupplier)? = nil,
+        logging: Bool = true,
         changelogSettings: [String: String] = [:]
     ) -> StoreHandle<VersionedKeyValueStore<Key, Value>> {
         var description = StoreDescription(name: shape.name, kind: shape.kind, isLogged: logging)
         description.serdes = "\(key.name) \(value.name)"
         description.changelogSettings = changelogSettings
+        graph.supply(&description, by: supplier, isDefault: true)
         addStateStore(description)
         return StoreHandle(storeName: shape.name) { store, core in VersionedKeyValueStore(store, core, key, value) }
     }
 
     /// Makes a store of versions whose types name their serdes.
     public func store<Key: Recordable, Value: Recordable>(
-        _ shape: VersionedStoreShape, keyedBy key: Key.Type = String.self, of value: Value.Type, logging: Bool = true,
+        _ shape: VersionedStoreShape, keyedBy key: Key.Type = String.self, of value: Value.Type,
+        supplier: (any StoreSupplier)? = nil, logging: Bool = true,
         changelogSettings: [String: String] = [:]
     ) -> StoreHandle<VersionedKeyValueStore<Key, Value>> {
-        store(shape, key: Key.serde, value: Value.serde, logging: logging, changelogSettings: changelogSettings)
+        store(
+            shape, key: Key.serde, value: Value.serde, supplier: supplier, logging: logging,
+            changelogSettings: changelogSettings)
     }
 }
 

@@ -115,8 +115,9 @@ extension StreamThread {
         guard let description = storeDescription(store) else {
             throw StoreError(.unknownStore, "the topology has no such store", store: store)
         }
-        guard description.isPersistent else {
-            throw StoreError(.invalidRequest, "a store in memory has no committed state to read", store: store)
+        guard description.isInTaskFile else {
+            let what = description.supplier.map { "a store of the supplier '\($0.name)'" } ?? "a store in memory"
+            throw StoreError(.invalidRequest, "\(what) has no committed state to read", store: store)
         }
         return try readers.values.flatMap { try description.rows(query, in: $0) }
     }

@@ -70,13 +70,13 @@ public struct GlobalTables {
                 ends[partition] = marks.high
                 start.positions[partition] = TaskStart.Position(
                     offset: marks.low, partitionTime: -1)
-                guard let engine = state.persistent,
+                guard let engine = state.engines.persistent,
                     let place = try? StorePosition(store: GlobalTables.placeKey(partition), in: engine),
                     place.identity == topic.identity, place.next >= marks.low, place.next <= marks.high
                 else { continue }
                 kept[partition] = place.next
             }
-            if kept.count == Int(topic.partitions), stores.allSatisfy(\.description.isPersistent) {
+            if kept.count == Int(topic.partitions), stores.allSatisfy(\.description.isInTaskFile) {
                 for (partition, next) in kept {
                     start.positions[partition] = TaskStart.Position(offset: next, partitionTime: -1)
                 }
@@ -94,7 +94,7 @@ public struct GlobalTables {
             guard queue.nextOffset < end else { continue }
             try reader.read(queue.partition, from: queue.nextOffset, to: end) { batch in
                 let goesOn = try task.replay(batch, of: queue.partition, to: end)
-                if let engine = task.stores.persistent, engine.dirtyBytes > configuration.stateDirtyBytes {
+                if let engine = task.stores.engines.persistent, engine.dirtyBytes > configuration.stateDirtyBytes {
                     try task.committed(0, force: true)
                 }
                 return goesOn

@@ -13,8 +13,7 @@ public final class TaskState {
     /// The partition of its changelogs.
     let partition: Int32
     let descriptions: [StoreDescription]
-    let persistent: (any StateEngine)?
-    let memory: (any StateEngine)?
+    private(set) var engines: TaskEngines
     // The stores as far as a restore needs them: no cache, no changelog to write.
     let stores: [StateStore]
     // Not the task's, which belongs to another thread; makes no spans.
@@ -38,17 +37,12 @@ public final class TaskState {
             propagators: lineage.propagators,
             headers: HeaderPolicy(
                 captured: [], propagated: lineage.propagatedHeaders, propagatedBytes: lineage.propagatedHeaderBytes))
-        var persistent: (any StateEngine)?
-        var memory: (any StateEngine)?
+        var opened = try TaskEngines(
+            descriptions, task: task, application: configuration.applicationID, factory: engines)
         var stores: [StateStore] = []
         do {
-            if descriptions.contains(where: \.isPersistent) {
-                let alone = descriptions.filter { $0.isPersistent && !$0.canBeRestored }.map(\.name)
-                persistent = try engines.persistentEngine(task: task, withoutChangelog: alone)
-            }
-            if descriptions.contains(where: { !$0.isPersistent }) { memory = try engines.memoryEngine(task: task) }
             for description in descriptions {
-                guard let engine = description.isPersistent ? persistent : memory else { continue }
+                guard let engine = opened.engine(description) else { continue }
                 try TaskState.check(description, in: engine, task)
                 stores.append(
                     try StateStore(
@@ -56,20 +50,15 @@ public final class TaskState {
                         topics: NoTopics.shared))
             }
         } catch {
-            persistent?.close()
-            memory?.close()
+            opened.close()
             throw error
         }
-        self.persistent = persistent
-        self.memory = memory
+        self.engines = opened
         self.stores = stores
     }
 
     /// Gives up the engines of a task that will not be made.
-    public func close() {
-        persistent?.close()
-        memory?.close()
-    }
+    public func close() { engines.close() }
 
     /// The changelog partition of a store.
     func changelog(_ store: String) -> TopicPartition {
@@ -83,15 +72,12 @@ public final class TaskState {
     }
 
     /// The engine of a store.
-    func engine(_ description: StoreDescription) -> (any StateEngine)? {
-        description.isPersistent ? persistent : memory
-    }
+    func engine(_ description: StoreDescription) -> (any StateEngine)? { engines.engine(description) }
 
     /// All stores are where their changelogs end: makes that durable.
     func restored() throws(StoreError) {
         for store in stores { try store.prepareCommit() }
-        try persistent?.commit()
-        try memory?.commit()
+        for engine in engines.all { try engine.commit() }
     }
 
     // A store of the same name that holds something else must not be read as if it were this one.

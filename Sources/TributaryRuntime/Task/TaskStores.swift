@@ -30,8 +30,9 @@ public final class TaskStores {
     let flushes = FlushStack()
     private var byName: [String: StateStore] = [:]
     private var changelogs: [String: StoreChangelog] = [:]
-    private(set) var persistent: (any StateEngine)?
-    private(set) var memory: (any StateEngine)?
+    private(set) var engines: TaskEngines
+    private let durable: [any StateEngine]
+    private let volatile: [any StateEngine]
     private let configuration: RuntimeConfiguration
     private let topology: Topology
     private let partition: Int32
@@ -56,8 +57,9 @@ public final class TaskStores {
         task = restored.task
         self.recorder = recorder
         self.topics = topics
-        persistent = restored.persistent
-        memory = restored.memory
+        engines = restored.engines
+        durable = restored.engines.all.filter(\.isPersistent)
+        volatile = restored.engines.all.filter { !$0.isPersistent }
         lastStateCommit = configuration.time.monotonic.milliseconds
         for description in restored.descriptions {
             guard let engine = restored.engine(description) else { continue }
@@ -92,8 +94,8 @@ public final class TaskStores {
     /// Has the next start build the state anew if an error says that something stored is not what was written.
     func noteDamage(_ error: any Error) {
         guard let error = error as? StoreError, error.code == .corrupt || error.code == .unknownFormat else { return }
-        if let name = error.store, topology.stores[name]?.isPersistent == false { return }
-        persistent?.noteDamage("\(error)")
+        let engine = error.store.flatMap { topology.stores[$0] }.flatMap(engines.engine) ?? engines.persistent
+        if let engine, engine.isPersistent { engine.noteDamage("\(error)") }
     }
 
     // MARK: Flushing
@@ -137,15 +139,15 @@ public final class TaskStores {
     ///
     /// - Returns: whether it was made durable.
     func committed(_ commitID: Int64, force: Bool) throws -> Bool {
-        try memory?.commit()
+        for engine in volatile { try engine.commit() }
         let now = configuration.time.monotonic.milliseconds
-        guard let persistent else {
+        guard !durable.isEmpty else {
             try purgeGraves(now)
             return false
         }
         let isDue =
             force || now - lastStateCommit >= flushInterval
-            || persistent.dirtyBytes >= configuration.stateDirtyBytes
+            || durable.contains { $0.dirtyBytes >= configuration.stateDirtyBytes }
         guard isDue else {
             unsavedCommit = commitID
             return false
@@ -160,25 +162,28 @@ public final class TaskStores {
     /// Between commits only, when nothing is dirty.
     func idle() throws {
         let now = configuration.time.monotonic.milliseconds
-        if now - lastStateCommit >= flushInterval { persistent?.noteProgress() }
+        if now - lastStateCommit >= flushInterval { for engine in durable { engine.noteProgress() } }
         if let unsavedCommit {
             guard now - lastStateCommit >= flushInterval else { return }
             try makeDurable(unsavedCommit, now)
-        } else if persistent != nil && now - lastStateCommit >= 3_600_000 {
+        } else if !durable.isEmpty && now - lastStateCommit >= 3_600_000 {
             try makeDurable(nil, now)
         }
     }
 
     // Without a commit id: that of the positions that are there.
     private func makeDurable(_ commitID: Int64?, _ now: Int64) throws {
-        guard let persistent else { return }
+        guard !durable.isEmpty else { return }
         unsavedCommit = nil
         let wall = configuration.time.wall.milliseconds
         try savePositions(commitID, wall)
         for store in inOrder { try store.prepareCommit() }
         configuration.killPoint?(.positionsSaved)
-        try persistent.commit()
-        persistent.noteProgress()
+        // Each has the positions of its own stores: one that a death leaves behind goes on from there.
+        for engine in durable {
+            try engine.commit()
+            engine.noteProgress()
+        }
         configuration.killPoint?(.stateCommitted)
         lastStateCommit = now
         try purgeGraves(now)
@@ -195,31 +200,30 @@ public final class TaskStores {
 
     // Those of stores that nothing was written to are as they were, but known to be the changelogs' ends now.
     private func savePositions(_ commitID: Int64?, _ now: Int64) throws {
-        guard let persistent else { return }
-        for (name, changelog) in changelogs where topology.stores[name]?.isPersistent == true {
-            var position = try StorePosition(store: name, in: persistent)
+        for (name, changelog) in changelogs {
+            guard let engine = topology.stores[name].flatMap(engines.engine), engine.isPersistent else { continue }
+            var position = try StorePosition(store: name, in: engine)
             if let offset = changelog.position {
                 position = StorePosition(
                     next: offset + 1, last: offset, lastHash: changelog.lastHash,
                     commitID: commitID ?? position?.commitID ?? -1, wallTime: now, identity: changelog.identity)
             }
             position?.wallTime = now
-            try position?.save(store: name, in: persistent)
+            try position?.save(store: name, in: engine)
         }
         for (name, next, identity) in sourcePlaces() {
             let place = StorePosition(
                 next: next, last: -1, lastHash: 0, commitID: commitID ?? -1, wallTime: now, identity: identity)
-            try place.save(store: name, in: persistent)
+            let engine = topology.stores[name].flatMap(engines.engine) ?? engines.persistent
+            if let engine { try place.save(store: name, in: engine) }
         }
-        if let commitID { try persistent.setMetadata("commit", Array("\(commitID) \(now)".utf8)) }
+        guard let commitID else { return }
+        for engine in durable { try engine.setMetadata("commit", Array("\(commitID) \(now)".utf8)) }
     }
 
     func close() {
         for store in inOrder { store.onFlush = nil }
-        persistent?.close()
-        memory?.close()
-        persistent = nil
-        memory = nil
+        engines.close()
         inOrder = []
         byName = [:]
     }

@@ -114,7 +114,7 @@ extension ThreadLoop {
             while assignments.count <= number { assignments.append(nil) }
             assignments[number] = Assignment(item: running, queue: queue)
         }
-        readers[task.taskID] = task.stores.persistent?.makeCommittedReader()
+        readers[task.taskID] = task.stores.engines.persistent?.makeCommittedReader()
         // Processors may have written, forwarded or asked for punctuations, and time from before a restart may have made some due.
         activate(running)
     }

@@ -56,6 +56,16 @@ public struct StoreDescription: Sendable, Hashable {
     /// Whether it holds all partitions of that topic, for the tasks of a thread to read.
     public var isGlobal = false
 
+    /// Who brings its storage, which then says whether it is persistent; nil where the application's own engines keep it.
+    public var supplier: (any StoreSupplier)? {
+        get { named?.supplier }
+        set {
+            named = newValue.map { NamedSupplier(supplier: $0) }
+            if let newValue { isPersistent = newValue.isPersistent }
+        }
+    }
+    private var named: NamedSupplier?
+
     /// Whether its rows can be made again from a topic.
     public var canBeRestored: Bool { isLogged || sourceTopic != nil }
     /// Whether records of the changelog have the headers of those that were processed when they were written.

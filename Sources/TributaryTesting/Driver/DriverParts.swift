@@ -74,29 +74,44 @@ final class PersistentInMemory: StateEngine {
     func close() { engine.close() }
 }
 
+/// The topics that a topology has written to, over all its starts.
+final class ProducedTopics {
+    var names: Set<String> = []
+}
+
 /// A producer that makes topics as they are first sent to, as a test's log does.
 final class DriverProducer: LogProducer {
     private let inner: any LogProducer
     private let log: MemoryLog
     private let newPartitions: Int32
+    private let produced: ProducedTopics
+    // By their numbers, those that nothing was sent to yet.
+    private var silent: [String?] = []
 
-    init(_ inner: any LogProducer, _ log: MemoryLog, partitions: Int32) {
+    init(_ inner: any LogProducer, _ log: MemoryLog, partitions: Int32, _ produced: ProducedTopics) {
         self.inner = inner
         self.log = log
         newPartitions = partitions
+        self.produced = produced
     }
 
     func number(ofTopic name: String) throws(LogError) -> Int {
         if try log.topic(name) == nil {
             try log.createTopics([TopicSpecification(name, partitions: newPartitions)])
         }
-        return try inner.number(ofTopic: name)
+        let number = try inner.number(ofTopic: name)
+        while silent.count <= number { silent.append(nil) }
+        silent[number] = name
+        return number
     }
 
     func partitions(ofTopic number: Int) -> Int32 { inner.partitions(ofTopic: number) }
     func beginTransaction() throws(LogError) { try inner.beginTransaction() }
     func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
         try inner.send(record, topic: topic, partition: partition)
+        guard topic < silent.count, let name = silent[topic] else { return }
+        produced.names.insert(name)
+        silent[topic] = nil
     }
     var pendingBytes: Int { inner.pendingBytes }
     func flush() throws(LogError) { try inner.flush() }

@@ -15,11 +15,11 @@ public final class TopologyTestDriver {
     public let log: MemoryLog
     /// The metrics of the task since it was last started, as those of an application's thread; taken over at each commit.
     public private(set) var metricsRegistry: MetricsRegistry
-    private let topology: Topology
+    let topology: Topology
     private var configuration: TestDriverConfiguration
     private let clock: ManualClock
     private let spans = DriverSpans()
-    private var task: StreamTask
+    private(set) var task: StreamTask
     // Keeps the global tables.
     private var globals: StreamTask?
     private var instruments: DriverInstruments
@@ -29,7 +29,12 @@ public final class TopologyTestDriver {
     private var consumer: any LogConsumer
     private var group: any LogGroup
     private var assignments: [Int: TopicPartition] = [:]
-    private var taken: [String: Int] = [:]
+    /// How many records of each topic were looked at.
+    var taken: [String: Int] = [:]
+    /// What the topology has written to.
+    let produced: ProducedTopics
+    /// Opens stores of the task at hand.
+    var storeOpener: StoreOpener?
     private var isClosed = false
 
     /// Makes the topics, the task with its stores, and initialises processors.
@@ -47,7 +52,8 @@ public final class TopologyTestDriver {
         self.configuration = configuration
         log = MemoryLog(clusterID: configuration.clusterID)
         try TopologyTestDriver.createTopics(topology, log, configuration)
-        let parts = try TopologyTestDriver.start(topology, log, configuration)
+        produced = ProducedTopics()
+        let parts = try TopologyTestDriver.start(topology, log, configuration, produced)
         task = parts.task
         globals = parts.globals
         instruments = parts.instruments
@@ -90,23 +96,25 @@ public final class TopologyTestDriver {
     }
 
     private static func start(
-        _ topology: Topology, _ log: MemoryLog, _ configuration: TestDriverConfiguration
+        _ topology: Topology, _ log: MemoryLog, _ configuration: TestDriverConfiguration, _ produced: ProducedTopics,
+        fromChangelogs: Bool = false
     ) throws -> Parts {
         let runtime = configuration.runtime
         let isTransactional = runtime.guarantee == .exactlyOnce
         let inner = try log.makeProducer(
             ProducerConfiguration(
                 clientID: "driver", transactionalID: isTransactional ? "\(runtime.applicationID)-0" : nil))
-        let producer = DriverProducer(inner, log, partitions: configuration.partitions)
+        let producer = DriverProducer(inner, log, partitions: configuration.partitions, produced)
         var whole = runtime
         // Its records are few, and what a commit holds must not depend on their bytes.
         whole.transactionBytes = .max
         let assembly = TaskAssembly(
             topology, configuration: whole, log: log, producer: producer, sendsCells: true,
             random: FastRandom(seed: runtime.seed ?? 1))
+        let engines = DriverEngines(make: fromChangelogs ? nil : configuration.persistentEngine)
         let state = try TaskState(
             topology, topology.subTopologies, task: "0_0", partition: 0, configuration: runtime,
-            engines: DriverEngines(make: configuration.persistentEngine))
+            engines: engines)
         let group = try log.joinGroup(
             GroupConfiguration(group: runtime.applicationID, clientID: "driver", tasks: 1))
         let names = ResolvedTopology(topology, applicationID: runtime.applicationID)
@@ -121,7 +129,7 @@ public final class TopologyTestDriver {
         do {
             globals = try GlobalTables(
                 topology, log: log, configuration: runtime,
-                engines: DriverEngines(make: configuration.persistentEngine),
+                engines: engines,
                 thread: 1
             ).start(assembly)
         } catch {
@@ -155,10 +163,7 @@ public final class TopologyTestDriver {
         topic: String, key: [UInt8]?, value: [UInt8]?, timestamp: Int64, headers: Headers = Headers(),
         context: TraceContext = .none
     ) throws {
-        let sources = topology.sources + topology.globalSources
-        guard sources.contains(where: { $0.topic == topic && !$0.isInternal }) else {
-            throw DriverError("the topology reads no topic '\(topic)'")
-        }
+        try checkSource(topic)
         let place = TopicPartition(topic, 0)
         let record = LoggedRecord(
             offset: 0, timestamp: timestamp, key: key, value: value, headers: headers, context: context, cell: [],
@@ -166,6 +171,13 @@ public final class TopologyTestDriver {
         _ = try log.append(record, to: place)
         taken[topic, default: 0] += 1
         try work()
+    }
+
+    func checkSource(_ topic: String) throws {
+        let sources = topology.sources + topology.globalSources
+        guard sources.contains(where: { $0.topic == topic && !$0.isInternal }) else {
+            throw DriverError("the topology reads no topic '\(topic)'")
+        }
     }
 
     /// Appends a typed record.
@@ -198,6 +210,7 @@ public final class TopologyTestDriver {
     }
 
     private func work() throws {
+        defer { storeOpener?.begin(at: task.streamTime) }
         try Lineage.bound(to: task.box) {
             var uncommitted = 0
             while true {
@@ -236,79 +249,17 @@ public final class TopologyTestDriver {
 
     // MARK: Looking
 
-    /// Everything written since the last call, by topic in offset order, internal topics too; what ``pipe(topic:key:value:timestamp:headers:context:)``
-    /// wrote is left out.
-    public func takeRecords() throws -> [(topic: String, record: LoggedRecord)] {
-        var list: [(topic: String, record: LoggedRecord)] = []
-        for topic in try log.topics() {
-            let records = log.records(in: TopicPartition(topic.name, 0))
-            let from = taken[topic.name] ?? 0
-            if from < records.count { list += records[from...].map { (topic.name, $0) } }
-            taken[topic.name] = records.count
-        }
-        return list
-    }
+    /// The wall clock, ms; moves with ``advanceWallClock(by:)`` only.
+    public var wallClock: Int64 { clock.milliseconds }
 
-    /// Takes what was written to one topic since the last call, decoded; records of other topics stay to be taken.
-    ///
-    /// - Throws: what the serdes throw for bytes that they refuse.
-    public func takeRecords<Key, Value>(
-        from topic: String, _ key: Serde<Key>, _ value: Serde<Value>
-    ) throws -> [Record<Key, Value>] {
-        let records = log.records(in: TopicPartition(topic, 0))
-        let from = min(taken[topic] ?? 0, records.count)
-        taken[topic] = records.count
-        return try records[from...].map { record in
-            Record(
-                key: try key.value(record.key), value: try value.value(record.value), timestamp: record.timestamp,
-                headers: record.headers)
-        }
-    }
-
-    /// Takes what was written to one topic since the last call, decoded by the serdes that the types name.
-    public func takeRecords<Key: Recordable, Value: Recordable>(
-        from topic: String, keyedBy key: Key.Type = String.self, of value: Value.Type
-    ) throws -> [Record<Key, Value>] {
-        try takeRecords(from: topic, Key.serde, Value.serde)
-    }
+    /// The greatest timestamp that was processed, ms; -1 before the first.
+    public var streamTime: Int64 { task.streamTime }
 
     /// How many records were left out.
     public var droppedRecords: Int64 { dropped.values.reduce(0, +) }
 
     /// How many records were left out, by reason.
     public var dropped: [DropReason: Int64] { task.dropped.merging(globals?.dropped ?? [:], uniquingKeysWith: +) }
-
-    /// The names of the topology's stores.
-    public var storeNames: [String] { topology.stores.keys.sorted() }
-
-    /// How many entries have left a store's cache for want of room since the task was started; 0 for a store without one.
-    public func evictions(ofStore name: String) throws -> Int64 {
-        try task.store(name).statistics.cache?.evictions ?? 0
-    }
-
-    /// The rows of a store, in its own order: keys in the store's layout, values as bytes, each with its cell's bytes.
-    public func rows(ofStore name: String) throws -> [DriverRow] {
-        let store = try task.store(name)
-        let scan: StoreScan
-        if store.description.keys != .plain {
-            scan = try store.scanWindows(key: nil, start: 0, end: Int64.max, reverse: false)
-        } else {
-            scan = try store.scan(from: nil, through: nil, reverse: false)
-        }
-        defer { scan.close() }
-        let mark = task.recorder.arena.mark
-        defer { task.recorder.arena.release(to: mark) }
-        var rows: [DriverRow] = []
-        while let row = try scan.next() {
-            var cell = ByteWriter()
-            if task.recorder.mode == .cells { task.recorder.arena.encode(row.lineage.cell, into: &cell) }
-            rows.append(
-                DriverRow(
-                    key: row.key, value: row.value, timestamp: row.timestamp, context: row.lineage.context,
-                    cell: cell.copy(), headers: row.headers))
-        }
-        return rows
-    }
 
     /// The finished spans so far, with operations, links and details; only if the configuration brings no exporter of its own.
     public var finishedSpans: [SpanBatch] { spans.batches }
@@ -328,7 +279,15 @@ public final class TopologyTestDriver {
         try reopen()
     }
 
-    private func reopen() throws {
+    /// Closes the task as an application that stops does, and starts it again with nothing but the log: all stores are restored from their
+    /// changelogs, whatever engine `configuration` makes.
+    public func restoreFromChangelogs() throws {
+        try commit()
+        try reopen(fromChangelogs: true)
+    }
+
+    private func reopen(fromChangelogs: Bool = false) throws {
+        storeOpener = nil
         task.close()
         globals?.close()
         consumer.close()
@@ -336,7 +295,8 @@ public final class TopologyTestDriver {
         group.leave()
         // A second task must not make the ids of the first again: a trace may have spans of both.
         configuration.runtime.seed = (configuration.runtime.seed ?? 1) &+ 1
-        let parts = try TopologyTestDriver.start(topology, log, configuration)
+        let parts = try TopologyTestDriver.start(
+            topology, log, configuration, produced, fromChangelogs: fromChangelogs)
         task = parts.task
         globals = parts.globals
         instruments = parts.instruments
@@ -367,22 +327,6 @@ public final class TopologyTestDriver {
     }
 
     deinit { close() }
-}
-
-/// A row of a store, with its lineage.
-public struct DriverRow: Sendable, Hashable {
-    /// The key in the store's layout.
-    public var key: [UInt8]
-    /// The value's bytes.
-    public var value: [UInt8]
-    /// The value's timestamp, ms.
-    public var timestamp: Int64
-    /// The context of the write that made it.
-    public var context: TraceContext
-    /// The cell's bytes; empty if cells are off.
-    public var cell: [UInt8]
-    /// The headers of the record that wrote it, where the store keeps them.
-    public var headers = Headers()
 }
 
 /// What a test asked of a driver that it can't do.
