@@ -106,6 +106,21 @@ import Tributary
         #expect(vague.contains("name one with --session START/END"))
     }
 
+    @Test func `the program itself shows them`() async throws {
+        try await runApplication()
+        func shown(_ words: String...) throws -> [String] {
+            let program = try Program([Program.own("tributary")] + words + ["--state", state], withErrors: true)
+            let text = program.readToEnd()
+            #expect(program.wait() == 0, "\(text)")
+            return text.split(separator: "\n").map { String($0) }.filter { !$0.hasPrefix(" ") }
+        }
+        let ann = ["ann @ session \(Self.first) = 2", "ann @ session \(Self.second) = 2"]
+        let store = ["--store", "sessions", "--value-format", "int64"]
+        #expect(try shown("store", "get", "ann", store[0], store[1], store[2], store[3]) == ann)
+        #expect(try shown("store", "get", "tea", "--at", "2500", "--store", "versions") == ["tea = 2"])
+        #expect(try shown("store", "scan", "--reverse", "--max", "1", "--store", "versions") == ["tea = 3"])
+    }
+
     @Test func `a window store shows all windows of a key, and those of a range of keys and times`() async throws {
         try await runApplication()
         let ann = await rows("store", "get", "ann", "--store", "windows", "--value-format", "int64")
