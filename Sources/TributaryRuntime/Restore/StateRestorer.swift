@@ -3,40 +3,6 @@ internal import TributaryDSL
 internal import TributaryLineage
 internal import TributaryState
 
-/// Where the restoring of one store stands.
-public struct RestoreProgress: Sendable {
-    /// The store.
-    public var store: String
-    /// The task.
-    public var task: String
-    /// The changelog partition.
-    public var changelog: TopicPartition
-    /// The offset where it began.
-    public var start: Int64
-    /// The offset where it ends.
-    public var end: Int64
-    /// The offset of the next record.
-    public var position: Int64
-    /// How many records were read so far.
-    public var records: Int64
-    /// Whether it is done.
-    public var isDone: Bool
-
-    package init(
-        store: String, task: String, changelog: TopicPartition, start: Int64, end: Int64, position: Int64,
-        records: Int64, isDone: Bool
-    ) {
-        self.store = store
-        self.task = task
-        self.changelog = changelog
-        self.start = start
-        self.end = end
-        self.position = position
-        self.records = records
-        self.isDone = isDone
-    }
-}
-
 /// Brings the stores of a task to where their changelogs end, before there is the task.
 ///
 /// Stores with trusted rows take the records behind their position. If a store is empty, or its rows cannot be trusted
@@ -44,10 +10,10 @@ public struct RestoreProgress: Sendable {
 /// changelogs by external sort and append, and the new file takes the old one's place. The rows carry the lineage of the
 /// changelog's headers, byte for byte; restoring makes no span.
 public struct StateRestorer {
-    private let log: any Log
-    private let configuration: RuntimeConfiguration
+    let log: any Log
+    let configuration: RuntimeConfiguration
     private let onProgress: @Sendable (RestoreProgress) -> Void
-    private let reader: ChangelogReader
+    let reader: ChangelogReader
     private let metrics: MetricsRegistry?
     private let thread: Int
 
@@ -73,7 +39,7 @@ public struct StateRestorer {
         reader = ChangelogReader(log, configuration, isStopping: isStopping)
     }
 
-    private struct Work {
+    struct Work {
         let store: StateStore
         let changelog: TopicPartition
         let identity: String
@@ -119,98 +85,6 @@ public struct StateRestorer {
         }
         try task.restored()
         configuration.killPoint?(.restored)
-    }
-
-    // MARK: Trust
-
-    private func inspect(
-        _ store: StateStore, _ changelog: TopicPartition, _ task: TaskState, _ start: TaskStart
-    ) throws -> Work {
-        var ends = try log.watermarks(changelog, committed: false)
-        let topic = try log.topic(changelog.topic)
-        let source = task.source(store.description)
-        if source != nil {
-            let begin = start.positions[changelog]
-            ends.high = begin.map { $0.isCommitted ? max($0.offset, ends.low) : ends.low } ?? ends.low
-            if topic?.settings["cleanup.policy"]?.contains("compact") != true {
-                tell(
-                    task, .warning,
-                    "a table is restored from a topic that isn't compacted: what that has lost can't be found",
-                    [("store", store.name), ("topic", changelog.topic)])
-            }
-        }
-        func work(_ start: Int64, _ distrust: String?, _ position: StorePosition? = nil) -> Work {
-            Work(
-                store: store, changelog: changelog, identity: topic?.identity ?? "", life: topic?.life ?? 1,
-                source: source, ends: ends, start: start, distrust: distrust, position: position)
-        }
-        guard store.description.isPersistent, let engine = task.engine(store.description) else {
-            return work(ends.low, "")
-        }
-        let kept: StorePosition?
-        do throws(StoreError) {
-            kept = try StorePosition(store: store.name, in: engine)
-        } catch {
-            guard error.code == .corrupt else { throw error }
-            return work(ends.low, "its position can't be read")
-        }
-        guard let position = kept else {
-            return work(ends.low, try store.approximateCount() == 0 ? "" : "its position is missing")
-        }
-        if let reason = try distrust(position, changelog, topic, ends) {
-            tell(
-                task, .warning, "a store is rebuilt from its changelog",
-                [
-                    ("store", store.name), ("changelog", "\(changelog)"), ("reason", reason),
-                ])
-            return work(ends.low, reason)
-        }
-        return work(position.next, nil, position)
-    }
-
-    // When local state is not trusted.
-    private func distrust(
-        _ position: StorePosition, _ changelog: TopicPartition, _ topic: TopicDescription?, _ ends: Watermarks
-    ) throws -> String? {
-        if position.next < ends.low {
-            return "its position \(position.next) lies before the changelog's start \(ends.low)"
-        }
-        if position.next > ends.high {
-            return "its position \(position.next) lies beyond the changelog's end \(ends.high)"
-        }
-        if let topic, position.identity != topic.identity { return "the changelog is another topic of the same name" }
-        if position.commitID > 0, let newest = try log.newestCommit(), position.commitID > newest {
-            return "it belongs to the log's commit \(position.commitID), and the log's last is \(newest)"
-        }
-        // Tombstones may be missing from what is still to be applied; where nothing is, none can be.
-        let kept = topic?.settings["delete.retention.ms"].flatMap(Int64.init) ?? 86_400_000
-        let policy = topic?.settings["cleanup.policy"] ?? "delete"
-        let (age, isTooOld) = configuration.time.wall.milliseconds.subtractingReportingOverflow(position.wallTime)
-        if policy.contains("compact"), isTooOld || age > kept, try hasRecords(changelog, from: position.next, ends) {
-            return "it is older than the changelog keeps tombstones"
-        }
-        guard position.last >= ends.low else { return nil }
-        var isOther = false
-        try reader.read(changelog, from: position.last, to: ends.high) { batch in
-            guard batch.count > 0 else { return true }
-            guard batch.offset(0) == position.last, let key = batch.key(0) else { return false }
-            var writer = ByteWriter()
-            StoreChangelog.describe(key: key, value: batch.value(0), timestamp: batch.timestamp(0), into: &writer)
-            isOther = checksum64(writer.bytes) != position.lastHash
-            return false
-        }
-        return isOther ? "the record at its position is not the one that was applied" : nil
-    }
-
-    // On Kafka the end lies behind the marks of transactions, which are no records.
-    private func hasRecords(_ changelog: TopicPartition, from start: Int64, _ ends: Watermarks) throws -> Bool {
-        guard start < ends.high else { return false }
-        var isFound = false
-        try reader.read(changelog, from: start, to: ends.high) { batch in
-            isFound = batch.count > 0 && batch.offset(0) < ends.high
-            return !isFound
-        }
-        return isFound
     }
 
     // MARK: Building anew
@@ -310,7 +184,7 @@ public struct StateRestorer {
         return RestoreMetrics(metrics, labels, store: store)
     }
 
-    private func tell(
+    func tell(
         _ task: TaskState, _ level: LogLevel, _ message: String, _ metadata: [(key: String, value: String)]
     ) {
         configuration.log.adding([("task", task.task)])(level, message, metadata, source: "TributaryRuntime")
@@ -398,30 +272,5 @@ public struct StateRestorer {
             return true
         }
         return read
-    }
-}
-
-/// Cells of records that have none that counts: a record's own coordinate; with a gap where it is one of a changelog that someone else sent.
-private final class CoordinateCells {
-    private let recorder: LineageRecorder
-    private let source: SourcePartition
-    private let flags: UInt8
-    private let fingerprint: UInt32
-    private let bytes = ByteBuffer(capacity: 128)
-
-    init(_ recorder: LineageRecorder, _ source: SourcePartition, isForeign: Bool) {
-        self.recorder = recorder
-        self.source = source
-        flags = isForeign ? Cell.gap : 0
-        fingerprint = isForeign ? 0 : recorder.fingerprint
-    }
-
-    @_lifetime(immortal)
-    func cell(_ offset: Int64, _ timestamp: Int64) -> RawSpan {
-        guard recorder.mode == .cells else { return RawSpan.empty }
-        let cell = recorder.arena.source(source, offset: offset, timestamp: timestamp, fingerprint: fingerprint)
-        bytes.writer.removeAll()
-        CellHeader.append(cell.with(flags: flags), of: recorder.arena, to: &bytes.writer)
-        return bytes.bytes
     }
 }
