@@ -187,6 +187,22 @@ import TributaryTesting
         #expect(try driver.takeRecords(from: "out", of: Int64.self).map(\.value) == [1, 2])
     }
 
+    @Test(arguments: [false, true])
+    func `a global table that a supplier keeps is read anew at each start`(_ isPersistent: Bool) throws {
+        let supplier = Supplier(isPersistent: isPersistent)
+        let builder = StreamsBuilder(storeSupplier: supplier)
+        let table = builder.globalTable("all", of: String.self, as: "rows")
+        builder.stream("in", of: String.self).join(table, value: .string, by: { key, _ in key }) { $0 + $1 }.to("out")
+        let driver = try driver(builder.build(), cache: 0)
+        defer { driver.close() }
+        try driver.pipe("all", "a", "1", timestamp: 1)
+        try driver.pipe("in", "a", "x", timestamp: 2)
+        try driver.restart()
+        try driver.pipe("in", "a", "y", timestamp: 3)
+        #expect(try driver.takeRecords(from: "out", of: String.self).map(\.value) == ["x1", "y1"])
+        #expect(supplier.disks.keys.sorted() == ["app/global_1"])
+    }
+
     @Test func `a row that isn't what was written is an error`() throws {
         let supplier = Supplier(isPersistent: true)
         let builder = StreamsBuilder()

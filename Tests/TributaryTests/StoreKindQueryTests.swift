@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 import Tributary
+import TributaryState
 
 /// Queries of stores of sessions and versions, and of windows by ranges of keys, both ways; what is current and what is committed agree.
 extension ApplicationTests {
@@ -132,4 +133,41 @@ extension ApplicationTests {
             }
         }
     }
+
+    @Test func `a store that a supplier keeps is asked while the application runs, but not for what is committed`()
+        async throws
+    {
+        let folder = try TemporaryFolder()
+        let log = try EmbeddedLog.open(at: folder.path)
+        try log.createTopics([.kept("in"), .kept("out")])
+        let builder = StreamsBuilder(storeSupplier: MemorySupplier())
+        builder.stream("in", of: String.self).groupByKey().count(as: "counts").toStream().to("out")
+        let topology = try builder.build()
+        for round in 1...2 {
+            try produce(log, 30, keys: 3)
+            var configuration = StreamsConfiguration(applicationID: "supplied", log: .open(log))
+            configuration.handlesSignals = false
+            let app = try StreamsApplication(topology, configuration: configuration)
+            let store = try app.store("counts", of: Int64.self)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await app.run() }
+                group.addTask {
+                    defer { app.shutdown() }
+                    while app.metrics.records < 30 { try await Task.sleep(for: .milliseconds(5)) }
+                    #expect(try await store.all().map(\.value) == [Int64](repeating: Int64(round) * 10, count: 3))
+                    let error = await #expect(throws: StoreError.self) { try await store.get("key-1", .committed) }
+                    #expect(error?.message.contains("a store of the supplier 'memory' has no committed state") == true)
+                }
+                try await group.waitForAll()
+            }
+        }
+        #expect(try latest(log, "out") == ["key-0": 20, "key-1": 20, "key-2": 20])
+        log.close()
+    }
+}
+
+private struct MemorySupplier: StoreSupplier {
+    var name: String { "memory" }
+    var isPersistent: Bool { false }
+    func makeEngine(application: String, task: String) throws -> any StateEngine { MemoryEngine() }
 }

@@ -1,5 +1,6 @@
 internal import TributaryCore
 internal import TributaryDSL
+internal import TributaryLineage
 internal import TributaryState
 
 extension StateRestorer {

@@ -1,4 +1,4 @@
-public import TributaryCore
+internal import TributaryCore
 public import TributaryLineage
 
 /// Where the topics of records come from, by the numbers in `RecordOrigin`: only their lengths matter to a cache.
