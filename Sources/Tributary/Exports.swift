@@ -52,6 +52,7 @@
 @_exported public import struct TributaryDSL.KTable
 @_exported public import class TributaryDSL.KeyValueStore
 @_exported public import struct TributaryDSL.KeyValueStoreShape
+@_exported public import struct TributaryDSL.LatestKStream
 @_exported public import struct TributaryDSL.Materialized
 @_exported public import struct TributaryDSL.OffsetReset
 @_exported public import typealias TributaryDSL.Partitioner

@@ -70,6 +70,10 @@ extension StreamTask: TaskServices {
 
     /// A record was left out.
     public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
+        guard !reason.isIntended else {
+            dropped[reason, default: 0] += 1
+            return recorder.noteDropped(reason.rawValue, node: node)
+        }
         count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)
     }
 
