@@ -41,21 +41,25 @@ struct TaskUnderTest {
     ///
     /// A run of records has its own few allocations, whatever its length, in debug builds: two runs are compared.
     func allocations(_ topic: String, _ records: [LoggedRecord]) throws -> Int64 {
+        let size = Int64(records.count)
+        let again = records.map { record in
+            var record = record
+            record.offset += size
+            return record
+        }
+        return try allocations([topic], warmUp: records, measured: again)
+    }
+
+    /// The same records come by each topic.
+    func allocations(_ topics: [String], warmUp: [LoggedRecord], measured: [LoggedRecord]) throws -> Int64 {
         try Lineage.bound(to: task.box) {
-            try add(topic, records)
+            for topic in topics { try add(topic, warmUp) }
             while try task.processNext() {}
-            let size = Int64(records.count)
-            try add(
-                topic,
-                records.map { record in
-                    var record = record
-                    record.offset += size
-                    return record
-                })
+            for topic in topics { try add(topic, measured) }
             _ = try run(10)
             let short = try run(100)
             // All but the last: with that the batch ends, and its memory.
-            return try run(records.count - 111) - short
+            return try run(measured.count * topics.count - 110 - topics.count) - short
         }
     }
 

@@ -1,45 +1,10 @@
 import Tributary
 
-/// Transactions joined with their account and summed up; every value is JSON of a Codable type, as in `bank-json` of the comparison with Kafka Streams.
+/// The bank's records, as JSON.
 enum BankPath {
-    struct Account: JSONRecordable {
-        var owner: String
-        var open: Bool
-        var limit: Int64
-        var opened: Int64
-    }
-
-    struct Transaction: JSONRecordable {
-        var id: String
-        var account: String
-        var cents: Int64
-        var kind: String
-        var at: Int64
-    }
-
-    struct Posting: JSONRecordable {
-        var owner: String
-        var cents: Int64
-    }
-
-    struct Balance: JSONRecordable {
-        var owner = ""
-        var cents: Int64 = 0
-        var postings: Int64 = 0
-    }
-
     static func topology() throws -> Topology {
         let builder = StreamsBuilder()
-        let accounts = builder.table("accounts", of: Account.self, as: "accounts")
-        builder.stream("in", of: Transaction.self)
-            .join(accounts) { transaction, account in Posting(owner: account.owner, cents: transaction.cents) }
-            .groupByKey()
-            .aggregate(into: Balance(), as: "balances") { balance, posting in
-                balance.owner = posting.owner
-                balance.cents += posting.cents
-                balance.postings += 1
-            }
-            .toStream().to("out")
+        Bank.add(to: builder, transactions: "in", accounts: "accounts", output: "out")
         return try builder.build()
     }
 

@@ -16,21 +16,6 @@ struct Order: Codable {
     var note: String?
 }
 
-// Two values of `bank-json`, which are not done by hand.
-struct Transaction: Codable {
-    var id: String
-    var account: String
-    var cents: Int64
-    var kind: String
-    var at: Int64
-}
-
-struct Balance: Codable {
-    var owner: String
-    var cents: Int64
-    var postings: Int64
-}
-
 extension Account: JSONReadable, JSONWritable {
     init(json: inout JSONInput) throws {
         var id: Int64?
@@ -220,6 +205,7 @@ try Comparison(
 ).run()
 try Comparison(
     "Transaction",
-    Transaction(id: "t000000000123456", account: "key-456", cents: -4_321, kind: "withdrawal", at: 1_600_000_123_456)
+    Bank.Transaction(
+        id: "t000000000123456", account: "key-456", cents: -4_321, kind: "withdrawal", at: 1_600_000_123_456)
 ).run()
-try Comparison("Balance", Balance(owner: "Owner 123", cents: 1_234_567, postings: 89)).run()
+try Comparison("Balance", Bank.Balance(owner: "Owner 123", cents: 1_234_567, postings: 89)).run()

@@ -8,16 +8,18 @@ enum Workload: String, CaseIterable {
     case windowedCount = "windowed-count"
     case repartitionCount = "repartition-count"
     case streamTableJoin = "stream-table-join"
+    case streamStreamJoin = "stream-stream-join"
     case bankJSON = "bank-json"
     case restore
     case startup
     case latency
 
-    /// - Parameter inputs: the input topics; joins have the table's second.
+    /// - Parameter inputs: the input topics; joins have the other side's second.
     func topology(from inputs: [String], to output: String) throws -> Topology {
         let builder = StreamsBuilder()
         if self == .bankJSON {
-            try BankJSON.add(to: builder, from: inputs, to: output)
+            guard inputs.count == 2 else { throw PeerError(description: "this workload needs two input topics") }
+            Bank.add(to: builder, transactions: inputs[0], accounts: inputs[1], output: output)
             return try builder.build()
         }
         let stream = builder.stream(inputs[0], key: .string, value: .bytes)
@@ -38,9 +40,13 @@ enum Workload: String, CaseIterable {
                 .count(as: "counts").toStream().to(output)
         case .streamTableJoin:
             guard inputs.count == 2 else { throw PeerError(description: "this workload needs two input topics") }
-            stream.join(builder.table(inputs[1], key: .string, value: .bytes, as: "table")) { left, right in
-                Array(left[..<50] + right[..<50])
-            }.to(output, value: .bytes)
+            stream.join(builder.table(inputs[1], key: .string, value: .bytes, as: "table"), first50)
+                .to(output, value: .bytes)
+        case .streamStreamJoin:
+            guard inputs.count == 2 else { throw PeerError(description: "this workload needs two input topics") }
+            let windows = JoinWindows.within(.seconds(5), grace: .seconds(60))
+            stream.join(builder.stream(inputs[1], key: .string, value: .bytes), within: windows, as: "join", first50)
+                .to(output, value: .bytes)
         case .bankJSON: break
         case .restore, .latency:
             stream.groupByKey().reduce(as: "store") { _, value in value }.toStream().to(output)
@@ -50,3 +56,5 @@ enum Workload: String, CaseIterable {
 }
 
 private func otherKey(_ value: [UInt8]) -> String { String(decoding: value[..<16], as: UTF8.self) }
+
+@Sendable private func first50(_ left: [UInt8], _ right: [UInt8]) -> [UInt8] { Array(left[..<50] + right[..<50]) }

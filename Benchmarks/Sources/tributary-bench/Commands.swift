@@ -1,7 +1,11 @@
 import Foundation
 
 /// All benchmarks by name; each is made when it is asked for, since making one writes its input.
-let benchmarks: [(name: String, make: @Sendable (Options) throws -> Benchmark)] = [
+let benchmarks: [NamedBenchmark] = layerBenchmarks + operatorBenchmarks
+
+typealias NamedBenchmark = (name: String, make: @Sendable (Options) throws -> Benchmark)
+
+private let layerBenchmarks: [NamedBenchmark] = [
     // First: what others left on the heap would be in them.
     ("memory-10k", { try memoryBenchmark(name: "memory-10k", keys: 10_000, $0) }),
     ("memory-1m", { try memoryBenchmark(name: "memory-1m", keys: 1_000_000, $0) }),
@@ -21,6 +25,15 @@ let benchmarks: [(name: String, make: @Sendable (Options) throws -> Benchmark)] 
     ("restore-5m", { try restoreBenchmark(name: "restore-5m", records: 5_000_000, $0) }),
 ]
 
+private let operatorBenchmarks: [NamedBenchmark] = {
+    var all: [NamedBenchmark] = []
+    for workload in OperatorWorkload.all { all.append((workload.name, { try operatorBenchmark(workload, $0) })) }
+    for (name, workloads) in OperatorWorkload.growing {
+        all.append((name, { try growthBenchmark(name, workloads, $0) }))
+    }
+    return all
+}()
+
 let usage = """
     usage: tributary-bench NAME... [--rounds N] [--json] [--check] [--only SIDE] [--thresholds FOLDER] [--folder FOLDER]
 
@@ -35,7 +48,8 @@ let usage = """
       --rounds      how often each side runs; 3 by default
       --only        runs one side, for a profiler
 
-    NAME is one of: \(benchmarks.map(\.name).joined(separator: ", ")), or all
+    NAME is one of: \(benchmarks.map(\.name).joined(separator: ", "));
+    or operators (every stateful operator), or all
     """
 
 struct UsageError: Error { let text: String }
@@ -61,6 +75,7 @@ func parse(_ arguments: [String]) throws -> Options {
         case "--folder": options.folder = try value(argument)
         case "tracing": options.tracing = true
         case "all": options.names += benchmarks.map(\.name)
+        case "operators": options.names += OperatorWorkload.all.map(\.name)
         case let name where benchmarks.contains { $0.name == name }: options.names.append(name)
         default: throw UsageError(text: "unknown: \(argument)")
         }
