@@ -67,7 +67,10 @@ let libraries: [Target] = [
         ]),
     target(
         "TributaryWeb",
-        ["Tributary", "TributaryCore", "TributaryDSL", "TributaryRuntime", "TributaryTelemetry", "CMicroHTTPD"],
+        [
+            "Tributary", "TributaryCore", "TributaryJSON", "TributaryDSL", "TributaryRuntime", "TributaryTelemetry",
+            "CMicroHTTPD",
+        ],
         isUnsafe: true),
 ]
 
@@ -128,10 +131,12 @@ let testTargets: [Target] = [
     tests(
         "TributaryTests",
         [
-            "TestSupport", "Tributary", "TributaryCore", "TributaryState", "TributaryLMDB", "TributaryTesting",
-            "signal-test-process",
+            "TestSupport", "Tributary", "TributaryCore", "TributaryLineage", "TributaryState", "TributaryLMDB",
+            "TributaryTesting", "signal-test-process",
             "program-test-process",
         ]),
+    // Draws the pictures of the operators' pages from runs, and compares.
+    tests("PictureTests", ["Tributary", "TributaryTesting"]),
     tests("TributaryWebTests", ["TestSupport", "TributaryWeb", "Tributary", "TributaryCore", "TributaryLMDB"]),
     tests("TributaryCLITests", ["TestSupport", "TributaryCLI", "Tributary", "tributary-tool"]),
     tests("TributaryConformanceTests", ["TestSupport", "TributaryConformance", "TributaryCore"]),

@@ -74,6 +74,7 @@
 @_exported public import struct TributaryDSL.SlidingWindows
 @_exported public import struct TributaryDSL.SourceRecord
 @_exported public import struct TributaryDSL.StoreEntry
+@_exported public import enum TributaryDSL.StoreFormat
 @_exported public import struct TributaryDSL.StoreHandle
 @_exported public import class TributaryDSL.StoreIterator
 @_exported public import protocol TributaryDSL.StoreReference

@@ -11,8 +11,13 @@ public final class StreamsBuilder {
 
     /// Begins an empty topology.
     ///
-    /// - Parameter inMemoryStores: whether tables whose settings don't say otherwise are kept in memory.
-    public init(inMemoryStores: Bool = false) { graph.storesInMemory = inMemoryStores }
+    /// - Parameters:
+    ///   - inMemoryStores: whether tables whose settings don't say otherwise are kept in memory: Kafka Streams' `dsl.store.suppliers.class`.
+    ///   - storeFormat: what the stores of tables and joins keep beside values: Kafka Streams' `dsl.store.format`.
+    public init(inMemoryStores: Bool = false, storeFormat: StoreFormat = .standard) {
+        graph.storesInMemory = inMemoryStores
+        graph.storesHeaders = storeFormat == .headers
+    }
 
     /// A stream of a topic's records.
     ///
@@ -265,6 +270,20 @@ extension TopologyGraph {
     }
 }
 
+/// What the stores of tables and joins keep beside values: Kafka Streams' `dsl.store.format`.
+///
+/// Rows of either format are read by both: an application may be started again with another.
+public enum StoreFormat: Sendable, Hashable {
+    /// Timestamps, where tables have them.
+    case standard
+    /// Headers, too.
+    ///
+    /// Tombstones of changelogs then have the headers of the record that deleted, and what the stores of stream-stream joins hold has those of its
+    /// record. Rows of tables have none, as in Kafka Streams. Stores of versions, without timestamps or of few rows keep none, nor do those that
+    /// processors make or that were given to a join.
+    case headers
+}
+
 /// Settings of the store that holds a table, as Kafka Streams' class of the same name.
 public struct Materialized<Key, Value>: Sendable {
     /// Where the store keeps its entries.
@@ -316,6 +335,14 @@ public struct Materialized<Key, Value>: Sendable {
         self.retention = retention
     }
 
+    // Not what Kafka Streams has by a supplier of the user's choice.
+    private var hasDefaultRows: Bool {
+        switch type {
+        case nil, .persistent, .inMemory: true
+        case .withoutTimestamps, .leastRecentlyUsed, .versioned: false
+        }
+    }
+
     @usableFromInline
     func description(
         _ graph: TopologyGraph, _ store: String, _ kind: StoreDescription.Kind, latestWins: Bool = false,
@@ -340,6 +367,7 @@ public struct Materialized<Key, Value>: Sendable {
             description.isPersistent = true
             description.isCached = false
         }
+        description.keepsHeaders = graph.storesHeaders && hasDefaultRows
         description.changelogSettings = changelogSettings
         description.isLatestWins = latestWins
         description.hasGeneratedName = generated

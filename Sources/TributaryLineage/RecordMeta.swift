@@ -165,6 +165,16 @@ public struct RecordMeta: ~Escapable {
             lineage: lineage, isOutdated: isOutdated)
     }
 
+    /// The same with other headers.
+    @inlinable
+    @inline(__always)
+    @_lifetime(copy self, copy headers)
+    public func with(headers: RawSpan) -> RecordMeta {
+        RecordMeta(
+            key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
+            held: held, isOutdated: isOutdated)
+    }
+
     /// The same, of a version that the row has a newer one than, or of the newest.
     @inlinable
     @inline(__always)

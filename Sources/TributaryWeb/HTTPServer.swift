@@ -14,22 +14,21 @@ struct HTTPRequest {
     let path: String
     /// The values of all `Accept` headers, joined.
     let accept: String
-    /// The value of `format` in the query.
-    let format: String?
+    /// The query's values by name.
+    let query: [String: String]
 }
 
-/// An answer.
-struct HTTPResponse {
-    var status: UInt32 = 200
-    var contentType = "text/plain; charset=utf-8"
-    var body: String
+/// An answer that is there, or one that takes time.
+enum HTTPAnswer {
+    case now(WebResponse)
+    case later(@Sendable () async -> WebResponse)
 }
 
-/// The server: one thread of libmicrohttpd's, answers made on it from what is in memory.
+/// The server: one thread of libmicrohttpd's, on which answers from what is in memory are made; connections of others are suspended until they come.
 ///
 /// Unchecked: the handle is written in `init` and, under the lock, in `stop`.
 @safe final class HTTPServer: @unchecked Sendable {
-    typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
+    typealias Handler = @Sendable (HTTPRequest) -> HTTPAnswer
 
     /// The port that was bound.
     let port: UInt16
@@ -48,7 +47,8 @@ struct HTTPResponse {
         }
         let names = configuration.hosts ?? (configuration.isLoopback ? ["localhost", configuration.address] : nil)
         let exchange = unsafe Unmanaged.passRetained(HTTPExchange(names, handler))
-        let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_USE_ERROR_LOG.rawValue
+        let flags =
+            MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_USE_ERROR_LOG.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
         let started = unsafe withUnsafeMutablePointer(to: &address) { address in
             unsafe Daemon(
                 handle: Self.start(flags, configuration, UnsafeMutableRawPointer(address), exchange.toOpaque()))
@@ -96,6 +96,9 @@ struct HTTPResponse {
         if socket >= 0 { close(socket) }
         let open = unsafe exchange.takeUnretainedValue()
         for _ in 0..<1000 where open.count.load(ordering: .acquiring) > 0 { usleep(1000) }
+        // The library must not be stopped while connections are suspended: what is not there by now won't be waited for.
+        open.late.stop()
+        for _ in 0..<1000 where open.late.isWaiting { usleep(1000) }
         unsafe MHD_stop_daemon(handle)
         unsafe exchange.release()
     }
@@ -108,6 +111,8 @@ final class HTTPExchange: Sendable {
     /// Values of `Host` that are answered, without port; nil for any.
     let names: [String]?
     let handler: HTTPServer.Handler
+    /// The requests whose answers take time.
+    let late = LateAnswers()
     /// How many requests were begun and not yet answered in full.
     let count = Atomic(0)
 
@@ -116,22 +121,21 @@ final class HTTPExchange: Sendable {
         self.handler = handler
     }
 
-    @unsafe func response(_ connection: OpaquePointer?, _ method: String, _ path: String) -> HTTPResponse {
+    @unsafe func answer(_ connection: OpaquePointer?, _ method: String, _ path: String) -> HTTPAnswer {
         guard method == "GET" || method == "HEAD" else {
-            return HTTPResponse(status: 405, body: "only GET and HEAD\n")
+            return .now(.text("only GET and HEAD\n", status: 405))
         }
         // A page of another site that has its name point here must not read what only this host may see.
         if let names {
             let hosts = unsafe headers(connection, "Host")
             guard !hosts.isEmpty, hosts.allSatisfy({ names.contains(Self.name(ofHost: $0)) }) else {
-                return HTTPResponse(status: 421, body: "this host name is not served here\n")
+                return .now(.text("this host name is not served here\n", status: 421))
             }
         }
-        let format = unsafe MHD_lookup_connection_value(connection, .GET_ARGUMENT_KIND, "format")
         return unsafe handler(
             HTTPRequest(
                 path: path, accept: headers(connection, "Accept").joined(separator: ","),
-                format: format.map { unsafe String(cString: $0) }))
+                query: Dictionary(values(connection, .GET_ARGUMENT_KIND)) { $1 }))
     }
 
     static func name(ofHost host: String) -> String {
@@ -143,20 +147,22 @@ final class HTTPExchange: Sendable {
 
     // All values: a request may carry a header twice.
     @unsafe private func headers(_ connection: OpaquePointer?, _ name: String) -> [String] {
-        final class Found {
-            let name: String
-            var values: [String] = []
-            init(_ name: String) { self.name = name }
-        }
-        let found = Found(name.lowercased())
+        let name = name.lowercased()
+        return unsafe values(connection, .HEADER_KIND).filter { $0.name.lowercased() == name }.map(\.value)
+    }
+
+    @unsafe private func values(
+        _ connection: OpaquePointer?, _ kind: MHD_ValueKind
+    ) -> [(name: String, value: String)] {
+        final class Found { var values: [(name: String, value: String)] = [] }
+        let found = Found()
         unsafe MHD_get_connection_values(
-            connection, .HEADER_KIND,
+            connection, kind,
             { context, _, key, value in
-                guard let context = unsafe context, let key = unsafe key, let value = unsafe value else { return .YES }
+                guard let context = unsafe context, let key = unsafe key else { return .YES }
+                let text = unsafe value.map { unsafe String(cString: $0) } ?? ""
                 let found = unsafe Unmanaged<Found>.fromOpaque(context).takeUnretainedValue()
-                if unsafe String(cString: key).lowercased() == found.name {
-                    found.values.append(unsafe String(cString: value))
-                }
+                found.values.append((name: unsafe String(cString: key), value: text))
                 return .YES
             }, Unmanaged.passUnretained(found).toOpaque())
         return found.values
@@ -183,8 +189,26 @@ private func answer(
         unsafe uploadSize.pointee = 0
         return .YES
     }
-    let answer = unsafe exchange.response(connection, String(cString: method), String(cString: url))
-    let body = Array(answer.body.utf8)
+    if unsafe state.pointee != context, let waiting = unsafe state.pointee {
+        // Its answer has come.
+        let late = unsafe Unmanaged<LateAnswer>.fromOpaque(waiting).takeUnretainedValue()
+        return unsafe send(late.response, connection)
+    }
+    switch unsafe exchange.answer(connection, String(cString: method), String(cString: url)) {
+    case .now(let answer): return unsafe send(answer, connection)
+    case .later(let make):
+        guard let connection = unsafe connection else { return .NO }
+        guard let late = unsafe exchange.late.suspend(connection, make) else {
+            return unsafe send(LateAnswer.stopping, connection)
+        }
+        unsafe state.pointee = Unmanaged.passRetained(late).toOpaque()
+        late.begin()
+        return .YES
+    }
+}
+
+@unsafe private func send(_ answer: WebResponse, _ connection: OpaquePointer?) -> MHD_Result {
+    let body = answer.body
     let response = unsafe body.withUnsafeBytes { bytes in
         unsafe MHD_create_response_from_buffer(
             bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
@@ -196,7 +220,7 @@ private func answer(
         unsafe MHD_add_response_header(response, name, value)
     }
     if answer.status == 405 { unsafe MHD_add_response_header(response, "Allow", "GET, HEAD") }
-    let result = unsafe MHD_queue_response(connection, answer.status, response)
+    let result = unsafe MHD_queue_response(connection, UInt32(clamping: answer.status), response)
     unsafe MHD_destroy_response(response)
     return result
 }
@@ -206,5 +230,10 @@ private func completed(
     _ state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ end: MHD_RequestTerminationCode
 ) {
     guard let context = unsafe context else { return }
-    unsafe Unmanaged<HTTPExchange>.fromOpaque(context).takeUnretainedValue().count.subtract(1, ordering: .releasing)
+    let exchange = unsafe Unmanaged<HTTPExchange>.fromOpaque(context).takeUnretainedValue()
+    if let state = unsafe state, let waiting = unsafe state.pointee, unsafe waiting != context {
+        let late = unsafe Unmanaged<LateAnswer>.fromOpaque(waiting).takeRetainedValue()
+        exchange.late.forget(late)
+    }
+    exchange.count.subtract(1, ordering: .releasing)
 }

@@ -3,14 +3,17 @@ internal import TributaryCore
 internal import TributaryDSL
 internal import TributaryTelemetry
 
-/// Shows a running application over HTTP: `/metrics`, `/health/live`, `/health/ready`, `/topology`.
+/// Shows a running application over HTTP: `/metrics`, `/health/live`, `/health/ready`, `/topology`, and pages of the user's own.
 ///
-/// Listens from `init` until ``stop()``; on this host only, unless the configuration says otherwise. It answers on a thread of
-/// its own and never stops a record. All methods may be called from any thread.
+/// Listens from `init` until ``stop()`` or until nobody holds it any more; on this host only, unless the configuration says otherwise. It answers on a thread of
+/// its own, the user's pages on tasks, and never stops a record. All methods may be called from any thread.
 ///
 /// ```swift
 /// let application = try StreamsApplication(topology, configuration: configuration)
-/// let web = try WebServer(application)
+/// let counts = try application.store("counts", of: Int64.self)
+/// let web = try WebServer(
+///     application,
+///     pages: ["/counts/": { request in try .json(await counts.get(request.rest)?.value) }])
 /// defer { web.stop() }
 /// try await application.run()
 /// ```
@@ -22,59 +25,92 @@ internal import TributaryTelemetry
 /// | `/health/ready` | 200 while records are processed, else 503 |
 /// | `/topology` | JSON; `?format=mermaid`, `?format=dot` or `?format=text` |
 public final class WebServer: Sendable {
+    /// The paths that no page of the user's may have.
+    static let ownPaths = ["/", "/metrics", "/health/live", "/health/ready", "/topology"]
+
     private let server: HTTPServer
 
     /// Starts to listen.
     ///
-    /// - Throws: ``WebError`` if a setting can't be, or the address can't be listened on.
-    public init(_ application: StreamsApplication, _ configuration: WebConfiguration = WebConfiguration())
-        throws(WebError)
-    {
+    /// - Parameters:
+    ///   - application: what is shown.
+    ///   - configuration: where it listens, and within which limits.
+    ///   - pages: pages of the user's own by their paths, which begin with `/`; one that ends with `/` is asked for all paths below it, too.
+    /// - Throws: ``WebError`` if a setting or a page's path can't be, or the address can't be listened on.
+    public init(
+        _ application: StreamsApplication, _ configuration: WebConfiguration = WebConfiguration(),
+        pages: [String: WebPage] = [:]
+    ) throws(WebError) {
         try configuration.check()
+        let pages = try WebPages(pages)
         application.metricsRegistry.willBeRead()
-        server = try HTTPServer(configuration) { Self.answer($0, application) }
+        server = try HTTPServer(configuration) { Self.answer($0, application, pages) }
     }
 
     /// The port that is listened on.
     public var port: UInt16 { server.port }
 
-    /// Stops listening; what is being answered is finished first.
+    /// Stops listening; what is being answered is finished first, if that takes no longer than a second.
     public func stop() { server.stop() }
 
-    private static func answer(_ request: HTTPRequest, _ application: StreamsApplication) -> HTTPResponse {
+    private static func answer(
+        _ request: HTTPRequest, _ application: StreamsApplication, _ pages: WebPages
+    ) -> HTTPAnswer {
         switch request.path {
-        case "/":
-            HTTPResponse(body: "/metrics\n/health/live\n/health/ready\n/topology\n")
-        case "/metrics": metrics(request, application)
+        case "/": .now(.text((ownPaths.dropFirst() + pages.paths).map { $0 + "\n" }.joined()))
+        case "/metrics": .now(metrics(request, application))
         case "/health/live":
-            health(application, isGood: ![.error, .pendingError, .notRunning].contains(application.state))
-        case "/health/ready": health(application, isGood: application.state == .running)
-        case "/topology": topology(request, application)
-        default: HTTPResponse(status: 404, body: "no such page\n")
+            .now(health(application, isGood: ![.error, .pendingError, .notRunning].contains(application.state)))
+        case "/health/ready": .now(health(application, isGood: application.state == .running))
+        case "/topology": .now(topology(request, application))
+        default: page(request, application, pages)
         }
     }
 
-    private static func metrics(_ request: HTTPRequest, _ application: StreamsApplication) -> HTTPResponse {
+    private static func page(
+        _ request: HTTPRequest, _ application: StreamsApplication, _ pages: WebPages
+    ) -> HTTPAnswer {
+        guard let (page, rest) = pages.page(request.path) else { return .now(.notFound) }
+        return .later {
+            do {
+                return try await page(WebRequest(path: request.path, rest: rest, query: request.query))
+            } catch let error as StoreError where error.code == .closed {
+                return .text("the application doesn't run\n", status: 503)
+            } catch {
+                application.configuration.runtime.log(
+                    .error, "a page failed", [("page", request.path), ("error", ErrorText.of(error))],
+                    source: "TributaryWeb")
+                return .text("the page failed\n", status: 500)
+            }
+        }
+    }
+
+    private static func metrics(_ request: HTTPRequest, _ application: StreamsApplication) -> WebResponse {
         let format = PrometheusText.Format(accept: request.accept)
-        return HTTPResponse(
-            contentType: format.contentType,
-            body: PrometheusText.encode(application.metricsRegistry.snapshot(), format))
+        var response = WebResponse.text(
+            PrometheusText.encode(application.metricsRegistry.snapshot(), format))
+        response.contentType = format.contentType
+        return response
     }
 
-    private static func health(_ application: StreamsApplication, isGood: Bool) -> HTTPResponse {
-        HTTPResponse(
-            status: isGood ? 200 : 503, contentType: "application/json",
-            body: "{\"status\":\"\(isGood ? "UP" : "DOWN")\",\"state\":\"\(application.state.rawValue)\"}\n")
+    private static func health(_ application: StreamsApplication, isGood: Bool) -> WebResponse {
+        json(
+            "{\"status\":\"\(isGood ? "UP" : "DOWN")\",\"state\":\"\(application.state.rawValue)\"}\n",
+            status: isGood ? 200 : 503)
     }
 
-    private static func topology(_ request: HTTPRequest, _ application: StreamsApplication) -> HTTPResponse {
+    private static func topology(_ request: HTTPRequest, _ application: StreamsApplication) -> WebResponse {
         let topology = application.topology
-        return switch request.format ?? "json" {
-        case "json": HTTPResponse(contentType: "application/json", body: topology.json())
-        case "mermaid": HTTPResponse(body: topology.mermaid())
-        case "dot": HTTPResponse(body: topology.dot())
-        case "text": HTTPResponse(body: topology.describe())
-        case let other: HTTPResponse(status: 400, body: "no format '\(other)': json, mermaid, dot or text\n")
+        return switch request.query["format"] ?? "json" {
+        case "json": json(topology.json())
+        case "mermaid": .text(topology.mermaid())
+        case "dot": .text(topology.dot())
+        case "text": .text(topology.describe())
+        case let other: .text("no format '\(other)': json, mermaid, dot or text\n", status: 400)
         }
+    }
+
+    private static func json(_ text: String, status: Int = 200) -> WebResponse {
+        WebResponse(status: status, contentType: "application/json", body: Array(text.utf8))
     }
 }

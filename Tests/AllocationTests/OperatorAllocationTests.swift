@@ -31,7 +31,7 @@ struct OperatorAllocationTests {
     func `counting sessions that go on allocates nothing for a record`(_ mode: LineageMode) throws {
         let allocations = try allocations(mode, ["in"]) { builder in
             builder.stream("in", key: .int64, value: .int64).groupByKey()
-                .windowedBy(.inactivity(gap: .milliseconds(150), grace: .milliseconds(1000))).count(as: "counts")
+                .windowedBy(.inactivity(gap: .milliseconds(250), grace: .milliseconds(1000))).count(as: "counts")
                 .toStream().to("out")
         }
         print("sessions", mode, allocations)
@@ -41,7 +41,7 @@ struct OperatorAllocationTests {
     func `counting in sliding windows allocates nothing for a record`(_ mode: LineageMode) throws {
         let allocations = try allocations(mode, ["in"]) { builder in
             builder.stream("in", key: .int64, value: .int64).groupByKey()
-                .windowedBy(SlidingWindows.within(.milliseconds(150), grace: .milliseconds(1000))).count(as: "counts")
+                .windowedBy(SlidingWindows.within(.milliseconds(250), grace: .milliseconds(1000))).count(as: "counts")
                 .toStream().to("out")
         }
         print("sliding", mode, allocations)
@@ -53,7 +53,7 @@ struct OperatorAllocationTests {
             builder.stream("in", key: .int64, value: .int64)
                 .join(
                     builder.stream("right", key: .int64, value: .int64),
-                    within: .within(.milliseconds(150), grace: .milliseconds(150))
+                    within: .within(.milliseconds(250), grace: .milliseconds(250))
                 ) { $0 &+ $1 }
                 .to("out", value: .int64)
         }
@@ -66,7 +66,7 @@ struct OperatorAllocationTests {
             builder.stream("in", key: .int64, value: .int64).filter { key, _ in key < 50 }
                 .outerJoin(
                     builder.stream("right", key: .int64, value: .int64).filter { key, _ in key > 40 },
-                    within: .within(.milliseconds(150), grace: .milliseconds(150))
+                    within: .within(.milliseconds(250), grace: .milliseconds(250))
                 ) { ($0 ?? 0) &+ ($1 ?? 0) }
                 .to("out", value: .int64)
         }

@@ -50,12 +50,24 @@ struct TaskUnderTest {
         return try allocations([topic], warmUp: records, measured: again)
     }
 
-    /// The same records come by each topic.
+    /// The same records come by each topic, a hundred of one topic after a hundred of another.
     func allocations(_ topics: [String], warmUp: [LoggedRecord], measured: [LoggedRecord]) throws -> Int64 {
-        try Lineage.bound(to: task.box) {
-            for topic in topics { try add(topic, warmUp) }
+        func addToAll(_ records: [LoggedRecord]) throws {
+            for (place, topic) in topics.enumerated() {
+                try add(
+                    topic,
+                    records.map { record in
+                        var record = record
+                        let block = record.timestamp / 100
+                        record.timestamp += (block * Int64(topics.count - 1) + Int64(place)) * 100
+                        return record
+                    })
+            }
+        }
+        return try Lineage.bound(to: task.box) {
+            try addToAll(warmUp)
             while try task.processNext() {}
-            for topic in topics { try add(topic, measured) }
+            try addToAll(measured)
             _ = try run(10)
             let short = try run(100)
             // All but the last: with that the batch ends, and its memory.
@@ -67,9 +79,14 @@ struct TaskUnderTest {
 
     private func run(_ records: Int) throws -> Int64 {
         let before = allocation_count()
-        let done = try task.processRun(limit: records)
+        var done = 0
+        while done < records {
+            // A run ends where another partition has the earlier record.
+            let more = try task.processRun(limit: records - done)
+            guard more > 0 else { throw Interrupted() }
+            done += more
+        }
         let after = allocation_count()
-        guard done == records else { throw Interrupted() }
         return after - before
     }
 

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import Tributary
 import TributaryCore
+import TributaryLineage
 
 /// Programs as users write them, and what a person sees of them.
 @Suite(.timeLimit(.minutes(10))) struct ProgramTests {
@@ -40,6 +41,24 @@ import TributaryCore
         var all = ""
         for _ in 0..<600 where !all.contains(text) { all += program.read(milliseconds: 50) }
         return all
+    }
+
+    @Test func `the last spans leave before a program ends, also one that fails`() async throws {
+        final class Waits: SpanExporter {
+            let flushes = Guarded<[Duration]>([])
+            func export(_ batch: SpanBatch) {}
+            func flush(timeout: Duration) { flushes.withLock { $0.append(timeout) } }
+        }
+        let exporter = Waits()
+        let builder = StreamsBuilder()
+        builder.stream("nowhere", of: String.self).to("out")
+        let application = try StreamsApplication(
+            builder.build(),
+            configuration: StreamsConfiguration(
+                applicationID: "spans", log: .embedded(at: log), lineage: LineageConfiguration(exporter: exporter),
+                logs: .none))
+        await #expect(throws: TopologyError.self) { try await StreamsProgram.run(application, nil) }
+        #expect(exporter.flushes.withLock { $0 } == [.seconds(5)])
     }
 
     @Test func `all missing topics are named in one line`() throws {

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Testing
 
@@ -44,6 +45,13 @@ func request(_ port: UInt16, _ text: String) throws -> Answer {
 func get(_ port: UInt16, _ path: String, _ headers: [String] = [], host: String = "127.0.0.1") throws -> Answer {
     let lines = ["GET \(path) HTTP/1.1", "Host: \(host)", "Connection: close"] + headers
     return try request(port, lines.joined(separator: "\r\n") + "\r\n\r\n")
+}
+
+/// The same on another thread, so that pages, which are tasks, are not kept from running.
+func getAsync(_ port: UInt16, _ path: String) async throws -> Answer {
+    try await withCheckedThrowingContinuation { continuation in
+        DispatchQueue.global().async { continuation.resume(with: Result { try get(port, path) }) }
+    }
 }
 
 private func parse(_ text: String) -> Answer {

@@ -14,6 +14,7 @@ import TributaryWeb
         /// Runs a counting application with a server beside it, and stops both after `body`.
         func run(
             _ web: WebConfiguration = WebConfiguration(port: 0),
+            pages: @Sendable (StreamsApplication) throws -> [String: WebPage] = { _ in [:] },
             _ body: @escaping @Sendable (StreamsApplication, WebServer) async throws -> Void
         ) async throws {
             let log = try EmbeddedLog.open(at: "\(folder.path)/log")
@@ -38,7 +39,7 @@ import TributaryWeb
                 lineage: LineageConfiguration(exporter: InMemorySpanExporter(capacity: 100)))
             configuration.handlesSignals = false
             let application = try StreamsApplication(builder.build(), configuration: configuration)
-            let server = try WebServer(application, web)
+            let server = try WebServer(application, web, pages: pages(application))
             #expect(try get(server.port, "/health/ready").status == 503)
             #expect(try get(server.port, "/health/live").status == 200)
             try await withThrowingTaskGroup(of: Void.self) { group in

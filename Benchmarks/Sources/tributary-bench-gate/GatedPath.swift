@@ -24,6 +24,8 @@ struct GatedPath {
     let topology: @Sendable () throws -> Topology
     let cacheBytes: Int
     var kind = Kind.text
+    /// The same records come by each; of the bank's accounts, one for each key before the others.
+    var topics = ["in"]
 
     /// What the records are.
     enum Kind {
@@ -76,9 +78,9 @@ struct GatedPath {
                     }, cacheBytes: 0, kind: .integers),
                 GatedPath(
                     name: "bank-\(suffix)", mode: mode, isSampled: isSampled, topology: BankPath.topology,
-                    cacheBytes: 64 << 20, kind: .bank),
+                    cacheBytes: 64 << 20, kind: .bank, topics: ["in", "accounts"]),
             ]
-        }
+        } + operators
     }()
 
     /// Warms up, then processes `records` in ``measuredRun(_:_:)``; returns the allocations of that.
@@ -109,7 +111,11 @@ struct GatedPath {
             var offset = 0
             func add(_ count: Int) throws {
                 while offset < count {
-                    try task.add(RecordBatch(copying: self.records(offset), assignment: 0), to: TopicPartition("in", 0))
+                    for (place, topic) in topics.enumerated() where topic != "accounts" {
+                        let records = self.records(offset, place)
+                        try task.add(
+                            RecordBatch(copying: records, assignment: place), to: TopicPartition(topic, 0))
+                    }
                     offset += Self.batch
                 }
             }
@@ -123,7 +129,7 @@ struct GatedPath {
             while try task.processRun(limit: Self.batch) > 0 {}
             try task.flush()
             try task.committed(1, force: true)
-            try add(20 * Self.batch + records)
+            try add(20 * Self.batch + records / (topics.contains("right") ? 2 : 1))
             let before = allocation_count()
             try measuredRun(task, recorder)
             return allocation_count() - before
@@ -132,10 +138,13 @@ struct GatedPath {
 
     private static let batch = 1000
 
-    private func records(_ first: Int) -> [LoggedRecord] {
-        (first..<first + Self.batch).map { index in
-            LoggedRecord(
-                offset: Int64(index), timestamp: 1_000_000 + Int64(index), key: key(index &* 7919 % 500),
+    /// A hundred records of one topic come after a hundred of another.
+    private func records(_ first: Int, _ place: Int) -> [LoggedRecord] {
+        let others = topics.filter { $0 != "accounts" }.count - 1
+        return (first..<first + Self.batch).map { index in
+            let time = index + (index / 100 * others + place) * 100
+            return LoggedRecord(
+                offset: Int64(index), timestamp: 1_000_000 + Int64(time), key: key(index &* 7919 % 500),
                 value: value(index))
         }
     }

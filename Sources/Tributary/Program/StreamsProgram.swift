@@ -22,7 +22,7 @@ public enum StreamsProgram {
     /// Builds an application, runs it until SIGTERM, SIGINT or an error, and ends the process.
     ///
     /// What is restored, and a line of summary (records/s, lag, state), is shown on the standard error: on a terminal in one line that is
-    /// always the newest, elsewhere each 30 s.
+    /// always the newest, elsewhere each 30 s. At the end the exporter of spans has 5 s for what waits.
     ///
     /// - Parameters:
     ///   - builder: the topology's; what is wrong with it is said like any other error.
@@ -36,8 +36,14 @@ public enum StreamsProgram {
         await main {
             let application = try StreamsApplication(builder.build(), configuration: configuration)
             try await prepare(application)
-            try await application.run(reportingEach: reportInterval)
+            try await run(application, reportInterval)
         }
+    }
+
+    /// Runs an application, and sees to it that its last spans leave before the process ends.
+    package static func run(_ application: StreamsApplication, _ reportInterval: Duration?) async throws {
+        defer { application.configuration.runtime.lineage.exporter?.flush(timeout: .seconds(5)) }
+        try await application.run(reportingEach: reportInterval)
     }
 
     /// Does something and ends the process: with status 0, or after an error, which is one line on the standard error, with 1.
@@ -113,7 +119,7 @@ extension TributaryApp {
             try program.build(builder)
             let application = try StreamsApplication(builder.build(), configuration: program.configuration)
             try await program.prepare(application)
-            try await application.run(reportingEach: program.reportInterval)
+            try await StreamsProgram.run(application, program.reportInterval)
         }
     }
 }

@@ -174,7 +174,7 @@ final class ApplicationExecution {
             for row in try await application.rows(ofStore: name) {
                 let key = try format.key.key(row.key)
                 let value = try format.value(row.value)
-                rows.append(CaseResult.Row(key, value, timestamp: description.isTimestamped ? row.timestamp : nil))
+                rows.append(CaseResult.Row(key, value, row.timestamp, row.headers, of: description))
                 lineage.append(lines.stored(key, value, store: name, row.context, row.cell))
             }
             stores[name] = .rows(rows)

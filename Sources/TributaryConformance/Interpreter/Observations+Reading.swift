@@ -60,6 +60,20 @@ extension CaseResult.RawRecord {
     }
 }
 
+extension CaseResult.Row {
+    /// A row of a store, which has what stores of its kind have in Kafka Streams.
+    init(_ key: CaseKey, _ value: CaseValue, _ timestamp: Int64, _ headers: Headers, of store: StoreDescription) {
+        // Kafka Streams has no stores that keep headers without timestamps, but for sessions.
+        let hasTimestamp = store.isTimestamped || store.keepsHeaders && store.keys != .session
+        let texts = headers.list.map { header in
+            "\(header.name)=\(header.value.map { String(decoding: $0, as: UTF8.self) } ?? "")"
+        }
+        self.init(
+            key, value, timestamp: hasTimestamp ? timestamp : nil,
+            headers: store.keepsHeaders ? texts.joined(separator: ",") : nil)
+    }
+}
+
 extension CaseResult.InternalTopic {
     /// An internal topic with the settings that it was seen to have.
     init(_ topic: InternalTopic, settings: [String: String]) {

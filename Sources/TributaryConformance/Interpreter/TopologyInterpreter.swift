@@ -12,7 +12,10 @@ struct TopologyInterpreter {
     /// What `peek` and `foreach` see.
     let seen = SeenRecords()
 
-    private init(_ config: CaseConfig) { builder = StreamsBuilder(inMemoryStores: config.inMemoryStores) }
+    private init(_ config: CaseConfig) {
+        builder = StreamsBuilder(
+            inMemoryStores: config.inMemoryStores, storeFormat: config.headersFormat ? .headers : .standard)
+    }
 
     /// An interpreted topology, and what is needed to read its records.
     struct Built {

@@ -150,7 +150,10 @@ extension LineageTruth.Outcome {
             problems += CaseComparison.differences(expected: item.expected, actual: run.result)
             return
         }
-        guard item.config.cacheBytes == 0 || item.config.cacheBytes >= 1 << 20 else { return }
+        // Nor do its stores keep headers.
+        guard item.config.cacheBytes == 0 || item.config.cacheBytes >= 1 << 20, !item.config.headersFormat else {
+            return
+        }
         do {
             let model = try OperatorModel.run(item)
             var actual = run.result

@@ -14,6 +14,7 @@ public final class TopologyGraph {
 
     var counter = 0
     var storesInMemory = false
+    var storesHeaders = false
     @usableFromInline var nodes: [NodeDescription] = []
     var stores: [String: Store] = [:]
     var storeOrder: [String] = []

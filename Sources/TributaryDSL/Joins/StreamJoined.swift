@@ -106,6 +106,7 @@ extension StreamJoined {
                 retention: windows.retentionTime, size: windows.sizeTime, retainsDuplicates: true, timestamped: false))
         description.serdes = serdes
         description.logsHeaders = true
+        description.keepsHeaders = graph.storesHeaders
         return description
     }
 

@@ -20,7 +20,7 @@ public enum DropReason: String, Sendable, CaseIterable {
     case processing
     /// A record that the log refused, and the handler said continue.
     case production
-    /// An answer in a join by foreign key that is for a row which has changed since.
+    /// An answer in a join by foreign key that is for a row which has changed since; counted, as Kafka Streams does, and no loss.
     case stale
     /// One with an id that has passed within the time that a deduplication looks at.
     case duplicate

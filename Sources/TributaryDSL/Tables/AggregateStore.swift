@@ -51,8 +51,16 @@ final class AggregateStore<Key, Aggregate> {
         case .plain: store.onFlush = forward
         case .session:
             // A session's time is its end.
+            guard store.description.keepsHeaders else {
+                store.onFlush = { new, old, meta in
+                    try forward(new, old, meta.with(key: meta.key, timestamp: keys.time(of: meta.key)))
+                }
+                break
+            }
+            // Kafka Streams sends on those that the row has, which are none.
             store.onFlush = { new, old, meta in
-                try forward(new, old, meta.with(key: meta.key, timestamp: keys.time(of: meta.key)))
+                let changed = meta.with(key: meta.key, timestamp: keys.time(of: meta.key))
+                try forward(new, old, changed.with(headers: RawSpan.empty))
             }
         case .window, .windowed:
             // A row's key has more in it than that of the record that goes on.

@@ -53,13 +53,13 @@ public final class TaskMetrics {
     /// Takes over what stores and caches have counted.
     func publishStores() { for store in stores { store.publish() } }
 
-    /// Takes over how many records were left out; returns their number.
+    /// Takes over how many records were left out; returns their number, without answers of joins that others have superseded.
     @discardableResult
     func publishDropped(_ task: StreamTask) -> Int64 {
         enforced.set(task.enforcedProcessing)
         var sum: Int64 = 0
         for (reason, count) in task.dropped {
-            sum += count
+            if reason != .stale { sum += count }
             set(dropped: count, reason: reason.rawValue)
         }
         return sum

@@ -14,6 +14,8 @@ public struct QueriedRow: Sendable, Hashable {
     public var context: TraceContext
     /// The cell's bytes; empty if cells are off.
     public var cell: [UInt8]
+    /// The headers of the record that wrote it, where the store keeps them.
+    public var headers = Headers()
 }
 
 /// Which state a query sees.
@@ -128,7 +130,8 @@ extension StreamTask {
         switch query {
         case .key(let key):
             guard try store.read(key.span.bytes).exists else { return [] }
-            return [row(key, [UInt8](copying: store.value), store.valueTimestamp, store.valueLineage)]
+            let value = [UInt8](copying: store.value)
+            return [row(key, value, store.valueTimestamp, store.valueLineage, store.headersOfRow())]
         case .range(let lower, let upper):
             return try rows(store.scan(from: lower?.span.bytes, through: upper?.span.bytes, reverse: false))
         case .windows(let key, let from, let through):
@@ -139,13 +142,19 @@ extension StreamTask {
     private func rows(_ scan: StoreScan) throws -> [QueriedRow] {
         defer { scan.close() }
         var rows: [QueriedRow] = []
-        while let found = try scan.next() { rows.append(row(found.key, found.value, found.timestamp, found.lineage)) }
+        while let found = try scan.next() {
+            rows.append(row(found.key, found.value, found.timestamp, found.lineage, found.headers))
+        }
         return rows
     }
 
-    private func row(_ key: [UInt8], _ value: [UInt8], _ timestamp: Int64, _ lineage: Lineage) -> QueriedRow {
+    private func row(
+        _ key: [UInt8], _ value: [UInt8], _ timestamp: Int64, _ lineage: Lineage, _ headers: Headers
+    ) -> QueriedRow {
         var cell = ByteWriter()
         if recorder.mode == .cells { recorder.arena.encode(lineage.cell, into: &cell) }
-        return QueriedRow(key: key, value: value, timestamp: timestamp, context: lineage.context, cell: cell.copy())
+        return QueriedRow(
+            key: key, value: value, timestamp: timestamp, context: lineage.context, cell: cell.copy(),
+            headers: headers)
     }
 }

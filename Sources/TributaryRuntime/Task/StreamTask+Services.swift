@@ -83,10 +83,24 @@ extension StreamTask: TaskServices {
     ) {
         dropped[reason, default: 0] += 1
         recorder.noteDropped(reason.rawValue, node: node)
+        // Superseded, not lost: with each row that changes faster than it is answered.
+        if reason == .stale { return }
+        let now = configuration.time.monotonic.milliseconds
+        tellHiddenDrops(at: now)
+        guard dropNotices.admit(at: now) else { return }
         log(
             .warning, "a record was left out",
             [("reason", reason.rawValue), ("node", node)] + words(coordinate, error),
             source: "TributaryRuntime", context: context)
+    }
+
+    /// Says how many records were left out without a line of their own, once their second is over.
+    func tellHiddenDrops(at now: Int64) {
+        let count = dropNotices.takeHidden(at: now)
+        guard count > 0 else { return }
+        log(
+            .warning, "more records were left out",
+            [("count", "\(count)"), ("total", "\(dropped.values.reduce(0, +))")], source: "TributaryRuntime")
     }
 
     func coordinates(_ origin: RecordOrigin) -> RecordCoordinate? {

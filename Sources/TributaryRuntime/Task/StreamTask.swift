@@ -25,6 +25,7 @@ public final class StreamTask {
     var firstTimeOfRun: Int64 { hot.value.firstTimeOfRun }
     /// How many records were left out, by reason.
     public internal(set) var dropped: [DropReason: Int64] = [:]
+    var dropNotices = DropNotices()
     /// How often records were processed although a partition of the task had none, since the wait for it was over.
     public var enforcedProcessing: Int64 { hot.value.enforcedProcessing }
     func processedWithoutAll() { hot.value.enforcedProcessing &+= 1 }
@@ -321,6 +322,7 @@ public final class StreamTask {
         hot.value.commitRequested = false
         defer { recorder.export() }
         if recorder.leftOutHeaders > 0 && !hasWarnedOfHeaders { warnOfHeaders() }
+        tellHiddenDrops(at: configuration.time.monotonic.milliseconds)
         return try within(.commit) {
             try metrics?.measureStores()
             return try stores.committed(commitID, force: force)
@@ -343,6 +345,7 @@ public final class StreamTask {
     public func close() {
         guard !isClosed else { return }
         isClosed = true
+        tellHiddenDrops(at: .max)
         for close in closers { close() }
         closers = []
         streamPunctuations.removeAll()

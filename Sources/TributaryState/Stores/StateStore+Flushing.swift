@@ -124,7 +124,8 @@ extension StateStore {
             try withFlushSpan(index) {
                 try log(
                     key.bytes(in: 0..<keySize), isDelete ? nil : value.bytes, timestamp: time, lineage,
-                    headers: storedHeaders())
+                    headers: description.keepsHeaders
+                        ? loggedHeaders(ofEntry: key.bytes(from: keySize), isDelete: isDelete) : storedHeaders())
                 if let onFlush {
                     let seen = recorder.show(lineage)
                     defer { recorder.show(again: seen) }

@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 public import TributaryLineage
 
 /// The headers on the propagation list: they lie beside the value in cache, engine and changelog.
@@ -46,7 +46,7 @@ extension StateStore {
     @inline(never)
     func encodeHeaders(_ headers: RawSpan) {
         rowHeaders.writer.removeAll()
-        rowHeaders.writer.append(recorder.propagatedHeaders(of: headers))
+        rowHeaders.writer.append(keepsAllHeaders ? headers : recorder.propagatedHeaders(of: headers))
     }
 
     /// The same for an entry of the cache.
@@ -54,7 +54,21 @@ extension StateStore {
     func encodeHeaders(ofEntry index: Int32) {
         entryHeaders.writer.removeAll()
         cache.copyHeaders(index, into: &entryHeaders.writer)
-        encodeHeaders(entryHeaders.bytes)
+        encodeHeaders(keepsAllHeaders ? recorder.plainHeaders(entryHeaders.bytes) : entryHeaders.bytes)
+    }
+
+    /// What the changelog gets of the headers of an entry that is being flushed; only where those of deletes are logged.
+    @_lifetime(copy own)
+    func loggedHeaders(ofEntry own: RawSpan, isDelete: Bool) -> RawSpan {
+        guard isDelete || description.logsHeaders else { return storedHeaders() }
+        return keepsHeaders ? recorder.plainHeaders(entryHeaders.bytes) : own
+    }
+
+    /// The headers of the record that wrote the row that was read last, where they are kept.
+    public func headersOfRow() -> Headers {
+        guard keepsAllHeaders else { return Headers() }
+        copyRowHeaders()
+        return Headers(checked: entryHeaders.bytes)
     }
 
     /// What Kafka Streams charges a cache for a record's own headers: the characters of names, the bytes of values (Docs/Semantics.md, The cache).

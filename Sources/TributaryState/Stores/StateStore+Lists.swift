@@ -48,7 +48,7 @@ extension StateStore {
         if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
         try writeThrough(
             key, list.bytes, timestamp: meta.timestamp, recordTime: meta.timestamp,
-            Lineage(context: context, cell: cell), headers: loggedHeaders(meta))
+            Lineage(context: context, cell: cell), headers: loggedHeaders(meta, isDelete: false))
     }
 
     /// Copies the elements of the row that was read, with a count of one more.

@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 public import TributaryLineage
 
 /// One row of a scan, copied out of the store.
@@ -11,6 +11,8 @@ public struct StoreRow: Sendable {
     public var timestamp: Int64
     /// The context and cell of the write that made it; the cell is valid during the callback only.
     public var lineage: Lineage
+    /// The headers of the record that wrote it, where the store keeps them.
+    public var headers = Headers()
 }
 
 /// A walk over a store: the rows as they were when it began.
@@ -158,7 +160,8 @@ extension StateStore {
         state.value.walked &+= 1
         try decode(key.span.bytes)
         return StoreRow(
-            key: key, value: [UInt8](copying: value), timestamp: valueTimestamp, lineage: valueLineage)
+            key: key, value: [UInt8](copying: value), timestamp: valueTimestamp, lineage: valueLineage,
+            headers: headersOfRow())
     }
 
     private func merged(

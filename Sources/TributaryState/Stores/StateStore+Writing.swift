@@ -143,7 +143,8 @@ extension StateStore {
         } else {
             if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
             try writeThrough(
-                key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage, headers: loggedHeaders(meta))
+                key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage,
+                headers: loggedHeaders(meta, isDelete: value == nil))
         }
         return lineage
     }
@@ -163,7 +164,8 @@ extension StateStore {
         if keepsHeaders { encodeHeaders(recorder.headers(of: meta)) }
         do {
             try writeThrough(
-                key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage, headers: loggedHeaders(meta))
+                key, value, timestamp: timestamp, recordTime: meta.timestamp, lineage,
+                headers: loggedHeaders(meta, isDelete: value == nil))
         } catch {
             recorder.end(span, error: error)
             throw error
@@ -221,8 +223,8 @@ extension StateStore {
     /// What the changelog gets of a record's headers: those that are stored, which it has been asked for, or all.
     @_lifetime(immortal)
     @inline(__always)
-    func loggedHeaders(_ meta: borrowing RecordMeta) -> RawSpan {
-        guard description.logsHeaders else { return storedHeaders() }
+    func loggedHeaders(_ meta: borrowing RecordMeta, isDelete: Bool) -> RawSpan {
+        guard description.logsHeaders || isDelete && description.keepsHeaders else { return storedHeaders() }
         return allHeaders(meta)
     }
 

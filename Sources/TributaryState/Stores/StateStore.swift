@@ -72,6 +72,8 @@ public final class StateStore {
     let followsSource: Bool
     let keepsLineage: Bool
     let keepsHeaders: Bool
+    /// Whether rows keep all headers, not only those on the propagation list.
+    let keepsAllHeaders: Bool
     /// Whether what was read stays in the cache (Docs/Semantics.md, The cache).
     let keepsReads: Bool
     let state: Owned<State>
@@ -195,12 +197,14 @@ public final class StateStore {
         keepsCells = recorder.mode == .cells
         followsSource = description.sourceTopic != nil
         keepsLineage = recorder.mode != .off
-        keepsHeaders = recorder.propagatesHeaders
+        keepsAllHeaders = description.keepsHeaders && description.logsHeaders
+        keepsHeaders = recorder.propagatesHeaders || keepsAllHeaders
         keepsReads = layout.keys == .plain
         cache = StoreCache(
             // What waits in a buffer has limits of its own, and takes no room from the caches.
             budget: isBuffer ? CacheBudget(limit: 1 << 60) : budget ?? CacheBudget(limit: 0), recorder: recorder,
-            timestampSize: isTimestamped ? 8 : 0)
+            // Kafka Streams' value has a timestamp and, where headers are kept, how long they are: none, in stores with a cache.
+            timestampSize: (isTimestamped ? 8 : 0) + (description.keepsHeaders ? 1 : 0))
         func operation(_ name: String) -> Int32 {
             recorder.operation(
                 "\(name) \(description.name)", kind: .internal,

@@ -60,6 +60,11 @@ public struct StoreDescription: Sendable, Hashable {
     public var canBeRestored: Bool { isLogged || sourceTopic != nil }
     /// Whether records of the changelog have the headers of those that were processed when they were written.
     public var logsHeaders = false
+    /// Whether it keeps headers as Kafka Streams' stores of the format `HEADERS` do: tombstones of the changelog have those of the record that
+    /// deleted, and rows those that are logged with them (``logsHeaders``).
+    ///
+    /// Nothing that a store's identity tells: rows of either kind are read by both.
+    public var keepsHeaders = false
 
     /// Describes a store.
     public init(

@@ -305,7 +305,7 @@ public final class TopologyTestDriver {
             rows.append(
                 DriverRow(
                     key: row.key, value: row.value, timestamp: row.timestamp, context: row.lineage.context,
-                    cell: cell.copy()))
+                    cell: cell.copy(), headers: row.headers))
         }
         return rows
     }
@@ -381,6 +381,8 @@ public struct DriverRow: Sendable, Hashable {
     public var context: TraceContext
     /// The cell's bytes; empty if cells are off.
     public var cell: [UInt8]
+    /// The headers of the record that wrote it, where the store keeps them.
+    public var headers = Headers()
 }
 
 /// What a test asked of a driver that it can't do.
