@@ -1,3 +1,5 @@
+internal import TributaryCore
+
 /// Which of the records that a task leaves out have a line of their own in the log: ten in a second.
 ///
 /// A source can hold millions of late ones, one after the other; the others of a second are said by their number.
