@@ -19,6 +19,7 @@
 @_exported public import class TributaryCore.MetricsRegistry
 @_exported public import protocol TributaryCore.NullableValue
 @_exported public import enum TributaryCore.ProcessingGuarantee
+@_exported public import protocol TributaryCore.Rankable
 @_exported public import struct TributaryCore.RecordCoordinate
 @_exported public import protocol TributaryCore.RecordTime
 @_exported public import protocol TributaryCore.Recordable

@@ -25,6 +25,8 @@ public struct StoreDescription: Sendable, Hashable {
         case joinBuffer
         /// The changelog of changes of a table that wait to be sent on.
         case suppression
+        /// The members of a grouped table's groups, with timestamps, in the order of their ranks.
+        case members
     }
 
     /// The name, unique in the topology.

@@ -62,6 +62,7 @@ extension StoreDescription.Kind {
         case .versioned(let history): StoreTraits(name: "versioned", isTimestamped: true, history: history)
         case .leastRecentlyUsed(let maximum):
             StoreTraits(name: "leastRecentlyUsed", isTimestamped: true, maximumRows: maximum)
+        case .members: StoreTraits(name: "members", isTimestamped: true, isPrivate: true)
         case .joinBuffer: StoreTraits(name: "joinBuffer", attribute: "buffer", isBuffer: true)
         case .suppression:
             StoreTraits(name: "suppression", attribute: "suppression", isBuffer: true, holdsElements: true)
