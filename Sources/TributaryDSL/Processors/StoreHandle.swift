@@ -31,14 +31,21 @@ public struct StoreHandle<Store>: StoreReference {
 public struct KeyValueStoreShape: Sendable {
     let name: String
     let kind: StoreDescription.Kind
+    let timeToLive: Duration?
 
     /// Values by key, in the order of the keys' bytes.
     ///
     /// - Parameters:
     ///   - name: the store's name.
     ///   - timestamped: whether each value is kept with its timestamp, as the stores of tables do.
-    public static func keyValue(_ name: String, timestamped: Bool = false) -> KeyValueStoreShape {
-        KeyValueStoreShape(name: name, kind: timestamped ? .timestampedKeyValue : .keyValue)
+    ///   - timeToLive: how long a value is kept behind its timestamp, in the task's stream time; nil for ever. With one values are kept with their
+    ///     timestamps, and the store isn't cached.
+    public static func keyValue(
+        _ name: String, timestamped: Bool = false, timeToLive: Duration? = nil
+    ) -> KeyValueStoreShape {
+        KeyValueStoreShape(
+            name: name, kind: timestamped || timeToLive != nil ? .timestampedKeyValue : .keyValue,
+            timeToLive: timeToLive)
     }
 }
 
@@ -96,7 +103,9 @@ extension StreamsBuilder {
         _ shape: KeyValueStoreShape, key: Serde<Key>, value: Serde<Value>, inMemory: Bool? = nil, caching: Bool = false,
         logging: Bool = true, changelogSettings: [String: String] = [:]
     ) -> StoreHandle<KeyValueStore<Key, Value>> {
-        add(shape.name, shape.kind, "\(key.name) \(value.name)", inMemory, caching, logging, changelogSettings)
+        add(
+            shape.name, shape.kind, "\(key.name) \(value.name)", inMemory, caching, logging, changelogSettings,
+            timeToLive: shape.timeToLive)
         return StoreHandle(storeName: shape.name) { store, core in KeyValueStore(store, core, key, value) }
     }
 
@@ -150,13 +159,18 @@ extension StreamsBuilder {
 
     private func add(
         _ name: String, _ kind: StoreDescription.Kind, _ serdes: String, _ inMemory: Bool?, _ caching: Bool,
-        _ logging: Bool, _ changelogSettings: [String: String]
+        _ logging: Bool, _ changelogSettings: [String: String], timeToLive: Duration? = nil
     ) {
         var description = StoreDescription(
             name: name, kind: kind, isPersistent: !(inMemory ?? graph.storesInMemory), isCached: caching,
             isLogged: logging)
         description.serdes = serdes
         description.changelogSettings = changelogSettings
+        if let timeToLive {
+            graph.checkLifetime(timeToLive, of: description, true)
+            description.timeToLive = timeToLive.milliseconds
+            description.isCached = false
+        }
         addStateStore(description)
     }
 }

@@ -24,7 +24,13 @@ public final class StreamTask {
     /// The timestamp of the first record of the last run, ms.
     var firstTimeOfRun: Int64 { hot.value.firstTimeOfRun }
     /// How many records were left out, by reason.
-    public internal(set) var dropped: [DropReason: Int64] = [:]
+    public var dropped: [DropReason: Int64] {
+        var all = unintendedDrops
+        if hot.value.duplicates > 0 { all[.duplicate] = hot.value.duplicates }
+        if hot.value.throttled > 0 { all[.throttled] = hot.value.throttled }
+        return all
+    }
+    var unintendedDrops: [DropReason: Int64] = [:]
     var dropNotices = DropNotices()
     /// How often records were processed although a partition of the task had none, since the wait for it was over.
     public var enforcedProcessing: Int64 { hot.value.enforcedProcessing }
@@ -56,6 +62,9 @@ public final class StreamTask {
         var processedRecords: Int64 = 0
         var enforcedProcessing: Int64 = 0
         var firstTimeOfRun: Int64 = 0
+        // Records that were left out on purpose: most may be.
+        var duplicates: Int64 = 0
+        var throttled: Int64 = 0
         var needsCommit = false
         var commitRequested = false
         // The record being processed.
@@ -294,7 +303,7 @@ public final class StreamTask {
         recorder.enter(scope)
         recorder.showNothing()
         try within(.flush) {
-            try stores.flush(metrics, configuration.time.monotonic)
+            repeat { try stores.flush(metrics, configuration.time.monotonic) } while try expireBetweenRecords()
             try checkSwallowed()
         }
     }

@@ -28,6 +28,8 @@ public final class TaskStores {
     var sourcePlaces: () -> [(name: String, next: Int64, identity: String)] = { [] }
     /// Which of them write out their caches.
     let flushes = FlushStack()
+    /// When rows expire.
+    let expiries = ExpirySchedule()
     private var byName: [String: StateStore] = [:]
     private var changelogs: [String: StoreChangelog] = [:]
     private(set) var persistent: (any StateEngine)?
@@ -70,7 +72,7 @@ public final class TaskStores {
             }
             let store = try StateStore(
                 description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics,
-                flushes: flushes, deferral: deferral,
+                flushes: flushes, deferral: deferral, expiries: expiries,
                 attributes: [
                     AttributeNames.dbNamespace: .string(configuration.applicationID),
                     AttributeNames.task: .string(task), AttributeNames.taskPartition: .int(Int64(partition)),
@@ -94,6 +96,20 @@ public final class TaskStores {
         guard let error = error as? StoreError, error.code == .corrupt || error.code == .unknownFormat else { return }
         if let name = error.store, topology.stores[name]?.isPersistent == false { return }
         persistent?.noteDamage("\(error)")
+    }
+
+    // MARK: Expiry
+
+    /// Deletes what has expired by a stream time, also what comes of that in stores before; returns whether anything has.
+    func expire(at streamTime: Int64, because trigger: borrowing RecordMeta) throws -> Bool {
+        var hasExpired = false
+        while expiries.earliest <= streamTime {
+            expiries.begin()
+            for store in inOrder where store.expires {
+                if try store.expireRows(at: streamTime, because: trigger) { hasExpired = true }
+            }
+        }
+        return hasExpired
     }
 
     // MARK: Flushing
