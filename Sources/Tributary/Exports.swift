@@ -32,6 +32,7 @@
 @_exported public import struct TributaryCore.TopicSpecification
 @_exported public import struct TributaryCore.TraceContext
 @_exported public import struct TributaryCore.Watermarks
+@_exported public import struct TributaryDSL.AsyncTimeout
 @_exported public import class TributaryDSL.BranchedKStream
 @_exported public import struct TributaryDSL.Branches
 @_exported public import struct TributaryDSL.CogroupedKStream

@@ -26,9 +26,6 @@ public enum DropReason: String, Sendable, CaseIterable {
     case duplicate
     /// More of its key than a throttle lets pass.
     case throttled
-
-    /// Whether leaving records out is what the operator is there for: then no line is logged for each.
-    public var isIntended: Bool { self == .duplicate || self == .throttled }
 }
 
 /// What a task gives to its nodes.

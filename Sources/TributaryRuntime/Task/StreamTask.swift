@@ -41,7 +41,7 @@ public final class StreamTask {
     let configuration: RuntimeConfiguration
     // Lines of this task.
     let log: LogSink
-    private let scope: Int
+    let scope: Int
     let topology: Topology
     let names: ResolvedTopology
     let subTopologies: [Topology.SubTopology]
@@ -74,6 +74,12 @@ public final class StreamTask {
     }
     // What changes with each record.
     let hot = Owned(Hot())
+    /// What nodes let go on beside the thread.
+    var pending: [any PendingWork] = []
+    /// The source record that is gone on with; nil where it is the one being processed.
+    var resumed: SourceCopy?
+    /// Has the thread look what has come back.
+    public var wakeUp: @Sendable () -> Void = {}
     // What user code may have swallowed, though no handler lets it pass.
     var swallowed: (any Error)?
     /// Whether something was done since the last commit, or a cache holds what isn't flushed.
@@ -221,7 +227,11 @@ public final class StreamTask {
         }
         hot.value.batch = batch
         hot.value.needsCommit = true
-        do { return try run(queue, batch, limit, until: last) } catch {
+        do {
+            let done = try run(queue, batch, limit, until: last)
+            if !pending.isEmpty { _ = try deliver(waits: false) }
+            return done
+        } catch {
             let origin = origin(queue, batch, hot.value.index)
             throw failure(.processing, node: nil, coordinates(origin), error)
         }
@@ -303,7 +313,10 @@ public final class StreamTask {
         recorder.enter(scope)
         recorder.showNothing()
         try within(.flush) {
-            repeat { try stores.flush(metrics, configuration.time.monotonic) } while try expireBetweenRecords()
+            repeat {
+                _ = try deliver(waits: true)
+                try stores.flush(metrics, configuration.time.monotonic)
+            } while try expireBetweenRecords() || hasPending
             try checkSwallowed()
         }
     }
@@ -355,6 +368,8 @@ public final class StreamTask {
         guard !isClosed else { return }
         isClosed = true
         tellHiddenDrops(at: .max)
+        for work in pending { work.cancel() }
+        pending = []
         for close in closers { close() }
         closers = []
         streamPunctuations.removeAll()
