@@ -81,6 +81,19 @@ import TributaryTesting
         #expect(try values(driver) == [])
     }
 
+    @Test func `at the greatest time all expire but those that would at that time`() throws {
+        let driver = try table()
+        defer { driver.close() }
+        try pipe(driver, "table", "a", "1", 5)
+        try pipe(driver, "table", "b", "1", .max - 10)
+        try pipe(driver, "table", "c", "1", .max - 11)
+        try pipe(driver, "in", "x", ">", .max)
+        try pipe(driver, "in", "x", ">", .max)
+        let changes = try driver.takeRecords(from: "out", .string, Serde.string.optional)
+        #expect(changes.filter { $0.value == nil }.map(\.key) == ["a", "c"])
+        #expect(try driver.rows(ofStore: "rows").map(\.key) == [Array("b".utf8)])
+    }
+
     @Test func `what is written too late to live is passed on, and expires at once`() throws {
         let driver = try table()
         defer { driver.close() }

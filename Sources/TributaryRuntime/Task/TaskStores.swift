@@ -103,10 +103,12 @@ public final class TaskStores {
     /// Deletes what has expired by a stream time, also what comes of that in stores before; returns whether anything has.
     func expire(at streamTime: Int64, because trigger: borrowing RecordMeta) throws -> Bool {
         var hasExpired = false
-        while expiries.earliest <= streamTime {
+        // What would expire at the greatest time never does: that is also said of no row at all.
+        let now = min(streamTime, Int64.max - 1)
+        while expiries.earliest <= now {
             expiries.begin()
             for store in inOrder where store.expires {
-                if try store.expireRows(at: streamTime, because: trigger) { hasExpired = true }
+                if try store.expireRows(at: now, because: trigger) { hasExpired = true }
             }
         }
         return hasExpired

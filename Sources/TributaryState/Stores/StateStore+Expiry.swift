@@ -16,7 +16,7 @@ extension StateStore {
     /// not what is stored.
     ///
     /// - Parameters:
-    ///   - streamTime: the task's, ms.
+    ///   - streamTime: the task's, ms; below the greatest.
     ///   - trigger: of the record that moved it; without lineage where there is none.
     /// - Returns: whether any row has expired.
     public func expireRows(at streamTime: Int64, because trigger: borrowing RecordMeta) throws -> Bool {
