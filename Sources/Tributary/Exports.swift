@@ -19,6 +19,7 @@
 @_exported public import class TributaryCore.MetricsRegistry
 @_exported public import protocol TributaryCore.NullableValue
 @_exported public import enum TributaryCore.ProcessingGuarantee
+@_exported public import protocol TributaryCore.Rankable
 @_exported public import struct TributaryCore.RecordCoordinate
 @_exported public import protocol TributaryCore.RecordTime
 @_exported public import protocol TributaryCore.Recordable
@@ -31,6 +32,7 @@
 @_exported public import struct TributaryCore.TopicSpecification
 @_exported public import struct TributaryCore.TraceContext
 @_exported public import struct TributaryCore.Watermarks
+@_exported public import struct TributaryDSL.AsyncTimeout
 @_exported public import class TributaryDSL.BranchedKStream
 @_exported public import struct TributaryDSL.Branches
 @_exported public import struct TributaryDSL.CogroupedKStream
@@ -52,6 +54,7 @@
 @_exported public import struct TributaryDSL.KTable
 @_exported public import class TributaryDSL.KeyValueStore
 @_exported public import struct TributaryDSL.KeyValueStoreShape
+@_exported public import struct TributaryDSL.LatestKStream
 @_exported public import struct TributaryDSL.Materialized
 @_exported public import struct TributaryDSL.OffsetReset
 @_exported public import typealias TributaryDSL.Partitioner

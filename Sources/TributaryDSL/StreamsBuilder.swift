@@ -173,10 +173,12 @@ public final class StreamsBuilder {
         let state = TableStoreState(
             settings.description(
                 graph, store, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
-                serdes: "\((settings.key ?? key).name) \((settings.value ?? value).name)"),
-            node: node, graph: graph, isMaterialized: settings.name != nil)
+                serdes: "\((settings.key ?? key).name) \((settings.value ?? value).name)", canExpire: true),
+            node: node, graph: graph, isMaterialized: settings.name != nil || settings.timeToLive != nil)
         // What is stored must be what the topic has.
-        if (settings.key ?? key).name == key.name && (settings.value ?? value).name == value.name {
+        if settings.timeToLive == nil,
+            (settings.key ?? key).name == key.name && (settings.value ?? value).name == value.name
+        {
             graph.noteSourceTable(store, of: topic)
         }
         let records = KStream(
@@ -288,6 +290,19 @@ public enum StoreFormat: Sendable, Hashable {
     case headers
 }
 
+extension TopologyGraph {
+    /// Checks how long the rows of a store are to be kept.
+    func checkLifetime(_ time: Duration, of store: StoreDescription, _ canExpire: Bool) {
+        check(time, "the time to live of rows in '\(store.name)'")
+        guard canExpire, store.canExpire else {
+            return fail(
+                .invalidSetting,
+                "rows of the store '\(store.name)' can't have a time to live: that is for tables of topics and streams, aggregations without "
+                    + "windows, and stores of processors, of which each has its timestamp and nothing else ends it")
+        }
+    }
+}
+
 /// Settings of the store that holds a table, as Kafka Streams' class of the same name.
 public struct Materialized<Key, Value>: Sendable {
     /// Where the store keeps its entries.
@@ -324,12 +339,17 @@ public struct Materialized<Key, Value>: Sendable {
     public var changelogSettings: [String: String]
     /// How long windows are kept, in stream time; at least size and grace.
     public var retention: Duration?
+    /// How long a row is kept behind its timestamp, in the task's stream time; nil for ever.
+    ///
+    /// For tables of topics and streams, and aggregations without windows. Behind the table an expired row is a delete, whose header `expired` says
+    /// when that was. The store isn't cached.
+    public var timeToLive: Duration?
 
     /// Makes settings.
     public init(
         as name: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil, type: StoreType? = nil,
         caching: Bool = true, logging: Bool = true, changelogSettings: [String: String] = [:],
-        retention: Duration? = nil
+        retention: Duration? = nil, timeToLive: Duration? = nil
     ) {
         self.name = name
         self.key = key
@@ -339,6 +359,7 @@ public struct Materialized<Key, Value>: Sendable {
         self.logging = logging
         self.changelogSettings = changelogSettings
         self.retention = retention
+        self.timeToLive = timeToLive
     }
 
     // Not what Kafka Streams has by a supplier of the user's choice.
@@ -352,7 +373,7 @@ public struct Materialized<Key, Value>: Sendable {
     @usableFromInline
     func description(
         _ graph: TopologyGraph, _ store: String, _ kind: StoreDescription.Kind, latestWins: Bool = false,
-        generated: Bool, serdes: String
+        generated: Bool, serdes: String, canExpire: Bool = false
     ) -> StoreDescription {
         var description = StoreDescription(
             name: store, kind: kind, isPersistent: !graph.storesInMemory, isCached: caching, isLogged: logging)
@@ -375,6 +396,11 @@ public struct Materialized<Key, Value>: Sendable {
             description.isCached = false
         }
         description.keepsHeaders = graph.storesHeaders && hasDefaultRows
+        if let timeToLive {
+            graph.checkLifetime(timeToLive, of: description, canExpire)
+            description.timeToLive = timeToLive.milliseconds
+            description.isCached = false
+        }
         description.changelogSettings = changelogSettings
         description.isLatestWins = latestWins
         description.hasGeneratedName = generated

@@ -111,8 +111,24 @@ extension Lineage {
         return try $box.withValue(box) { try body() }
     }
 
+    // What an asynchronous closure is told of its record.
+    @TaskLocal static var carried: TraceContext?
+
+    /// Runs an asynchronous closure of a record, which sees the record's context in ``current``.
+    public static func carrying<Output>(
+        _ context: TraceContext, _ body: @Sendable () async -> Output
+    ) async -> Output {
+        await $box.withValue(nil) { await $carried.withValue(context) { await body() } }
+    }
+
     /// The lineage of the record whose closure is running; nil outside of one, or on another thread.
-    public static var current: Lineage? { box?.current }
+    ///
+    /// In an asynchronous closure it has the context only, and an empty cell.
+    public static var current: Lineage? {
+        if let box { return box.current }
+        guard let carried, carried.isValid else { return nil }
+        return Lineage(context: carried, cell: .empty)
+    }
 
     /// The baggage that came with the record whose closure is running; empty outside of one.
     public static var baggage: Baggage {

@@ -31,6 +31,9 @@ extension LineageRecorder {
         return around
     }
 
+    /// What is worked on is over and has no span: what was noted of it since ``startNotes()``, which gave `around`, is forgotten.
+    public func endNotes(_ around: SpanNotes) { notes.value = around }
+
     /// The record or row that is worked on failed, and it goes on without it.
     public func noteFailure(_ error: any Error) { if isTracing { notes.value.error = error } }
 

@@ -149,6 +149,10 @@ public struct RuntimeConfiguration: Sendable {
     public var seed: UInt64?
     /// Whether aggregates may stay unencoded until their cache is flushed, where that can be taken back.
     package var defersEncoding = true
+    /// Where asynchronous closures run; nil for wherever Swift's tasks do.
+    package var asyncExecutor: (any TaskExecutor)?
+    /// Whether what comes back from beside the thread goes on as soon as the thread sees it; else at commits, and where there is no more room.
+    package var deliversEarly = true
     /// Called between the steps of commits and restores, in tests.
     package var killPoint: KillPointHook?
 

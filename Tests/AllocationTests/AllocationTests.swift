@@ -70,4 +70,39 @@ struct AllocationTests {
         let allocations = try task.allocations("in", records)
         #expect(allocations == 0)
     }
+
+    @Test(arguments: LineageMode.allCases)
+    func `leaving out duplicates, or what is throttled, allocates nothing`(_ mode: LineageMode) throws {
+        for isThrottle in [false, true] {
+            let builder = StreamsBuilder()
+            let stream = builder.stream("in", key: .int64, value: .int64)
+            let left =
+                isThrottle
+                ? stream.throttle(3, per: .seconds(3600)) : stream.deduplicate(within: .seconds(3600)) { $0 % 2 }
+            left.to("out", key: .int64, value: .int64)
+            let task = try TaskUnderTest(builder, mode, topics: ["in"])
+            let records = TaskUnderTest.records(
+                count, key: { TaskUnderTest.integer($0 % 50) }, value: { TaskUnderTest.integer($0) })
+            let allocations = try task.allocations("in", records)
+            #expect(allocations == 0)
+        }
+    }
+
+    @Test(arguments: LineageMode.allCases)
+    func `joining with the latest record allocates nothing`(_ mode: LineageMode) throws {
+        let builder = StreamsBuilder()
+        let latest = builder.stream("quotes", key: .int64, value: .int64).latest(within: .seconds(3600))
+        builder.stream("in", key: .int64, value: .int64).join(latest) { $0 &* $1 }
+            .to("out", key: .int64, value: .int64)
+        let task = try TaskUnderTest(builder, mode, topics: ["in", "quotes"])
+        let quotes = (0..<100).map { index in
+            LoggedRecord(
+                offset: Int64(index), timestamp: 0, key: TaskUnderTest.integer(index), value: TaskUnderTest.integer(3))
+        }
+        try task.add("quotes", quotes)
+        let records = TaskUnderTest.records(
+            count, key: { TaskUnderTest.integer($0 % 100) }, value: { TaskUnderTest.integer($0) })
+        let allocations = try task.allocations("in", records)
+        #expect(allocations == 0)
+    }
 }

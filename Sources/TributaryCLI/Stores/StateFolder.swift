@@ -57,6 +57,8 @@ struct StoreTables: Sendable, Equatable {
         for name in names.sorted() {
             // A segment's keys by time say nothing that the segment doesn't.
             if name.hasSuffix(".times"), names.contains(String(name.dropLast(6))) { continue }
+            // Nor do times say anything that rows which expire don't.
+            if name.hasSuffix(".expiries"), names.contains(String(name.dropLast(9))) { continue }
             if name.hasSuffix(".graves"), names.contains(String(name.dropLast(7))) {
                 if let index = stores.firstIndex(where: { $0.store == String(name.dropLast(7)) }) {
                     stores[index].graves = name

@@ -2,8 +2,9 @@ internal import TributaryCore
 internal import TributaryState
 
 extension TopologyGraph {
-    /// What the tables of graves are called behind their store's name.
+    /// What tables beside a store's rows are called behind its name.
     private static var graves: String { ".graves" }
+    private static var expiries: String { ".expiries" }
 
     /// Checks what becomes names of topics and tables, and the numbers of stores.
     ///
@@ -17,7 +18,7 @@ extension TopologyGraph {
             }
         }
         for (name, store) in stores {
-            if name.hasSuffix(Self.graves) {
+            if name.hasSuffix(Self.graves) || name.hasSuffix(Self.expiries) {
                 throw TopologyError(
                     .invalidName, "the store's name '\(name)' ends like a table of Tributary's own: give it another")
             }

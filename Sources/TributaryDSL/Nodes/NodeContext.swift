@@ -22,12 +22,16 @@ public enum DropReason: String, Sendable, CaseIterable {
     case production
     /// An answer in a join by foreign key that is for a row which has changed since; counted, as Kafka Streams does, and no loss.
     case stale
+    /// One with an id that has passed within the time that a deduplication looks at.
+    case duplicate
+    /// More of its key than a throttle lets pass.
+    case throttled
 }
 
 /// What a task gives to its nodes.
 ///
 /// Implemented by the runtime.
-public protocol TaskServices: AnyObject {
+public protocol TaskServices: PendingServices {
     /// The application's id.
     var applicationID: String { get }
     /// The task, `<sub-topology>_<partition>`.

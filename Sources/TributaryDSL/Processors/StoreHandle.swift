@@ -31,14 +31,21 @@ public struct StoreHandle<Store>: StoreReference {
 public struct KeyValueStoreShape: Sendable {
     let name: String
     let kind: StoreDescription.Kind
+    let timeToLive: Duration?
 
     /// Values by key, in the order of the keys' bytes.
     ///
     /// - Parameters:
     ///   - name: the store's name.
     ///   - timestamped: whether each value is kept with its timestamp, as the stores of tables do.
-    public static func keyValue(_ name: String, timestamped: Bool = false) -> KeyValueStoreShape {
-        KeyValueStoreShape(name: name, kind: timestamped ? .timestampedKeyValue : .keyValue)
+    ///   - timeToLive: how long a value is kept behind its timestamp, in the task's stream time; nil for ever. With one values are kept with their
+    ///     timestamps, and the store isn't cached.
+    public static func keyValue(
+        _ name: String, timestamped: Bool = false, timeToLive: Duration? = nil
+    ) -> KeyValueStoreShape {
+        KeyValueStoreShape(
+            name: name, kind: timestamped || timeToLive != nil ? .timestampedKeyValue : .keyValue,
+            timeToLive: timeToLive)
     }
 
     /// Values by key with their timestamps, in memory, at most so many: then the one that was not used for longest is forgotten, which nobody is
@@ -106,7 +113,7 @@ extension StreamsBuilder {
     ) -> StoreHandle<KeyValueStore<Key, Value>> {
         add(
             shape.name, shape.kind, "\(key.name) \(value.name)", (inMemory, supplier), caching, logging,
-            changelogSettings)
+            changelogSettings, timeToLive: shape.timeToLive)
         return StoreHandle(storeName: shape.name) { store, core in KeyValueStore(store, core, key, value) }
     }
 
@@ -170,7 +177,7 @@ extension StreamsBuilder {
     private func add(
         _ name: String, _ kind: StoreDescription.Kind, _ serdes: String,
         _ place: (inMemory: Bool?, supplier: (any StoreSupplier)?), _ caching: Bool, _ logging: Bool,
-        _ changelogSettings: [String: String]
+        _ changelogSettings: [String: String], timeToLive: Duration? = nil
     ) {
         var description = StoreDescription(
             name: name, kind: kind, isPersistent: !(place.inMemory ?? graph.storesInMemory), isCached: caching,
@@ -182,6 +189,11 @@ extension StreamsBuilder {
         }
         description.serdes = serdes
         description.changelogSettings = changelogSettings
+        if let timeToLive {
+            graph.checkLifetime(timeToLive, of: description, true)
+            description.timeToLive = timeToLive.milliseconds
+            description.isCached = false
+        }
         addStateStore(description)
     }
 }

@@ -20,9 +20,9 @@ extension KStream {
         let state = TableStoreState(
             settings.description(
                 graph, storeName, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
-                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")"),
-            node: id, graph: graph, isMaterialized: settings.name != nil)
-        if settings.name != nil && (key == nil || value == nil) {
+                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", canExpire: true),
+            node: id, graph: graph, isMaterialized: settings.name != nil || settings.timeToLive != nil)
+        if (settings.name != nil || settings.timeToLive != nil) && (key == nil || value == nil) {
             graph.failWithoutSerde("the table '\(storeName)'", key, value)
         }
         attachTableSource(

@@ -122,6 +122,8 @@ extension StreamTask {
         if let row = stores.flushes.row {
             key = row.key
             coordinate = coordinate ?? coordinates(row.origin)
+        } else if let resumed {
+            key = resumed.key
         } else if let batch = hot.value.batch, stores.flushes.isEmpty, let bytes = batch.key(hot.value.index) {
             key = [UInt8](copying: bytes)
         }
@@ -164,6 +166,8 @@ extension StreamTask {
         var value: [UInt8]?
         if let row {
             (key, value) = (row.key, row.value)
+        } else if let resumed {
+            (key, value) = (resumed.key, resumed.value)
         } else if let batch = hot.value.batch, stores.flushes.isEmpty {
             if let bytes = batch.key(hot.value.index) { key = [UInt8](copying: bytes) }
             if let bytes = batch.value(hot.value.index) { value = [UInt8](copying: bytes) }

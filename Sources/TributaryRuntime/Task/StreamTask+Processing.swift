@@ -1,5 +1,6 @@
 internal import TributaryCore
 internal import TributaryLineage
+internal import TributaryState
 
 extension StreamTask {
     @inline(__always)
@@ -77,6 +78,7 @@ extension StreamTask {
             lineage: recorder.current.span)
         guard recorder.makesSpan(recorder.current.value.context, .log) else {
             recorder.pause()
+            if hot.value.streamTime >= stores.expiries.earliest { try expire(because: meta) }
             return try entry(batch.value(index), meta)
         }
         // What came in a header may be another process's, also through a topic of the application's own.
@@ -103,12 +105,30 @@ extension StreamTask {
         let own = meta.with(recorder.current.span)
         let around = recorder.startNotes()
         do {
+            if hot.value.streamTime >= stores.expiries.earliest { try expire(because: own) }
             try entry(value, own)
         } catch {
             recorder.end(span, around: around, error: error)
             throw error
         }
         recorder.end(span, around: around)
+    }
+
+    // Before the record that moves time sees a store.
+    @inline(never)
+    private func expire(because meta: borrowing RecordMeta) throws {
+        _ = try stores.expire(at: hot.value.streamTime, because: meta)
+    }
+
+    /// Deletes what was written too late to be kept, and has no record behind it yet; returns whether there was any.
+    func expireBetweenRecords() throws -> Bool {
+        guard streamTime >= stores.expiries.earliest else { return false }
+        let none = CollectionOfOne(Lineage.none)
+        return try stores.expire(
+            at: streamTime,
+            because: RecordMeta(
+                key: RawSpan.empty, hasKey: false, keyIsStale: false, timestamp: streamTime, origin: .none,
+                headers: RawSpan.empty, lineage: none.span))
     }
 
     // A source begins a cell of its own; an internal topic is transparent: the header's cell goes through.

@@ -68,16 +68,22 @@ extension StreamTask: TaskServices {
         }
     }
 
-    /// A record was left out.
+    /// A record was left out: of those that an operator is there to leave out no line is logged.
     public func dropped(_ reason: DropReason, node: String, _ meta: borrowing RecordMeta) {
-        count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)
+        switch reason {
+        case .duplicate: hot.value.duplicates &+= 1
+        case .throttled: hot.value.throttled &+= 1
+        default:
+            return count(reason, node: node, coordinate: coordinates(meta.origin), context: meta.lineage.context)
+        }
+        recorder.noteDropped(reason.rawValue, node: node)
     }
 
     func count(
         _ reason: DropReason, node: String, coordinate: RecordCoordinate?, error: (any Error)? = nil,
         context: TraceContext = .none
     ) {
-        dropped[reason, default: 0] += 1
+        unintendedDrops[reason, default: 0] += 1
         recorder.noteDropped(reason.rawValue, node: node)
         // Superseded, not lost: with each row that changes faster than it is answered.
         if reason == .stale { return }

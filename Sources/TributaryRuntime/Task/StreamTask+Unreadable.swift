@@ -24,7 +24,7 @@ extension StreamTask {
                 cause: error)
         }
         let lost = max(resume.subtractingSaturated(from), 1)
-        dropped[.deserialization, default: 0] += lost
+        unintendedDrops[.deserialization, default: 0] += lost
         log(
             .warning, "a batch that can't be read was left out",
             [

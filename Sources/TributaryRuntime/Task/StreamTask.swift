@@ -24,7 +24,13 @@ public final class StreamTask {
     /// The timestamp of the first record of the last run, ms.
     var firstTimeOfRun: Int64 { hot.value.firstTimeOfRun }
     /// How many records were left out, by reason.
-    public internal(set) var dropped: [DropReason: Int64] = [:]
+    public var dropped: [DropReason: Int64] {
+        var all = unintendedDrops
+        if hot.value.duplicates > 0 { all[.duplicate] = hot.value.duplicates }
+        if hot.value.throttled > 0 { all[.throttled] = hot.value.throttled }
+        return all
+    }
+    var unintendedDrops: [DropReason: Int64] = [:]
     var dropNotices = DropNotices()
     /// How often records were processed although a partition of the task had none, since the wait for it was over.
     public var enforcedProcessing: Int64 { hot.value.enforcedProcessing }
@@ -35,7 +41,7 @@ public final class StreamTask {
     let configuration: RuntimeConfiguration
     // Lines of this task.
     let log: LogSink
-    private let scope: Int
+    let scope: Int
     let topology: Topology
     let names: ResolvedTopology
     let subTopologies: [Topology.SubTopology]
@@ -56,6 +62,9 @@ public final class StreamTask {
         var processedRecords: Int64 = 0
         var enforcedProcessing: Int64 = 0
         var firstTimeOfRun: Int64 = 0
+        // Records that were left out on purpose: most may be.
+        var duplicates: Int64 = 0
+        var throttled: Int64 = 0
         var needsCommit = false
         var commitRequested = false
         // The record being processed.
@@ -65,6 +74,12 @@ public final class StreamTask {
     }
     // What changes with each record.
     let hot = Owned(Hot())
+    /// What nodes let go on beside the thread.
+    var pending: [any PendingWork] = []
+    /// The source record that is gone on with; nil where it is the one being processed.
+    var resumed: SourceCopy?
+    /// Has the thread look what has come back.
+    public var wakeUp: @Sendable () -> Void = {}
     // What user code may have swallowed, though no handler lets it pass.
     var swallowed: (any Error)?
     /// Whether something was done since the last commit, or a cache holds what isn't flushed.
@@ -214,7 +229,11 @@ public final class StreamTask {
         }
         hot.value.batch = batch
         hot.value.needsCommit = true
-        do { return try run(queue, batch, limit, until: last) } catch {
+        do {
+            let done = try run(queue, batch, limit, until: last)
+            if !pending.isEmpty { _ = try deliver(waits: false) }
+            return done
+        } catch {
             let origin = origin(queue, batch, hot.value.index)
             throw failure(.processing, node: nil, coordinates(origin), error)
         }
@@ -296,7 +315,10 @@ public final class StreamTask {
         recorder.enter(scope)
         recorder.showNothing()
         try within(.flush) {
-            try stores.flush(metrics, configuration.time.monotonic)
+            repeat {
+                _ = try deliver(waits: true)
+                try stores.flush(metrics, configuration.time.monotonic)
+            } while try expireBetweenRecords() || hasPending
             try checkSwallowed()
         }
     }
@@ -348,6 +370,8 @@ public final class StreamTask {
         guard !isClosed else { return }
         isClosed = true
         tellHiddenDrops(at: .max)
+        for work in pending { work.cancel() }
+        pending = []
         for close in closers { close() }
         closers = []
         streamPunctuations.removeAll()

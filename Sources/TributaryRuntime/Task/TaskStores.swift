@@ -28,6 +28,8 @@ public final class TaskStores {
     var sourcePlaces: () -> [(name: String, next: Int64, identity: String)] = { [] }
     /// Which of them write out their caches.
     let flushes = FlushStack()
+    /// When rows expire.
+    let expiries = ExpirySchedule()
     private var byName: [String: StateStore] = [:]
     private var changelogs: [String: StoreChangelog] = [:]
     private(set) var engines: TaskEngines
@@ -72,7 +74,7 @@ public final class TaskStores {
             }
             let store = try StateStore(
                 description, engine: engine, recorder: recorder, changelog: changelog, budget: budget, topics: topics,
-                flushes: flushes, deferral: deferral,
+                flushes: flushes, deferral: deferral, expiries: expiries,
                 attributes: [
                     AttributeNames.dbNamespace: .string(configuration.applicationID),
                     AttributeNames.task: .string(task), AttributeNames.taskPartition: .int(Int64(partition)),
@@ -96,6 +98,22 @@ public final class TaskStores {
         guard let error = error as? StoreError, error.code == .corrupt || error.code == .unknownFormat else { return }
         let engine = error.store.flatMap { topology.stores[$0] }.flatMap(engines.engine) ?? engines.persistent
         if let engine, engine.isPersistent { engine.noteDamage("\(error)") }
+    }
+
+    // MARK: Expiry
+
+    /// Deletes what has expired by a stream time, also what comes of that in stores before; returns whether anything has.
+    func expire(at streamTime: Int64, because trigger: borrowing RecordMeta) throws -> Bool {
+        var hasExpired = false
+        // What would expire at the greatest time never does: that is also said of no row at all.
+        let now = min(streamTime, Int64.max - 1)
+        while expiries.earliest <= now {
+            expiries.begin()
+            for store in inOrder where store.expires {
+                if try store.expireRows(at: now, because: trigger) { hasExpired = true }
+            }
+        }
+        return hasExpired
     }
 
     // MARK: Flushing

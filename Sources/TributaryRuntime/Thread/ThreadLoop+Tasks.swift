@@ -76,6 +76,7 @@ extension ThreadLoop {
         let parts = context.topology.subTopologies.filter { $0.id == item.subTopology }
         let task = try assembly.makeTask(parts, restored.state)
         task.globals = globals
+        task.wakeUp = { [thread] in thread.wake() }
         let running = note(task, item.number)
         try task.within(.start) { try assembly.start(task, at: restored.start) }
         try follow(running)

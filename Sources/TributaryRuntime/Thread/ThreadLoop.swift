@@ -237,6 +237,7 @@ final class ThreadLoop {
         for item in dirty where !item.isActive { item.task.update(wallClock: wall, monotonic: monotonic) }
         var didWork = try process()
         for item in active {
+            if try item.task.deliverBetweenRecords() { didWork = true }
             // Also what the time from before a restart has made due, which waits for no record.
             if try item.task.punctuateStreamTime() { didWork = true }
             if try item.task.punctuateWallClock() { didWork = true }
@@ -245,7 +246,7 @@ final class ThreadLoop {
         if isPunctual { nextPunctuation = running.lazy.map(\.task.nextWallClockPunctuation).min() ?? Int64.max }
         publish(active)
         active.removeAll { item in
-            guard !item.task.hasRecords else { return false }
+            guard !item.task.hasRecords, !item.task.hasPending else { return false }
             item.isActive = false
             return true
         }

@@ -1,6 +1,11 @@
 internal import TributaryCore
 
 extension StateStore {
+    /// The greatest time of a row that was put so far, ms, of stores whose rows end with time; -1 before the first, and of others.
+    ///
+    /// Kept with the rows.
+    public var streamTime: Int64 { layout.streamTime }
+
     /// Copies the rows of one key whose windows start in a range, in the order of time; those of one time in the order of their writes.
     ///
     /// Rows that the store doesn't keep any more are left out. Nothing is allocated once the rows have room.

@@ -230,7 +230,7 @@ extension StateStore {
 
     @_lifetime(immortal)
     @inline(never)
-    private func allHeaders(_ meta: borrowing RecordMeta) -> RawSpan {
+    func allHeaders(_ meta: borrowing RecordMeta) -> RawSpan {
         entryHeaders.writer.removeAll()
         entryHeaders.writer.append(recorder.headers(of: meta))
         return entryHeaders.bytes

@@ -51,6 +51,8 @@ public final class StateStore {
     let layout: any StoreLayout
     /// The layout, if it keeps versions.
     let versions: VersionedStore?
+    /// The layout, if rows expire.
+    let expiring: ExpiringStore?
     let recorder: LineageRecorder
     /// The recorder's arena, held here so that no record pays for its reference count.
     let arena: CellArena
@@ -92,6 +94,7 @@ public final class StateStore {
         let flush: Int32
         let scan: Int32
         let emit: Int32
+        let expire: Int32
     }
 
     struct State: BitwiseCopyable {
@@ -102,6 +105,7 @@ public final class StateStore {
         var lineageFrom: Int32 = -1  // the cache's entry that has it; -1: it is here
         var written = Lineage.none
         var isFlushing = false
+        var isExpiring = false
         // Until when the version counts that was written last.
         var validTo = VersionedStore.newest
         var hasGraves = false  // whether there may be any
@@ -146,6 +150,10 @@ public final class StateStore {
     // What is encoded late.
     let heldBytes = ByteBuffer()
     let sorter = Owned(RadixSorter())
+    // Entries of rows that may have expired; the value of the one at hand, and the headers of its delete.
+    let expiredRows = CopiedRows()
+    let expiredValue = ByteBuffer()
+    let expiryHeaders = ByteBuffer()
     // What the engine had for the entries that are being flushed.
     let oldValues = OldValues()
     // The number of each cached entry's prepared span during a flush; -1 for none.
@@ -162,12 +170,13 @@ public final class StateStore {
     ///   - topics: names of the topics in `RecordOrigin`.
     ///   - flushes: knows which of the task's stores are being flushed.
     ///   - deferral: says whether values may stay unencoded until the cache is flushed.
+    ///   - expiries: is told when rows expire.
     ///   - attributes: what its spans say of where it is, besides its name and kind.
     public init(
         _ description: StoreDescription, engine: any StateEngine, recorder: LineageRecorder,
         changelog: (any ChangelogWriter)?, budget: CacheBudget?, topics: any TopicNames,
         flushes: FlushStack = FlushStack(), deferral: DeferredEncoding = DeferredEncoding(),
-        attributes: [String: AttributeValue] = [:]
+        expiries: ExpirySchedule = ExpirySchedule(), attributes: [String: AttributeValue] = [:]
     ) throws(StoreError) {
         self.description = description
         self.recorder = recorder
@@ -177,8 +186,9 @@ public final class StateStore {
         self.flushes = flushes
         self.deferral = deferral
         let traits = description.kind.traits
-        layout = try traits.layout(description.name, isOrderedByTime: description.isOrderedByTime, in: engine)
+        layout = try traits.layout(description, in: engine, expiries)
         versions = layout as? VersionedStore
+        expiring = layout as? ExpiringStore
         // Without lineage no grave is dug, but those that are there don't outlive what is written since.
         let gravesName = description.name + ".graves"
         var keepsGraves = traits.keepsGraves
@@ -192,7 +202,7 @@ public final class StateStore {
         holdsElements = traits.holdsElements
         isBuffer = traits.isBuffer
         keepsTimestamps = description.keepsTimestamps
-        isCached = description.isCached && budget != nil && versions == nil
+        isCached = description.isCached && budget != nil && versions == nil && expiring == nil
         defersEncoding = isCached && deferral.isFor(description.name)
         keepsCells = recorder.mode == .cells
         followsSource = description.sourceTopic != nil
@@ -218,7 +228,7 @@ public final class StateStore {
         }
         operations = Operations(
             get: operation("get"), put: operation("put"), delete: operation("delete"), flush: operation("flush"),
-            scan: operation("scan"), emit: operation("emit"))
+            scan: operation("scan"), emit: operation("emit"), expire: operation("expire"))
         state = Owned(State())
         state.value.hasGraves = hasGraves
         recorder.hasStore()

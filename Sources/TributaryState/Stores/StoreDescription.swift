@@ -25,6 +25,8 @@ public struct StoreDescription: Sendable, Hashable {
         case joinBuffer
         /// The changelog of changes of a table that wait to be sent on.
         case suppression
+        /// The members of a grouped table's groups, with timestamps, in the order of their ranks.
+        case members
     }
 
     /// The name, unique in the topology.
@@ -47,6 +49,10 @@ public struct StoreDescription: Sendable, Hashable {
     public var isOrderedByTime = false
     /// Whether the timestamps of values outlast the cache: else they are read as -1.
     public var keepsTimestamps = true
+    /// How long a row is kept behind its timestamp, ms of the task's stream time; nil for ever.
+    ///
+    /// Of stores of values with timestamps by key, which then aren't cached.
+    public var timeToLive: Int64?
     /// Names of the serdes, for the fingerprint.
     public var serdes = ""
     /// Whether the name was generated.
@@ -101,6 +107,7 @@ public struct StoreDescription: Sendable, Hashable {
         }
         if let history = traits.history { rows += " history=\(history)" }
         if let maximum = traits.maximumRows { rows += " maximum=\(maximum)" }
+        if let timeToLive { rows += " ttl=\(timeToLive)" }
         if !keepsTimestamps { rows += " untimed" }
         return "1 \(rows) \(serdes)"
     }
@@ -125,6 +132,9 @@ public struct StoreDescription: Sendable, Hashable {
 
     /// How long earlier versions of a row are kept after they were replaced, ms of stream time; nil where none are.
     public var history: Int64? { kind.traits.history }
+
+    /// Whether rows may have a ``timeToLive``.
+    public var canExpire: Bool { kind.traits.canExpire && keepsTimestamps }
 
     /// How many rows there may be; nil for any number.
     public var maximumRows: Int? { kind.traits.maximumRows }

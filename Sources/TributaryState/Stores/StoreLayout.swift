@@ -2,7 +2,7 @@ internal import TributaryCore
 
 /// How a store's rows lie in an engine: which tables there are, which of them has a key, and what goes when time goes on.
 ///
-/// A kind of store has one type that conforms, made in ``StoreTraits/layout(_:in:)``.
+/// A kind of store has one type that conforms, made in ``StoreTraits/layout(_:in:_:)``.
 protocol StoreLayout: AnyObject {
     /// How keys of rows are made.
     var keys: KeySchema { get }

@@ -3,7 +3,7 @@ internal import TributaryCore
 /// What kinds of stores differ in: the only place that looks at the kind.
 ///
 /// A new kind is one case of ``StoreDescription/Kind`` and one here; if its rows lie in the engine in a way of their own, also one
-/// type that conforms to ``StoreLayout``, made in ``layout(_:in:)``.
+/// type that conforms to ``StoreLayout``, made in ``layout(_:in:_:)``.
 struct StoreTraits {
     /// The kind in a store's identity, where its numbers follow if it has any.
     var name: StaticString
@@ -31,18 +31,25 @@ struct StoreTraits {
     /// Whether rows are of a layout of the library's own.
     var isPrivate = false
 
+    /// Whether rows can have a time to live: where one is known of each, and nothing else ends it.
+    var canExpire: Bool { isTimestamped && !isPrivate && retention == nil && history == nil && maximumRows == nil }
+
     /// Whether what was deleted is kept for a while, for who asks where it went.
     var keepsGraves: Bool { !retainsDuplicates && !isPrivate && !isBuffer }
 
     /// Lays the rows of a store of this kind out in an engine.
     func layout(
-        _ store: String, isOrderedByTime: Bool, in engine: any StateEngine
+        _ description: StoreDescription, in engine: any StateEngine, _ expiries: ExpirySchedule
     ) throws(StoreError) -> any StoreLayout {
+        let store = description.name
+        if let lifetime = description.timeToLive, canExpire {
+            return try ExpiringStore(store, engine: engine, lifetime: lifetime, expiries)
+        }
         if let history { return try VersionedStore(store, engine: engine, history: history) }
         if let maximumRows { return try BoundedStore(store, engine: engine, maximum: maximumRows) }
         guard let retention else { return TableStore(store, try engine.table(store)) }
         return try SegmentedStore(
-            store, engine: engine, keys: keys, retention: retention, isOrderedByTime: isOrderedByTime)
+            store, engine: engine, keys: keys, retention: retention, isOrderedByTime: description.isOrderedByTime)
     }
 }
 
@@ -62,6 +69,7 @@ extension StoreDescription.Kind {
         case .versioned(let history): StoreTraits(name: "versioned", isTimestamped: true, history: history)
         case .leastRecentlyUsed(let maximum):
             StoreTraits(name: "leastRecentlyUsed", isTimestamped: true, maximumRows: maximum)
+        case .members: StoreTraits(name: "members", isTimestamped: true, isPrivate: true)
         case .joinBuffer: StoreTraits(name: "joinBuffer", attribute: "buffer", isBuffer: true)
         case .suppression:
             StoreTraits(name: "suppression", attribute: "suppression", isBuffer: true, holdsElements: true)

@@ -46,6 +46,8 @@ public final class TopologyTestDriver {
         var configuration = configuration
         clock = ManualClock(configuration.initialWallClock)
         configuration.runtime.time = clock.source
+        configuration.runtime.asyncExecutor = DriverExecutor.shared
+        configuration.runtime.deliversEarly = false
         if configuration.runtime.lineage.exporter == nil && configuration.runtime.lineage.spans > .none {
             configuration.runtime.lineage.exporter = spans
         }
