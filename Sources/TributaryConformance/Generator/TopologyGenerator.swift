@@ -32,6 +32,8 @@ public struct TopologyGenerator {
     }
 
     var random: SeededGenerator
+    /// The time of the first records, ms.
+    let start: Int64
     var statements: [JSONValue] = []
     var streams: [Stream] = []
     var tables: [Table] = []
@@ -54,7 +56,12 @@ public struct TopologyGenerator {
         return generator.make(seed)
     }
 
-    private init(random: SeededGenerator) { self.random = random }
+    private init(random: SeededGenerator) {
+        self.random = random
+        start =
+            self.random.chance(75)
+            ? self.random.number(0...30) : self.random.pick(Int64(1) << 40, Int64.max - 70_000, Int64.max)
+    }
 
     private mutating func make(_ seed: UInt64) -> JSONValue {
         let config = config()

@@ -13,10 +13,14 @@ struct ForgottenState {
             reason = "a small cache is empty again"
         } else if item.config.cacheBytes > 0, graph.has(.cachedWindows) {
             reason = "a cache has shown rows that its store no longer does"
+        } else if item.config.cacheBytes > 0, graph.has(.plainTable) {
+            reason = "a cache has known times that a plain store doesn't keep"
         } else if graph.has(.schedule) {
             reason = "schedules begin anew"
         } else if graph.has(.order) {
             reason = "a bounded store forgets the order of use"
+        } else if graph.has(.unmatched) {
+            reason = "a join forgets since when records wait for a match"
         } else if item.config.emitInterval > 0, graph.has(.emission) {
             reason = "pauses between results begin anew"
         } else if graph.has(.time), graph.has(.shift) || !Self.isInOrder(item) || graph.hasTimeBehindEmission {
@@ -38,7 +42,7 @@ struct ForgottenState {
 
 /// What the statements of a case have that a restart forgets, and what is behind them.
 private struct OperatorGraph {
-    enum Trait { case schedule, order, time, emission, shift, cachedWindows }
+    enum Trait { case schedule, order, time, emission, shift, cachedWindows, unmatched, plainTable }
 
     private struct Node {
         var traits: Set<Trait>
@@ -80,6 +84,7 @@ private struct OperatorGraph {
         switch try statement.materialized?.store {
         case .supplierLRU: traits.insert(.order)
         case .supplierVersioned: traits.insert(.time)
+        case .supplierPlain: traits.insert(.plainTable)
         default: break
         }
         switch statement.operation {
@@ -92,7 +97,7 @@ private struct OperatorGraph {
             if statement.fields.has("graceMs") { traits.formUnion([.time, .emission]) }
             if statement.fields.has("window") {
                 traits.insert(.time)
-                if try statement.fields.text("type") != "inner" { traits.insert(.emission) }
+                if try statement.fields.text("type") != "inner" { traits.formUnion([.emission, .unmatched]) }
             }
         case .store:
             let type = try statement.fields.text("type") ?? ""
