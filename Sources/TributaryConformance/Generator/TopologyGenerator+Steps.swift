@@ -3,8 +3,7 @@ extension TopologyGenerator {
     mutating func steps() -> [JSONValue] {
         // In half of the cases nothing is late, so that what operators forget over a restart makes no difference.
         let isInOrder = random.chance(50)
-        var time =
-            random.chance(75) ? random.number(0...30) : random.pick(Int64(1) << 40, Int64.max - 70_000, Int64.max)
+        var time = start
         let late = random.pick(10, 25, 40)
         var steps: [JSONValue] = []
         for index in 0..<Int(random.number(10...45)) {
