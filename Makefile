@@ -7,7 +7,7 @@ RELEASE = $(SWIFT) build -c release
 
 help:
 	@echo "make demo     run the bank app on the embedded log, kill it, check every balance"
-	@echo "make test     run all tests"
+	@echo "make test     run all tests; TRIBUTARY_SEED and TRIBUTARY_CASES repeat its random cases"
 	@echo "make bench    measure (Benchmarks/), ratios in one run"
 	@echo "make bench-tracing  what lineage costs in a state store, layer by layer"
 	@echo "make bench-gate     instructions and allocations per record against their thresholds"

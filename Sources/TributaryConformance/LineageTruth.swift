@@ -10,6 +10,11 @@ public struct LineageTruth {
     /// Whether there are stores whose rows are the records of a source topic: with those records' contexts, and after a restore with none where
     /// they came with none.
     private let hasSourceRows: Bool
+    /// Whether values say what they are made of; else cells can only be judged by the spans, and both by themselves.
+    private let hasTokens: Bool
+    /// Whether joins of tables may have deleted a row, and something made a text of that: its cell is that of the event, though there is a
+    /// link to what it was joined with.
+    private let joinsTables: Bool
     private var problems: [String] = []
     private var checkedValues = 0
 
@@ -60,6 +65,8 @@ public struct LineageTruth {
         }
         self.times = times
         let reuses = ["all", "reuse.ktable.source.topics"].contains(item.config.optimization)
+        hasTokens = item.hasTokens
+        joinsTables = item.joinsTables
         hasSourceRows = item.topology.contains { $0.operation == .globalTable || reuses && $0.operation == .table }
     }
 
@@ -82,6 +89,13 @@ public struct LineageTruth {
             if found == nil && (!isPartial || traceparent.hasSuffix("1") || traceparent.hasSuffix("3")) {
                 report("the span \(span) is not there")
             }
+        }
+        guard hasTokens else {
+            // A tombstone is of its event alone, though it was looked whether there is something to join it with.
+            guard let value = fields["value"], value != .null else { return }
+            checkedValues += 1
+            if let found { for message in spanProblems(cell, found, isPartial) { report(message) } }
+            return
         }
         guard let text = fields["value"]?.string else { return }
         checkedValues += 1
@@ -151,6 +165,29 @@ public struct LineageTruth {
 
     // MARK: Spans
 
+    /// What differs between a cell and the records that the spans lead to: the cell has all of them.
+    ///
+    /// It may have more, where something made a text of a deletion: that is of all that was deleted, which is history to spans.
+    private func spanProblems(_ cell: JSONObject, _ found: SpanGraph.Found, _ isPartial: Bool) -> [String] {
+        let flags = Set((cell["flags"]?.array ?? []).compactMap(\.string))
+        guard !flags.contains("gap") else { return [] }
+        let sources = (cell["sources"]?.array ?? []).compactMap { CellSource($0) }
+        var messages: [String] = []
+        let earliest = cell["earliest"]?.integer ?? Int64.max
+        let latest = cell["latest"]?.integer ?? Int64.min
+        for token in found.sources.subtracting(found.retracted).sorted() where !joinsTables {
+            if !sources.contains(where: { $0.contains(token) }) {
+                messages.append("why leads to \(token), the cell doesn't")
+            }
+            if let time = times[token], time < earliest || time > latest {
+                messages.append("\(token) is of \(time), the cell of \(earliest)...\(latest)")
+            }
+        }
+        guard !isPartial, !found.isTruncated else { return messages }
+        if found.isIncomplete { messages.append("the walk says that something is missing, but all was sampled") }
+        return messages
+    }
+
     private static func walkProblems(
         _ found: SpanGraph.Found, _ tokens: Set<SourceToken>, _ isPartial: Bool, isBound: Bool
     ) -> [String] {
@@ -173,5 +210,60 @@ extension JSONValue {
     fileprivate var withoutContext: JSONValue {
         guard let object else { return self }
         return .object(JSONObject(object.fields.filter { $0.name != "traceparent" }))
+    }
+}
+
+/// A source of a cell, as a lineage line says it.
+private struct CellSource {
+    private let topic: String
+    /// Nil where partitions were collapsed.
+    private let range: ClosedRange<Int64>?
+
+    init?(_ value: JSONValue) {
+        guard let source = value.object, let topic = source["topic"]?.string else { return nil }
+        self.topic = topic
+        if source["partition"] == .integer(0), let first = source["first"]?.integer, let last = source["last"]?.integer,
+            first <= last
+        {
+            range = first...last
+        } else {
+            range = nil
+        }
+    }
+
+    func contains(_ token: SourceToken) -> Bool { token.topic == topic && range?.contains(token.offset) ?? true }
+}
+
+extension ConformanceCase {
+    /// Whether all values that are piped name their own records, as those of lineage cases do.
+    var hasTokens: Bool {
+        var offsets: [String: Int64] = [:]
+        for case .pipe(let record) in steps {
+            let offset = offsets[record.topic, default: 0]
+            offsets[record.topic] = offset + 1
+            guard let value = record.value else { continue }
+            if SourceToken.all(in: value) != [SourceToken(topic: record.topic, offset: offset)] { return false }
+        }
+        return true
+    }
+}
+
+extension ConformanceCase {
+    /// Whether tables are joined with tables.
+    fileprivate var joinsTables: Bool {
+        var tables: Set<String> = []
+        for statement in topology {
+            let isOfTable = (try? statement.input).map { tables.contains($0) } ?? false
+            let isTable: Bool
+            switch statement.operation {
+            case .fkJoin: return true
+            case .join where isOfTable: return true
+            case .table, .toTable, .count, .reduce, .aggregate, .suppress, .transformValues: isTable = true
+            case .filter, .filterNot, .mapValues: isTable = isOfTable
+            default: isTable = false
+            }
+            if isTable, let id = try? statement.id { tables.insert(id) }
+        }
+        return false
     }
 }

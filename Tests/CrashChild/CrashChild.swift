@@ -5,7 +5,7 @@ import Tributary
 /// The process that the crash tests kill: `tributary-crash-child <folder of the log> <guarantee> <threads> [unchecked]`.
 ///
 /// `unchecked`: state that was closed is not read through at the start, as if it were too large for that.
-/// Runs the bank app until SIGTERM; says `running` on its output when it does. Spans and log records go where
+/// Runs the bank app, or the shop app if `TRIBUTARY_CRASH_APP` is `shop`, until SIGTERM; says `running` on its output when it does. Spans and log records go where
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` says, if it is set.
 @main struct CrashChild {
     static func main() async {
@@ -18,9 +18,11 @@ import Tributary
             let clock = JumpingClock()
             if let clock { logConfiguration.time = clock.source }
             let log = LogLocation.embedded(at: arguments[1], configuration: logConfiguration)
-            var configuration = BankApplication.configuration(log, guarantee, threads: threads)
-            if let clock { configuration.runtime.time = clock.source }
-            if let order = KillOrder() { configuration.runtime.killPoint = { order.reached($0) } }
+            let isShop = getenv("TRIBUTARY_CRASH_APP").map { String(cString: $0) } == ShopApplication.id
+            var configuration =
+                isShop
+                ? ShopApplication.configuration(log, guarantee, threads: threads)
+                : BankApplication.configuration(log, guarantee, threads: threads)
             if arguments.last == "unchecked" { configuration.stateCheckedBytes = 0 }
             if let clock { configuration.runtime.time = clock.source }
             if let order = KillOrder() { configuration.runtime.killPoint = { order.reached($0) } }
@@ -28,14 +30,15 @@ import Tributary
             if getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != nil {
                 let environment = TelemetryEnvironment()
                 let made = try OTLPExporter(
-                    environment.otlp, resource: environment.resource(applicationID: BankApplication.id))
+                    environment.otlp, resource: environment.resource(applicationID: configuration.applicationID))
                 configuration.runtime.lineage.exporter = made
                 configuration.runtime.lineage.sampler = environment.sampler ?? .parentBased(root: .alwaysOn)
                 configuration.runtime.log = made.logSink()
                 exporter = made
             }
             defer { exporter?.shutdown(timeout: .seconds(5)) }
-            let app = try StreamsApplication(BankApplication.topology(), configuration: configuration)
+            let app = try StreamsApplication(
+                isShop ? ShopApplication.topology() : BankApplication.topology(), configuration: configuration)
             app.onStateChange { new, _ in if new == .running { say("running") } }
             try await app.run()
         } catch {

@@ -37,11 +37,24 @@ struct StoredRow: Equatable {
     func report() throws -> CellReport { try CellReport(cell.span.bytes, names: SourceNames()) }
 }
 
+/// A record of a topic.
+struct LoggedRow {
+    var key: [UInt8]
+    var row: StoredRow
+}
+
 /// What the log and the state directory say after the application has ended.
 enum BankState {
     /// The last value of each key in a topic, with its lineage.
     static func last(_ log: EmbeddedLog, _ topic: String) throws -> [[UInt8]: StoredRow] {
         var rows: [[UInt8]: StoredRow] = [:]
+        for record in try all(log, topic) { rows[record.key] = record.row }
+        return rows
+    }
+
+    /// All records of a topic that have a key, by partition.
+    static func all(_ log: EmbeddedLog, _ topic: String) throws -> [LoggedRow] {
+        var records: [LoggedRow] = []
         let consumer = try log.makeConsumer(ConsumerConfiguration(clientID: "crash-test"))
         defer { consumer.close() }
         for partition in 0..<BankApplication.partitions {
@@ -51,12 +64,12 @@ enum BankState {
             while consumer.position(assignment) < ends.high, let batch = try consumer.poll(timeout: 1000) {
                 for index in 0..<batch.count {
                     guard let key = batch.key(index) else { continue }
-                    rows[[UInt8](copying: key)] = try StoredRow(batch, index)
+                    records.append(LoggedRow(key: [UInt8](copying: key), row: try StoredRow(batch, index)))
                 }
             }
             consumer.unassign(assignment)
         }
-        return rows
+        return records
     }
 
     /// All rows of a store in all tasks' state, envelope and all.

@@ -153,4 +153,36 @@ import TributaryConformance
         }
         #expect(steps[0] == steps[1] && steps[1] == steps[2])
     }
+
+    @Test func `without tokens a cell has to have what the spans lead to`() throws {
+        let item = try ConformanceCase(
+            json: JSONValue(
+                parsing: """
+                    {"id": "x", "topology": [], "expected": {}, "steps": [
+                      {"pipe": {"topic": "S1", "key": "a", "value": "no token", "ts": 5}},
+                      {"pipe": {"topic": "S1", "key": "a", "value": "nor here", "ts": 9}}]}
+                    """))
+        func problems(_ line: JSONValue, _ offset: Int) throws -> Int {
+            let spans = try spans(span(source, kind: 5, offset: offset), span(put, parent: source))
+            return LineageTruth.check(item, lineage: [line], spans: spans).problems.count
+        }
+        let value = #""v""#
+        #expect(try problems(line(value: value), 1) == 0)
+        // The record, and its time.
+        #expect(try problems(line(value: value), 0) == 2)
+        #expect(try problems(line(first: 0, times: #""earliest": 5, "latest": 9"#, value: value), 0) == 0)
+        #expect(try problems(line(value: "null"), 0) == 0)
+    }
+
+    @Test func `random topologies have every operation, and the same ones for the same seed`() throws {
+        var operations: Set<Statement.Operation> = []
+        for seed in UInt64(0)..<150 {
+            let item = try TopologyGenerator.makeCase(seed: seed)
+            operations.formUnion(item.topology.map(\.operation))
+            #expect(!item.steps.isEmpty)
+        }
+        #expect(operations == Set(Statement.Operation.allCases))
+        #expect(TopologyGenerator.json(seed: 7) == TopologyGenerator.json(seed: 7))
+        #expect(TopologyGenerator.json(seed: 7) != TopologyGenerator.json(seed: 8))
+    }
 }

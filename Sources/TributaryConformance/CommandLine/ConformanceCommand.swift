@@ -65,11 +65,14 @@ public struct ConformanceCommand {
     private func judge(_ options: RunOptions) async throws -> Int32 {
         var report = RunReport()
         var values = 0
-        func add(_ item: ConformanceCase, _ name: String) async throws {
+        func add(_ item: ConformanceCase, _ name: String, rotation: UInt64? = nil) async throws {
             let missing = try item.missingFeatures(missing)
             var verdict: LineageTruth.Outcome?
             if missing.isEmpty {
-                verdict = options.asApplication ? await TruthRun.judgeApplication(item) : TruthRun.judge(item)
+                verdict =
+                    options.asApplication
+                    ? await TruthRun.judgeApplication(item)
+                    : TruthRun.judge(item, rotation: rotation)
             }
             values += verdict?.checkedValues ?? 0
             let problems = verdict?.problems ?? []
@@ -81,10 +84,16 @@ public struct ConformanceCommand {
         for path in options.paths { for item in try files.cases(at: path) { try await add(item, item.id) } }
         if let seeds = options.seeds {
             for index in 0..<UInt64(seeds.count) {
-                for caches in LineageGenerator.Caches.allCases {
-                    let item = try LineageGenerator.makeCase(seed: seeds.first &+ index, caches: caches)
-                    try await add(item, "\(item.id), caches \(caches)")
+                let seed = seeds.first &+ index
+                if options.kinds.contains(.lineage) {
+                    for caches in LineageGenerator.Caches.allCases {
+                        let item = try LineageGenerator.makeCase(seed: seed, caches: caches)
+                        try await add(item, "\(item.id), caches \(caches)", rotation: seed)
+                    }
                 }
+                guard options.kinds.contains(.topology) else { continue }
+                let item = try TopologyGenerator.makeCase(seed: seed)
+                try await add(item, item.id, rotation: seed)
             }
         }
         output("\(report.summary); \(values) values judged")
@@ -95,7 +104,9 @@ public struct ConformanceCommand {
         let file = try LineFile(options.paths.first)
         guard let seeds = options.seeds else { return 2 }
         for index in 0..<UInt64(seeds.count) {
-            try file.write("\(LineageGenerator.json(seed: seeds.first &+ index))")
+            let seed = seeds.first &+ index
+            if options.kinds.contains(.lineage) { try file.write("\(LineageGenerator.json(seed: seed))") }
+            if options.kinds.contains(.topology) { try file.write("\(TopologyGenerator.json(seed: seed))") }
         }
         try file.close()
         return 0

@@ -18,12 +18,22 @@ public struct RunOptions: Sendable, Hashable {
         public var count: Int
     }
 
+    /// Kinds of random cases.
+    public enum Kind: String, Sendable, CaseIterable {
+        /// Values that name the records that they are made of, and operators that a model knows.
+        case lineage
+        /// The whole DSL.
+        case topology
+    }
+
     /// The command.
     public var command = Command.run
     /// Files and folders with cases; for `generate` the file to write.
     public var paths: [String] = []
     /// Random cases.
     public var seeds: Seeds?
+    /// Of which kinds they are.
+    public var kinds = Set(Kind.allCases)
     /// Where the outcome of each case goes, as JSON lines.
     public var jsonOutput: String?
     /// Where the lineage of outputs and stored values goes, as JSON lines.
@@ -41,13 +51,13 @@ public struct RunOptions: Sendable, Hashable {
     public static let usage = """
         usage: tributary-conformance run PATH... [--application] [--json OUT] [--lineage OUT] [--spans OUT]
                                          [--sampler on|off] [--store lmdb|memory]
-               tributary-conformance truth [PATH...] [--random SEED COUNT] [--application]
-               tributary-conformance generate SEED COUNT OUT
+               tributary-conformance truth [PATH...] [--random SEED COUNT] [--kind lineage|topology] [--application]
+               tributary-conformance generate SEED COUNT OUT [--kind lineage|topology]
 
         run       run conformance cases (.json, .jsonl, .jsonl.gz, or folders of them) and compare what happens with what
                   they expect
-        truth     run cases whose values carry the tokens of their source records, and judge cells and spans by them:
-                  sampled and not, with a restart in between, random ones also with caches on and off
+        truth     run cases and judge them by themselves: cells and spans by the tokens that values carry, or by each other;
+                  runs of all settings of lineage, engines and caches, restarted, restored and crashed, by the first
         generate  write random cases of that kind
 
           --application        run cases (those that expect no error) as applications on an embedded log
@@ -56,7 +66,8 @@ public struct RunOptions: Sendable, Hashable {
           --spans OUT          write the spans as OTLP JSON lines
           --sampler on|off     whether traces are sampled (on)
           --store lmdb|memory  what persistent stores are kept in (one run on LMDB, and one in memory with lineage off)
-          --random SEED COUNT  COUNT random cases from SEED on
+          --random SEED COUNT  the random cases of COUNT seeds from SEED on
+          --kind KIND          lineage: of values with tokens; topology: of the whole DSL (both)
         """
 
     /// A command line that can't be understood.
@@ -96,8 +107,8 @@ public struct RunOptions: Sendable, Hashable {
 
     private static let options: [Command: Set<String>] = [
         .run: ["--application", "--json", "--lineage", "--spans", "--sampler", "--store"],
-        .truth: ["--application", "--random"],
-        .generate: [],
+        .truth: ["--application", "--random", "--kind"],
+        .generate: ["--kind"],
     ]
 
     private mutating func read(_ argument: String, _ rest: inout ArraySlice<String>) throws(UsageError) {
@@ -119,6 +130,9 @@ public struct RunOptions: Sendable, Hashable {
         case "--random":
             guard let count = rest.popFirst() else { throw UsageError("--random needs a seed and a count") }
             seeds = try Self.seeds(value, count)
+        case "--kind":
+            guard let kind = Kind(rawValue: value) else { throw UsageError("--kind is lineage or topology") }
+            kinds = [kind]
         case "--store":
             guard value == "lmdb" || value == "memory" else { throw UsageError("--store is lmdb or memory") }
             usesLMDB = value == "lmdb"

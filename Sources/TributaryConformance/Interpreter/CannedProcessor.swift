@@ -92,12 +92,16 @@ final class CannedProcessor<Key: CaseKeyType, Input: CaseValueType>: Processor {
         let key = record.key.caseKey
         guard !key.isNull else { return }
         let time = record.timestamp
-        let length = Int64(record.value.text?.count ?? 0)
-        try sessions.put(Windowed(key: key, window: Window(start: time, end: time + length)), record.value)
+        // At the ends of time Java's would turn over.
+        func clamped(_ sum: Int128) -> Int64 { Int64(clamping: sum) }
+        let end = clamped(Int128(time) + Int128(record.value.text?.count ?? 0))
+        try sessions.put(Windowed(key: key, window: Window(start: time, end: end)), record.value)
+        let first = clamped(Int128(time) - Int128(settings.back))
+        let last = clamped(Int128(time) + Int128(settings.back))
         let found =
-            try list(
-                try sessions.sessions(of: key, endingFrom: time - settings.back, startingThrough: time + settings.back)
-            ) { "\(shown($0.key.keyText))=\(shown($0.value.text))" }
+            try list(try sessions.sessions(of: key, endingFrom: first, startingThrough: last)) {
+                "\(shown($0.key.keyText))=\(shown($0.value.text))"
+            }
             + list(try sessions.fetch(key)) { shown($0.key.keyText) }
         try context.forward(record.with(value: .text(found)))
     }

@@ -19,10 +19,27 @@ struct ExecutionSettings {
     var sampler: Sampler?
     /// Which operations have spans.
     var spans = SpanLevel.storage
+    /// Whether somebody looks at them, who takes them as lines.
+    var writesSpans = true
     /// Whether persistent stores are on LMDB; else a memory engine stands for it.
     var usesLMDB = true
     /// After how many steps the task is closed and made again from the log and its state; nil for never.
     var restartsAfter: Int?
+    /// The same after every so many steps.
+    var restartsEvery: Int?
+    /// Every so many steps the task crashes before one of the step's first commits; nil for never.
+    var crashesEvery: Int?
+
+    /// Whether the task is made again behind a step, or crashes in it.
+    func restarts(behind step: Int) -> Bool {
+        restartsAfter == step + 1 || restartsEvery.map { (step + 1).isMultiple(of: $0) } ?? false
+    }
+
+    /// After how many commits of a step the task crashes in place of the next; nil if it doesn't.
+    func commitsBeforeCrash(in step: Int) -> Int? {
+        guard let crashesEvery, (step + 1).isMultiple(of: crashesEvery) else { return nil }
+        return step / crashesEvery % 3
+    }
 }
 
 /// One run of a case on the test driver.
@@ -90,6 +107,8 @@ struct CaseExecution {
         var configuration = TestDriverConfiguration(applicationID: applicationID)
         configuration.clusterID = LineageTruth.cluster
         item.config.apply(to: &configuration.runtime)
+        // Else what was sent before a crash is sent again.
+        if settings.crashesEvery != nil { configuration.runtime.guarantee = .exactlyOnce }
         configuration.topics = item.pipedTopics
         configuration.runtime.lineage.mode = settings.mode
         configuration.runtime.lineage.sampler =
@@ -114,6 +133,7 @@ struct CaseExecution {
         result.changelogs = [:]
         result.repartitions = [:]
         for (index, step) in item.steps.enumerated() {
+            driver.crash(insteadOfCommitAfter: settings.commitsBeforeCrash(in: index))
             do {
                 switch step {
                 case .pipe(let record):
@@ -132,7 +152,7 @@ struct CaseExecution {
                 return try finish()
             }
             try take(step: index)
-            if settings.restartsAfter == index + 1 { try driver.restart() }
+            if settings.restarts(behind: index) { try driver.restart() }
         }
         try takeStores()
         takeTopology()
@@ -141,7 +161,8 @@ struct CaseExecution {
 
     private func finish() throws -> CaseRun {
         driver.close()
-        var run = CaseRun(result, lineage: lineage, spans: try LineageLines.spans(driver.finishedSpans, of: item))
+        let spans = settings.writesSpans ? try LineageLines.spans(driver.finishedSpans, of: item) : []
+        var run = CaseRun(result, lineage: lineage, spans: spans)
         run.evictions = evictions
         run.inconsistencies = inconsistencies
         return run

@@ -6,6 +6,8 @@ internal import TributaryLineage
 public struct DriverRunner: CaseRunner {
     private let isSampled: Bool
     private let usesLMDB: Bool?
+    /// Whether spans are written as lines, which costs more than the case.
+    var writesSpans = true
 
     /// Makes a runner.
     ///
@@ -19,8 +21,9 @@ public struct DriverRunner: CaseRunner {
 
     /// Runs one case and returns what was observed with cells.
     public func run(_ conformanceCase: ConformanceCase) throws -> CaseRun {
-        let run = try CaseExecution.run(
-            conformanceCase, ExecutionSettings(isSampled: isSampled, usesLMDB: usesLMDB ?? true))
+        var settings = ExecutionSettings(isSampled: isSampled, usesLMDB: usesLMDB ?? true)
+        settings.writesSpans = writesSpans
+        let run = try CaseExecution.run(conformanceCase, settings)
         let bare = try CaseExecution.run(
             conformanceCase, ExecutionSettings(mode: .off, isSampled: false, usesLMDB: usesLMDB ?? false))
         let differences = CaseComparison.differences(expected: run.result, actual: bare.result)

@@ -10,9 +10,9 @@ struct LineageLines {
 
     init(_ item: ConformanceCase, _ topology: Topology, cluster: String) {
         id = item.id
-        names = SourceNames(
-            cluster: cluster, topics: (topology.sources + topology.globalSources).filter { !$0.isInternal }.map(\.topic)
-        )
+        // Those that a pattern means have their names from the steps.
+        let named = (topology.sources + topology.globalSources).filter { !$0.isInternal }.map(\.topic)
+        names = SourceNames(cluster: cluster, topics: named + item.pipedTopics.filter { !named.contains($0) })
     }
 
     /// The line of a record in an output topic.

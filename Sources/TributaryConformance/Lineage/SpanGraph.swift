@@ -180,9 +180,10 @@ extension SpanGraph {
             for link in node.links {
                 if Self.contributing.contains(link.type) || withBound && link.type == "bound" {
                     if let source = link.source {
-                        // The row is that record, and no write of its own.
+                        // The row is that record, and no write of its own, or a cache's that leads there.
                         found.sources.insert(source)
-                        if let target = nodes[link.target], target.source != source { found.isIncomplete = true }
+                        guard let target = nodes[link.target], target.source != source else { continue }
+                        if target.isWrite { visit(link.target) } else { found.isIncomplete = true }
                         continue
                     }
                     if !leadsToRow(link, of: node) { found.isIncomplete = true }

@@ -14,9 +14,14 @@ extension ModelBuilder {
         let store = ModelStore(
             name: try statement.materialized?.name, isCached: try isCached(statement), isTimestamped: true,
             isLogged: try statement.materialized?.log ?? true)
+        store.hasSessions = hasSessions(node)
         node.isMaterialized = true
         try table(node, store, statement)
         return store
+    }
+
+    private func hasSessions(_ node: ModelNode) -> Bool {
+        node.parents.contains { $0.store?.hasSessions ?? hasSessions($0) }
     }
 
     // MARK: filter, mapValues

@@ -13,6 +13,8 @@ struct ModelBuilder {
     var userStores: [String: ModelStore] = [:]
     var tableStores: [(store: ModelStore, table: ModelNode)] = []
     private var nodes: [ModelNode] = []
+    /// All nodes, in the order in which they were made.
+    var allNodes: [ModelNode] { nodes }
     var leftJoins: [ModelNode] = []
 
     init(hasCaches: Bool) { self.hasCaches = hasCaches }

@@ -153,6 +153,7 @@ final class ModelStore {
     func flush() throws {
         let taken = order.compactMap { key in dirty[key].map { (key, $0) } }
             .filter { onFlush == nil || $0.1.value != .null || rows[$0.0] != nil && isVisible($0.0) }
+        for (key, entry) in dirty where entry.value == .null { cachedKeys.remove(key) }
         order = []
         dirty = [:]
         let before = taken.map { key, _ in isVisible(key) ? rows[key]?.value ?? .null : .null }

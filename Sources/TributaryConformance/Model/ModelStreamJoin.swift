@@ -139,9 +139,14 @@ final class ModelStreamJoin {
         }
         var isOpen = (left: false, right: false)
         var emitted: Set<Int> = []
+        var last: Kept?
         for entry in waiting {
+            // Those of one time, side and key are one row.
+            let isOfRow =
+                last.map { $0.time == entry.time && $0.isLeft == entry.isLeft && $0.key == entry.key } ?? false
+            last = entry
             minimum = entry.time
-            if isOpen.left && isOpen.right { break }
+            if isOpen.left && isOpen.right && !isOfRow { break }
             guard entry.time &+ (entry.isLeft ? after : before) &+ grace < time else {
                 if entry.isLeft { isOpen.left = true } else { isOpen.right = true }
                 continue

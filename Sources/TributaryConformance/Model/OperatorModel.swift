@@ -153,13 +153,7 @@ final class ModelMachine {
         stores = builder.existingStores.sorted { $0.flushOrder < $1.flushOrder }
         self.order = order
         builder.openFilters()
-        var reached: [Int: ModelNode] = [:]
-        func visit(_ node: ModelNode) {
-            guard reached.updateValue(node, forKey: node.number) == nil else { return }
-            for child in node.children { if let node = child.node { visit(node) } }
-        }
-        for source in network.sources { visit(source.node) }
-        for (_, node) in reached.sorted(by: { $0.key < $1.key }) { node.start?() }
+        for node in builder.allNodes { node.start?() }
     }
 
     func pipe(_ record: PipedRecord) throws {

@@ -35,6 +35,8 @@ public final class TopologyTestDriver {
     let produced: ProducedTopics
     /// Opens stores of the task at hand.
     var storeOpener: StoreOpener?
+    /// After how many more commits of records the next one is a crash; nil for never.
+    private var commitsBeforeCrash: Int?
     private var isClosed = false
 
     /// Makes the topics, the task with its stores, and initialises processors.
@@ -213,21 +215,28 @@ public final class TopologyTestDriver {
 
     private func work() throws {
         defer { storeOpener?.begin(at: task.streamTime) }
-        try Lineage.bound(to: task.box) {
-            var uncommitted = 0
-            while true {
-                try fetch()
-                let isDone = try !task.processNext()
-                if isDone && uncommitted == 0 { break }
-                if !isDone {
-                    _ = try task.punctuateStreamTime()
-                    uncommitted += 1
-                }
-                // What a commit writes may be records for this task.
-                guard isDone || uncommitted >= configuration.recordsPerCommit else { continue }
-                try commit()
-                uncommitted = 0
+        while try Lineage.bound(to: task.box, { try workUntilCrash() }) { try crash() }
+    }
+
+    /// Returns true where the task is to be crashed before the commit that has come.
+    private func workUntilCrash() throws -> Bool {
+        var uncommitted = 0
+        while true {
+            try fetch()
+            let isDone = try !task.processNext()
+            if isDone && uncommitted == 0 { return false }
+            if !isDone {
+                _ = try task.punctuateStreamTime()
+                uncommitted += 1
             }
+            // What a commit writes may be records for this task.
+            guard isDone || uncommitted >= configuration.recordsPerCommit else { continue }
+            if let left = commitsBeforeCrash {
+                commitsBeforeCrash = left > 0 ? left - 1 : nil
+                if left == 0 { return true }
+            }
+            try commit()
+            uncommitted = 0
         }
     }
 
@@ -286,6 +295,16 @@ public final class TopologyTestDriver {
     public func restoreFromChangelogs() throws {
         try commit()
         try reopen(fromChangelogs: true)
+    }
+
+    /// Has the task crash in place of a commit, while the records that are piped next are processed: what was done since the
+    /// commit before is taken back and done anew, on the state that is left.
+    ///
+    /// Exactly once, that is what happens without a crash; at least once, records that were sent are sent again.
+    ///
+    /// - Parameter commits: how many commits are still done before; nil takes back what was asked for. At least 0.
+    public func crash(insteadOfCommitAfter commits: Int?) {
+        commitsBeforeCrash = commits.map { max($0, 0) }
     }
 
     private func reopen(fromChangelogs: Bool = false) throws {
