@@ -51,7 +51,7 @@ public struct KeyValueStoreShape: Sendable {
     /// Values by key with their timestamps, in memory, at most so many: then the one that was not used for longest is forgotten, which nobody is
     /// told.
     public static func leastRecentlyUsed(_ name: String, maximum: Int) -> KeyValueStoreShape {
-        KeyValueStoreShape(name: name, kind: .leastRecentlyUsed(maximum: maximum))
+        KeyValueStoreShape(name: name, kind: .leastRecentlyUsed(maximum: maximum), timeToLive: nil)
     }
 }
 
