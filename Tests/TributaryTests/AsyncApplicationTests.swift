@@ -6,7 +6,9 @@ import TributaryCore
 import TributaryTesting
 
 /// Asynchronous closures on stream threads.
-@Suite(.timeLimit(.minutes(5))) struct AsyncApplicationTests {
+///
+/// They run in Swift's own pool, which other tests block: calls get more time than they need.
+@Suite(.timeLimit(.minutes(15))) struct AsyncApplicationTests {
     private struct Passing: Error {}
 
     private func send(_ log: any Log, _ values: [String]) throws {
@@ -71,7 +73,7 @@ import TributaryTesting
         let builder = StreamsBuilder()
         let counter = Counted()
         builder.stream("in", of: String.self)
-            .mapAsync(concurrency: 8, value: .string) { value in
+            .mapAsync(concurrency: 8, timeout: .seconds(900), value: .string) { value in
                 counter.add()
                 try await Task.sleep(for: .milliseconds(value.hasSuffix("0") ? 3 : 1))
                 return "<\(value)>"
@@ -90,7 +92,7 @@ import TributaryTesting
         let counter = Counted()
         let builder = StreamsBuilder()
         builder.stream("in", of: String.self)
-            .mapAsync(concurrency: 8, value: .string) { value in
+            .mapAsync(concurrency: 8, timeout: .seconds(900), value: .string) { value in
                 if value == "30" {
                     counter.add()
                     if counter.count < 3 { throw Passing() }
