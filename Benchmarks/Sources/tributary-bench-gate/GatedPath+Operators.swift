@@ -6,7 +6,7 @@ extension GatedPath {
         ("off", LineageMode.off), ("cells", LineageMode.cells),
     ].flatMap { suffix, mode in
         func path(
-            _ name: String, _ topics: [String], _ topology: @escaping @Sendable (StreamsBuilder) -> Void
+            _ name: String, _ topology: @escaping @Sendable (StreamsBuilder) -> Void
         ) -> GatedPath {
             GatedPath(
                 name: "\(name)-\(suffix)", mode: mode, isSampled: false,
@@ -14,56 +14,28 @@ extension GatedPath {
                     let builder = StreamsBuilder()
                     topology(builder)
                     return try builder.build()
-                }, cacheBytes: 64 << 20, kind: .integers, topics: topics)
+                }, cacheBytes: 64 << 20, kind: .integers)
         }
         return [
-            path("session-count", ["in"]) { builder in
+            path("session-count") { builder in
                 builder.stream("in", key: .int64, value: .int64).groupByKey()
                     .windowedBy(.inactivity(gap: .milliseconds(499), grace: .seconds(1))).count(as: "counts")
                     .toStream().to("out")
             },
-            path("sliding-count", ["in"]) { builder in
+            path("sliding-count") { builder in
                 let windows = SlidingWindows.within(.milliseconds(900), grace: .seconds(1))
                 builder.stream("in", key: .int64, value: .int64).groupByKey().windowedBy(windows).count(as: "counts")
                     .toStream().to("out")
             },
-            path("suppress", ["in"]) { builder in
+            path("suppress") { builder in
                 builder.stream("in", key: .int64, value: .int64).groupByKey()
                     .windowedBy(.tumbling(size: .milliseconds(2000), grace: .milliseconds(500))).count(as: "counts")
                     .suppress(.untilWindowCloses()).toStream().to("out")
             },
-            path("stream-join", ["in", "right"]) { builder in
-                builder.stream("in", key: .int64, value: .int64)
-                    .join(
-                        builder.stream("right", key: .int64, value: .int64),
-                        within: .within(.milliseconds(400), grace: .seconds(1)), as: "join"
-                    ) { $0 &+ $1 }
-                    .to("out", value: .int64)
-            },
-            path("stream-outer-join", ["in", "right"]) { builder in
-                builder.stream("in", key: .int64, value: .int64).filter { key, _ in key < 400 }
-                    .outerJoin(
-                        builder.stream("right", key: .int64, value: .int64).filter { key, _ in key >= 100 },
-                        within: .within(.milliseconds(400), grace: .seconds(1)), as: "join"
-                    ) { ($0 ?? 0) &+ ($1 ?? 0) }
-                    .to("out", value: .int64)
-            },
-            path("table-join", ["in", "right"]) { builder in
-                builder.table("in", key: .int64, value: .int64, as: "left")
-                    .join(builder.table("right", key: .int64, value: .int64, as: "right")) { $0 &+ $1 }
-                    .toStream().to("out", value: .int64)
-            },
-            path("foreign-key", ["in"]) { builder in
+            path("foreign-key") { builder in
                 builder.table("in", key: .int64, value: .int64, as: "left")
                     .join(builder.table("right", key: .int64, value: .int64, as: "right"), on: { $0 % 50 }) { $0 &+ $1 }
                     .toStream().to("out", value: .int64)
-            },
-            path("versioned-join", ["in", "right"]) { builder in
-                let rows = builder.table(
-                    "right", key: .int64, value: .int64,
-                    materialized: Materialized(as: "rows", type: .versioned(history: .seconds(2))))
-                builder.stream("in", key: .int64, value: .int64).join(rows, grace: .milliseconds(100)) { $0 &+ $1 }
-                    .to("out", value: .int64)
             },
         ]
     }

@@ -129,7 +129,7 @@ struct GatedPath {
             while try task.processRun(limit: Self.batch) > 0 {}
             try task.flush()
             try task.committed(1, force: true)
-            try add(20 * Self.batch + records / (topics.contains("right") ? 2 : 1))
+            try add(20 * Self.batch + records)
             let before = allocation_count()
             try measuredRun(task, recorder)
             return allocation_count() - before
