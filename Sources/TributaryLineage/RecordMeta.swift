@@ -34,6 +34,8 @@ public struct RecordMeta: ~Escapable {
     public let keyIsStale: Bool
     /// Of a change of a table that keeps versions: whether the row has a newer one already.
     public let isOutdated: Bool
+    /// Of a change of a table's row: whether the value was begun anew since the row's change before, so that nothing of what the row was is in it.
+    public let isAnew: Bool
     /// Milliseconds since the epoch, never negative.
     public let timestamp: Int64
     /// The input record being processed; in a cache flush, the one that wrote the entry.
@@ -66,16 +68,17 @@ public struct RecordMeta: ~Escapable {
     ///   - lineage: a span of one, for example of a `CollectionOfOne`: 144 bytes that aren't copied from node to node. A second one is that of the
     ///     row that was replaced.
     ///   - isOutdated: of a change of a table that keeps versions: whether the row has a newer one already.
+    ///   - isAnew: of a change of a table's row: whether nothing of what the row was is in it.
     @inlinable
     @inline(__always)
     @_lifetime(copy key, copy headers, copy lineage)
     public init(
         key: RawSpan, hasKey: Bool, keyIsStale: Bool, timestamp: Int64, origin: RecordOrigin, headers: RawSpan,
-        lineage: Span<Lineage>, isOutdated: Bool = false
+        lineage: Span<Lineage>, isOutdated: Bool = false, isAnew: Bool = false
     ) {
         self.init(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            held: Borrowed(lineage), isOutdated: isOutdated)
+            held: Borrowed(lineage), isOutdated: isOutdated, isAnew: isAnew)
     }
 
     @inlinable
@@ -83,7 +86,7 @@ public struct RecordMeta: ~Escapable {
     @_lifetime(copy key, copy headers, copy held)
     init(
         key: RawSpan, hasKey: Bool, keyIsStale: Bool, timestamp: Int64, origin: RecordOrigin, headers: RawSpan,
-        held: Borrowed<Lineage>, isOutdated: Bool
+        held: Borrowed<Lineage>, isOutdated: Bool, isAnew: Bool
     ) {
         self.key = key
         self.hasKey = hasKey
@@ -93,6 +96,7 @@ public struct RecordMeta: ~Escapable {
         self.headers = headers
         self.held = held
         self.isOutdated = isOutdated
+        self.isAnew = isAnew
     }
 
     /// The same with another lineage.
@@ -102,7 +106,7 @@ public struct RecordMeta: ~Escapable {
     public func with(_ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            lineage: lineage, isOutdated: isOutdated)
+            lineage: lineage, isOutdated: isOutdated, isAnew: isAnew)
     }
 
     /// The same with another timestamp and lineage.
@@ -112,7 +116,7 @@ public struct RecordMeta: ~Escapable {
     public func with(timestamp: Int64, _ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            lineage: lineage, isOutdated: isOutdated)
+            lineage: lineage, isOutdated: isOutdated, isAnew: isAnew)
     }
 
     /// The same without the lineage of the row that was replaced.
@@ -122,7 +126,7 @@ public struct RecordMeta: ~Escapable {
     public func withoutOldLineage() -> RecordMeta {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            held: Borrowed(firstOf: held), isOutdated: isOutdated)
+            held: Borrowed(firstOf: held), isOutdated: isOutdated, isAnew: isAnew)
     }
 
     /// The same after an operator changed the key: the bytes are no longer the key's.
@@ -132,7 +136,7 @@ public struct RecordMeta: ~Escapable {
     public func withChangedKey(isNull: Bool) -> RecordMeta {
         RecordMeta(
             key: RawSpan.empty, hasKey: !isNull, keyIsStale: true, timestamp: timestamp, origin: origin,
-            headers: headers, held: held, isOutdated: isOutdated)
+            headers: headers, held: held, isOutdated: isOutdated, isAnew: isAnew)
     }
 
     /// The same with other key bytes, for example those of a key that an operator changed.
@@ -142,7 +146,7 @@ public struct RecordMeta: ~Escapable {
     public func with(key: RawSpan) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: true, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
-            held: held, isOutdated: isOutdated)
+            held: held, isOutdated: isOutdated, isAnew: isAnew)
     }
 
     /// The same with other key bytes and timestamp.
@@ -152,7 +156,7 @@ public struct RecordMeta: ~Escapable {
     public func with(key: RawSpan, timestamp: Int64) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: true, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
-            held: held, isOutdated: isOutdated)
+            held: held, isOutdated: isOutdated, isAnew: isAnew)
     }
 
     /// The same with other key bytes, timestamp and lineage.
@@ -162,7 +166,7 @@ public struct RecordMeta: ~Escapable {
     public func with(key: RawSpan, timestamp: Int64, _ lineage: Span<Lineage>) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: true, keyIsStale: false, timestamp: timestamp, origin: origin, headers: headers,
-            lineage: lineage, isOutdated: isOutdated)
+            lineage: lineage, isOutdated: isOutdated, isAnew: isAnew)
     }
 
     /// The same with other headers.
@@ -172,7 +176,7 @@ public struct RecordMeta: ~Escapable {
     public func with(headers: RawSpan) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            held: held, isOutdated: isOutdated)
+            held: held, isOutdated: isOutdated, isAnew: isAnew)
     }
 
     /// The same, of a version that the row has a newer one than, or of the newest.
@@ -182,6 +186,16 @@ public struct RecordMeta: ~Escapable {
     public func with(isOutdated: Bool) -> RecordMeta {
         RecordMeta(
             key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
-            held: held, isOutdated: isOutdated)
+            held: held, isOutdated: isOutdated, isAnew: isAnew)
+    }
+
+    /// The same, of a value that was begun anew or not.
+    @inlinable
+    @inline(__always)
+    @_lifetime(copy self)
+    public func with(isAnew: Bool) -> RecordMeta {
+        RecordMeta(
+            key: key, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin, headers: headers,
+            held: held, isOutdated: isOutdated, isAnew: isAnew)
     }
 }

@@ -37,7 +37,7 @@ extension TopologyGenerator {
             add("flatMapValues", id: id, [input, ("fn", splitter()), ("named", named)])
             made.isInteger = false
             made.weight *= 2
-        case 6: return split(stream, named)
+        case 6: return split(stream)
         default:
             guard let other = pickStream({ !$0.hasWindows && $0.isInteger == stream.isInteger && $0.id != stream.id })
             else { return peek(id, stream, made) }
@@ -54,7 +54,9 @@ extension TopologyGenerator {
 
     private mutating func splitter() -> JSONValue { .string(random.pick("chars", "comma", "twice", "none")) }
 
-    private mutating func split(_ stream: Stream, _ named: JSONValue?) {
+    private mutating func split(_ stream: Stream) {
+        // Its branches are named by it and their number, which another operator's name must not be.
+        let named = name("spl", 20)
         var branches: [JSONValue] = []
         func branch(_ generator: inout TopologyGenerator, isDefault: Bool) -> JSONValue {
             let id = generator.nextID()

@@ -23,6 +23,8 @@ struct ExecutionSettings {
     var writesSpans = true
     /// Whether persistent stores are on LMDB; else a memory engine stands for it.
     var usesLMDB = true
+    /// How many records that are piped one after the other are processed, and then committed, together.
+    var recordsPerCommit = 1
     /// After how many steps the task is closed and made again from the log and its state; nil for never.
     var restartsAfter: Int?
     /// The same after every so many steps.
@@ -110,6 +112,7 @@ struct CaseExecution {
         // Else what was sent before a crash is sent again.
         if settings.crashesEvery != nil { configuration.runtime.guarantee = .exactlyOnce }
         configuration.topics = item.pipedTopics
+        configuration.recordsPerCommit = settings.recordsPerCommit
         configuration.runtime.lineage.mode = settings.mode
         configuration.runtime.lineage.sampler =
             settings.isPartial
@@ -132,15 +135,27 @@ struct CaseExecution {
         result.steps = []
         result.changelogs = [:]
         result.repartitions = [:]
+        var waiting = 0
         for (index, step) in item.steps.enumerated() {
             driver.crash(insteadOfCommitAfter: settings.commitsBeforeCrash(in: index))
             do {
                 switch step {
                 case .pipe(let record):
+                    let key = record.key.map { Array($0.utf8) }
+                    let value = record.value.map { Array($0.utf8) }
+                    let headers = Headers(record.headers.map { ($0.name, $0.value.map { Array($0.utf8) }) })
+                    waiting += 1
+                    if waiting < settings.recordsPerCommit, index + 1 < item.steps.count,
+                        case .pipe = item.steps[index + 1]
+                    {
+                        try driver.append(
+                            topic: record.topic, key: key, value: value, timestamp: record.timestamp, headers: headers)
+                        result.steps?.append([:])
+                        continue
+                    }
+                    waiting = 0
                     try driver.pipe(
-                        topic: record.topic, key: record.key.map { Array($0.utf8) },
-                        value: record.value.map { Array($0.utf8) }, timestamp: record.timestamp,
-                        headers: Headers(record.headers.map { ($0.name, $0.value.map { Array($0.utf8) }) }))
+                        topic: record.topic, key: key, value: value, timestamp: record.timestamp, headers: headers)
                 case .advanceWallClock(let milliseconds): try driver.advanceWallClock(by: .milliseconds(milliseconds))
                 }
             } catch let error as CaseError {

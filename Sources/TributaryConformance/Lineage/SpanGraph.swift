@@ -17,6 +17,8 @@ struct SpanGraph {
         var store: String?
         /// Whether it wrote a row there.
         var isWrite: Bool
+        /// Whether it sent or read what a suppression holds, which may come of rows that nobody keeps.
+        var isOfBuffer: Bool
     }
 
     /// One link; the coordinate is the source record's, where the linked row's store is backed by its source topic.
@@ -84,7 +86,9 @@ struct SpanGraph {
             isTruncated: span.object?["droppedLinksCount"]?.integer ?? 0 > 0
                 || attributes["tributary.lineage.truncated"] == "true",
             parentIsSampled: attributes["tributary.parent.sampled"] != "false", store: attributes["db.collection.name"],
-            isWrite: ["put", "flush", "delete", "emit"].contains(attributes["db.operation.name"] ?? ""))
+            isWrite: ["put", "flush", "delete", "emit"].contains(attributes["db.operation.name"] ?? ""),
+            isOfBuffer: span.text("name")?.hasPrefix("emit ") == true
+                || attributes["tributary.store.type"] == "suppression")
         if nodes.updateValue(node, forKey: node.id) != nil { problems.append("two spans are \(node.id)") }
     }
 
@@ -197,8 +201,7 @@ extension SpanGraph {
 
     /// Whether the parent, if it is a row, is that row's write.
     private func hasRowAsParent(_ node: Node) -> Bool {
-        // What a suppression keeps may come of rows that nobody keeps.
-        if node.name.hasPrefix("emit ") { return true }
+        if node.isOfBuffer { return true }
         guard node.name.hasPrefix("flush ") || node.links.contains(where: { $0.type == "trigger" }) else { return true }
         return node.parent.flatMap { nodes[$0]?.isWrite } ?? false
     }
@@ -206,7 +209,7 @@ extension SpanGraph {
     /// Whether a link leads to the write of a row, of the same store where the type says so.
     private func leadsToRow(_ link: Link, of node: Node) -> Bool {
         guard link.isSampled, let target = nodes[link.target] else { return false }
-        if node.name.hasPrefix("emit ") { return true }
+        if node.isOfBuffer { return true }
         return target.isWrite
             && (link.type == "joined" || node.store == nil || node.store == target.store)
     }

@@ -10,6 +10,8 @@ public struct TruthRun {
     /// where the second restores its stores from their changelogs. What a topology does must be the same with every setting of
     /// lineage, and what the model does, if its caches have room for all.
     ///
+    /// Where several records are committed together caches merge what they do, which must be in what comes out.
+    ///
     /// Interrupted again and again it must do the same, and stores come to the same with caches and without, where semantics say so.
     /// A restart may change results, since operators forget their stream time and caches their expired rows, as in Kafka
     /// Streams: so the restarted runs are compared with each other.
@@ -31,7 +33,7 @@ public struct TruthRun {
         }
         verdict.add(item, first, "", isSampled: runner.writesSpans)
         verdict.addModel(item, first)
-        func isDue(_ number: Int) -> Bool { rotation.map { $0 % 10 == UInt64(number) } ?? true }
+        func isDue(_ number: Int) -> Bool { rotation.map { $0 % 11 == UInt64(number) } ?? true }
         if isDue(0) {
             _ = verdict.add(
                 item, ExecutionSettings(isSampled: false, usesLMDB: false), "unsampled in memory: ", first)
@@ -43,6 +45,12 @@ public struct TruthRun {
             verdict.addResult(item, settings, name, first)
         }
         if isDue(8) { verdict.addCaches(item, first) }
+        if isDue(10) {
+            let settings = ExecutionSettings(recordsPerCommit: 12)
+            let several = verdict.add(item, settings, "twelve records a commit: ", nil)
+            let unsampled = ExecutionSettings(isSampled: false, usesLMDB: false, recordsPerCommit: 12)
+            _ = verdict.add(item, unsampled, "twelve records a commit, unsampled in memory: ", several)
+        }
         do { verdict.problems += try interruptedProblems(item, first, rotation: rotation) } catch {
             verdict.problems.append("interrupted: \(error)")
         }

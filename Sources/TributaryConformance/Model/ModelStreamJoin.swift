@@ -104,7 +104,9 @@ final class ModelStreamJoin {
         let first = max(Int64(clamping: Int128(record.time) - Int128(back)), 0)
         let last = max(Int64(clamping: Int128(record.time) + Int128(ahead)), 0)
         let otherTime = isLeft ? storeTimes.right : storeTimes.left
-        let visible = otherTime < 0 ? Int128(Int64.min) : Int128(otherTime) - Int128(retention) + 1
+        // There is no later time than the greatest, which no sum goes beyond.
+        let visible =
+            otherTime < 0 ? Int128(Int64.min) : min(Int128(otherTime) - Int128(retention) + 1, Int128(Int64.max))
         let matches = kept.filter { other in
             other.isLeft != isLeft && other.key == record.key && (first...max(first, last)).contains(other.time)
                 && first <= last && Int128(other.time) >= visible

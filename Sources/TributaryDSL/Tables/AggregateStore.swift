@@ -132,13 +132,15 @@ final class AggregateStore<Key, Aggregate> {
         if readsOld {
             let both: InlineArray<2, Lineage> = [store.writtenLineage, replaced]
             let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, both.span).with(
-                isOutdated: isOutdated)
+                isOutdated: isOutdated
+            ).with(isAnew: !read.exists)
             try forwarder.send(key, isNull ? nil : result, bytes: isNull ? nil : buffer.bytes, old: old, changed)
             return true
         }
         let lineage = CollectionOfOne(store.writtenLineage)
         let changed = meta.with(key: keys.recordBytes(of: row), timestamp: time, lineage.span).with(
-            isOutdated: isOutdated)
+            isOutdated: isOutdated
+        ).with(isAnew: !read.exists)
         try forwarder.send(key, isNull ? nil : result, bytes: isNull ? nil : buffer.bytes, old: old, changed)
         return true
     }

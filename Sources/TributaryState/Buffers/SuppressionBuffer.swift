@@ -12,7 +12,6 @@ public final class SuppressionBuffer: StoreBuffer {
         var position: Int32 = -1  // in the heap; -1: it was sent
         var version: UInt32 = 0  // another one with each change
         var isDirty = false
-        var hasEnded = false  // one of the changes that were replaced was a delete
     }
 
     struct State: ~Copyable {
@@ -113,14 +112,13 @@ public final class SuppressionBuffer: StoreBuffer {
                 let prior = try elements.next(into: recorder.arena)
                 appendLineage(prior ?? .none, meta.oldLineage ?? .none)
             }
-            replace(index, isDelete: parts.new == nil)
+            replace(index, isEnd: parts.new == nil || meta.isAnew)
         } else {
             size = BufferedChange.append(prior: old, old: old, new: new, to: &change.writer)
             if keepsOldLineage { appendLineage(meta.oldLineage ?? .none, meta.oldLineage ?? .none) }
             let time = try time?(meta.key) ?? meta.timestamp
             if index < 0 { index = insert(meta.key, probe) }
             state.value.places[Int(index)].time = time
-            state.value.places[Int(index)].hasEnded = false
         }
         let source = cache.source(meta.origin, store.topics)
         size += 28 + meta.key.byteCount + Int(cache.table.value.sources[Int(source)].topicSize)
@@ -142,11 +140,11 @@ public final class SuppressionBuffer: StoreBuffer {
         Elements.append(old, of: recorder.arena, to: &change.writer)
     }
 
-    /// Keeps the context of a change that is about to be replaced.
-    private func replace(_ index: Int32, isDelete: Bool) {
+    /// Keeps the context of a change that is about to be replaced; `isEnd` if nothing of it is in what comes.
+    private func replace(_ index: Int32, isEnd: Bool) {
         guard cache.keepsFolds else { return }
-        if isDelete { state.value.places[Int(index)].hasEnded = true }
         cache.table.value.folds.add(index, cache.context(index))
+        if isEnd { cache.table.value.folds.beginAnew(index) }
     }
 
     func insert(_ key: RawSpan, _ probe: StoreCache.Probe) -> Int32 {
@@ -241,10 +239,8 @@ public final class SuppressionBuffer: StoreBuffer {
             flags = SpanRecord.parentIsUnsampled
         }
         if recorder.makesSpan(lineage.context) {
-            // What was deleted since is no part of what there is now, and what there is now says itself what it is made of.
-            let type: LinkType =
-                isAggregate && !state.value.places[Int(index)].hasEnded ? .merged : .superseded
-            cache.table.value.folds.forEach(index) { recorder.link(type, $0) }
+            // What was there before the row was begun anew is no part of what there is now.
+            cache.table.value.folds.forEach(index) { recorder.link(isAggregate && $1 ? .merged : .superseded, $0) }
             recorder.contributors(cache.table.value.folds.count(index) + 1)
         } else {
             lineage.context = kept.context

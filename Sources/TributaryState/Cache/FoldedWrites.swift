@@ -10,13 +10,21 @@ struct FoldedWrites: ~Copyable {
 
     struct Entry: BitwiseCopyable {
         var newest: Int32 = -1  // the last context that was kept; while sorted, where the contexts begin
-        private var keptCount: Int16 = 0
+        private var keptCount: Int8 = 0
+        private var liveCount: Int8 = 0
         var hasSampled = false  // whether the trace of an earlier write is sampled
+        var isAnew = false  // whether the row was begun anew since the last flush
         var folded: Int64 = 0  // how many earlier writes there were since the last flush
 
         var kept: Int32 {
             get { Int32(keptCount) }
-            set { keptCount = Int16(truncatingIfNeeded: newValue) }
+            set { keptCount = Int8(truncatingIfNeeded: newValue) }
+        }
+
+        /// How many of the kept, the newest, are of the value as it was begun last.
+        var live: Int32 {
+            get { Int32(liveCount) }
+            set { liveCount = Int8(truncatingIfNeeded: newValue) }
         }
     }
 
@@ -64,6 +72,15 @@ struct FoldedWrites: ~Copyable {
     /// Whether the trace of an earlier write that an entry has folded in is sampled.
     func hasSampled(_ index: Int32) -> Bool { entries[Int(index)].hasSampled }
 
+    /// Whether an entry's row was begun anew since its last flush: deleted first, or gone.
+    func isAnew(_ index: Int32) -> Bool { entries[Int(index)].isAnew }
+
+    /// Nothing of what an entry's earlier writes made is in what is written now.
+    mutating func beginAnew(_ index: Int32) {
+        entries[Int(index)].live = 0
+        entries[Int(index)].isAnew = true
+    }
+
     /// Counts a write that is replaced and keeps its context, in the place of the oldest if there are too many.
     @inline(__always)
     mutating func add(_ index: Int32, _ context: TraceContext) {
@@ -73,7 +90,9 @@ struct FoldedWrites: ~Copyable {
         guard context.isValid else { return }
         let newest = Int(entries[Int(index)].newest)
         var place: Int
-        if entries[Int(index)].kept == FoldedWrites.keptContexts {
+        let isFull = entries[Int(index)].kept == FoldedWrites.keptContexts
+        if !isFull || entries[Int(index)].live < FoldedWrites.keptContexts { entries[Int(index)].live &+= 1 }
+        if isFull {
             place = Int(next[newest])
         } else {
             place = Int(firstFree)
@@ -108,16 +127,16 @@ struct FoldedWrites: ~Copyable {
         next.grow(to: size, filling: -1)
     }
 
-    /// Calls `body` with the contexts of earlier writes folded into an entry, newest first.
-    mutating func forEach(_ index: Int32, _ body: (TraceContext) -> Void) {
+    /// Calls `body` with the contexts of earlier writes folded into an entry, newest first, and whether the value now has something of theirs.
+    mutating func forEach(_ index: Int32, _ body: (TraceContext, _ isLive: Bool) -> Void) {
         let entry = entries[Int(index)]
         if isSorted {
-            for place in Int(entry.newest)..<Int(entry.newest &+ entry.kept) { body(sorted[place]) }
+            for place in 0..<entry.kept { body(sorted[Int(entry.newest &+ place)], place < entry.live) }
             return
         }
         makeRoom(sorted: entry.kept)
         copyChain(of: entry, to: entry.kept)
-        for place in 0..<Int(entry.kept) { body(sorted[place]) }
+        for place in 0..<entry.kept { body(sorted[Int(place)], place < entry.live) }
     }
 
     private mutating func makeRoom(sorted count: Int32) {
@@ -178,9 +197,14 @@ struct FoldedWrites: ~Copyable {
         isSorted = true
     }
 
-    /// Forgets the earlier writes of the entries of a list: of all that keep something.
+    /// Forgets the earlier writes of the entries of a list: of all that keep something; but not whether their rows were begun anew.
     mutating func removeAll(_ list: borrowing FlatArray<Int32>, _ count: Int) {
-        for place in 0..<count { entries[Int(list[place])] = Entry() }
+        for place in 0..<count {
+            let index = Int(list[place])
+            let isAnew = entries[index].isAnew
+            entries[index] = Entry()
+            entries[index].isAnew = isAnew
+        }
         isSorted = false
         isOutOfOrder = false
         used = 0

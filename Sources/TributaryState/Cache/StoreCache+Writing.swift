@@ -108,7 +108,9 @@ extension StoreCache {
     /// Remembers the context of an entry's write before another write replaces it, for the links of the flush.
     @inline(never)
     func foldIn(_ index: Int32) {
-        if isDirty(index) { table.value.folds.add(index, context(index)) }
+        guard isDirty(index) else { return }
+        table.value.folds.add(index, context(index))
+        if entry(index).isDelete { table.value.folds.beginAnew(index) }
     }
 
     /// The number of a topic and partition in `sources`; there are as many as a task reads.

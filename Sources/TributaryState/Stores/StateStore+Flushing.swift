@@ -108,6 +108,7 @@ extension StateStore {
             }
             value.writer.removeAll()
             cache.copyValue(index, into: &value.writer)
+            let isAnew = cache.keepsFolds && cache.table.value.folds.isAnew(index)
             cache.flushed(index)
             cache.sent(index)
             let isDelete = entry.isDelete
@@ -135,7 +136,7 @@ extension StateStore {
                     let meta = RecordMeta(
                         key: key.bytes(in: 0..<keySize), hasKey: true, keyIsStale: false, timestamp: time,
                         origin: origin, headers: key.bytes(from: keySize),
-                        lineage: flushesOldValues ? held.span : held.span.extracting(first: 1))
+                        lineage: flushesOldValues ? held.span : held.span.extracting(first: 1), isAnew: isAnew)
                     try onFlush(
                         isDelete ? nil : value.bytes, flushesOldValues ? oldValues.value(of: index) : nil, meta)
                 }

@@ -73,6 +73,7 @@ extension StateStore {
         // What was read in no entry (a window's row, which stays out of the cache) is added before it is written.
         let index = putCached(key, value, isHeld: isHeld, read.entry, timestamp: timestamp, meta)
         cache.setContext(index, context)
+        if !read.exists && cache.keepsFolds { cache.table.value.folds.beginAnew(index) }
         guard keepsCells else { return }
         if !read.exists {
             cache.setCell(index, meta.lineage.cell)

@@ -167,6 +167,15 @@ public final class TopologyTestDriver {
         topic: String, key: [UInt8]?, value: [UInt8]?, timestamp: Int64, headers: Headers = Headers(),
         context: TraceContext = .none
     ) throws {
+        try append(topic: topic, key: key, value: value, timestamp: timestamp, headers: headers, context: context)
+        try work()
+    }
+
+    /// Appends a record to a source topic, where it waits for the work that the next one that is piped brings.
+    package func append(
+        topic: String, key: [UInt8]?, value: [UInt8]?, timestamp: Int64, headers: Headers = Headers(),
+        context: TraceContext = .none
+    ) throws {
         try checkSource(topic)
         let place = TopicPartition(topic, 0)
         let record = LoggedRecord(
@@ -174,7 +183,6 @@ public final class TopologyTestDriver {
             lineageHeaders: Headers())
         _ = try log.append(record, to: place)
         taken[topic, default: 0] += 1
-        try work()
     }
 
     func checkSource(_ topic: String) throws {
