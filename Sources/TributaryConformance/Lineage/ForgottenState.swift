@@ -11,7 +11,7 @@ struct ForgottenState {
         if (1..<(1 << 20)).contains(item.config.cacheBytes) {
             // What is in it decides what is flushed when.
             reason = "a small cache is empty again"
-        } else if item.config.cacheBytes > 0, graph.has(.cachedWindows) {
+        } else if item.config.cacheBytes > 0, graph.has(.cachedWindows) || graph.hasWindowedCogroup {
             reason = "a cache has shown rows that its store no longer does"
         } else if item.config.cacheBytes > 0, graph.has(.plainTable) {
             reason = "a cache has known times that a plain store doesn't keep"
@@ -42,7 +42,7 @@ struct ForgottenState {
 
 /// What the statements of a case have that a restart forgets, and what is behind them.
 private struct OperatorGraph {
-    enum Trait { case schedule, order, time, emission, shift, cachedWindows, unmatched, plainTable }
+    enum Trait { case schedule, order, time, emission, shift, cachedWindows, unmatched, plainTable, severalTimes }
 
     private struct Node {
         var traits: Set<Trait>
@@ -79,6 +79,12 @@ private struct OperatorGraph {
         return false
     }
 
+    /// Whether several streams, each with a stream time of its own, have a windowed store in common, whose rows go by the greatest.
+    var hasWindowedCogroup: Bool {
+        let cogroups = Set(nodes.filter { $0.traits.contains(.severalTimes) }.compactMap(\.id))
+        return nodes.contains { $0.traits.contains(.time) && $0.inputs.contains { cogroups.contains($0) } }
+    }
+
     private static func traits(_ statement: Statement) throws(CaseError) -> Set<Trait> {
         var traits: Set<Trait> = []
         switch try statement.materialized?.store {
@@ -92,6 +98,7 @@ private struct OperatorGraph {
         case .windowedBy:
             traits.insert(.time)
             if try statement.fields.text("emit") == "onWindowClose" { traits.insert(.emission) }
+        case .cogroup: if (try statement.fields.list("inputs") ?? []).count > 1 { traits.insert(.severalTimes) }
         case .suppress: traits.formUnion([.time, .emission])
         case .join:
             if statement.fields.has("graceMs") { traits.formUnion([.time, .emission]) }
