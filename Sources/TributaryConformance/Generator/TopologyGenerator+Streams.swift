@@ -55,8 +55,8 @@ extension TopologyGenerator {
     private mutating func splitter() -> JSONValue { .string(random.pick("chars", "comma", "twice", "none")) }
 
     private mutating func split(_ stream: Stream) {
-        // Its branches are named by it and their number, which another operator's name must not be.
-        let named = name("spl", 20)
+        // Its branches are named by it and their number, which must not be the name of another one.
+        let named: JSONValue? = name("spl", 20).flatMap { name in name.string.map { .string("\($0)-") } }
         var branches: [JSONValue] = []
         func branch(_ generator: inout TopologyGenerator, isDefault: Bool) -> JSONValue {
             let id = generator.nextID()
