@@ -40,10 +40,13 @@ import TributaryTesting
         #expect(flush.span.context.traceLow == 6 && flush.span.contributors == 6)
         #expect(flush.links.map(\.context.traceLow) == [5, 4, 3, 2, 1])
         #expect(flush.links.map(\.type) == [.merged, .merged, .superseded, .superseded, .superseded])
-        // The next flush knows nothing of it.
+        // The next flush knows nothing of it, and one of a delete has no contributions.
         try add(driver, ["7", "8"], from: 7)
         try links.work(driver)
         #expect(try span("flush texts", of: driver).links.map(\.type) == [.merged])
+        try add(driver, ["9", "-"], from: 9)
+        try links.work(driver)
+        #expect(try span("flush texts", of: driver).links.map(\.type) == [.superseded])
     }
 
     @Test func `more writes than a flush can link are told apart, too`() throws {

@@ -119,6 +119,7 @@ public final class SuppressionBuffer: StoreBuffer {
             let time = try time?(meta.key) ?? meta.timestamp
             if index < 0 { index = insert(meta.key, probe) }
             state.value.places[Int(index)].time = time
+            if meta.isAnew && cache.keepsFolds { cache.table.value.folds.beginAnew(index) }
         }
         let source = cache.source(meta.origin, store.topics)
         size += 28 + meta.key.byteCount + Int(cache.table.value.sources[Int(source)].topicSize)
@@ -204,12 +205,13 @@ public final class SuppressionBuffer: StoreBuffer {
             }
             var old = Lineage.none
             if sendsOld && keepsOldLineage { old = try oldLineage(parts, value) }
-            lineage = try emit(index, lineage, because: trigger) { lineage in
+            let isAnew = cache.keepsFolds && cache.table.value.folds.isAnew(index)
+            lineage = try emit(index, lineage, isDelete: parts.new == nil, because: trigger) { lineage in
                 let held: InlineArray<2, Lineage> = [lineage, old]
                 let meta = RecordMeta(
                     key: key.bytes(in: 0..<keySize), hasKey: true, keyIsStale: false, timestamp: entry.timestamp,
                     origin: origin, headers: key.bytes(from: keySize),
-                    lineage: sendsOld ? held.span : held.span.extracting(first: 1))
+                    lineage: sendsOld ? held.span : held.span.extracting(first: 1), isAnew: isAnew)
                 if let new = parts.new {
                     if sendsOld, let replaced = parts.old {
                         try forward(value.bytes(in: new), value.bytes(in: replaced), meta)
@@ -229,7 +231,7 @@ public final class SuppressionBuffer: StoreBuffer {
 
     /// Sends on within a span of its own, where there is one; returns the lineage that was sent.
     private func emit(
-        _ index: Int32, _ kept: Lineage, because trigger: TraceContext, _ body: (Lineage) throws -> Void
+        _ index: Int32, _ kept: Lineage, isDelete: Bool, because trigger: TraceContext, _ body: (Lineage) throws -> Void
     ) throws -> Lineage {
         var lineage = kept
         var flags: UInt8 = 0
@@ -239,8 +241,9 @@ public final class SuppressionBuffer: StoreBuffer {
             flags = SpanRecord.parentIsUnsampled
         }
         if recorder.makesSpan(lineage.context) {
-            // What was there before the row was begun anew is no part of what there is now.
-            cache.table.value.folds.forEach(index) { recorder.link(isAggregate && $1 ? .merged : .superseded, $0) }
+            // What was there before the row was begun anew, or ended, is no part of what there is now.
+            let isMade = isAggregate && !isDelete
+            cache.table.value.folds.forEach(index) { recorder.link(isMade && $1 ? .merged : .superseded, $0) }
             recorder.contributors(cache.table.value.folds.count(index) + 1)
         } else {
             lineage.context = kept.context

@@ -16,9 +16,9 @@ extension StateStore {
             flags = SpanRecord.parentIsUnsampled
         }
         guard recorder.makesSpan(parent) else { return }
-        let isAggregate = !description.isLatestWins
+        let isMade = !description.isLatestWins && !cache.entry(index).isDelete
         // What was there before a delete is no part of what there is now.
-        cache.table.value.folds.forEach(index) { recorder.link(isAggregate && $1 ? .merged : .superseded, $0) }
+        cache.table.value.folds.forEach(index) { recorder.link(isMade && $1 ? .merged : .superseded, $0) }
         recorder.contributors(cache.table.value.folds.count(index) + 1)
         let (context, number) = recorder.prepare(operations.flush, parent: parent, flags: flags)
         cache.setContext(index, context)
