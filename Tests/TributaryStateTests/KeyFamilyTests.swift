@@ -23,6 +23,22 @@ import TributaryLineage
 
     private let keys = ["a", "aa", "b", "key-of-more-than-16-bytes", "key-of-more-than-17-bytes"]
 
+    @Test func `long keys that begin alike, are as long and have one hash are two keys`() {
+        let cache = cache(ofTimes: false)
+        let first = Array("customer-0804301154".utf8)
+        let second = Array("customer-0185589684".utf8)
+        let (one, other) = (first.span.bytes, second.span.bytes)
+        let probe = StoreCache.probe(one)
+        let isMixedUp = probe.hash == StoreCache.probe(other).hash
+        #expect(isMixedUp, "the hash is another one: look for keys that it mixes up")
+        let entry = cache.insert(one, probe)
+        let found = (cache.find(one, probe), cache.find(other, probe))
+        #expect(found == (entry, -1))
+        let added = cache.insert(other, probe)
+        let isItsOwn = (cache.isEntry(added, of: other), cache.isEntry(added, of: one))
+        #expect(added != entry && isItsOwn == (true, false))
+    }
+
     @Test func `the entries of a key come the latest first, whatever was put in and taken out`() {
         let cache = cache(ofTimes: false)
         var random = FastRandom(seed: 5)

@@ -89,6 +89,9 @@ import TributaryTesting
         lengths.to("between", key: .string, value: .string)
         lengths.groupByKey(named: "second", key: key, value: .string)
             .reduce(as: "reduced") { $0 + $1 }.toStream().to("reduced-out")
+        // With nothing between it and the change of the key.
+        keyed.groupByKey(named: "third", key: key, value: .string)
+            .reduce(as: "directly") { $0 + $1 }.toStream().to("directly-out")
         return try builder.build(optimization: optimization)
     }
 
@@ -97,7 +100,7 @@ import TributaryTesting
         defer { driver.close() }
         for value in ["apple", "bee", "ant", "skip", "bat", "apricot"] { try pipe(driver, "in", "k", value) }
         let arena = CellArena()
-        return try ["direct", "between", "counts-out", "reduced-out"].flatMap { topic in
+        return try ["direct", "between", "counts-out", "reduced-out", "directly-out"].flatMap { topic in
             try driver.log.records(in: TopicPartition(topic, 0)).map { record in
                 let cell = try #require(try CellHeader.decode(record.cell.span.bytes, into: arena))
                 return "\(topic) \(record.key ?? []) \(record.value ?? []) \(record.timestamp) \(cell.count)"
@@ -115,7 +118,7 @@ import TributaryTesting
         let (plain, merged) = (try grouped([]), try grouped(.mergeRepartitionTopics))
         #expect(
             plain.internalTopics.filter { $0.kind == .repartition }.map(\.name).sorted() == [
-                "first-repartition", "second-repartition",
+                "first-repartition", "second-repartition", "third-repartition",
             ])
         #expect(merged.internalTopics.filter { $0.kind == .repartition }.map(\.name) == ["first-repartition"])
         #expect(try outputs(merged) == outputs(plain))
@@ -132,7 +135,7 @@ import TributaryTesting
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
         defer { log.close() }
-        try log.createTopics(["in", "direct", "between", "counts-out", "reduced-out"].map { .kept($0) })
+        try log.createTopics(["in", "direct", "between", "counts-out", "reduced-out", "directly-out"].map { .kept($0) })
         let producer = try log.producer("in", of: String.self)
         for value in ["apple", "bee", "apricot"] { try producer.send("k", value, timestamp: 5) }
         try producer.close()
