@@ -98,6 +98,8 @@ private struct OperatorGraph {
         case .windowedBy:
             traits.insert(.time)
             if try statement.fields.text("emit") == "onWindowClose" { traits.insert(.emission) }
+            // A record may reach back to a session that ended before the store's retention.
+            if try statement.fields.fields("window")?.text("kind") == "session" { traits.insert(.cachedWindows) }
         case .cogroup: if (try statement.fields.list("inputs") ?? []).count > 1 { traits.insert(.severalTimes) }
         case .suppress: traits.formUnion([.time, .emission])
         case .join:
