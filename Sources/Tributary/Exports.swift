@@ -57,8 +57,11 @@
 @_exported public import struct TributaryDSL.LatestKStream
 @_exported public import struct TributaryDSL.Materialized
 @_exported public import struct TributaryDSL.OffsetReset
+@_exported public import typealias TributaryDSL.MulticastPartitioner
+@_exported public import enum TributaryDSL.PartitionChoice
 @_exported public import typealias TributaryDSL.Partitioner
 @_exported public import struct TributaryDSL.PartitionerError
+@_exported public import struct TributaryDSL.PrintTarget
 @_exported public import class TributaryDSL.ProcessingContext
 @_exported public import protocol TributaryDSL.Processor
 @_exported public import class TributaryDSL.ProcessorContext

@@ -286,7 +286,7 @@ public enum StoreFormat: Sendable, Hashable {
     ///
     /// Tombstones of changelogs then have the headers of the record that deleted, and what the stores of stream-stream joins hold has those of its
     /// record. Rows of tables have none, as in Kafka Streams. Stores of versions, without timestamps or of few rows keep none, nor do those that
-    /// processors make or that were given to a join.
+    /// were given to a join. Those of processors keep headers if they are made so (``KeyValueStoreShape/keyValue(_:timestamped:headers:timeToLive:)``).
     case headers
 }
 

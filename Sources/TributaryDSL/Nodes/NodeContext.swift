@@ -26,6 +26,8 @@ public enum DropReason: String, Sendable, CaseIterable {
     case duplicate
     /// More of its key than a throttle lets pass.
     case throttled
+    /// One that a partitioner chose no partition for.
+    case noPartition
 }
 
 /// What a task gives to its nodes.

@@ -1,5 +1,6 @@
 public import TributaryCore
 public import TributaryLineage
+internal import TributaryState
 
 extension KStream {
     /// Gives every record to a processor of the user's own, which may forward records under other keys.
@@ -22,25 +23,7 @@ extension KStream {
         let id = graph.addProcessor(name, parent: node, stores: stores)
         let output = Output<P.KeyOut, P.ValueOut>()
         graph.noteProcessor(id, output, key, value)
-        self.output.attach(id, name) { context in
-            let core = ProcessorCore(context, name, stores: stores)
-            let processor = try context.starting(name) { try make() }
-            let user = UserCode(name, context.services)
-            let processorContext = ProcessorContext(core, try output.named(in: context))
-            context.onStart(id) { try context.starting(name) { try processor.initialize(processorContext) } }
-            context.onClose { processor.close() }
-            return NodeInput(
-                call: { key, value, meta in
-                    let outer = core.begin(meta)
-                    defer { core.end(outer) }
-                    _ = try user.run(meta) { try processor.process(Record(key, value, meta)) }
-                },
-                delete: { key, meta in
-                    let outer = core.begin(meta)
-                    defer { core.end(outer) }
-                    _ = try user.run(meta) { try processor.processTombstone(Record(key, (), meta)) }
-                })
-        }
+        attachProcessor(self.output, id, name, stores, output, make)
         return KStream<P.KeyOut, P.ValueOut>(
             graph: graph, node: id, output: output, keySerde: key, valueSerde: value, needsRepartition: true,
             sources: sources)
@@ -85,6 +68,34 @@ extension KStream {
     }
 }
 
+/// Attaches a processor, made anew for each task, that may use some stores and of those that a topic fills may write `filled`.
+@inlinable
+func attachProcessor<P: Processor>(
+    _ input: Output<P.KeyIn, P.ValueIn>, _ id: Int, _ name: String, _ stores: [String],
+    _ output: Output<P.KeyOut, P.ValueOut>, filling filled: String? = nil,
+    _ make: @escaping @Sendable () throws -> P
+) {
+    input.attach(id, name) { context in
+        let core = ProcessorCore(context, name, stores: stores, fills: filled)
+        let processor = try context.starting(name) { try make() }
+        let user = UserCode(name, context.services)
+        let processorContext = ProcessorContext(core, try output.named(in: context))
+        context.onStart(id) { try context.starting(name) { try processor.initialize(processorContext) } }
+        context.onClose { processor.close() }
+        return NodeInput(
+            call: { key, value, meta in
+                let outer = core.begin(meta)
+                defer { core.end(outer) }
+                _ = try user.run(meta) { try processor.process(Record(key, value, meta)) }
+            },
+            delete: { key, meta in
+                let outer = core.begin(meta)
+                defer { core.end(outer) }
+                _ = try user.run(meta) { try processor.processTombstone(Record(key, (), meta)) }
+            })
+    }
+}
+
 extension Record {
     @inlinable
     init(_ key: Key, _ value: Value, _ meta: borrowing RecordMeta) {
@@ -105,8 +116,18 @@ extension TopologyGraph {
 
     @usableFromInline
     func addProcessor(_ name: String, parent: Int, stores list: [String]) -> Int {
-        for store in list where stores[store] == nil {
-            fail(.notConnected, "processor '\(name)' uses the store '\(store)', which does not exist: add it before")
+        for store in list {
+            guard let known = stores[store] else {
+                fail(
+                    .notConnected, "processor '\(name)' uses the store '\(store)', which does not exist: add it before")
+                continue
+            }
+            if known.description.isGlobal {
+                fail(
+                    .conflict,
+                    "processor '\(name)' is connected to the global store '\(store)': all may read it, so leave it out of stores:"
+                )
+            }
         }
         return add(name, parents: [parent], stores: list.filter { stores[$0] != nil })
     }

@@ -37,8 +37,7 @@ public final class KeyValueStore<Key, Value> {
         store.passHeaders(to: core.origin)
         return StoreEntry(
             key: key, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
-            lineage: lineage,
-            callback: core.callback)
+            lineage: lineage, headers: store.headersOfRow(), callback: core.callback)
     }
 
     /// Writes a value; one that is null deletes.
@@ -47,15 +46,19 @@ public final class KeyValueStore<Key, Value> {
     ///   - key: the row's key.
     ///   - value: what the row is to hold.
     ///   - timestamp: of the value, ms; the record's by default.
+    ///   - headers: of the value, in a store that keeps them; the record's by default. A delete has the record's.
     ///   - from: the entries that it was made from besides the record; without, everything read in this callback counts.
-    public func put(_ key: Key, _ value: Value, timestamp: Int64? = nil, from: [any StoredLineage]? = nil) throws {
+    public func put(
+        _ key: Key, _ value: Value, timestamp: Int64? = nil, headers: Headers? = nil,
+        from: [any StoredLineage]? = nil
+    ) throws {
         try encode(key, into: keyBuffer)
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
-            return try write(nil, timestamp, from)
+            return try write(nil, timestamp, nil, from)
         }
         valueBuffer.writer.removeAll()
         try valueSerde.encode(value, &valueBuffer.writer)
-        try write(valueBuffer.bytes, timestamp, from)
+        try write(valueBuffer.bytes, timestamp, headers, from)
     }
 
     /// Writes a value if the key has none; returns the entry that is there already.
@@ -68,7 +71,7 @@ public final class KeyValueStore<Key, Value> {
     /// Deletes a key; returns the entry that was there.
     @discardableResult
     public func delete(_ key: Key) throws -> StoreEntry<Key, Value>? {
-        try checkWritable()
+        try core.checkWritable(store)
         let keyBuffer = scratch.take()
         defer { scratch.give(keyBuffer) }
         try encode(key, into: keyBuffer)
@@ -80,7 +83,7 @@ public final class KeyValueStore<Key, Value> {
         let lineage = store.valueLineage
         let old = StoreEntry(
             key: key, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
-            lineage: lineage, callback: core.callback)
+            lineage: lineage, headers: store.headersOfRow(), callback: core.callback)
         let headers = store.propagatedRowHeaders()
         try delete(keyBuffer.bytes, after: row, context: lineage.context)
         // From here on the row may be used for something: it is no part of its own end.
@@ -131,15 +134,8 @@ public final class KeyValueStore<Key, Value> {
             core.noteRead(row.lineage)
             return StoreEntry(
                 key: try keySerde.decode(row.key.span.bytes), value: try valueSerde.decode(row.value.span.bytes),
-                timestamp: row.timestamp, lineage: row.lineage, callback: core.callback)
+                timestamp: row.timestamp, lineage: row.lineage, headers: row.headers, callback: core.callback)
         }
-    }
-
-    // What a thread's global tables hold is what their topics say.
-    private func checkWritable() throws {
-        guard store.description.isGlobal else { return }
-        throw StoreError(
-            .invalidRequest, "a global table is read-only: send the record to its topic", store: store.name)
     }
 
     private func encode(_ key: Key, into keyBuffer: ByteBuffer) throws {
@@ -150,14 +146,15 @@ public final class KeyValueStore<Key, Value> {
         try keySerde.encode(key, &keyBuffer.writer)
     }
 
-    private func write(_ value: RawSpan?, _ timestamp: Int64?, _ from: [any StoredLineage]?) throws {
-        try checkWritable()
+    private func write(
+        _ value: RawSpan?, _ timestamp: Int64?, _ headers: Headers?, _ from: [any StoredLineage]?
+    ) throws {
+        try core.checkWritable(store)
         let lineage = try core.derived(from: from?.map(\.entryLineage))
         let row = value == nil ? try core.deletedRow(of: store, keyBuffer.bytes, lineage.context) : nil
         let held = CollectionOfOne(lineage)
         _ = try store.write(
             keyBuffer.bytes, value, after: last.value, timestamp: timestamp ?? core.timestamp, cell: lineage.cell,
-            link: .bound,
-            row: row, core.meta(held.span))
+            link: .bound, row: row, core.meta(held.span, headers, for: store))
     }
 }

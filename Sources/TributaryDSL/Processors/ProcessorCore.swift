@@ -9,11 +9,14 @@ final class ProcessorCore {
     let recorder: LineageRecorder
     let node: String
     let stores: [String]
+    /// The store that it alone writes, with what a topic has.
+    private let filledStore: String?
     @usableFromInline var lineage = Lineage.none
     var origin = RecordOrigin.none
     var timestamp: Int64 = 0
     var isPunctuating = false
     private(set) var headers = ByteBuffer()
+    private let valueHeaders = ByteBuffer()
     private(set) var key = ByteBuffer()
     var hasKey = false
     private(set) var keyIsStale = false
@@ -67,11 +70,12 @@ final class ProcessorCore {
     }
 
     @usableFromInline
-    init(_ context: NodeContext, _ node: String, stores: [String]) {
+    init(_ context: NodeContext, _ node: String, stores: [String], fills filled: String? = nil) {
         services = context.services
         recorder = context.recorder
         self.node = node
         self.stores = stores
+        filledStore = filled
         forwardOperation = recorder.operation("forward \(node)", kind: .internal)
         punctuateOperation = recorder.operation("punctuate \(node)", kind: .internal)
     }
@@ -179,6 +183,21 @@ final class ProcessorCore {
         RecordMeta(
             key: key.bytes, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin,
             headers: headers.bytes, lineage: lineage)
+    }
+
+    /// What a value is written with: the headers that were given for it, else the record's.
+    @_lifetime(copy lineage)
+    func meta(_ lineage: Span<Lineage>, _ given: Headers?, for store: StateStore) throws -> RecordMeta {
+        guard let given else { return meta(lineage) }
+        guard store.description.keepsHeaders else {
+            throw StoreError(
+                .invalidRequest, "the store keeps no headers: make it with headers: true", store: store.name)
+        }
+        valueHeaders.writer.removeAll()
+        valueHeaders.writer.append(given.encoded.span.bytes)
+        return RecordMeta(
+            key: key.bytes, hasKey: hasKey, keyIsStale: keyIsStale, timestamp: timestamp, origin: origin,
+            headers: valueHeaders.bytes, lineage: lineage)
     }
 
     /// Notes that the callback read a row.
@@ -294,6 +313,20 @@ final class ProcessorCore {
             )
         }
         return try services.store(name)
+    }
+
+    /// Throws for a store that holds what a topic says, if another fills it.
+    @inline(__always)
+    func checkWritable(_ store: StateStore) throws {
+        if store.description.isReadOnly, filledStore != store.name { try refuseWrite(store) }
+    }
+
+    @inline(never)
+    private func refuseWrite(_ store: StateStore) throws {
+        throw StoreError(
+            .invalidRequest,
+            "the store is read-only here, since it holds what its topic has: send the record to the topic",
+            store: store.name)
     }
 }
 

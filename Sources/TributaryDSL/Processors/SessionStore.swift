@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 internal import TributaryLineage
 internal import TributaryState
 
@@ -26,9 +26,13 @@ public final class SessionStore<Key, Value> {
     /// - Parameters:
     ///   - session: its key, its first time and its last one, ms.
     ///   - value: its value.
+    ///   - headers: of the value, in a store that keeps them; the record's by default. A delete has the record's.
     ///   - from: what was used for it besides the record being processed; nil: what the callback has read so far may have been.
-    public func put(_ session: Windowed<Key>, _ value: Value, from: [any StoredLineage]? = nil) throws {
+    public func put(
+        _ session: Windowed<Key>, _ value: Value, headers: Headers? = nil, from: [any StoredLineage]? = nil
+    ) throws {
         if let nulls = valueSerde.nullability, nulls.isNull(value) { return try remove(session, from: from) }
+        try core.checkWritable(store)
         try encode(session, into: keyBuffer)
         valueBuffer.writer.removeAll()
         try valueSerde.encode(value, &valueBuffer.writer)
@@ -36,11 +40,12 @@ public final class SessionStore<Key, Value> {
         _ = try store.write(
             keyBuffer.bytes, valueBuffer.bytes, after: last.value, timestamp: core.timestamp,
             cell: held.span[0].cell, link: .bound, row: nil, window: (session.window.start, session.window.end),
-            core.meta(held.span))
+            core.meta(held.span, headers, for: store))
     }
 
     /// Deletes a session.
     public func remove(_ session: Windowed<Key>, from: [any StoredLineage]? = nil) throws {
+        try core.checkWritable(store)
         try encode(session, into: keyBuffer)
         let lineage = try core.derived(from: from?.map(\.entryLineage))
         let row = try core.deletedRow(of: store, keyBuffer.bytes, lineage.context)
@@ -70,7 +75,7 @@ public final class SessionStore<Key, Value> {
         store.passHeaders(to: core.origin)
         return StoreEntry(
             key: session, value: try store.decodedValue(valueSerde, key: keyBuffer.bytes),
-            timestamp: store.valueTimestamp, lineage: lineage, callback: core.callback)
+            timestamp: store.valueTimestamp, lineage: lineage, headers: store.headersOfRow(), callback: core.callback)
     }
 
     /// All sessions of a key, by their ends.
@@ -111,7 +116,7 @@ public final class SessionStore<Key, Value> {
             core.noteRead(row.lineage)
             return StoreEntry(
                 key: try serde.decode(row.key.span.bytes), value: try valueSerde.decode(row.value.span.bytes),
-                timestamp: row.timestamp, lineage: row.lineage, callback: core.callback)
+                timestamp: row.timestamp, lineage: row.lineage, headers: row.headers, callback: core.callback)
         }
     }
 

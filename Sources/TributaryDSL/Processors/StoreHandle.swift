@@ -32,20 +32,22 @@ public struct KeyValueStoreShape: Sendable {
     let name: String
     let kind: StoreDescription.Kind
     let timeToLive: Duration?
+    var headers = false
 
     /// Values by key, in the order of the keys' bytes.
     ///
     /// - Parameters:
     ///   - name: the store's name.
     ///   - timestamped: whether each value is kept with its timestamp, as the stores of tables do.
+    ///   - headers: whether each value is kept with its timestamp and headers, as Kafka Streams' `TimestampedKeyValueStoreWithHeaders` does.
     ///   - timeToLive: how long a value is kept behind its timestamp, in the task's stream time; nil for ever. With one values are kept with their
     ///     timestamps, and the store isn't cached.
     public static func keyValue(
-        _ name: String, timestamped: Bool = false, timeToLive: Duration? = nil
+        _ name: String, timestamped: Bool = false, headers: Bool = false, timeToLive: Duration? = nil
     ) -> KeyValueStoreShape {
         KeyValueStoreShape(
-            name: name, kind: timestamped || timeToLive != nil ? .timestampedKeyValue : .keyValue,
-            timeToLive: timeToLive)
+            name: name, kind: timestamped || headers || timeToLive != nil ? .timestampedKeyValue : .keyValue,
+            timeToLive: timeToLive, headers: headers)
     }
 
     /// Values by key with their timestamps, in memory, at most so many: then the one that was not used for longest is forgotten, which nobody is
@@ -59,6 +61,7 @@ public struct KeyValueStoreShape: Sendable {
 public struct WindowStoreShape: Sendable {
     let name: String
     let kind: StoreDescription.Kind
+    var headers = false
 
     /// Values by key and window start.
     ///
@@ -68,14 +71,16 @@ public struct WindowStoreShape: Sendable {
     ///   - size: the windows' size.
     ///   - retainsDuplicates: whether values of one key and window are kept side by side.
     ///   - timestamped: whether each value is kept with its timestamp, as the stores of windowed aggregations do.
+    ///   - headers: whether each value is kept with its timestamp and headers, as Kafka Streams' `TimestampedWindowStoreWithHeaders` does.
     public static func window(
-        _ name: String, retention: Duration, size: Duration, retainsDuplicates: Bool = false, timestamped: Bool = false
+        _ name: String, retention: Duration, size: Duration, retainsDuplicates: Bool = false,
+        timestamped: Bool = false, headers: Bool = false
     ) -> WindowStoreShape {
         WindowStoreShape(
             name: name,
             kind: .window(
                 retention: retention.milliseconds, size: size.milliseconds, retainsDuplicates: retainsDuplicates,
-                timestamped: timestamped))
+                timestamped: timestamped || headers), headers: headers)
     }
 }
 
@@ -83,14 +88,16 @@ public struct WindowStoreShape: Sendable {
 public struct SessionStoreShape: Sendable {
     let name: String
     let kind: StoreDescription.Kind
+    var headers = false
 
     /// Values by key and session.
     ///
     /// - Parameters:
     ///   - name: the store's name.
     ///   - retention: how long a session is kept behind its end, in stream time.
-    public static func session(_ name: String, retention: Duration) -> SessionStoreShape {
-        SessionStoreShape(name: name, kind: .session(retention: retention.milliseconds))
+    ///   - headers: whether each value is kept with headers, as Kafka Streams' `SessionStoreWithHeaders` does.
+    public static func session(_ name: String, retention: Duration, headers: Bool = false) -> SessionStoreShape {
+        SessionStoreShape(name: name, kind: .session(retention: retention.milliseconds), headers: headers)
     }
 }
 
@@ -113,7 +120,7 @@ extension StreamsBuilder {
     ) -> StoreHandle<KeyValueStore<Key, Value>> {
         add(
             shape.name, shape.kind, "\(key.name) \(value.name)", (inMemory, supplier), caching, logging,
-            changelogSettings, timeToLive: shape.timeToLive)
+            changelogSettings, headers: shape.headers, timeToLive: shape.timeToLive)
         return StoreHandle(storeName: shape.name) { store, core in KeyValueStore(store, core, key, value) }
     }
 
@@ -136,7 +143,7 @@ extension StreamsBuilder {
     ) -> StoreHandle<WindowStore<Key, Value>> {
         add(
             shape.name, shape.kind, "\(key.name) \(value.name)", (inMemory, supplier), caching, logging,
-            changelogSettings)
+            changelogSettings, headers: shape.headers)
         return StoreHandle(storeName: shape.name) { store, core in WindowStore(store, core, key, value) }
     }
 
@@ -159,7 +166,7 @@ extension StreamsBuilder {
     ) -> StoreHandle<SessionStore<Key, Value>> {
         add(
             shape.name, shape.kind, "\(key.name) \(value.name)", (inMemory, supplier), caching, logging,
-            changelogSettings)
+            changelogSettings, headers: shape.headers)
         return StoreHandle(storeName: shape.name) { store, core in SessionStore(store, core, key, value) }
     }
 
@@ -177,7 +184,7 @@ extension StreamsBuilder {
     private func add(
         _ name: String, _ kind: StoreDescription.Kind, _ serdes: String,
         _ place: (inMemory: Bool?, supplier: (any StoreSupplier)?), _ caching: Bool, _ logging: Bool,
-        _ changelogSettings: [String: String], timeToLive: Duration? = nil
+        _ changelogSettings: [String: String], headers: Bool, timeToLive: Duration? = nil
     ) {
         var description = StoreDescription(
             name: name, kind: kind, isPersistent: !(place.inMemory ?? graph.storesInMemory), isCached: caching,
@@ -189,6 +196,8 @@ extension StreamsBuilder {
         }
         description.serdes = serdes
         description.changelogSettings = changelogSettings
+        description.keepsHeaders = headers
+        description.logsHeaders = headers
         if let timeToLive {
             graph.checkLifetime(timeToLive, of: description, true)
             description.timeToLive = timeToLive.milliseconds

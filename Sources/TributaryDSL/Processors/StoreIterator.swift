@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 public import TributaryLineage
 internal import TributaryState
 
@@ -24,6 +24,8 @@ public struct StoreEntry<Key, Value>: StoredLineage {
     public let timestamp: Int64
     /// The context and cell of the write that made it.
     public let lineage: Lineage
+    /// The value's headers, in a store that keeps them; without lineage's own, as those of records.
+    public var headers = Headers()
     /// The callback of the processor that read it.
     public let callback: Int
 }

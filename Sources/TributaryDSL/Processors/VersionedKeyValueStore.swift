@@ -53,6 +53,7 @@ public final class VersionedKeyValueStore<Key, Value> {
     public func put(
         _ key: Key, _ value: Value?, timestamp: Int64, from: [any StoredLineage]? = nil
     ) throws -> Written {
+        try core.checkWritable(store)
         try encode(key)
         guard timestamp >= 0 else { throw InvalidTimestamp(timestamp: timestamp) }
         valueBuffer.writer.removeAll()

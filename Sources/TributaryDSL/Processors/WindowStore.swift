@@ -1,4 +1,4 @@
-internal import TributaryCore
+public import TributaryCore
 internal import TributaryLineage
 internal import TributaryState
 
@@ -26,25 +26,36 @@ public final class WindowStore<Key, Value> {
     }
 
     /// Writes a value for a key and a window's start; one that is null deletes (in a store that keeps duplicates: is only logged).
-    public func put(_ key: Key, _ value: Value, windowStart: Int64, from: [any StoredLineage]? = nil) throws {
+    ///
+    /// - Parameters:
+    ///   - key: the row's key.
+    ///   - value: what the row is to hold.
+    ///   - windowStart: the window's start, ms.
+    ///   - timestamp: of the value, ms; the record's by default.
+    ///   - headers: of the value, in a store that keeps them; the record's by default. A delete has the record's.
+    ///   - from: the entries that it was made from besides the record; without, everything read in this callback counts.
+    public func put(
+        _ key: Key, _ value: Value, windowStart: Int64, timestamp: Int64? = nil, headers: Headers? = nil,
+        from: [any StoredLineage]? = nil
+    ) throws {
+        try core.checkWritable(store)
         try encode(key, windowStart, isWrite: true, into: keyBuffer)
         let lineage = try core.derived(from: from?.map(\.entryLineage))
         let held = CollectionOfOne(lineage)
+        let window = (windowStart, windowStart.addingSaturated(size))
         if let nulls = valueSerde.nullability, nulls.isNull(value) {
             // Where duplicates are kept no row has this sequence number: only the changelog sees it, as in Kafka Streams.
             let row = retainsDuplicates ? nil : try core.deletedRow(of: store, keyBuffer.bytes, lineage.context)
             _ = try store.write(
-                keyBuffer.bytes, nil, after: last.value, timestamp: core.timestamp, cell: lineage.cell, link: .bound,
-                row: row,
-                window: (windowStart, windowStart.addingSaturated(size)), core.meta(held.span))
+                keyBuffer.bytes, nil, after: last.value, timestamp: timestamp ?? core.timestamp, cell: lineage.cell,
+                link: .bound, row: row, window: window, core.meta(held.span))
             return
         }
         valueBuffer.writer.removeAll()
         try valueSerde.encode(value, &valueBuffer.writer)
         _ = try store.write(
-            keyBuffer.bytes, valueBuffer.bytes, after: last.value, timestamp: core.timestamp, cell: lineage.cell,
-            link: .bound,
-            row: nil, window: (windowStart, windowStart.addingSaturated(size)), core.meta(held.span))
+            keyBuffer.bytes, valueBuffer.bytes, after: last.value, timestamp: timestamp ?? core.timestamp,
+            cell: lineage.cell, link: .bound, row: nil, window: window, core.meta(held.span, headers, for: store))
     }
 
     /// The entry of a key's window; nil if there is none.
@@ -62,8 +73,7 @@ public final class WindowStore<Key, Value> {
         return StoreEntry(
             key: Windowed(key: key, window: Window(start: windowStart, end: windowStart.addingSaturated(size))),
             value: try store.decodedValue(valueSerde, key: keyBuffer.bytes), timestamp: store.valueTimestamp,
-            lineage: lineage,
-            callback: core.callback)
+            lineage: lineage, headers: store.headersOfRow(), callback: core.callback)
     }
 
     /// A key's windows that start from `start` through `end` (ms, both included), by start.
@@ -108,7 +118,7 @@ public final class WindowStore<Key, Value> {
                     key: try keySerde.decode(KeySchema.window.recordKey(of: key)),
                     window: Window(start: start, end: start.addingSaturated(size))),
                 value: try valueSerde.decode(row.value.span.bytes), timestamp: row.timestamp, lineage: row.lineage,
-                callback: core.callback)
+                headers: row.headers, callback: core.callback)
         }
     }
 

@@ -104,23 +104,24 @@ extension KStream {
     ///   - key: replaces the key's serde; needed if the stream lost it.
     ///   - value: replaces the value's serde; needed if the stream lost it.
     ///   - partitioner: chooses the partition of each record; by the key's bytes without.
+    ///   - multicast: chooses the partitions of each record, instead: several, or none.
     @inlinable
     public func repartition(
         named: String? = nil, partitions: Int32? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        partitioner: Partitioner<Key, Value>? = nil
+        partitioner: Partitioner<Key, Value>? = nil, multicast: MulticastPartitioner<Key, Value>? = nil
     ) -> KStream<Key, Value> {
         if let named { graph.check(name: named) }
         let prefix = named ?? graph.newUniqueName("KSTREAM-REPARTITION-")
         return repartitioned(
             prefix, partitions: partitions, key: key ?? keySerde, value: value ?? valueSerde,
-            hasGeneratedName: named == nil, partitioner: partitioner, isMergeable: false)
+            hasGeneratedName: named == nil, graph.partitions(prefix, partitioner, multicast), isMergeable: false)
     }
 
     /// The stream behind a repartition topic called `<prefix>-repartition`.
     @inlinable
     func repartitioned(
         _ prefix: String, partitions: Int32? = nil, key keySerde: Serde<Key>?, value valueSerde: Serde<Value>?,
-        hasGeneratedName: Bool, partitioner: Partitioner<Key, Value>? = nil, isMergeable: Bool = true
+        hasGeneratedName: Bool, _ chosen: MulticastPartitioner<Key, Value>? = nil, isMergeable: Bool = true
     ) -> KStream<Key, Value> {
         let names = graph.repartitionNames(prefix)
         guard let keySerde, let valueSerde else {
@@ -129,7 +130,7 @@ extension KStream {
         }
         graph.addRepartition(names.topic, partitions: partitions, hasGeneratedName: hasGeneratedName)
         let made = RepartitionedStream(
-            graph, node, encoded(key: keySerde, value: valueSerde).output, names, keySerde, valueSerde, partitioner)
+            graph, node, encoded(key: keySerde, value: valueSerde).output, names, keySerde, valueSerde, chosen)
         if isMergeable { graph.addMergeable(made, names, behind: output) }
         return made.stream(graph)
     }
@@ -148,7 +149,7 @@ struct RepartitionedStream<Key, Value> {
     @inlinable
     init(
         _ graph: TopologyGraph, _ parent: Int, _ input: Output<Key, Value>, _ names: RepartitionNames,
-        _ keySerde: Serde<Key>, _ valueSerde: Serde<Value>, _ partitioner: Partitioner<Key, Value>?
+        _ keySerde: Serde<Key>, _ valueSerde: Serde<Value>, _ chosen: MulticastPartitioner<Key, Value>?
     ) {
         let filter = graph.add(names.filter, parents: [parent])
         self.filter = filter
@@ -164,7 +165,7 @@ struct RepartitionedStream<Key, Value> {
         }
         attachSink(
             filterOutput, sink, names.sink, topic: names.topic, key: keySerde, value: valueSerde,
-            partitionKeySuffix: 0, partitioner: partitioner)
+            partitionKeySuffix: 0, chosen)
         source = graph.add(names.source, .source(topics: [names.topic]))
         graph.pair(source: source, filter: filter)
         output = Output<Key, Value>()

@@ -34,10 +34,11 @@ extension KStream {
     ///   - key: replaces the key's serde; needed if the stream lost it.
     ///   - value: replaces the value's serde; needed if the stream lost it.
     ///   - partitioner: chooses the partition of each record; by the key's bytes without.
+    ///   - multicast: chooses the partitions of each record, instead: several, or none.
     @inlinable
     public func to(
         _ topic: String, named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
-        partitioner: Partitioner<Key, Value>? = nil
+        partitioner: Partitioner<Key, Value>? = nil, multicast: MulticastPartitioner<Key, Value>? = nil
     ) {
         let name = graph.name("KSTREAM-SINK-", named)
         let id = graph.add(name, .sink(topic: topic), parents: [node])
@@ -46,15 +47,24 @@ extension KStream {
         }
         attachSink(
             encoded(key: key, value: value).output, id, name, topic: topic, key: key, value: value,
-            partitionKeySuffix: key.keys.suffixSize, partitioner: partitioner)
+            partitionKeySuffix: key.keys.suffixSize, graph.partitions(name, partitioner, multicast))
     }
 
     /// Sends every record to the topic that `choose` names for it.
     ///
     /// Such topics must exist.
+    ///
+    /// - Parameters:
+    ///   - named: the node's name.
+    ///   - key: replaces the key's serde; needed if the stream lost it.
+    ///   - value: replaces the value's serde; needed if the stream lost it.
+    ///   - partitioner: chooses the partition of each record, of those that its topic has; by the key's bytes without.
+    ///   - multicast: chooses the partitions of each record, instead: several, or none.
+    ///   - choose: the name of a record's topic.
     @inlinable
     public func to(
         named: String? = nil, key: Serde<Key>? = nil, value: Serde<Value>? = nil,
+        partitioner: Partitioner<Key, Value>? = nil, multicast: MulticastPartitioner<Key, Value>? = nil,
         @Returning<String> topic choose: @escaping @Sendable (Key, Value, RecordMetadata) throws -> String
     ) {
         let name = graph.name("KSTREAM-SINK-", named)
@@ -63,6 +73,7 @@ extension KStream {
             return graph.failWithoutSerde("the sink '\(name)'", key ?? keySerde, value ?? valueSerde)
         }
         let nulls = Nullability<Value>.of()
+        let partitions = graph.partitions(name, partitioner, multicast)
         encoded(key: key, value: value).output.attach(id, name) { context in
             let services = context.services
             let user = UserCode(name, services)
@@ -73,6 +84,9 @@ extension KStream {
                     let choice = try user.run(meta) { try choose(record, content, RecordMetadata(services, meta)) }
                     guard let topic = choice else { return }
                     guard let number = try topics.number(topic, name, meta) else { return }
+                    if let partitions {
+                        return try encoder.send(record, content, to: number, topic, by: partitions, user, meta)
+                    }
                     try encoder.send(record, content, to: number, topic, services, meta)
                 },
                 delete: { record, meta in
@@ -80,6 +94,9 @@ extension KStream {
                     let choice = try user.run(meta) { try choose(record, nulls.null(), RecordMetadata(services, meta)) }
                     guard let topic = choice else { return }
                     guard let number = try topics.number(topic, name, meta) else { return }
+                    if let partitions {
+                        return try encoder.send(record, nil, to: number, topic, by: partitions, user, meta)
+                    }
                     try encoder.sendTombstone(record, to: number, topic, services, meta)
                 })
         }
@@ -90,16 +107,19 @@ extension KStream {
 @inlinable
 func attachSink<Key, Value>(
     _ output: Output<Key, Value>, _ id: Int, _ name: String, topic: String, key: Serde<Key>, value: Serde<Value>,
-    partitionKeySuffix: Int, partitioner: Partitioner<Key, Value>?
+    partitionKeySuffix: Int, _ partitions: MulticastPartitioner<Key, Value>?
 ) {
-    if let partitioner {
-        return attachSink(
-            output, id, name, topic: topic, key: key, value: value, partitionKeySuffix: partitionKeySuffix, partitioner)
-    }
     output.attach(id, name) { context in
         let services = context.services
         let encoder = RecordEncoder(name, key, value, partitionKeySuffix: partitionKeySuffix)
         let number = try services.outputTopic(topic)
+        if let partitions {
+            let user = UserCode(name, services)
+            return NodeInput(
+                call: { key, value, meta in try encoder.send(key, value, to: number, topic, by: partitions, user, meta)
+                },
+                delete: { key, meta in try encoder.send(key, nil, to: number, topic, by: partitions, user, meta) })
+        }
         return NodeInput(
             call: { key, value, meta in try encoder.send(key, value, to: number, topic, services, meta) },
             delete: { key, meta in try encoder.sendTombstone(key, to: number, topic, services, meta) },

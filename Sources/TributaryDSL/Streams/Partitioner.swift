@@ -8,6 +8,25 @@ public import TributaryLineage
 public typealias Partitioner<Key, Value> =
     @Sendable (_ key: Key, _ value: Value?, _ partitions: Int32) throws -> Int32?
 
+/// Where a record is sent: what a ``MulticastPartitioner`` says of it.
+public enum PartitionChoice: Sendable, Hashable {
+    /// Where its key's bytes say; to any partition if it has none.
+    case byKey
+    /// To this partition alone.
+    case only(Int32)
+    /// To each of these, in ascending order; to none if the set is empty, which is counted as a dropped record (``DropReason/noPartition``).
+    case each(Set<Int32>)
+    /// To all partitions of the topic.
+    case all
+}
+
+/// Chooses the partitions of a record that is sent, from 0 to below `partitions`: Kafka Streams' `StreamPartitioner`, which may choose several
+/// or none.
+///
+/// The value is nil for a tombstone of a type that has no null. Each copy is a record of its own, with the lineage of the one that it is a copy of.
+public typealias MulticastPartitioner<Key, Value> =
+    @Sendable (_ key: Key, _ value: Value?, _ partitions: Int32) throws -> PartitionChoice
+
 /// A partitioner named a partition that its topic hasn't.
 public struct PartitionerError: Error, CustomStringConvertible {
     /// What it chose.
@@ -30,38 +49,69 @@ public struct PartitionerError: Error, CustomStringConvertible {
     }
 }
 
-/// Attaches a node that sends records to the partitions of one topic that a closure chooses.
-@inlinable
-func attachSink<Key, Value>(
-    _ output: Output<Key, Value>, _ id: Int, _ name: String, topic: String, key: Serde<Key>, value: Serde<Value>,
-    partitionKeySuffix: Int, _ partitioner: @escaping Partitioner<Key, Value>
-) {
-    output.attach(id, name) { context in
-        let services = context.services
-        let user = UserCode(name, services)
-        let encoder = RecordEncoder(name, key, value, partitionKeySuffix: partitionKeySuffix)
-        let number = try services.outputTopic(topic)
-        let count = services.partitions(ofTopic: number)
-        func chosen(_ key: Key, _ value: Value?) throws -> Int32? {
-            guard let partition = try partitioner(key, value, count) else { return nil }
-            guard partition >= 0, partition < count else { throw PartitionerError(partition, of: count, in: topic) }
-            return partition
+extension PartitionChoice {
+    /// The choice itself, if the topic has all its partitions.
+    @usableFromInline
+    func checked(_ count: Int32, _ topic: String) throws -> PartitionChoice {
+        switch self {
+        case .byKey, .all: break
+        case .only(let partition): try Self.check(partition, count, topic)
+        case .each(let partitions): for partition in partitions { try Self.check(partition, count, topic) }
         }
-        return NodeInput(
-            call: { record, content, meta in
-                guard let choice = try user.run(meta, { try chosen(record, content) }) else { return }
-                guard let choice else { return try encoder.send(record, content, to: number, topic, services, meta) }
-                try encoder.send(record, content, to: number, partition: choice, topic, services, meta)
-            },
-            delete: { record, meta in
-                guard let choice = try user.run(meta, { try chosen(record, nil) }) else { return }
-                guard let choice else { return try encoder.sendTombstone(record, to: number, topic, services, meta) }
-                try encoder.send(record, nil, to: number, partition: choice, topic, services, meta)
-            })
+        return self
+    }
+
+    private static func check(_ partition: Int32, _ count: Int32, _ topic: String) throws {
+        guard partition >= 0, partition < count else { throw PartitionerError(partition, of: count, in: topic) }
+    }
+}
+
+extension TopologyGraph {
+    /// The one way in which a sink chooses partitions; nil: by the keys' bytes.
+    @inlinable
+    func partitions<Key, Value>(
+        _ sink: String, _ partitioner: Partitioner<Key, Value>?, _ multicast: MulticastPartitioner<Key, Value>?
+    ) -> MulticastPartitioner<Key, Value>? {
+        guard let partitioner else { return multicast }
+        if multicast != nil {
+            fail(
+                .invalidSetting,
+                "'\(sink)' has both a partitioner and one for several partitions: leave one of them out")
+        }
+        return { key, value, count in try partitioner(key, value, count).map { .only($0) } ?? .byKey }
     }
 }
 
 extension RecordEncoder {
+    /// Sends a record (a nil value: a tombstone) to the partitions that are chosen for it.
+    @inlinable
+    func send(
+        _ record: Key, _ content: Value?, to number: Int, _ topic: String,
+        by choose: MulticastPartitioner<Key, Value>, _ user: UserCode, _ meta: borrowing RecordMeta
+    ) throws {
+        let services = user.services
+        let count = services.partitions(ofTopic: number)
+        guard let choice = try user.run(meta, { try choose(record, content, count).checked(count, topic) }) else {
+            return
+        }
+        switch choice {
+        case .byKey:
+            guard let content else { return try sendTombstone(record, to: number, topic, services, meta) }
+            try send(record, content, to: number, topic, services, meta)
+        case .only(let partition):
+            try send(record, content, to: number, partition: partition, topic, services, meta)
+        case .all:
+            for partition in 0..<count {
+                try send(record, content, to: number, partition: partition, topic, services, meta)
+            }
+        case .each(let partitions):
+            if partitions.isEmpty { return user.dropped(.noPartition, meta) }
+            for partition in partitions.sorted() {
+                try send(record, content, to: number, partition: partition, topic, services, meta)
+            }
+        }
+    }
+
     /// Sends a record to a partition of its own (a nil value: a tombstone).
     @inlinable
     func send(

@@ -3,11 +3,11 @@ public import TributaryLineage
 
 /// Adds the typed top of a sub-topology: decodes what the nodes below ask for, and no more.
 ///
-/// Null keys of a type that has no null are dropped and counted.
+/// Null keys of a type that has no null are dropped and counted. One that `fills` a store shares its topic with no other.
 @inlinable
 func addSourceNode<Key, Value>(
     _ graph: TopologyGraph, _ node: Int, topics: [String], pattern: TopicPattern? = nil, name: String, isTable: Bool,
-    isGlobal: Bool = false,
+    isGlobal: Bool = false, fills: Bool = false,
     _ settings: SourceSettings, output: Output<Key, Value>, key: Serde<Key>, value: Serde<Value>
 ) {
     let nullKey = Nullability<Key>.of()
@@ -15,7 +15,7 @@ func addSourceNode<Key, Value>(
     // A table drops null keys itself, where it keeps what it takes.
     let takesNull = nullKey != nil || isTable
     graph.addSource(
-        node, topics: topics, pattern: pattern, isTable: isTable, isGlobal: isGlobal, settings,
+        node, topics: topics, pattern: pattern, isTable: isTable || fills, isGlobal: isGlobal, settings,
         accepts: { (try? key.check($0)) != nil && (try? value.check($1)) != nil }
     ) { context in
         let next = try output.sink(in: context)

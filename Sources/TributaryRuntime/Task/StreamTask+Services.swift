@@ -120,11 +120,20 @@ extension StreamTask: TaskServices {
     public func schedule(
         every interval: Int64, _ clock: PunctuationClock, node: String, _ callback: @escaping (Int64) throws -> Void
     ) -> Punctuation {
-        switch clock {
+        guard !isGlobal else { return refusePunctuation(node) }
+        return switch clock {
         case .streamTime: streamPunctuations.add(every: interval, firstDue: 0, callback)
         case .wallClock:
             wallPunctuations.add(every: interval, firstDue: hot.value.monotonic.addingSaturated(interval), callback)
         }
+    }
+
+    // Global stores hold what their topics say, in each thread, and again after a restart.
+    private func refusePunctuation(_ node: String) -> Punctuation {
+        failed(by: ProcessorError("'\(node)' fills a global store, and so can't schedule punctuations"))
+        let punctuation = Punctuation()
+        punctuation.cancel()
+        return punctuation
     }
 
     /// Asks for a commit.

@@ -182,6 +182,7 @@ public final class StreamTask {
         // Whose turn it is where times are equal then depends on nothing but the topics' names.
         queues.sort { ($0.partition.topic, $0.partition.partition) < ($1.partition.topic, $1.partition.partition) }
         stores.sourcePlaces = { [unowned self] in self.sourcePlaces() }
+        if isGlobal { try checkSwallowed() }
         // Processors may write and forward before the first record.
         hot.value.needsCommit = collector.isOpen || stores.wereWritten || start.isToBeCommitted
     }

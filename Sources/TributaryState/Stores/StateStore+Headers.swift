@@ -64,11 +64,23 @@ extension StateStore {
         return keepsHeaders ? recorder.plainHeaders(entryHeaders.bytes) : own
     }
 
-    /// The headers of the record that wrote the row that was read last, where they are kept.
-    public func headersOfRow() -> Headers {
-        guard keepsAllHeaders else { return Headers() }
+    /// The headers of the row that was read last, where all of them are kept.
+    @inline(__always)
+    public func headersOfRow() -> Headers { keepsAllHeaders ? copiedHeaders() : Headers() }
+
+    @inline(never)
+    private func copiedHeaders() -> Headers {
         copyRowHeaders()
-        return Headers(checked: entryHeaders.bytes)
+        guard state.value.lineageFrom >= 0 else { return Headers(checked: entryHeaders.bytes) }
+        return Headers(checked: recorder.plainHeaders(entryHeaders.bytes))
+    }
+
+    /// Those of an entry of the cache.
+    func headers(ofEntry index: Int32) -> Headers {
+        guard keepsAllHeaders else { return Headers() }
+        entryHeaders.writer.removeAll()
+        cache.copyHeaders(index, into: &entryHeaders.writer)
+        return Headers(checked: recorder.plainHeaders(entryHeaders.bytes))
     }
 
     /// What Kafka Streams charges a cache for a record's own headers: the characters of names, the bytes of values (Docs/Semantics.md, The cache).

@@ -185,7 +185,7 @@ extension StateStore {
                 rows.append(
                     StoreRow(
                         key: bytes, value: [UInt8](copying: value.bytes), timestamp: entry.timestamp,
-                        lineage: cache.lineage(index)))
+                        lineage: cache.lineage(index), headers: headers(ofEntry: index)))
             }
         }
         let key = ByteBuffer()

@@ -61,6 +61,10 @@ public struct StoreDescription: Sendable, Hashable {
     public var sourceTopic: String?
     /// Whether it holds all partitions of that topic, for the tasks of a thread to read.
     public var isGlobal = false
+    /// Whether only the processor that fills it from that topic may write it.
+    public var isFilled = false
+    /// Whether it holds what a topic says: no processor but the one that fills it may write it.
+    public var isReadOnly: Bool { isGlobal || isFilled }
 
     /// Who brings its storage, which then says whether it is persistent; nil where the application's own engines keep it.
     public var supplier: (any StoreSupplier)? {
