@@ -52,7 +52,18 @@ extension TopologyGenerator {
         streams.append(made)
     }
 
-    private mutating func splitter() -> JSONValue { .string(random.pick("chars", "comma", "twice", "none")) }
+    // A record for each character of a text in which a processor has put all that it knows makes a case run for minutes.
+    private mutating func splitter() -> JSONValue {
+        let splitter = random.pick("chars", "comma", "twice", "none")
+        return .string(splitter == "chars" && hasLongTexts ? "comma" : splitter)
+    }
+
+    private var hasLongTexts: Bool {
+        statements.contains { statement in
+            let kind = statement.object?["processor"]?.object?["kind"]?.string ?? ""
+            return kind == "meta" || kind.hasSuffix("All")
+        }
+    }
 
     private mutating func split(_ stream: Stream) {
         // Its branches are named by it and their number, which must not be the name of another one.
