@@ -5,7 +5,7 @@ import Tributary
 /// The process that the crash tests kill: `tributary-crash-child <folder of the log> <guarantee> <threads> [unchecked]`.
 ///
 /// `unchecked`: state that was closed is not read through at the start, as if it were too large for that.
-/// Runs the bank app, or the shop app if `TRIBUTARY_CRASH_APP` is `shop`, until SIGTERM; says `running` on its output when it does. Spans and log records go where
+/// Runs the bank app, or the one that `TRIBUTARY_CRASH_APP` names (`shop`, `depot`), until SIGTERM; says `running` on its output when it does. Spans and log records go where
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` says, if it is set.
 @main struct CrashChild {
     static func main() async {
@@ -18,11 +18,13 @@ import Tributary
             let clock = JumpingClock()
             if let clock { logConfiguration.time = clock.source }
             let log = LogLocation.embedded(at: arguments[1], configuration: logConfiguration)
-            let isShop = getenv("TRIBUTARY_CRASH_APP").map { String(cString: $0) } == ShopApplication.id
+            let name = getenv("TRIBUTARY_CRASH_APP").map { String(cString: $0) }
             var configuration =
-                isShop
-                ? ShopApplication.configuration(log, guarantee, threads: threads)
-                : BankApplication.configuration(log, guarantee, threads: threads)
+                switch name {
+                case ShopApplication.id: ShopApplication.configuration(log, guarantee, threads: threads)
+                case DepotApplication.id: DepotApplication.configuration(log, guarantee, threads: threads)
+                default: BankApplication.configuration(log, guarantee, threads: threads)
+                }
             if arguments.last == "unchecked" { configuration.stateCheckedBytes = 0 }
             if let clock { configuration.runtime.time = clock.source }
             if let order = KillOrder() { configuration.runtime.killPoint = { order.reached($0) } }
@@ -37,8 +39,13 @@ import Tributary
                 exporter = made
             }
             defer { exporter?.shutdown(timeout: .seconds(5)) }
-            let app = try StreamsApplication(
-                isShop ? ShopApplication.topology() : BankApplication.topology(), configuration: configuration)
+            let topology =
+                switch name {
+                case ShopApplication.id: try ShopApplication.topology()
+                case DepotApplication.id: try DepotApplication.topology()
+                default: try BankApplication.topology()
+                }
+            let app = try StreamsApplication(topology, configuration: configuration)
             app.onStateChange { new, _ in if new == .running { say("running") } }
             try await app.run()
         } catch {

@@ -57,15 +57,7 @@ final class ShopJudge {
                 account: key.integer(at: 0, as: Int64.self) ?? -1, start: key.integer(at: 16, as: Int64.self) ?? -1,
                 end: key.integer(at: 8, as: Int64.self) ?? -1)
         }
-        // Of a session that grew the deletion and the new row are two records of a changelog, and at least once nothing keeps a kill from
-        // coming between (Docs/Semantics.md, Stores and changelogs): then only what came since is in it.
-        if guarantee == .exactlyOnce {
-            try compare("session", truth.sessions, sessions)
-        } else {
-            try compare(
-                "session", truth.sessions.filter { sessions[$0.key] != nil },
-                sessions.filter { truth.sessions[$0.key] != nil })
-        }
+        try compare("session", truth.sessions, sessions)
         let slides = try logged("slides") { key in
             let start = key.integer(at: 8, as: Int64.self) ?? -1
             return ShopTruth.WindowKey(

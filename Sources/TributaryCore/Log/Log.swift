@@ -201,6 +201,15 @@ public protocol LogProducer: AnyObject {
     ///   - partition: below ``partitions(ofTopic:)``.
     func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError)
 
+    /// Begins what belongs together: without transactions, what is handed over until ``release()`` is written whole or not at all.
+    ///
+    /// Only where a log can write records of several partitions as one, and only up to the largest transaction it takes; else it does
+    /// nothing. May be called again before ``release()``. A producer that is closed meanwhile gives up what it holds.
+    func hold()
+
+    /// Ends what belongs together.
+    func release() throws(LogError)
+
     /// How many bytes were handed over and are not yet written.
     var pendingBytes: Int { get }
 
@@ -246,4 +255,10 @@ extension Log {
 extension LogProducer {
     /// Does nothing: for logs that don't wait for more.
     public func push() {}
+
+    /// Does nothing: for logs that write each partition's records by themselves.
+    public func hold() {}
+
+    /// Does nothing, as ``hold()``.
+    public func release() throws(LogError) {}
 }

@@ -65,7 +65,7 @@ extension KStream {
         graph.addKept(
             store, made.store, to: made.node,
             retention: time.multipliedSaturated(by: 2).addingSaturated(max(grace.milliseconds, 0)).addingSaturated(1),
-            size: time, keepsDuplicates: false,
+            size: time, keepsDuplicates: false, tellsWhatPassed: false,
             serdes: "\(input.keySerde?.name ?? "?") \(input.valueSerde?.name ?? "?")")
         let latest = LatestKStream(
             graph, input.keySerde, input.valueSerde, input.sources, store: made.store, within: time, grace: grace)

@@ -27,10 +27,11 @@ extension TopologyGraph {
     /// - Parameters:
     ///   - retention: ms of the store's own time.
     ///   - size: of the windows that rows are of, ms.
+    ///   - tellsWhatPassed: whether a record that comes again doesn't pass.
     @usableFromInline
     func addKept(
         _ store: KeptStore, _ name: String, to node: Int, retention: Int64, size: Int64, keepsDuplicates: Bool,
-        serdes: String
+        tellsWhatPassed: Bool = true, serdes: String
     ) {
         var description = StoreDescription(
             name: name,
@@ -39,6 +40,7 @@ extension TopologyGraph {
         description.changelogSettings = store.changelogSettings
         description.hasGeneratedName = store.name == nil
         description.serdes = serdes
+        description.tellsWhatPassed = tellsWhatPassed
         addStore(description)
         connect(name, to: node)
     }

@@ -20,6 +20,8 @@ internal import TributaryCore
     private let id: String?
     private let lock = Atomic<Bool>(false)
     private let wanted = Atomic<Bool>(false)
+    // The producer's thread has the lock from a hold to its release, so that the writer takes no part of what belongs together.
+    nonisolated(unsafe) private var holds = false
 
     init(_ handle: LogHandle, _ configuration: ProducerConfiguration) throws(LogError) {
         self.handle = handle
@@ -65,7 +67,7 @@ internal import TributaryCore
             submitLocked()
             try unsafe state.value.send(record, topic: topic, partition: partition)
         }
-        if locks { try afterSend() }
+        if unsafe locks && !holds { try afterSend() }
     }
 
     /// Without transactions: has the records written when there are enough, or when their time is up.
@@ -89,6 +91,19 @@ internal import TributaryCore
         }
     }
 
+    func hold() {
+        guard locks else { return }
+        enter()
+        unsafe holds = true
+    }
+
+    func release() throws(LogError) {
+        guard unsafe holds else { return }
+        unsafe holds = false
+        defer { leave() }
+        if unsafe state.value.collectedBytes > 0 { try afterSend() }
+    }
+
     private func submitLocked() {
         guard let set = unsafe state.value.takeCollected() else { return }
         unsafe state.value.isUnderWay(set)
@@ -100,17 +115,20 @@ internal import TributaryCore
             wanted.store(true, ordering: .relaxed)
             return false
         }
-        defer { leave() }
+        defer { lock.store(false, ordering: .releasing) }
         unsafe state.value.isLingering = false
         submitLocked()
         return true
     }
 
     private func enter() {
+        if unsafe holds { return }
         while lock.exchange(true, ordering: .acquiring) { sched_yield() }
     }
 
-    private func leave() { lock.store(false, ordering: .releasing) }
+    private func leave() {
+        if unsafe !holds { lock.store(false, ordering: .releasing) }
+    }
 
     var pendingBytes: Int {
         enter()
@@ -123,6 +141,8 @@ internal import TributaryCore
         try handle.check()
         guard locks else { return }  // a transaction's records wait for its commit
         enter()
+        // Whoever waits for all says that it is whole.
+        unsafe holds = false
         submitLocked()
         leave()
         // The sets under way are this thread's alone to wait for; the writer's thread only adds to them.
@@ -198,7 +218,9 @@ internal import TributaryCore
     func close() {
         enter()
         defer { leave() }
-        if locks { submitLocked() }
+        // Half of what belongs together is worse than nothing: what was not written is done again.
+        if unsafe locks && !holds { submitLocked() }
+        unsafe holds = false
         unsafe state.value.drop()
     }
 }

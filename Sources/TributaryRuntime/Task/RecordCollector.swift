@@ -31,6 +31,10 @@ public final class RecordCollector {
         var topics = FlatArray<Topic>(repeating: Topic(), count: 0)
         var nextPartition: Int32 = 0
         var isOpen = false
+        /// Whether what is sent now belongs to what was: to a transaction, or to the record being processed.
+        var isHeld = false
+        /// Whether what belongs together ends with each record, and not with the transaction or commit.
+        var endsWithRecord: Bool
         /// Bytes sent since the producer was last asked how many wait.
         var unseen = 0
         /// Bytes sent since the transaction began, lineage's own left out.
@@ -42,6 +46,7 @@ public final class RecordCollector {
     }
     // What changes with each record.
     private let state: Owned<State>
+    private let holdsAlways = Owned(false)
     private let limit: Int
     private let waitingLimit: Int
 
@@ -72,7 +77,7 @@ public final class RecordCollector {
         self.limit = limit
         let four = limit.multipliedReportingOverflow(by: 4)
         waitingLimit = !isTransactional ? limit : four.overflow ? Int.max : four.partialValue
-        state = Owned(State(unseenLimit: min(limit / 16, 1 << 18)))
+        state = Owned(State(endsWithRecord: !isTransactional, unseenLimit: min(limit / 16, 1 << 18)))
     }
 
     /// Whether a transaction has as many bytes as it may hold, or as many wait in the producer.
@@ -110,15 +115,45 @@ public final class RecordCollector {
     func name(_ topic: Int) -> String { names[topic] }
 
     /// Begins a transaction if none is open: lazily, with the first record.
+    ///
+    /// Without transactions, begins what belongs together.
     @inline(__always)
     func open() throws {
-        if !state.value.isOpen { try openNew() }
+        if !state.value.isHeld { try openNew() }
     }
 
     @inline(never)
     private func openNew() throws {
-        if !isTransactional { try deferral.encodeAll() }
-        try begin()
+        if !state.value.isOpen {
+            if !isTransactional { try deferral.encodeAll() }
+            try begin()
+        }
+        if !isTransactional { producer.hold() }
+        state.value.isHeld = true
+    }
+
+    /// Between records: without transactions, what was sent may be written.
+    ///
+    /// Not in the middle of a record: done again after a kill, it would find a part of its own changes, a session that is deleted
+    /// and not yet merged into a longer one.
+    @inline(__always)
+    func endRecord() throws {
+        if state.value.isHeld && state.value.endsWithRecord { try release() }
+    }
+
+    /// What is sent until the next commit, from the record at hand on, belongs together.
+    func holdUntilCommit() { state.value.endsWithRecord = false }
+
+    /// The same for what comes after each commit.
+    func holdAlwaysUntilCommit() {
+        holdsAlways.value = true
+        holdUntilCommit()
+    }
+
+    @inline(never)
+    private func release() throws {
+        state.value.isHeld = false
+        try producer.release()
     }
 
     @inline(never)
@@ -144,6 +179,7 @@ public final class RecordCollector {
     /// The transaction ended, either way.
     func closed() {
         state.value.isOpen = false
+        state.value.isHeld = false
         state.value.plain = 0
     }
 
@@ -161,6 +197,8 @@ public final class RecordCollector {
     public func flush() throws(LogError) {
         try producer.flush()
         state.value.isOpen = false
+        state.value.isHeld = false
+        state.value.endsWithRecord = !isTransactional && !holdsAlways.value
         deferral.resume()
     }
 
@@ -287,6 +325,8 @@ final class StoreChangelog: ChangelogWriter {
             key: record.key, value: record.value, timestamp: record.timestamp, into: &last.writer)
         collector.sent(record, headers: 0, lineage: record.cell.byteCount &+ record.headers.byteCount)
     }
+
+    func holdUntilCommit() { collector.holdUntilCommit() }
 
     /// The offset after the last record written; nil if none was.
     var position: Int64? {

@@ -146,6 +146,7 @@ public final class StreamTask {
         defer { context.release() }
         let entries = try topology.instantiate(subTopologies, in: context)
         closers = context.closers
+        if losesWhatWasGivenOn { collector.holdAlwaysUntilCommit() }
         for subTopology in subTopologies {
             for name in subTopology.sourceTopics {
                 let sources = isGlobal ? topology.globalSources : topology.sources
@@ -253,6 +254,7 @@ public final class StreamTask {
         defer { queue.uncommitted &+= done }
         while true {
             try process(batch, queue.headIndex, queue, entry)
+            try collector.endRecord()
             times?.took()
             done &+= 1
             guard queue.advance(in: batch), done < limit, queue.headTimestamp <= last,

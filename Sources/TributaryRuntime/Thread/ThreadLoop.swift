@@ -167,6 +167,8 @@ final class ThreadLoop {
         try takeRestored()
         let isPaused = thread.isPaused
         let didWork = try !isPaused && Lineage.bound(to: assembly.box) { try work() }
+        // What punctuations sent, and what came back.
+        try collector.endRecord()
         let now = context.configuration.time.monotonic.milliseconds
         let isDue = now - lastCommit >= commitInterval
         if (isDue && !dirty.isEmpty) || isCommitRequested || collector.isFull {

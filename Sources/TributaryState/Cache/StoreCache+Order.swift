@@ -177,6 +177,12 @@ extension StoreCache {
     /// The least recently used entry, or -1.
     var oldest: Int32 { table.value.oldest }
 
+    /// Whether the entry that was used last is a delete.
+    var newestIsDelete: Bool {
+        let index = table.value.newest
+        return index >= 0 && entry(index).isDelete
+    }
+
     /// What all entries are charged, and those that are clean.
     var byteCount: Int { table.value.bytes }
     var cleanByteCount: Int { table.value.cleanBytes }

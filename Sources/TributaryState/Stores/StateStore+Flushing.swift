@@ -39,6 +39,8 @@ extension StateStore {
             cache.remove(index)
             cache.table.value.evictions &+= 1
             if cache.isDirty(index) {
+                // The session that was deleted just now is merged into one that is only then put into the cache.
+                if layout.keys == .session && cache.newestIsDelete { changelog?.holdUntilCommit() }
                 cache.takeDirty(first: index)
                 try flushTaken()
             }

@@ -86,6 +86,19 @@ public struct StoreDescription: Sendable, Hashable {
     /// Nothing that a store's identity tells: rows of either kind are read by both.
     public var keepsHeaders = false
 
+    /// Whether its rows say which records have passed an operator, so that one that comes again doesn't.
+    package var tellsWhatPassed = false
+
+    /// Whether something that it has once given on doesn't come again when the record at hand is processed again: what the next operators
+    /// made of that must not be lost then.
+    package var givesOnOnce: Bool {
+        guard isLogged else { return false }
+        return switch kind {
+        case .list, .joinBuffer: true
+        default: tellsWhatPassed || timeToLive != nil
+        }
+    }
+
     /// Describes a store.
     public init(
         name: String, kind: Kind, isPersistent: Bool = true, isCached: Bool = false, isLogged: Bool = true
