@@ -56,8 +56,8 @@
 @_exported public import struct TributaryDSL.KeyValueStoreShape
 @_exported public import struct TributaryDSL.LatestKStream
 @_exported public import struct TributaryDSL.Materialized
-@_exported public import struct TributaryDSL.OffsetReset
 @_exported public import typealias TributaryDSL.MulticastPartitioner
+@_exported public import struct TributaryDSL.OffsetReset
 @_exported public import enum TributaryDSL.PartitionChoice
 @_exported public import typealias TributaryDSL.Partitioner
 @_exported public import struct TributaryDSL.PartitionerError

@@ -173,7 +173,7 @@ public final class StreamsBuilder {
         let state = TableStoreState(
             settings.description(
                 graph, store, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
-                serdes: "\((settings.key ?? key).name) \((settings.value ?? value).name)", canExpire: true),
+                serdes: "\((settings.key ?? key).name) \((settings.value ?? value).name)", of: .records),
             node: node, graph: graph, isMaterialized: settings.name != nil || settings.timeToLive != nil)
         // What is stored must be what the topic has.
         if settings.timeToLive == nil,
@@ -290,15 +290,39 @@ public enum StoreFormat: Sendable, Hashable {
     case headers
 }
 
+/// What the rows of a table are, for whether they can expire.
+@usableFromInline
+enum TableRowSource: Sendable {
+    /// Those of a topic, of a stream, or of an aggregation.
+    case records
+    /// Made of other tables' rows.
+    case tables
+    /// Those of a topic, in each thread.
+    case global
+}
+
 extension TopologyGraph {
     /// Checks how long the rows of a store are to be kept.
-    func checkLifetime(_ time: Duration, of store: StoreDescription, _ canExpire: Bool) {
+    func checkLifetime(_ time: Duration, of store: StoreDescription, _ origin: TableRowSource) {
         check(time, "the time to live of rows in '\(store.name)'")
-        guard canExpire, store.canExpire else {
-            return fail(
+        let what = "rows of the store '\(store.name)' can't have a time to live"
+        switch origin {
+        case .records where store.canExpire: break
+        case .records:
+            fail(
                 .invalidSetting,
-                "rows of the store '\(store.name)' can't have a time to live: that is for tables of topics and streams, aggregations without "
-                    + "windows, and stores of processors, of which each has its timestamp and nothing else ends it")
+                "\(what), since something else ends them (a retention, a history, a number of rows) or they have no timestamps: choose another type "
+                    + "of store")
+        case .tables:
+            fail(
+                .invalidSetting,
+                "\(what) of their own, since they follow from other tables' rows: give the table before a time to live, whose deletes come "
+                    + "through, or begin anew with toStream().toTable()")
+        case .global:
+            fail(
+                .invalidSetting,
+                "\(what), since a global table is what its topic has, in each thread: have the rows deleted in the topic, by a table with a time to live "
+                    + "that is sent there")
         }
     }
 }
@@ -341,7 +365,7 @@ public struct Materialized<Key, Value>: Sendable {
     public var retention: Duration?
     /// How long a row is kept behind its timestamp, in the task's stream time; nil for ever.
     ///
-    /// For tables of topics and streams, and aggregations without windows. Behind the table an expired row is a delete, whose header `expired` says
+    /// For tables of topics and streams, and aggregations without windows; tables made of those follow them. Behind the table an expired row is a delete, whose header `expired` says
     /// when that was. The store isn't cached.
     public var timeToLive: Duration?
 
@@ -373,7 +397,7 @@ public struct Materialized<Key, Value>: Sendable {
     @usableFromInline
     func description(
         _ graph: TopologyGraph, _ store: String, _ kind: StoreDescription.Kind, latestWins: Bool = false,
-        generated: Bool, serdes: String, canExpire: Bool = false
+        generated: Bool, serdes: String, of origin: TableRowSource = .tables
     ) -> StoreDescription {
         var description = StoreDescription(
             name: store, kind: kind, isPersistent: !graph.storesInMemory, isCached: caching, isLogged: logging)
@@ -397,7 +421,7 @@ public struct Materialized<Key, Value>: Sendable {
         }
         description.keepsHeaders = graph.storesHeaders && hasDefaultRows
         if let timeToLive {
-            graph.checkLifetime(timeToLive, of: description, canExpire)
+            graph.checkLifetime(timeToLive, of: description, origin)
             description.timeToLive = timeToLive.milliseconds
             description.isCached = false
         }

@@ -105,6 +105,33 @@ import TributaryTesting
         driver.close()
     }
 
+    @Test func `what waits in a suppression is measured, and what it has let go`() throws {
+        let builder = StreamsBuilder()
+        builder.table("in", of: String.self, as: "rows").suppress(.untilTimeLimit(.milliseconds(10)), named: "wait")
+            .toStream().to("out")
+        let driver = try driver(builder)
+        defer { driver.close() }
+        for (key, time) in [("a", 0), ("b", 1), ("c", 20)] {
+            try driver.pipe("in", key, "x", timestamp: Int64(time), .string, .string)
+        }
+        let buffer = "kafka.streams.stream_state_metrics.suppression_buffer"
+        // The last change came to two others, which it then made go; the one of one key and a value takes so many bytes.
+        let bytes = try value(driver, "\(buffer)_size_current")
+        #expect(bytes > 28)
+        let expected: [(String, Double)] = [
+            ("\(buffer)_count_current", 1), ("\(buffer)_count_avg", 3), ("\(buffer)_count_max", 3),
+            ("\(buffer)_size_avg", 3 * bytes), ("\(buffer)_size_max", 3 * bytes),
+            ("kafka.streams.stream_processor_node_metrics.suppression_emit", 2),
+        ]
+        for (name, number) in expected { #expect(try value(driver, name) == number, "\(name)") }
+        #expect(
+            points(driver, "kafka.streams.stream_processor_node_metrics.suppression_emit")[0].labels.last
+                == MetricLabel("processor_node_id", "wait"))
+        try driver.pipe("in", "c", "x", timestamp: 20, .string, .string)
+        #expect(try value(driver, "\(buffer)_count_max") == 1)
+        #expect(try value(driver, "\(buffer)_count_avg") == 1)
+    }
+
     private final class Rows: Processor {
         private var store: KeyValueStore<String, String>?
 

@@ -270,4 +270,37 @@ import TributaryTesting
                 $0.stream("other", of: String.self).to("out")
             } == .invalidSetting)
     }
+
+    @Test func `a refusal says what to do instead`() {
+        func problem(_ describe: (StreamsBuilder, Materialized<String, String>) -> Void) -> String {
+            let builder = StreamsBuilder()
+            describe(builder, Materialized(as: "rows", timeToLive: .seconds(1)))
+            do { _ = try builder.build() } catch { return "\(error)" }
+            return "none"
+        }
+        #expect(
+            problem { builder, settings in
+                builder.table("in", of: String.self).mapValues(materialized: settings) { $0 }.toStream().to("out")
+            }.contains("give the table before a time to live"))
+        #expect(
+            problem { builder, settings in
+                _ = builder.globalTable("in", key: .string, value: .string, materialized: settings)
+                builder.stream("other", of: String.self).to("out")
+            }.contains("have the rows deleted in the topic"))
+    }
+
+    @Test func `a table made of one whose rows expire follows it`() throws {
+        let builder = StreamsBuilder()
+        let rows = builder.table(
+            "in", key: .string, value: .string, materialized: Materialized(as: "rows", timeToLive: .milliseconds(10)))
+        rows.mapValues(materialized: Materialized(as: "upper", value: .string)) { $0.uppercased() }
+            .toStream().to("out")
+        let driver = try TopologyTestDriver(builder.build())
+        defer { driver.close() }
+        try driver.pipe("in", "a", "x", timestamp: 1, .string, .string)
+        try driver.pipe("in", "b", "y", timestamp: 20, .string, .string)
+        let out = try driver.takeRecords(from: "out", of: String?.self)
+        #expect(out.map { "\($0.key)=\($0.value ?? "-")@\($0.timestamp)" } == ["a=X@1", "a=-@11", "b=Y@20"])
+        #expect(try driver.rows(ofStore: "upper").count == 1)
+    }
 }

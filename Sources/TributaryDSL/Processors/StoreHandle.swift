@@ -199,7 +199,7 @@ extension StreamsBuilder {
         description.keepsHeaders = headers
         description.logsHeaders = headers
         if let timeToLive {
-            graph.checkLifetime(timeToLive, of: description, true)
+            graph.checkLifetime(timeToLive, of: description, .records)
             description.timeToLive = timeToLive.milliseconds
             description.isCached = false
         }

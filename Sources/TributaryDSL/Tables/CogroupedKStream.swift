@@ -103,7 +103,7 @@ public struct CogroupedKStream<Key, Aggregate> {
         let state = TableStoreState(
             settings.description(
                 graph, storeName, kind(graph, settings.retention?.milliseconds), generated: settings.name == nil,
-                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", canExpire: true),
+                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", of: .records),
             node: nodes[0], graph: graph, isMaterialized: true)
         for node in nodes.dropFirst() { graph.connect(storeName, to: node) }
         if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(mergeName)'", key, value) }

@@ -59,7 +59,8 @@ extension StreamsBuilder {
         graph.addGlobalStore(
             settings.description(
                 graph, store, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
-                serdes: "\((settings.key ?? key).name) \((settings.value ?? value).name)"), of: topic, node)
+                serdes: "\((settings.key ?? key).name) \((settings.value ?? value).name)", of: .global), of: topic, node
+        )
         let records = KStream(
             graph: graph, node: source, output: sourceOutput, keySerde: key, valueSerde: value,
             needsRepartition: false, sources: [source]

@@ -103,7 +103,7 @@ public struct KGroupedStream<Key, Value> {
         let tableKey = key.map(rowKey)
         var description = settings.description(
             graph, storeName, kind, generated: settings.name == nil,
-            serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", canExpire: true)
+            serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", of: .records)
         if emit == .onWindowClose {
             description.isOrderedByTime = true
             description.isCached = description.isCached && cachesClosing

@@ -200,7 +200,7 @@ public struct KGroupedTable<Key, Value> {
         let state = TableStoreState(
             settings.description(
                 graph, storeName, .timestampedKeyValue, generated: settings.name == nil,
-                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", canExpire: true),
+                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", of: .records),
             node: id, graph: graph, isMaterialized: true)
         if key == nil || value == nil { graph.failWithoutSerde("the aggregation '\(name)'", key, value) }
         changes.output.attach(id, name) { context in

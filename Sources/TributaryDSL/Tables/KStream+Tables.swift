@@ -20,7 +20,7 @@ extension KStream {
         let state = TableStoreState(
             settings.description(
                 graph, storeName, .timestampedKeyValue, latestWins: true, generated: settings.name == nil,
-                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", canExpire: true),
+                serdes: "\(key?.name ?? "?") \(value?.name ?? "?")", of: .records),
             node: id, graph: graph, isMaterialized: settings.name != nil || settings.timeToLive != nil)
         if (settings.name != nil || settings.timeToLive != nil) && (key == nil || value == nil) {
             graph.failWithoutSerde("the table '\(storeName)'", key, value)

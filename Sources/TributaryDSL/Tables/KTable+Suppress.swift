@@ -38,7 +38,7 @@ extension KTable {
         let isRead = BuildBox(false)
         let buffer: @Sendable (NodeContext) throws -> SuppressionBuffer = { context in
             try .of(
-                try context.services.store(storeName), context.recorder, isAggregate: parent.isAggregate,
+                try context.services.store(storeName), context.recorder, node: name, isAggregate: parent.isAggregate,
                 sendsOld: sendsOld.get(), isRead: isRead.get())
         }
         let output = TableOutput<Key, Value>()

@@ -12,11 +12,16 @@ final class StoreMetrics {
     private let bytes: Gauge
     private let flushTime: Histogram
     private let cache: CacheMetrics?
+    private let registry: MetricsRegistry
+    private let labels: [MetricLabel]
+    private var suppression: SuppressionMetrics?
     private var measuredWrites: Int64 = -1
     private var takenUses: Int64 = 0
 
     init(_ registry: MetricsRegistry, _ labels: [MetricLabel], _ store: StateStore) {
         self.store = store
+        self.registry = registry
+        self.labels = labels
         let own = labels + [MetricLabel("state_id", store.name)]
         func counter(_ name: String, _ help: String) -> Counter {
             registry.counter(
@@ -47,6 +52,12 @@ final class StoreMetrics {
         deletes.set(now.deletes)
         ranges.set(now.ranges)
         if let counts = now.cache { cache?.publish(counts, gets: now.gets) }
+        guard store.description.kind == .suppression, let (node, measured) = store.takeBufferMeasurements() else {
+            return
+        }
+        let suppression = suppression ?? SuppressionMetrics(registry, labels, store: store.name, node: node)
+        self.suppression = suppression
+        suppression.publish(measured)
     }
 
     /// How often a cache was used since the last call; a read and the write that follows are one use.

@@ -23,6 +23,7 @@ public final class SuppressionBuffer: StoreBuffer {
         // Of the last prior value that was asked for.
         var prior = 0..<0
         var priorLineage = Lineage.none
+        var measured = BufferMeasurements()
     }
 
     let store: StateStore
@@ -31,6 +32,8 @@ public final class SuppressionBuffer: StoreBuffer {
     let state = Owned(State())
     private let operation: Int32
     private let isAggregate: Bool
+    /// The name of the operator's node.
+    let node: String
     /// Whether somebody behind asks what rows were before.
     let sendsOld: Bool
     let keepsOldLineage: Bool
@@ -45,23 +48,26 @@ public final class SuppressionBuffer: StoreBuffer {
     /// - Parameters:
     ///   - store: of the kind ``StoreDescription/Kind/suppression``.
     ///   - recorder: the task's.
+    ///   - node: the name of the operator's node.
     ///   - isAggregate: whether what a change replaces is in it, as in an aggregate.
     ///   - sendsOld: whether changes are sent with what the row was before.
     ///   - isRead: whether somebody asks for prior values.
     public static func of(
-        _ store: StateStore, _ recorder: LineageRecorder, isAggregate: Bool, sendsOld: Bool, isRead: Bool
+        _ store: StateStore, _ recorder: LineageRecorder, node: String, isAggregate: Bool, sendsOld: Bool, isRead: Bool
     ) throws(StoreError) -> SuppressionBuffer {
         if let made = store.buffer as? SuppressionBuffer { return made }
-        let made = SuppressionBuffer(store, recorder, isAggregate: isAggregate, sendsOld: sendsOld, isRead: isRead)
+        let made = SuppressionBuffer(
+            store, recorder, node: node, isAggregate: isAggregate, sendsOld: sendsOld, isRead: isRead)
         try made.load()
         store.buffer = made
         return made
     }
 
     private init(
-        _ store: StateStore, _ recorder: LineageRecorder, isAggregate: Bool, sendsOld: Bool, isRead: Bool
+        _ store: StateStore, _ recorder: LineageRecorder, node: String, isAggregate: Bool, sendsOld: Bool, isRead: Bool
     ) {
         self.store = store
+        self.node = node
         cache = store.cache
         self.recorder = recorder
         self.isAggregate = isAggregate
@@ -133,6 +139,7 @@ public final class SuppressionBuffer: StoreBuffer {
         state.value.places[Int(index)].version &+= 1
         if !isWaiting { push(index) }
         noteDirty(index)
+        state.value.measured.note(count: state.value.heap.count, bytes: state.value.bytes)
     }
 
     private func appendLineage(_ prior: Lineage, _ old: Lineage) {
@@ -226,6 +233,7 @@ public final class SuppressionBuffer: StoreBuffer {
             }
         }
         let place = state.value.places[Int(index)]
+        state.value.measured.emitted &+= 1
         if place.version == version && place.position >= 0 { remove(index, lineage) }
     }
 
