@@ -32,7 +32,8 @@ struct DepotJudge {
         doubled += try checkOrder(DepotApplication.called, input.calls)
         doubled += try checkOrder(DepotApplication.calledFirsts, input.firstTokens)
         doubled += try checkTotals("firsts", input.firsts)
-        doubled += try checkTotals("throttled", input.throttled)
+        // Of what is done again another may pass, at the time to which the stream has come: as many do, at least.
+        doubled += try checkTotals("throttled", input.throttled, ofCountsOnly: true)
         doubled += try checkTotals("priced", input.priced)
         let places = try rows("places") { try Serde.int64.value($0) }
         #expect(places == input.keptPlaces, "\(difference(places, input.keptPlaces)) \(comment)")
@@ -75,7 +76,9 @@ struct DepotJudge {
         return rows
     }
 
-    private func checkTotals(_ store: String, _ right: [Int64: DepotInput.Total]) throws -> Int {
+    private func checkTotals(
+        _ store: String, _ right: [Int64: DepotInput.Total], ofCountsOnly: Bool = false
+    ) throws -> Int {
         let found = try rows(store) { bytes in
             let balance = try Serde<Balance>.balance.value(bytes)
             return DepotInput.Total(count: balance.count, amount: balance.amount)
@@ -85,7 +88,7 @@ struct DepotJudge {
             return 0
         }
         let lost = right.filter { key, total in
-            (found[key]?.count ?? 0) < total.count || (found[key]?.amount ?? 0) < total.amount
+            (found[key]?.count ?? 0) < total.count || (!ofCountsOnly && (found[key]?.amount ?? 0) < total.amount)
         }
         #expect(lost.isEmpty, "\(store): \(lost.map { ($0.key, $0.value, found[$0.key]) }) \(comment)")
         return right.count { found[$0.key] != $0.value }
