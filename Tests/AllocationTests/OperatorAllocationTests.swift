@@ -13,12 +13,13 @@ struct OperatorAllocationTests {
     private let count = 4_000
 
     private func allocations(
-        _ mode: LineageMode, _ topics: [String], _ build: (StreamsBuilder) throws -> Void
+        _ mode: LineageMode, _ topics: [String], flushes: Bool = false, _ build: (StreamsBuilder) throws -> Void
     ) throws -> Int64 {
         let builder = StreamsBuilder()
         try build(builder)
         let task = try TaskUnderTest(builder, mode, topics: topics)
-        return try task.allocations(topics, warmUp: records(0..<count), measured: records(count..<2 * count))
+        return try task.allocations(
+            topics, warmUp: records(0..<count), measured: records(count..<2 * count), flushes: flushes)
     }
 
     private func records(_ indices: Range<Int>) -> [LoggedRecord] {
@@ -50,7 +51,23 @@ struct OperatorAllocationTests {
     }
 
     @Test(arguments: LineageMode.allCases)
-    func `joining two streams allocates for one record in four at most`(_ mode: LineageMode) throws {
+    func `flushing windows, whose keys are long, allocates nothing for a row`(_ mode: LineageMode) throws {
+        let sliding = try allocations(mode, ["in"], flushes: true) { builder in
+            builder.stream("in", key: .int64, value: .int64).groupByKey()
+                .windowedBy(SlidingWindows.within(.milliseconds(250), grace: .milliseconds(1000))).count(as: "counts")
+                .toStream().to("out")
+        }
+        #expect(sliding < 1_000)
+        let sessions = try allocations(mode, ["in"], flushes: true) { builder in
+            builder.stream("in", key: .int64, value: .int64).groupByKey()
+                .windowedBy(.inactivity(gap: .milliseconds(50), grace: .milliseconds(1000))).count(as: "counts")
+                .toStream().to("out")
+        }
+        #expect(sessions < 1_000)
+    }
+
+    @Test(arguments: LineageMode.allCases)
+    func `joining two streams allocates for new pages in memory only`(_ mode: LineageMode) throws {
         let allocations = try allocations(mode, ["in", "right"]) { builder in
             builder.stream("in", key: .int64, value: .int64)
                 .join(
@@ -59,11 +76,11 @@ struct OperatorAllocationTests {
                 ) { $0 &+ $1 }
                 .to("out", value: .int64)
         }
-        #expect(allocations < 2_500)
+        #expect(allocations < 2_000)
     }
 
     @Test(arguments: LineageMode.allCases)
-    func `joining two streams from both sides allocates for one record in four at most`(_ mode: LineageMode) throws {
+    func `joining two streams from both sides allocates for new pages in memory only`(_ mode: LineageMode) throws {
         let allocations = try allocations(mode, ["in", "right"]) { builder in
             builder.stream("in", key: .int64, value: .int64).filter { key, _ in key < 50 }
                 .outerJoin(
@@ -72,7 +89,7 @@ struct OperatorAllocationTests {
                 ) { ($0 ?? 0) &+ ($1 ?? 0) }
                 .to("out", value: .int64)
         }
-        #expect(allocations < 2_500)
+        #expect(allocations < 2_000)
     }
 
     @Test(arguments: LineageMode.allCases)
@@ -82,7 +99,7 @@ struct OperatorAllocationTests {
                 .join(builder.table("right", key: .int64, value: .int64, as: "right")) { $0 &+ $1 }
                 .toStream().to("out", value: .int64)
         }
-        #expect(allocations < 800)
+        #expect(allocations < 500)
     }
 
     @Test(arguments: LineageMode.allCases)
@@ -96,7 +113,7 @@ struct OperatorAllocationTests {
     }
 
     @Test(arguments: LineageMode.allCases)
-    func `joining versions of a table allocates four times a record at most`(_ mode: LineageMode) throws {
+    func `joining versions of a table allocates for new pages in memory only`(_ mode: LineageMode) throws {
         let allocations = try allocations(mode, ["in", "rows"]) { builder in
             let rows = builder.table(
                 "rows", key: .int64, value: .int64,
@@ -104,7 +121,7 @@ struct OperatorAllocationTests {
             builder.stream("in", key: .int64, value: .int64).join(rows, grace: .milliseconds(100)) { $0 &+ $1 }
                 .to("out", value: .int64)
         }
-        #expect(allocations < 30_000)
+        #expect(allocations < 3_000)
     }
 
     @Test(arguments: LineageMode.allCases)

@@ -50,8 +50,11 @@ struct TaskUnderTest {
         return try allocations([topic], warmUp: records, measured: again)
     }
 
-    /// The same records come by each topic, a hundred of one topic after a hundred of another.
-    func allocations(_ topics: [String], warmUp: [LoggedRecord], measured: [LoggedRecord]) throws -> Int64 {
+    /// The same records come by each topic, a hundred of one topic after a hundred of another; with `flushes` the caches are written out
+    /// behind them.
+    func allocations(
+        _ topics: [String], warmUp: [LoggedRecord], measured: [LoggedRecord], flushes: Bool = false
+    ) throws -> Int64 {
         func addToAll(_ records: [LoggedRecord]) throws {
             for (place, topic) in topics.enumerated() {
                 try add(
@@ -67,11 +70,16 @@ struct TaskUnderTest {
         return try Lineage.bound(to: task.box) {
             try addToAll(warmUp)
             while try task.processNext() {}
+            if flushes { try task.flush() }
             try addToAll(measured)
             _ = try run(10)
             let short = try run(100)
             // All but the last: with that the batch ends, and its memory.
-            return try run(measured.count * topics.count - 110 - topics.count) - short
+            let long = try run(measured.count * topics.count - 110 - topics.count) - short
+            guard flushes else { return long }
+            let before = allocation_count()
+            try task.flush()
+            return long + allocation_count() - before
         }
     }
 

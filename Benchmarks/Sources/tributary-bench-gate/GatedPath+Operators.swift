@@ -6,7 +6,8 @@ extension GatedPath {
         ("off", LineageMode.off), ("cells", LineageMode.cells),
     ].flatMap { suffix, mode in
         func path(
-            _ name: String, _ topology: @escaping @Sendable (StreamsBuilder) -> Void
+            _ name: String, _ topics: [String] = ["in"], hasSubscribers: Bool = false,
+            _ topology: @escaping @Sendable (StreamsBuilder) -> Void
         ) -> GatedPath {
             GatedPath(
                 name: "\(name)-\(suffix)", mode: mode, isSampled: false,
@@ -14,7 +15,7 @@ extension GatedPath {
                     let builder = StreamsBuilder()
                     topology(builder)
                     return try builder.build()
-                }, cacheBytes: 64 << 20, kind: .integers)
+                }, cacheBytes: 64 << 20, kind: .integers, topics: topics, hasSubscribers: hasSubscribers)
         }
         return [
             path("session-count") { builder in
@@ -32,11 +33,35 @@ extension GatedPath {
                     .windowedBy(.tumbling(size: .milliseconds(2000), grace: .milliseconds(500))).count(as: "counts")
                     .suppress(.untilWindowCloses()).toStream().to("out")
             },
-            path("foreign-key") { builder in
+            path("stream-join", ["in", "right"]) { builder in
+                builder.stream("in", key: .int64, value: .int64)
+                    .join(
+                        builder.stream("right", key: .int64, value: .int64),
+                        within: .within(.milliseconds(900), grace: .seconds(1))
+                    ) { $0 &+ $1 }
+                    .to("out", value: .int64)
+            },
+            path("outer-join", ["in", "right"]) { builder in
+                builder.stream("in", key: .int64, value: .int64).filter { key, _ in key < 300 }
+                    .outerJoin(
+                        builder.stream("right", key: .int64, value: .int64).filter { key, _ in key >= 200 },
+                        within: .within(.milliseconds(900), grace: .seconds(1))
+                    ) { ($0 ?? 0) &+ ($1 ?? 0) }
+                    .to("out", value: .int64)
+            },
+            path("table-join", ["in", "right"]) { builder in
                 builder.table("in", key: .int64, value: .int64, as: "left")
-                    .join(builder.table("right", key: .int64, value: .int64, as: "right"), on: { $0 % 50 }) { $0 &+ $1 }
+                    .join(builder.table("right", key: .int64, value: .int64, as: "right")) { $0 &+ $1 }
                     .toStream().to("out", value: .int64)
             },
+            path("foreign-key") { builder in foreignKey(builder) },
+            path("foreign-key-right", ["right"], hasSubscribers: true) { builder in foreignKey(builder) },
         ]
+    }
+
+    private static func foreignKey(_ builder: StreamsBuilder) {
+        builder.table("in", key: .int64, value: .int64, as: "left")
+            .join(builder.table("right", key: .int64, value: .int64, as: "right"), on: { $0 % 50 }) { $0 &+ $1 }
+            .toStream().to("out", value: .int64)
     }
 }

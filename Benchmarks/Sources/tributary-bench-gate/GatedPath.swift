@@ -26,6 +26,8 @@ struct GatedPath {
     var kind = Kind.text
     /// The same records come by each; of the bank's accounts, one for each key before the others.
     var topics = ["in"]
+    /// Whether rows of "in" come before the others, with what they send to the other side of a join by foreign key.
+    var hasSubscribers = false
 
     /// What the records are.
     enum Kind {
@@ -106,7 +108,11 @@ struct GatedPath {
         defer { task.close() }
         try task.start(
             cluster: "cluster",
-            at: TaskStart(beginning: (kind == .bank ? ["in", "accounts"] : ["in"]).map { TopicPartition($0, 0) }))
+            at: TaskStart(
+                beginning: (topics + (hasSubscribers ? ["in", registration(topology)] : [])).map {
+                    TopicPartition($0, 0)
+                }
+            ))
         return try Lineage.bound(to: task.box) {
             var offset = 0
             func add(_ count: Int) throws {
@@ -125,6 +131,15 @@ struct GatedPath {
                 }
                 try task.add(RecordBatch(copying: accounts, assignment: 1), to: TopicPartition("accounts", 0))
             }
+            if hasSubscribers {
+                producer.keepsOther = true
+                try task.add(RecordBatch(copying: self.records(0, 0), assignment: 1), to: TopicPartition("in", 0))
+                while try task.processRun(limit: Self.batch) > 0 {}
+                producer.keepsOther = false
+                let questions = RecordBatch(copying: producer.kept, assignment: 2)
+                try task.add(questions, to: TopicPartition(registration(topology), 0))
+                while try task.processRun(limit: Self.batch) > 0 {}
+            }
             try add(20 * Self.batch)
             while try task.processRun(limit: Self.batch) > 0 {}
             try task.flush()
@@ -134,6 +149,12 @@ struct GatedPath {
             try measuredRun(task, recorder)
             return allocation_count() - before
         }
+    }
+
+    // Where a join by foreign key sends what its left side asks.
+    private func registration(_ topology: Topology) -> String {
+        let topic = topology.internalTopics.first { $0.name.contains("REGISTRATION") }?.name ?? ""
+        return ResolvedTopology(topology, applicationID: "gate").internalTopic(topic)
     }
 
     private static let batch = 1000
@@ -190,13 +211,25 @@ private struct Engines: EngineFactory {
     func memoryEngine(task: String) throws -> any StateEngine { MemoryEngine() }
 }
 
-/// Takes every record and keeps none.
+/// Takes every record and keeps none, but where it is asked to keep those that aren't output.
 private final class DiscardingProducer: LogProducer {
     private var records: Int64 = 0
-    func number(ofTopic name: String) throws(LogError) -> Int { name == "out" ? 0 : 1 }
+    var keepsOther = false
+    private(set) var kept: [LoggedRecord] = []
+    func number(ofTopic name: String) throws(LogError) -> Int {
+        name == "out" ? 0 : name.contains("REGISTRATION") ? 2 : 1
+    }
     func partitions(ofTopic number: Int) -> Int32 { 1 }
     func beginTransaction() throws(LogError) {}
-    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) { records += 1 }
+    func send(_ record: borrowing OutgoingRecord, topic: Int, partition: Int32) throws(LogError) {
+        records += 1
+        guard keepsOther, topic == 2 else { return }
+        var (key, value): ([UInt8]?, [UInt8]?)
+        if let bytes = record.key { key = [UInt8](copying: bytes) }
+        if let bytes = record.value { value = [UInt8](copying: bytes) }
+        kept.append(
+            LoggedRecord(offset: Int64(kept.count), timestamp: record.timestamp, key: key, value: value))
+    }
     var pendingBytes: Int { 0 }
     func flush() throws(LogError) {}
     func lastOffset(topic: Int, partition: Int32) -> Int64 { records }

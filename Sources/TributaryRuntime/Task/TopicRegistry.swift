@@ -7,7 +7,7 @@ final class TopicRegistry: TopicNames {
     private var lengths: [Int] = []
 
     func number(_ name: String) -> Int32 {
-        if let index = names.firstIndex(of: name) { return Int32(index) }
+        for index in 0..<names.count where names[index] == name { return Int32(index) }
         names.append(name)
         lengths.append(name.count)
         return Int32(names.count - 1)

@@ -40,7 +40,9 @@ enum BufferedContext {
         let timestamp = try reader.integer(Int64.self)
         let offset = try reader.integer(Int64.self)
         var topic = ""
-        if let name = try sized(&reader) { topic = String(decoding: [UInt8](copying: name), as: UTF8.self) }
+        if let name = try sized(&reader) {
+            topic = String(strictUTF8: name) ?? String(decoding: [UInt8](copying: name), as: UTF8.self)
+        }
         let partition = try reader.integer(Int32.self)
         let at = reader.offset
         let count = try reader.integer(Int32.self)

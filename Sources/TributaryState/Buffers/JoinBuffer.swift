@@ -25,6 +25,8 @@ public final class JoinBuffer {
         let key = ByteBuffer()
         let value = ByteBuffer()
         let headers = ByteBuffer()
+        /// The key of the row before.
+        let last = ByteBuffer()
     }
 
     /// What is before and behind the record's key in the key of a row: a zero byte and the time; a number.
@@ -87,17 +89,21 @@ public final class JoinBuffer {
         let row = spare ?? Row()
         spare = nil
         defer { spare = row }
-        for table in store.layout.tables(from: Int64.min, through: Int64.max) {
-            let cursor = try table.cursor(from: nil, through: nil, reverse: false)
-            defer { cursor.close() }
-            while try cursor.next(key: &row.key.writer, value: &row.value.writer) {
-                let time = Self.time(of: row.key.bytes)
-                if time > due {
-                    state.value.oldest = time
-                    return
-                }
-                try emit(row, because: trigger, body)
+        // Rows are deleted as they go: a cursor would keep them for itself, at the price of copies.
+        guard let table = store.layout.onlyTable else { return }
+        row.last.writer.removeAll()
+        var isFirst = true
+        while try table.neighbour(of: row.last.bytes, before: false, orEqual: isFirst, into: &row.key.writer) {
+            let time = Self.time(of: row.key.bytes)
+            if time > due {
+                state.value.oldest = time
+                return
             }
+            guard try table.get(row.key.bytes, into: &row.value.writer) else { break }
+            isFirst = false
+            row.last.writer.removeAll()
+            row.last.writer.append(row.key.bytes)
+            try emit(row, because: trigger, body)
         }
         state.value.oldest = Int64.max
     }

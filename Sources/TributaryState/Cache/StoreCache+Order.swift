@@ -288,10 +288,12 @@ extension StoreCache {
             if one.second != other.second { return one.second < other.second ? -1 : 1 }
             return Int(one.keyCount) - Int(other.keyCount)
         }
-        let left = ByteBuffer(capacity: Int(one.keyCount))
-        let right = ByteBuffer(capacity: Int(other.keyCount))
-        copyKey(one, into: &left.writer)
-        copyKey(other, into: &right.writer)
-        return left.bytes.compare(to: right.bytes)
+        var offset = 8
+        while let mine = keyWord(left, at: offset), let its = keyWord(right, at: offset) {
+            if mine != its { return mine < its ? -1 : 1 }
+            offset += 8
+        }
+        // Zeros fill the last word of a key: the shorter of two that are the same so far is the beginning of the other.
+        return Int(one.keyCount) - Int(other.keyCount)
     }
 }

@@ -127,7 +127,7 @@ public struct RadixSorter: ~Copyable {
             isSorted = !isBefore(pairs[place].index, pairs[place - 1].index)
         }
         if isSorted { return }
-        if range.count >= Self.smallCount && depth < Self.maximumDepth && readWords(range, at: (depth + 1) * 8, word) {
+        if depth < Self.maximumDepth && readWords(range, at: (depth + 1) * 8, word) {
             sort(range, depth: depth + 1, word, isBefore)
         } else {
             sortByComparing(range) { isBefore($0.index, $1.index) }
@@ -145,24 +145,59 @@ public struct RadixSorter: ~Copyable {
     }
 
     private mutating func sortByComparing(_ range: Range<Int>, _ isBefore: (Pair, Pair) -> Bool) {
-        guard range.count > Self.insertionCount else {
-            for place in (range.lowerBound + 1)..<range.upperBound {
-                let moved = pairs[place]
-                var target = place
-                while target > range.lowerBound && isBefore(moved, pairs[target - 1]) {
-                    pairs[target] = pairs[target - 1]
-                    target -= 1
-                }
-                pairs[target] = moved
-            }
-            return
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = min(start + Self.insertionCount, range.upperBound)
+            insert(start..<end, isBefore)
+            start = end
         }
-        // The standard library's sort is stable.
-        var copy: [Pair] = []
-        copy.reserveCapacity(range.count)
-        for place in range { copy.append(pairs[place]) }
-        copy.sort(by: isBefore)
-        for (offset, pair) in copy.enumerated() { pairs[range.lowerBound + offset] = pair }
+        guard range.count > Self.insertionCount else { return }
+        // The standard library's sort is stable as well, but takes an array for it.
+        if other.count < pairs.count { other.grow(to: pairs.count, filling: Pair(word: 0, index: 0)) }
+        var width = Self.insertionCount
+        while width < range.count {
+            var start = range.lowerBound
+            while start + width < range.upperBound {
+                let end = min(start + 2 * width, range.upperBound)
+                merge(start, start + width, end, isBefore)
+                start = end
+            }
+            width *= 2
+        }
+    }
+
+    private mutating func insert(_ range: Range<Int>, _ isBefore: (Pair, Pair) -> Bool) {
+        for place in range.dropFirst() {
+            let moved = pairs[place]
+            var target = place
+            while target > range.lowerBound && isBefore(moved, pairs[target - 1]) {
+                pairs[target] = pairs[target - 1]
+                target -= 1
+            }
+            pairs[target] = moved
+        }
+    }
+
+    /// Merges two neighbouring runs that are in order: from `start` to `middle`, and from there to `end`.
+    private mutating func merge(_ start: Int, _ middle: Int, _ end: Int, _ isBefore: (Pair, Pair) -> Bool) {
+        guard isBefore(pairs[middle], pairs[middle - 1]) else { return }
+        for place in start..<middle { other[place] = pairs[place] }
+        var (left, right, target) = (start, middle, start)
+        while left < middle && right < end {
+            if isBefore(pairs[right], other[left]) {
+                pairs[target] = pairs[right]
+                right += 1
+            } else {
+                pairs[target] = other[left]
+                left += 1
+            }
+            target += 1
+        }
+        while left < middle {
+            pairs[target] = other[left]
+            left += 1
+            target += 1
+        }
     }
 
     /// Sorts by the upper bits of those that are not the same everywhere; returns the lowest bit that counted.

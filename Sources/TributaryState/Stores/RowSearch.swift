@@ -139,9 +139,13 @@ extension StateStore {
         search.high.writer.removeAll()
         search.high.writer.append(key)
         search.high.writer.append(bigEndian: last)
-        for _ in 8..<layout.keys.suffixSize {
-            search.low.writer.append(0 as UInt8)
-            search.high.writer.append(0xff as UInt8)
+        // Behind the time: a number of 4 bytes, or a session's start of 8.
+        if layout.keys.suffixSize == 16 {
+            search.low.writer.append(bigEndian: UInt64.min)
+            search.high.writer.append(bigEndian: UInt64.max)
+        } else {
+            search.low.writer.append(bigEndian: UInt32.min)
+            search.high.writer.append(bigEndian: UInt32.max)
         }
     }
 

@@ -64,6 +64,8 @@ protocol StoreLayout: AnyObject {
     func reload() throws(StoreError)
     /// Keeps what is known beside the rows; called before each commit of the engine.
     func prepareCommit() throws(StoreError)
+    /// The table that all rows lie in; nil where they lie in several.
+    var onlyTable: (any StateTable)? { get }
 }
 
 /// What rows without windows have in common.
@@ -82,6 +84,7 @@ extension StoreLayout {
             try table.copyRows(from: lower, through: upper, limit: limit, into: rows)
         }
     }
+    var onlyTable: (any StateTable)? { nil }
     func nextSequence() -> UInt32 { 0 }
     func noteSequence(of key: RawSpan) {}
     func forEachKey(
@@ -108,6 +111,7 @@ final class TableStore: StoreLayout {
     var keys: KeySchema { .plain }
     var streamTime: Int64 { -1 }
     var earliestVisible: Int64 { Int64.min }
+    var onlyTable: (any StateTable)? { table }
 
     func get(_ key: RawSpan, into envelope: inout ByteWriter) throws(StoreError) -> Bool {
         try table.get(key, into: &envelope)

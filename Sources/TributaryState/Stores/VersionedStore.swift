@@ -95,9 +95,10 @@ final class VersionedStore: StoreLayout {
         end.writer.removeAll()
         end.writer.append(place.bytes.prefix(place.count - 8))
         end.writer.append(bigEndian: Int64.max)
-        for number in numbers where number >= (time + 1) / width {
-            guard let segment = segments[number],
-                try segment.neighbour(of: place.bytes, before: false, orEqual: true, into: &kept.writer),
+        // Iterators of collections would allocate in debug builds, where allocations are counted.
+        for place in 0..<numbers.count where numbers[place] >= (time + 1) / width {
+            guard let segment = segments[numbers[place]],
+                try segment.neighbour(of: self.place.bytes, before: false, orEqual: true, into: &kept.writer),
                 kept.bytes.compare(to: end.bytes) <= 0, try segment.get(kept.bytes, into: &found.writer)
             else { continue }
             return kept.bytes.integer(at: kept.count - 8, as: Int64.self)
@@ -197,7 +198,7 @@ final class VersionedStore: StoreLayout {
 
     private func expire() throws(StoreError) {
         let first = earliestSegment
-        guard let oldest = numbers.first, oldest < first else { return }
+        guard !numbers.isEmpty, numbers[0] < first else { return }
         for number in numbers where number < first {
             try engine.dropTable(SegmentedStore.tableName(store, number))
             segments[number] = nil
