@@ -135,7 +135,8 @@ import TributaryTesting
         let folder = try TemporaryFolder()
         let log = try EmbeddedLog.open(at: folder.path)
         defer { log.close() }
-        try log.createTopics(["in", "direct", "between", "counts-out", "reduced-out", "directly-out"].map { .kept($0) })
+        try log.createTopics(
+            ["in", "direct", "between", "counts-out", "reduced-out", "directly-out"].map { .kept($0) })
         let producer = try log.producer("in", of: String.self)
         for value in ["apple", "bee", "apricot"] { try producer.send("k", value, timestamp: 5) }
         try producer.close()
