@@ -41,7 +41,7 @@ extension TopologyGenerator {
             used = counterStore()
         case 3, 4:
             settings = [
-                ("kind", .string(random.pick("window", "windowAll"))),
+                ("kind", .string(withoutLongTexts(random.pick("window", "windowAll"), else: "window"))),
                 ("backMs", .integer(random.pick(Int64(0), 7, 40, Int64.max))),
             ]
             used = store(
@@ -66,9 +66,12 @@ extension TopologyGenerator {
         case 9:
             // At the end of time there is nothing to shift to.
             settings = [("kind", .string("shiftTs")), ("byMs", .integer(start > 1 << 41 ? 0 : random.number(0...20)))]
-        case 10: settings = [("kind", .string("meta"))]
+        case 10:
+            settings =
+                hasLongTexts
+                ? [("kind", .string("shiftTs")), ("byMs", .integer(0))] : [("kind", .string("meta"))]
         case 11:
-            settings = [("kind", .string("kvAll"))]
+            settings = [("kind", .string(withoutLongTexts("kvAll", else: "dedup")))]
             used = store("kv")
         default:
             let filtered = nextID()
@@ -99,7 +102,7 @@ extension TopologyGenerator {
             add(
                 "processValues", stream,
                 [("kind", .string("addHeader")), ("name", .string("x")), ("value", .string("y"))], nil)
-        case 2: add("processValues", stream, [("kind", .string("meta"))], nil)
+        case 2 where !hasLongTexts: add("processValues", stream, [("kind", .string("meta"))], nil)
         default: add("processValues", stream, [("kind", .string("times")), ("n", .integer(random.number(0...2)))], nil)
         }
     }

@@ -58,7 +58,10 @@ extension TopologyGenerator {
         return .string(splitter == "chars" && hasLongTexts ? "comma" : splitter)
     }
 
-    private var hasLongTexts: Bool {
+    /// A processor that makes a text of all it knows, the first time; texts of such texts grow without end.
+    func withoutLongTexts(_ kind: String, else other: String) -> String { hasLongTexts ? other : kind }
+
+    var hasLongTexts: Bool {
         statements.contains { statement in
             let kind = statement.object?["processor"]?.object?["kind"]?.string ?? ""
             return kind == "meta" || kind.hasSuffix("All")
