@@ -110,6 +110,10 @@ extension TopologyGenerator {
     private mutating func add(
         _ operation: String, _ stream: Stream, _ settings: [(name: String, value: JSONValue)], _ store: String?
     ) {
+        if hasKind("All", settings), let index = stores.firstIndex(where: { $0.name == store }) {
+            // What comes of it would be listed again, and the lists of that.
+            stores[index].type = "own"
+        }
         let id = nextID()
         let fields = settings + (store.map { [(name: "store", value: JSONValue.string($0))] } ?? [])
         add(
@@ -119,5 +123,9 @@ extension TopologyGenerator {
                 ("stores", store.map { .array([.string($0)]) }), ("named", name("proc", 40)),
             ])
         streams.append(Stream(id: id, weight: stream.weight * 2))
+    }
+
+    private func hasKind(_ suffix: String, _ settings: [(name: String, value: JSONValue)]) -> Bool {
+        settings.contains { $0.name == "kind" && $0.value.string?.hasSuffix(suffix) == true }
     }
 }

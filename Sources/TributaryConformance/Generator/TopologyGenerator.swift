@@ -28,7 +28,7 @@ public struct TopologyGenerator {
 
     struct Store {
         let name: String
-        let type: String
+        var type: String
     }
 
     var random: SeededGenerator
