@@ -4,152 +4,49 @@ import TestSupport
 import Testing
 import Tributary
 import TributaryCore
-import TributaryLMDB
-
-private let isSoak = environment("TRIBUTARY_SOAK") != nil
-
-/// How many kills, from `TRIBUTARY_KILLS`; else 5, or 100 in a soak.
-private var kills: Int { environment("TRIBUTARY_KILLS").flatMap { Int($0) } ?? (isSoak ? 100 : 5) }
-
-private var seed: UInt64 {
-    environment("TRIBUTARY_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
-}
 
 /// The operators that the bank app lacks, killed as it is.
-@Suite(.serialized, .timeLimit(.minutes(isSoak ? 60 : 10))) struct ShopTests {
+@Suite(.serialized, .timeLimit(.minutes(KilledApplication.isSoak ? 60 : 10))) struct ShopTests {
     @Test(arguments: [ProcessingGuarantee.exactlyOnce, .atLeastOnce])
     func `sessions, sliding windows, suppressed results and all joins survive kills at random points`(
         _ guarantee: ProcessingGuarantee
     ) throws {
-        let run = try ShopRun(guarantee, seed: seed)
-        try run.begin()
-        for number in 0..<kills { try run.kill(number) }
+        let seed = KilledApplication.seed
+        let run = try KilledApplication(ShopApplication.id, ShopApplication.topics, guarantee, seed: seed)
+        let input = try ShopInput(run.log, seed: seed)
+        let judge = ShopJudge(guarantee, run.log, input, state: run.state, comment: run.comment)
+        try run.begin(input, lag: judge.lag)
+        for number in 0..<KilledApplication.kills { try run.kill(number) }
         try run.finish()
-    }
-}
-
-/// The shop app on one log, killed again and again.
-private final class ShopRun {
-    private let guarantee: ProcessingGuarantee
-    private let seed: UInt64
-    private let folder: TemporaryFolder
-    private let log: EmbeddedLog
-    private let input: ShopInput
-    private let judge: ShopJudge
-    private var random: SeededGenerator
-    private var points: [String: Int] = [:]
-
-    private var comment: Comment { judge.comment }
-
-    init(_ guarantee: ProcessingGuarantee, seed: UInt64) throws {
-        self.guarantee = guarantee
-        self.seed = seed
-        folder = try TemporaryFolder()
-        log = try EmbeddedLog.open(at: folder.path + "/log", configuration: BankApplication.logConfiguration)
-        try log.createTopics(ShopApplication.topics)
-        random = SeededGenerator(seed: seed)
-        input = try ShopInput(log, seed: seed)
-        judge = ShopJudge(
-            guarantee, log, input, state: folder.path + "/log/state/" + ShopApplication.id,
-            comment: "\(guarantee.rawValue), TRIBUTARY_SEED=\(seed)")
-    }
-
-    deinit {
-        input.end()
-        log.close()
-    }
-
-    private func start() throws -> Program {
-        try Program(
-            [
-                Program.own("tributary-crash-child"), folder.path + "/log", guarantee.rawValue,
-                "\(1 + random.next() % 3)",
-            ], environment: ["TRIBUTARY_CRASH_APP": ShopApplication.id])
-    }
-
-    private func pause(upTo milliseconds: UInt64) { usleep(UInt32(random.next() % (milliseconds * 1000))) }
-
-    /// Writes what must be there first, and waits until it is.
-    func begin() throws {
-        try input.prepare()
-        try stopWhenDone(try start())
-    }
-
-    /// Starts the application and kills it: some time after its start, in full work, or in its shutdown.
-    func kill(_ number: Int) throws {
-        try input.work(Int(random.next() % 600))
-        if random.next() % 4 == 0, rename(judge.state, "\(folder.path)/lost-\(number)") == 0 {
-            points["with the state lost", default: 0] += 1
-        }
-        let child = try start()
-        let point = random.next() % 4
-        if point == 0 {
-            points["during start", default: 0] += 1
-            pause(upTo: 250)
-        } else {
-            let said = child.read(milliseconds: 30_000)
-            try #require(said == "running\n", "\(said) \(comment)")
-            for _ in 0..<(random.next() % 4) {
-                try input.work(Int(random.next() % 400))
-                pause(upTo: 60)
-            }
-            pause(upTo: 60)
-            points[point == 1 ? "in shutdown" : "in work", default: 0] += 1
-            if point == 1 {
-                child.signal(SIGTERM)
-                pause(upTo: 30)
-            }
-        }
-        child.signal(SIGKILL)
-        let status = child.wait()
-        if try !judge.lag().isEmpty { points["with work left", default: 0] += 1 }
-        #expect(status == -SIGKILL || (point == 1 && status == 0), "ended by itself: \(status) \(comment)")
-    }
-
-    private func stopWhenDone(_ child: Program) throws {
-        try waitUntilDone()
-        child.signal(SIGTERM)
-        #expect(child.wait() == 0, comment)
-    }
-
-    private func waitUntilDone() throws {
-        var last: [TopicPartition: Int64] = [:]
-        var waited = 0
-        while true {
-            let lag = try judge.lag()
-            if lag.isEmpty { return }
-            waited = lag == last ? waited + 1 : 0
-            last = lag
-            try #require(waited < 2000, "the application does not get on: \(lag) \(comment)")
-            usleep(10_000)
-        }
-    }
-
-    /// Lets the application do what is left, judges, restores everything from changelogs, and closes all windows.
-    func finish() throws {
-        try input.work(300)
-        try stopWhenDone(try start())
         var doubled = try judge.checkOpen()
+        try checkRestored(run, judge)
+        try closeWindows(run, input)
+        doubled += try judge.checkClosed()
+        print("\(input.sent) events, \(doubled) rows doubled, kills \(run.points), \(run.comment)")
+    }
+
+    /// A state directory made from nothing but the changelogs holds the same rows.
+    private func checkRestored(_ run: KilledApplication, _ judge: ShopJudge) throws {
         let before = try judge.stored()
-        guard rename(judge.state, folder.path + "/old-state") == 0 else { throw SystemFailure("rename") }
-        let restoring = try start()
-        #expect(restoring.read(milliseconds: 60_000) == "running\n", comment)
+        guard rename(run.state, run.folder.path + "/old-state") == 0 else { throw SystemFailure("rename") }
+        let restoring = try run.start()
+        #expect(restoring.read(milliseconds: 60_000) == "running\n", run.comment)
         restoring.signal(SIGTERM)
-        #expect(restoring.wait() == 0, comment)
+        #expect(restoring.wait() == 0, run.comment)
         for (store, rows) in try judge.stored() {
-            #expect(rows.count == before[store]?.count && rows == before[store], "\(store) restored differs \(comment)")
+            #expect(
+                rows.count == before[store]?.count && rows == before[store], "\(store) restored differs \(run.comment)")
         }
-        let closing = try start()
+    }
+
+    private func closeWindows(_ run: KilledApplication, _ input: ShopInput) throws {
+        let closing = try run.start()
         // The second is for results that wait for some time since the ones before.
         for round in 0..<Int64(3) {
             try input.close(round)
-            try waitUntilDone()
+            try run.waitUntilDone()
             usleep(60_000)
         }
-        try stopWhenDone(closing)
-        doubled += try judge.checkClosed()
-        print(
-            "\(guarantee.rawValue): \(input.sent) events, \(doubled) rows doubled, kills \(points), TRIBUTARY_SEED=\(seed)"
-        )
+        try run.stopWhenDone(closing)
     }
 }
