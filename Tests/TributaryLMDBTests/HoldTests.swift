@@ -93,7 +93,12 @@ import TributaryLMDB
         producer.hold()
         try producer.send(TestRecord("k", "2"), to: a)
         producer.close()
-        #expect(try log.texts("a") == ["0 k=1"])
+        // What was given to the writer would be written by now, too.
+        let other = try log.makeProducer(ProducerConfiguration(clientID: "d"))
+        defer { other.close() }
+        try other.send(TestRecord("k", "3"), to: try other.number(ofTopic: "a"))
+        try other.flush()
+        #expect(try log.texts("a") == ["0 k=1", "1 k=3"])
     }
 
     @Test func `a flush writes what is held, and a hold is nothing to a transaction`() throws {
